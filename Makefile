@@ -1,0 +1,45 @@
+# Self-documenting: `make help`.
+PYTHON   ?= python3
+PIP_ARGS ?=
+BIN      := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help dataset test test-all lint format clean
+
+help:  ## Show this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.venv/run: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_ARGS) -e .
+	@touch $@
+
+.venv/dev: .venv/run
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_ARGS) -e '.[dev]'
+	@touch $@
+
+dataset: .venv/run  ## Build the embedded corpus into runs/demo/ (no network, key or GPU)
+	@$(BIN)/leaf build pipelines/demo.yaml
+
+test: .venv/dev  ## Lint, types and tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -m 'not slow' -n auto
+
+test-all: .venv/dev  ## The same with the slow tests (kill and resume, large builds)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -n auto
+
+lint: .venv/dev  ## Lint and types alone
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: .venv/dev  ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## Remove the environment and the runs
+	rm -rf .venv runs
