@@ -1,0 +1,43 @@
+"""Every error that leafinstruct raises on purpose.
+
+    LeafInstructError            one line on stderr, exit code 1, no traceback
+     +-- RecipeError             a setting is wrong: key, value, what is allowed, the nearest name
+     +-- DriftError              an artifact stands with another recipe: fields, old -> new
+     +-- SourceError             a source is unreadable: file, offset, reason
+     +-- ProviderError           the language model's API refused after all retries: request id, never the key
+     +-- BudgetError             the next request would pass the budget; what was spent
+     +-- SchemaError             a row does not fit its table
+
+Bad records never raise: they become reasons in a report. Whatever is not in this tree is a defect of ours and keeps its traceback.
+A message says what, where and the cure, in one line, because it is read at two in the morning.
+"""
+
+from __future__ import annotations
+
+
+class LeafInstructError(Exception):
+    """Base of all deliberate errors; `str(error)` is the whole message, one line."""
+
+
+class RecipeError(LeafInstructError):
+    """A recipe key is unknown or its value is not allowed."""
+
+
+class DriftError(LeafInstructError):
+    """What stands on disk was made with another recipe, input or code version."""
+
+
+class SourceError(LeafInstructError):
+    """A source (file, folder, disk) cannot be read or written."""
+
+
+class ProviderError(LeafInstructError):
+    """The language model's server gave no usable answer after all retries."""
+
+
+class BudgetError(LeafInstructError):
+    """The next request would cost more than the recipe allows."""
+
+
+class SchemaError(LeafInstructError):
+    """A row does not fit the table it is written to or read from."""

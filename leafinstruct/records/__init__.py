@@ -1,0 +1,1 @@
+"""What flows through the pipeline: documents, examples, and the tables that hold them."""

@@ -1,0 +1,120 @@
+"""The interleaved document: an ordered tuple of text and picture segments.
+
+ORDER IS THE DATA. A segment's `position` is given once, by the reader, and kept for ever: dropping a neighbour never renumbers, so a
+position names the same segment in the source, in every report and in the published row. A caption follows its picture; alt text is an
+attribute of the picture and never prose. There is no metadata bag: what a later stage needs has a field here, or does not travel.
+
+Frozen dataclasses rather than pydantic models: a document is made once by our own readers, a hundred thousand times a minute.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+TextKind = Literal["prose", "heading", "caption", "list", "table", "code"]
+Role = Literal["user", "assistant"]
+State = Literal["ok", "failed", "refused", "unparsed", "not_scored"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """Where a picture's bytes are: exactly one of file, file + offset + length, url, file + time.
+
+    `file` is relative to the root of the document's source, with forward slashes. `offset` and `length` are bytes of the file as it lies
+    on disk (for WARC: the whole, possibly compressed, record). `time` is seconds from the start of a video.
+    """
+
+    file: str | None = None
+    offset: int | None = None
+    length: int | None = None
+    url: str | None = None
+    time: float | None = None
+
+    def __str__(self) -> str:
+        """One line for people and rows: `a.png`, `a.warc.gz#bytes=17,204`, `https://...`, `a.mp4#t=2.5`."""
+        if self.file is None:
+            return self.url or ""
+        if self.offset is not None:
+            return f"{self.file}#bytes={self.offset},{self.length}"
+        return self.file if self.time is None else f"{self.file}#t={self.time:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A run of text; `time` in seconds for subtitles, `role` for conversation sources only."""
+
+    position: int
+    text: str
+    kind: TextKind = "prose"
+    role: Role | None = None
+    time: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture by reference. sha256, width, height (pixels, after EXIF rotation) and format are known once it was materialised."""
+
+    position: int
+    ref: Ref
+    alt: str = ""
+    url: str | None = None
+    license: str | None = None
+    time: float | None = None
+    state: State = "not_scored"
+    sha256: str | None = None
+    width: int | None = None
+    height: int | None = None
+    format: str | None = None
+
+
+Segment = Text | Image
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """The file (relative to the source's root) and the record in it (`line=17`, `offset=4711`, empty for a whole file)."""
+
+    file: str
+    locator: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One page, record or video, as a reader found it."""
+
+    id: str
+    source: str
+    segments: tuple[Segment, ...]
+    provenance: Provenance
+    url: str | None = None
+    license: str | None = None
+
+    @property
+    def texts(self) -> tuple[Text, ...]:
+        return tuple(segment for segment in self.segments if isinstance(segment, Text))
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        return tuple(segment for segment in self.segments if isinstance(segment, Image))
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record, or a piece of one, that a reader could not turn into a segment: data for the report, never an exception.
+
+    reason: a short stable name (`broken_json`, `truncated`, ...) that reports count by; detail: one sentence for a person.
+    `whole` tells whether the record as a whole is lost, or only a piece of it (one picture entry) while its document goes on.
+    """
+
+    file: str
+    locator: str
+    reason: str
+    detail: str = ""
+    whole: bool = True
+
+
+def document_id(source: str, file: str, locator: str) -> str:
+    """First 16 hex digits of sha256 over source name, file relative to its root, record locator."""
+    return hashlib.sha256("\0".join((source, file, locator)).encode()).hexdigest()[:16]

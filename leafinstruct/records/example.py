@@ -1,0 +1,67 @@
+"""The example: what a document became, a conversation whose turns mix text and pictures on both sides.
+
+A turn's parts are plain strings and pictures: a rewritten sentence has no position in the source any more, a picture keeps its own.
+The union of all parts holds every kept picture of the document exactly once and in document order (rewrite/parse checks it).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from leafinstruct.records.document import Image, Provenance, Role, State
+
+Part = str | Image
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One score of one document, or of one of its pictures.
+
+    name: `<family>.<name>`; position: of the picture, None for a score of the whole document; value is None unless state is ok, and
+    then rounded to 1e-4; model: what computed it, None for plain arithmetic; detail: one sentence (the judge's reason).
+    """
+
+    name: str
+    value: float | None
+    state: State = "ok"
+    position: int | None = None
+    model: str | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One side's contribution to the conversation."""
+
+    role: Role
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One training example. `task` names its family (`guide`, `continuation`, `edit`, `conversation`).
+
+    models and prompts: (name, identity) pairs of whatever shaped this example, sorted by name.
+    """
+
+    id: str
+    document_id: str
+    source: str
+    task: str
+    turns: tuple[Turn, ...]
+    provenance: Provenance
+    scores: tuple[Cell, ...] = ()
+    url: str | None = None
+    license: str | None = None
+    models: tuple[tuple[str, str], ...] = ()
+    prompts: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        return tuple(part for turn in self.turns for part in turn.parts if isinstance(part, Image))
+
+
+def example_id(document: str, task: str) -> str:
+    """First 16 hex digits of sha256 over document id and task family."""
+    return hashlib.sha256(f"{document}\0{task}".encode()).hexdigest()[:16]

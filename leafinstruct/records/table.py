@@ -1,0 +1,336 @@
+"""Parquet tables of documents, verdicts, scores, pictures, examples and published rows: the only file that knows a column name.
+
+Arrow tables are built from row dictionaries under explicit schemas, so that a misspelt or mistyped field is an error where it is made.
+Segments are one list of structs, not parallel lists: a picture and a sentence can then never drift apart (the usual defect of
+interleaved formats). zstd, no dictionary for picture bytes, no statistics on them; the bytes of a file depend on its rows alone.
+
+Every reader streams by row group; memory is bounded by one part (writers) or one row group (readers).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from leafinstruct.errors import SchemaError
+from leafinstruct.records.document import Document, Image, Provenance, Ref, Segment, Text
+from leafinstruct.records.example import Cell, Example, Turn
+
+SCHEMA_VERSION = "1"
+"""Version of the published row, stored under `leafinstruct.schema` in the Parquet metadata."""
+
+Row = dict[str, Any]
+
+_REF = pa.struct([("file", pa.string()), ("offset", pa.int64()), ("length", pa.int64()), ("url", pa.string()), ("time", pa.float64())])
+_IMAGE_FIELDS: list[tuple[str, pa.DataType]] = [
+    ("ref", _REF),
+    ("alt", pa.string()),
+    ("url", pa.string()),
+    ("license", pa.string()),
+    ("state", pa.string()),
+    ("sha256", pa.string()),
+    ("width", pa.int32()),
+    ("height", pa.int32()),
+    ("format", pa.string()),
+]
+_SEGMENT = pa.struct(
+    [
+        ("position", pa.int32()),
+        ("type", pa.string()),
+        ("text", pa.string()),
+        ("kind", pa.string()),
+        ("role", pa.string()),
+        ("time", pa.float64()),
+        *_IMAGE_FIELDS,
+    ]
+)
+_ORIGIN = pa.struct([("file", pa.string()), ("locator", pa.string())])
+_DOCUMENT: list[tuple[str, pa.DataType]] = [
+    ("id", pa.string()),
+    ("source", pa.string()),
+    ("url", pa.string()),
+    ("license", pa.string()),
+    ("segments", pa.list_(_SEGMENT)),
+    ("provenance", _ORIGIN),
+]
+_DROP = pa.struct(
+    [
+        ("rule", pa.string()),
+        ("position", pa.int32()),
+        ("value", pa.float64()),
+        ("threshold", pa.float64()),
+        ("state", pa.string()),
+        ("detail", pa.string()),
+    ]
+)
+_CELL: list[tuple[str, pa.DataType]] = [
+    ("name", pa.string()),
+    ("position", pa.int32()),
+    ("value", pa.float64()),
+    ("state", pa.string()),
+    ("model", pa.string()),
+    ("detail", pa.string()),
+]
+_NAMED = pa.list_(pa.struct([("name", pa.string()), ("identity", pa.string())]))
+_PART = pa.struct([("type", pa.string()), ("text", pa.string()), ("position", pa.int32()), ("time", pa.float64()), *_IMAGE_FIELDS])
+
+DOCUMENTS = pa.schema(_DOCUMENT)
+"""ingest/documents-*: what a reader found."""
+
+VERDICTS = pa.schema([*_DOCUMENT, ("drops", pa.list_(_DROP))])
+"""filter/documents-* and filter/dropped-*, rewrite/dropped-*: a document and every rule that spoke against it or one of its pictures."""
+
+SCORES = pa.schema([("document_id", pa.string()), *_CELL])
+"""filter/scores-*: one row a cell."""
+
+PICTURES = pa.schema(
+    [
+        ("ref", pa.string()),
+        ("state", pa.string()),
+        ("reason", pa.string()),
+        ("sha256", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("format", pa.string()),
+        ("scores", pa.list_(pa.struct([("name", pa.string()), ("value", pa.float64())]))),
+        ("bytes", pa.binary()),
+    ]
+)
+"""filter/pictures-*: one row a reference, with what was measured on the decoded picture."""
+
+EMBEDDINGS = pa.schema(
+    [
+        ("document_id", pa.string()),
+        ("position", pa.int32()),
+        ("vector", pa.list_(pa.float32())),
+        ("text_positions", pa.list_(pa.int32())),
+        ("cosines", pa.list_(pa.float32())),
+        ("unknown_words", pa.float64()),
+    ]
+)
+"""filter/embeddings-*: one row a picture: its unit vector, and its row of the document's image x segment matrix of cosines."""
+
+KEYS = pa.schema([("document_id", pa.string()), ("text", pa.string()), ("pictures", pa.list_(pa.string()))])
+"""filter/keys-*: of each document alive after alignment, digest of its normalised text and of its pictures."""
+
+DUPLICATES = pa.schema([("document_id", pa.string()), ("text", pa.int64()), ("pictures", pa.float64())])
+"""filter/duplicates-*: how many earlier living documents share the text, and which share of the pictures stands in an earlier one."""
+
+EXAMPLES = pa.schema(
+    [
+        ("id", pa.string()),
+        ("document_id", pa.string()),
+        ("source", pa.string()),
+        ("task", pa.string()),
+        ("turns", pa.list_(pa.struct([("role", pa.string()), ("parts", pa.list_(_PART))]))),
+        ("scores", pa.list_(pa.struct(_CELL))),
+        ("url", pa.string()),
+        ("license", pa.string()),
+        ("provenance", _ORIGIN),
+        ("models", _NAMED),
+        ("prompts", _NAMED),
+    ]
+)
+"""rewrite/examples-*: pictures by sha256; their bytes stay in filter/pictures-* of the same part."""
+
+
+def write(path: Path, rows: Iterable[Row], schema: pa.Schema, key: str = "") -> None:
+    """Write rows to a Parquet file at `path` (the caller makes it atomic); `key` is kept in the file's metadata for `key_of`.
+
+    Raises SchemaError when a row does not fit.
+    """
+    try:
+        table = pa.Table.from_pylist(list(rows), schema=schema.with_metadata({"leafinstruct.key": key}))
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise SchemaError(f"{path.name}: a row does not fit its table: {error}") from error
+    binary = [field.name for field in schema if pa.types.is_binary(field.type)]
+    plain = [field.name for field in schema if field.name not in binary]
+    pq.write_table(table, path, compression="zstd", use_dictionary=plain, write_statistics=plain, row_group_size=512)
+
+
+def read(path: Path, columns: Sequence[str] | None = None) -> Iterator[Row]:
+    """Stream the rows of a Parquet file, one row group in memory at a time."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=256, columns=list(columns) if columns else None):
+            yield from batch.to_pylist()
+
+
+def key_of(path: Path) -> str | None:
+    """The key that `write` stored, None when the file does not exist."""
+    if not path.exists():
+        return None
+    metadata = pq.read_schema(path).metadata or {}
+    return str(metadata.get(b"leafinstruct.key", b"").decode())
+
+
+def count(path: Path) -> int:
+    """Number of rows, from the footer alone."""
+    return int(pq.read_metadata(path).num_rows)
+
+
+def document_row(document: Document, drops: Sequence[Mapping[str, Any]] | None = None) -> Row:
+    row = {
+        "id": document.id,
+        "source": document.source,
+        "url": document.url,
+        "license": document.license,
+        "segments": [_segment_row(segment) for segment in document.segments],
+        "provenance": asdict(document.provenance),
+    }
+    return row if drops is None else {**row, "drops": list(drops)}
+
+
+def document_of(row: Row) -> Document:
+    return Document(
+        id=row["id"],
+        source=row["source"],
+        url=row["url"],
+        license=row["license"],
+        segments=tuple(_segment_of(segment) for segment in row["segments"]),
+        provenance=Provenance(**row["provenance"]),
+    )
+
+
+def documents(path: Path) -> Iterator[Document]:
+    return map(document_of, read(path))
+
+
+def _segment_row(segment: Segment) -> Row:
+    return {"type": "text" if isinstance(segment, Text) else "image", **asdict(segment)}
+
+
+def _segment_of(row: Row) -> Segment:
+    if row["type"] == "text":
+        return Text(row["position"], row["text"], row["kind"], row["role"], row["time"])
+    return _image_of(row)
+
+
+def _image_of(row: Row) -> Image:
+    fields = {name: row[name] for name in ("position", "alt", "url", "license", "time", "state", "sha256", "width", "height", "format")}
+    return Image(ref=Ref(**row["ref"]), **fields)
+
+
+def cell_row(cell: Cell) -> Row:
+    return asdict(cell)
+
+
+def cell_of(row: Row) -> Cell:
+    return Cell(row["name"], row["value"], row["state"], row["position"], row["model"], row["detail"])
+
+
+def example_row(example: Example) -> Row:
+    return {
+        **{name: getattr(example, name) for name in ("id", "document_id", "source", "task", "url", "license")},
+        "turns": [
+            {
+                "role": turn.role,
+                "parts": [
+                    {"type": "text", "text": part} if isinstance(part, str) else {"type": "image", **asdict(part)} for part in turn.parts
+                ],
+            }
+            for turn in example.turns
+        ],
+        "scores": [cell_row(cell) for cell in example.scores],
+        "provenance": asdict(example.provenance),
+        "models": [{"name": name, "identity": identity} for name, identity in example.models],
+        "prompts": [{"name": name, "identity": identity} for name, identity in example.prompts],
+    }
+
+
+def example_of(row: Row) -> Example:
+    return Example(
+        **{name: row[name] for name in ("id", "document_id", "source", "task", "url", "license")},
+        turns=tuple(
+            Turn(turn["role"], tuple(part["text"] if part["type"] == "text" else _image_of(part) for part in turn["parts"]))
+            for turn in row["turns"]
+        ),
+        scores=tuple(cell_of(cell) for cell in row["scores"]),
+        provenance=Provenance(**row["provenance"]),
+        models=tuple((item["name"], item["identity"]) for item in row["models"]),
+        prompts=tuple((item["name"], item["identity"]) for item in row["prompts"]),
+    )
+
+
+def public_features() -> Any:
+    """`datasets.Features` of the published row, schema 1; the one definition of its columns."""
+    from datasets import Features, List, Value
+    from datasets import Image as Picture
+
+    text, number = Value("string"), Value("float64")
+    named = List({"name": text, "identity": text})
+    return Features(
+        {
+            "id": text,
+            "document_id": text,
+            "source": text,
+            "task": text,
+            "messages": List({"role": text, "content": List({"type": text, "text": text})}),
+            "images": List(Picture()),
+            "image_info": List(
+                {
+                    "sha256": text,
+                    "ref": text,
+                    "url": text,
+                    "license": text,
+                    "source_position": Value("int32"),
+                    "frame_time": number,
+                    "width": Value("int32"),
+                    "height": Value("int32"),
+                }
+            ),
+            "scores": List({"name": text, "image": Value("int32"), "value": number, "state": text}),
+            "url": text,
+            "license": text,
+            "provenance": {"recipe": text, "file": text, "locator": text, "models": named, "prompts": named},
+        }
+    )
+
+
+def public_schema() -> pa.Schema:
+    """Arrow schema of the published row, with the metadata that `datasets` reads its features from, and our version."""
+    schema = public_features().arrow_schema
+    return schema.with_metadata({**(schema.metadata or {}), b"leafinstruct.schema": SCHEMA_VERSION.encode()})
+
+
+def public_row(example: Example, data: Mapping[str, bytes], recipe: str) -> Row:
+    """The published row of an example. data: sha256 -> bytes of its pictures; recipe: `name@version`."""
+    images = example.images
+    index = {image.position: at for at, image in enumerate(images)}
+    return {
+        **{name: getattr(example, name) for name in ("id", "document_id", "source", "task", "url", "license")},
+        "messages": [{"role": turn.role, "content": [_content(part) for part in turn.parts]} for turn in example.turns],
+        "images": [{"bytes": data[image.sha256 or ""], "path": None} for image in images],
+        "image_info": [
+            {
+                **{name: getattr(image, name) for name in ("sha256", "url", "license", "width", "height")},
+                "ref": str(image.ref),
+                "source_position": image.position,
+                "frame_time": image.time,
+            }
+            for image in images
+        ],
+        "scores": [
+            {"name": cell.name, "image": None if cell.position is None else index[cell.position], "value": cell.value, "state": cell.state}
+            for cell in example.scores
+        ],
+        "provenance": {
+            "recipe": recipe,
+            **asdict(example.provenance),
+            "models": [{"name": name, "identity": identity} for name, identity in example.models],
+            "prompts": [{"name": name, "identity": identity} for name, identity in example.prompts],
+        },
+    }
+
+
+def _content(part: str | Image) -> Row:
+    return {"type": "text", "text": part} if isinstance(part, str) else {"type": "image", "text": None}
+
+
+def image_ref(row: Row) -> str:
+    """The reference of a picture segment's row, as one line."""
+    return str(Ref(**row["ref"]))
