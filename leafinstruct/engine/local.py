@@ -1,0 +1,128 @@
+"""The local engine: parts in spawned processes, or in one event loop.
+
+Spawned, not forked: torch and Arrow hold threads that a fork would copy in a locked state. The pool is made at the first cpu task and
+kept for all stages of a build, so that torch and the CLIP weights are loaded once a process, not once a stage. A pool of one worker is
+still a process: there is one path, and a crash of native code cannot take the build's bookkeeping with it.
+
+Chosen: concurrent.futures over joblib or multiprocessing.Pool, because a worker that dies (out of memory) raises BrokenProcessPool here
+and hangs there. Cost: about 0.2 s to start a worker, plus what its task imports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from types import TracebackType
+from typing import Any
+
+from leafinstruct.engine.base import Needs, Part, Task
+from leafinstruct.errors import LeafInstructError
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+class LocalEngine:
+    """Processes of this machine. Use as a context manager: leaving it ends the workers.
+
+    workers: number of processes, default one a core.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.workers = workers or _cores()
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> LocalEngine:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+    def map(self, task: Task, parts: Sequence[Part], needs: Needs) -> Iterator[dict[str, Any]]:
+        """See Engine.map. Raises LeafInstructError when a worker process dies (usually killed for memory)."""
+        if not parts:
+            return iter(())
+        return self._in_loop(task, parts, needs) if needs.kind == "io" else self._in_processes(task, parts)
+
+    def _in_processes(self, task: Task, parts: Sequence[Part]) -> Iterator[dict[str, Any]]:
+        pool = self._processes()
+        waiting = iter(parts)
+        running: set[Future[dict[str, Any]]] = set()
+        try:
+            while True:
+                # Two parts a worker: none idles while the parent books a report, and an interrupt waits for little.
+                while len(running) < 2 * self.workers and (part := next(waiting, None)) is not None:
+                    running.add(pool.submit(task, part))
+                if not running:
+                    return
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
+        except BrokenProcessPool as error:
+            self._pool = None
+            raise LeafInstructError(
+                "a worker process died, most likely for want of memory; finished parts are kept: "
+                "run the same command again with fewer --workers or a smaller part_size"
+            ) from error
+        finally:
+            for future in running:
+                future.cancel()
+
+    def _processes(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            threads = max(1, _cores() // self.workers)
+            self._pool = ProcessPoolExecutor(
+                self.workers, mp_context=get_context("spawn"), initializer=_prepare_worker, initargs=(threads,)
+            )
+        return self._pool
+
+    @staticmethod
+    def _in_loop(task: Task, parts: Sequence[Part], needs: Needs) -> Iterator[dict[str, Any]]:
+        waiting = iter(parts)
+        with asyncio.Runner() as runner:
+            running: set[asyncio.Task[dict[str, Any]]] = set()
+            loop = runner.get_loop()
+            try:
+                while True:
+                    while len(running) < needs.parts_in_flight and (part := next(waiting, None)) is not None:
+                        running.add(loop.create_task(task(part)))
+                    if not running:
+                        return
+                    done, running = runner.run(_first(running))
+                    for finished in done:
+                        yield finished.result()
+            finally:
+                for unfinished in running:
+                    unfinished.cancel()
+                runner.run(_settle(running, needs))
+
+
+async def _first(
+    tasks: set[asyncio.Task[dict[str, Any]]],
+) -> tuple[set[asyncio.Task[dict[str, Any]]], set[asyncio.Task[dict[str, Any]]]]:
+    return await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _settle(tasks: set[asyncio.Task[dict[str, Any]]], needs: Needs) -> None:
+    await asyncio.gather(*tasks, return_exceptions=True)
+    if needs.release is not None:
+        await needs.release()
+
+
+def _prepare_worker(threads: int) -> None:
+    """Runs first in every worker, before its task imports numpy or torch, which read these variables once."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle; a worker's traceback would only be noise
+    for name in _THREAD_VARIABLES:
+        os.environ[name] = str(threads)
+
+
+def _cores() -> int:
+    """Cores that this process may use, which in a container are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
