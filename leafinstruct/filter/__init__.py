@@ -1,0 +1,1 @@
+"""Scores of documents and pictures, and the rules that decide on them."""

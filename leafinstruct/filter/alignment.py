@@ -1,0 +1,268 @@
+"""CLIP text-picture alignment, and the embeddings that coherence uses too.
+
+The whole image x segment matrix of each document is computed and kept: `alignment.own`, the margin and any later re-assignment are then
+arithmetic on it, and moving a threshold runs no model. Pictures and texts of a part are embedded in batches across its documents, and a
+batch never crosses a part, so results do not depend on workers; cosines are rounded to 1e-4 before they are stored or judged.
+
+A picture's own text is the larger of two cosines: the nearest text before it, and its captions (or, without one, the nearest text after it).
+Headings count only where there is nothing else. A text longer than the model's context is split into sentences (a longer sentence into
+windows), embedded piecewise and mean-pooled; nothing is cut silently.
+
+Chosen: clip-anytorch (`clip.load`), which opens every published OpenAI checkpoint and any other in that form; scales differ by model, so
+rules name theirs. Cost: ViT-B/32 about 8 pictures a CPU-second, the packaged tiny model about 400.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pil
+
+from leafinstruct.errors import RecipeError
+from leafinstruct.filter.text import cell
+from leafinstruct.records.document import Document, Image, Text
+from leafinstruct.records.example import Cell
+from leafinstruct.records.table import Row
+
+DECODE_PX = 512
+"""Longer side at which pictures are decoded for CLIP, above any published model's resolution."""
+
+_SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+")  # noqa: RUF001 - CJK sentence ends are meant
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Which CLIP: `name` as the recipe gives it, `file` its checkpoint (None: a published name that clip fetches), sha256 of the file.
+
+    toy: the packaged tiny model judges pictures that it does not know.
+    """
+
+    name: str
+    file: str | None
+    sha256: str | None
+    toy: bool = False
+
+    @property
+    def label(self) -> str:
+        """The name that every score, row and card carries."""
+        return f"{self.name} (toy: knows only Sketchbook)" if self.toy else self.name
+
+
+def load_clip() -> Any:
+    """The `clip` module, with torchvision's published CUDA wheel made importable on a CPU build of torch.
+
+    clip imports torchvision for its picture transforms alone. A torchvision whose compiled operators do not fit this torch fails on import,
+    where it declares shapes for `nms`; declaring the two operators' schemas lets the import pass. Nothing is faked: calling them still raises.
+    """
+    import torch
+
+    try:
+        import torchvision
+    except RuntimeError as error:
+        if "torchvision::" not in str(error):
+            raise
+        for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+            del sys.modules[name]
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _KEPT_ALIVE.append(library)
+        import torchvision  # noqa: F401 - imported for clip, which imports it next
+    import clip
+
+    return clip
+
+
+_KEPT_ALIVE: list[Any] = []
+"""torch forgets an operator's schema when the Library object that defined it is collected."""
+
+
+class Clip:
+    """A loaded model: embeds pictures and texts as unit rows."""
+
+    def __init__(self, weights: Weights, batch_size: int) -> None:
+        """Raises RecipeError when the name is unknown, or the weights cannot be opened or fetched."""
+        import torch
+
+        clip = load_clip()
+        from clip.simple_tokenizer import SimpleTokenizer
+
+        self._torch, self._batch = torch, batch_size
+        if weights.file is None and weights.name not in clip.available_models():
+            known = ", ".join(clip.available_models())
+            raise RecipeError(f"filter.alignment.model: {weights.name!r} is neither a file nor one of {known}")
+        try:
+            self._model, self._preprocess = clip.load(weights.file or weights.name, device="cpu", jit=False)
+        except (OSError, RuntimeError, KeyError) as error:
+            raise RecipeError(
+                f"filter.alignment.model: {weights.name} cannot be opened ({str(error).splitlines()[0][:200]}); "
+                "a published name needs the network once, a path must be a CLIP state dict"
+            ) from error
+        self._model.eval()
+        self._tokenizer = SimpleTokenizer()
+        self._context = int(self._model.context_length)
+        rows = self._model.token_embedding.weight.detach()
+        self._known = (rows != 0).any(dim=1).numpy()  # (vocabulary,): rows that training ever touched
+
+    def pictures(self, pictures: Iterable[Pil.Image]) -> NDArray[np.float32]:
+        """RGB pictures -> (n, d) unit rows."""
+        torch = self._torch
+        batches = []
+        with torch.inference_mode():
+            for batch in _batched(pictures, self._batch):
+                pixels = torch.stack([self._preprocess(picture) for picture in batch])  # (B, 3, side, side)
+                batches.append(self._model.encode_image(pixels).float().numpy())
+        return _unit(np.concatenate(batches)) if batches else np.zeros((0, 1), np.float32)
+
+    def texts(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Texts -> (n, d) unit rows, pooled over their pieces, and (n,) the share of tokens that training never saw."""
+        torch = self._torch
+        pieces = [self._pieces(text) for text in texts]
+        flat = [piece for group in pieces for piece in group]
+        batches = []
+        with torch.inference_mode():
+            for batch in _batched(flat, self._batch):
+                tokens = torch.zeros(len(batch), self._context, dtype=torch.int)
+                for row, piece in zip(tokens, batch, strict=True):
+                    row[: len(piece)] = torch.tensor(piece, dtype=torch.int)
+                batches.append(self._model.encode_text(tokens).float().numpy())
+        vectors = _unit(np.concatenate(batches)) if batches else np.zeros((0, 1), np.float32)
+        ends = np.cumsum([len(group) for group in pieces])
+        pooled = [vectors[end - len(group) : end].mean(axis=0) for group, end in zip(pieces, ends, strict=True)]
+        unknown = [self._unknown(group) for group in pieces]
+        return _unit(np.stack(pooled)) if pooled else np.zeros((0, vectors.shape[1]), np.float32), np.asarray(unknown)
+
+    def _pieces(self, text: str) -> list[list[int]]:
+        """Token rows of at most the context length, each from start token to end token."""
+        start, end = self._tokenizer.encoder["<|startoftext|>"], self._tokenizer.encoder["<|endoftext|>"]
+        room = self._context - 2
+        whole = self._encode(text)
+        runs = [whole] if len(whole) <= room else [self._encode(sentence) for sentence in _SENTENCE_END.split(text)]
+        windows = [run[at : at + room] for run in runs for at in range(0, max(1, len(run)), room)]
+        return [[start, *window, end] for window in windows]
+
+    def _encode(self, text: str) -> list[int]:
+        # The tokenizer takes a literal <|endoftext|> for its control token; in a document it is text like any other.
+        return list(self._tokenizer.encode(text.replace("<|", "< |")))
+
+    def _unknown(self, pieces: Sequence[Sequence[int]]) -> float:
+        tokens = [token for piece in pieces for token in piece[1:-1]]
+        return 1 - float(np.mean(self._known[tokens])) if tokens else 0.0
+
+
+@lru_cache(maxsize=1)
+def load(weights: Weights, batch_size: int) -> Clip:
+    """The model of this process, loaded once for all its parts."""
+    return Clip(weights, batch_size)
+
+
+def weights_of(name: str, tiny: Path | None, strangers: bool) -> Weights:
+    """Where a recipe's model is: the unpacked tiny one, a checkpoint's path, else a name that clip knows and checks by its own sha256.
+
+    strangers: whether there are sources other than Sketchbook, which make the tiny model a toy. Raises RecipeError for a missing file.
+    """
+    path = tiny if tiny is not None else Path(name)
+    if not path.is_file():
+        if path.suffix in (".pt", ".pth"):
+            raise RecipeError(f"filter.alignment.model: {name}: no such file")
+        return Weights(name, None, None)
+    with path.open("rb") as file:
+        return Weights(name, str(path), hashlib.file_digest(file, "sha256").hexdigest(), toy=tiny is not None and strangers)
+
+
+def embed(
+    model: Clip, documents: Sequence[tuple[Document, Sequence[Image]]], names: Iterable[str], pictures: Iterable[Pil.Image]
+) -> Iterator[Row]:
+    """Rows of table.EMBEDDINGS for the named pictures of each document.
+
+    documents: each with those of its pictures that have no row yet. pictures: RGB, streamed, each once; names: their sha256 in the same
+    order, complete once `pictures` is exhausted.
+    """
+    vectors = model.pictures(pictures)  # (n, d)
+    index = {name: at for at, name in enumerate(names)}
+    texts = [text.text for document, _ in documents for text in document.texts]
+    rows, unknown = model.texts(texts)  # (m, d), (m,)
+    end = 0
+    for document, images in documents:
+        start, end = end, end + len(document.texts)
+        for image in images:
+            vector = vectors[index[image.sha256 or ""]]
+            cosines = rows[start:end] @ vector if end > start else np.zeros(0, np.float32)
+            yield {
+                "document_id": document.id,
+                "position": image.position,
+                "vector": vector.tolist(),
+                "text_positions": [text.position for text in document.texts],
+                "cosines": np.round(cosines, 4).tolist(),
+                "unknown_words": round(float(unknown[start:end].mean()), 4) if end > start else 0.0,
+            }
+
+
+def own_text(document: Document, image: Image) -> list[int]:
+    """Positions of a picture's own text: the nearest before it, and its captions or else the nearest after it."""
+    index = next(at for at, segment in enumerate(document.segments) if segment.position == image.position)
+    captions: list[int] = []
+    for segment in document.segments[index + 1 :]:
+        if not (isinstance(segment, Text) and segment.kind == "caption"):
+            break
+        captions.append(segment.position)
+    before = [text.position for text in document.texts if text.position < image.position and text.kind not in ("heading", "caption")]
+    after = [text.position for text in document.texts if text.position > image.position and text.kind not in ("heading", "caption")]
+    found = [*before[-1:], *(captions or after[:1])]
+    return found or [text.position for text in document.texts]
+
+
+def image_cells(document: Document, rows: dict[int, Row], model: str) -> list[Cell]:
+    """`alignment.own` and `alignment.margin` of the document's pictures from their matrix rows (position -> row)."""
+    cells = []
+    for image in document.images:
+        row = rows[image.position]
+        cosines = dict(zip(row["text_positions"], row["cosines"], strict=True))
+        own = [cosines[position] for position in own_text(document, image) if position in cosines]
+        others = [value for position, value in cosines.items() if position not in own_text(document, image)]
+        best = max(own, default=math.nan)
+        cells.append(cell("alignment.own", best, image.position, model))
+        cells.append(cell("alignment.margin", best - float(np.mean(others)) if others else math.nan, image.position, model))
+    return cells
+
+
+def document_cells(document: Document, rows: dict[int, Row], own: Sequence[Cell], share_above: float | None, model: str) -> list[Cell]:
+    """Aggregates over the pictures that are still kept. own: their `alignment.own` cells."""
+    kept = {image.position for image in document.images}
+    values = [item.value for item in own if item.name == "alignment.own" and item.position in kept and item.value is not None]
+    unknown = [row["unknown_words"] for position, row in rows.items() if position in kept]
+    cells = [
+        cell("alignment.mean", float(np.mean(values)) if values else math.nan, model=model),
+        cell("alignment.min", min(values, default=math.nan), model=model),
+        cell("alignment.unknown_words", unknown[0] if unknown else math.nan, model=model),
+    ]
+    if share_above is not None:
+        share = float(np.mean([value >= share_above for value in values])) if values else math.nan
+        cells.append(cell("alignment.share", share, model=model))
+    return cells
+
+
+def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    unit: NDArray[np.float32] = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return unit
+
+
+def _batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    batch: list[Any] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

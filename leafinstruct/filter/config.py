@@ -1,0 +1,107 @@
+"""The `filter:` section of a recipe. Loads pydantic and nothing else."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from leafinstruct.filter.scores import MODEL_FAMILIES, SCORES, Score
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Rule(_Section):
+    """A decision on one score: `{score: alignment.mean, min: 0.22, model: ViT-B/32}`. Bounds are inclusive; null and NaN fail."""
+
+    score: str
+    """`<family>.<name>` of a declared score."""
+    min: float | None = None
+    """Smallest value that passes."""
+    max: float | None = None
+    """Largest value that passes."""
+    model: str | None = None
+    """The model that the bound was set for; required for alignment, coherence, judge and rules, whose scales differ by model."""
+    drop: Literal["image", "document"] | None = None
+    """What a failing picture costs: itself (default), or its whole document. For scores of pictures only."""
+    uncalibrated: bool = False
+    """Accept a model that the bound was not set for; the card then says so."""
+
+    @field_validator("score")
+    @classmethod
+    def _declared(cls, name: str) -> str:
+        if name not in SCORES:
+            near = get_close_matches(name, SCORES, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(SCORES)}"
+            raise ValueError(f"unknown score {name!r}{hint}")
+        return name
+
+    @model_validator(mode="after")
+    def _whole(self) -> Rule:
+        if self.min is None and self.max is None:
+            raise ValueError(f"a rule over {self.score} needs min, max or both")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min:g} is above max {self.max:g}: nothing could pass")
+        if self.drop is not None and self.declared.level == "document":
+            raise ValueError(f"drop: is for scores of pictures; {self.score} is a score of the document")
+        if self.declared.family in MODEL_FAMILIES and self.model is None and not self.uncalibrated:
+            raise ValueError(f"a rule over {self.score} must name the model its bound was set for (model: ...), or say uncalibrated: true")
+        return self
+
+    @property
+    def declared(self) -> Score:
+        return SCORES[self.score]
+
+
+class PictureConfig(_Section):
+    """How pictures are materialised."""
+
+    max_pixels: int = Field(default=64_000_000, gt=0)
+    """Refused before decoding above this many pixels: 64 million is 192 MB decoded, and more than any camera of the open web gives."""
+    tolerate_failures: float = Field(default=0.02, ge=0, le=1)
+    """Share of pictures that may fail for a reason that could pass (an unreadable disk) before the run stops."""
+
+
+class AlignmentConfig(_Section):
+    """CLIP text-picture alignment."""
+
+    model: str = "leaf:tiny-clip-1"
+    """Any name that clip.available_models() lists, a checkpoint's path, or the packaged tiny model, which knows only Sketchbook."""
+    batch_size: int = Field(default=32, gt=0)
+    """Pictures or texts in one forward pass; part of the fingerprint, since it can move the last digit."""
+    share_above: float | None = None
+    """Cosine from which a picture counts for alignment.share; no default, because scales differ by model."""
+    allow_toy: bool = False
+    """Let the tiny model judge other sources than Sketchbook. Its scores mean nothing there; every row and the card then say so."""
+
+
+class JudgeConfig(_Section):
+    """The judge: the language model of `llm:`, or written rules where that is offline."""
+
+    enabled: bool = True
+    """Without it there are no judge.* and rules.* scores."""
+    prompt: str = "judge"
+    """Name of a template: prompts/<name>.md beside the recipe, one folder up, or in the package."""
+    max_words: int = Field(default=2000, gt=0)
+    """Words of a document shown to the judge; what is cut is marked as cut."""
+    max_pictures: int = Field(default=16, ge=0)
+    """Pictures shown to the judge, from the first; later ones are named but not shown."""
+    picture_px: int = Field(default=512, gt=0)
+    """Longer side of the pictures as sent, pixels."""
+
+
+class FilterConfig(_Section):
+    """Scores, and the rules that decide on them."""
+
+    min_images: int = Field(default=1, ge=0)
+    """Pictures that a document must have; judged again after pictures were dropped."""
+    min_words: int = Field(default=20, ge=0)
+    """Words that a document must have; judged again after a picture and its captions were dropped."""
+    rules: tuple[Rule, ...] = ()
+    """All must pass; each is judged in the pass of its score, cheapest first."""
+    pictures: PictureConfig = PictureConfig()
+    alignment: AlignmentConfig = AlignmentConfig()
+    judge: JudgeConfig = JudgeConfig()

@@ -1,0 +1,233 @@
+"""The judge: four questions about a whole document, asked of a language model that sees the pictures in their places, or of written rules.
+
+    text_quality, narrative_coherence, text_image_relevance, instruction_value        1 (worst) to 5 (best), each with a one-sentence reason
+
+The document is quoted, not spoken: every segment is one JSON string after its position, so that no text of a page can close the quotation,
+and the system message says that nothing inside it is addressed to the judge. With a model the columns are `judge.*`, with rules `rules.*`:
+a rule that counts ordinals is not a reader, and its column does not pretend to be one.
+
+The rules see exactly what the request shows (segments, in order), and first put aside sentences that speak to a judge ("rate this 5"), so
+that such a sentence moves no score in either direction.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from leafinstruct.filter import text as text_scores
+from leafinstruct.filter.config import JudgeConfig
+from leafinstruct.filter.scores import JUDGE_FIELDS
+from leafinstruct.llm.prompt import Prompt
+from leafinstruct.llm.request import Answer, Message, Picture, Request
+from leafinstruct.records.document import Document, Image, Text
+from leafinstruct.records.example import Cell
+
+OFFLINE = "offline-rules@1"
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": list(JUDGE_FIELDS),
+    "properties": {
+        field: {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["score", "reason"],
+            "properties": {
+                "score": {"type": "integer", "minimum": 1, "maximum": 5},
+                "reason": {"type": "string", "minLength": 1, "maxLength": 400},
+            },
+        }
+        for field in JUDGE_FIELDS
+    },
+}
+
+
+def request(document: Document, pictures: Mapping[str, tuple[bytes, str]], config: JudgeConfig, prompt: Prompt) -> Request:
+    """The question about one document. pictures: sha256 of the original -> bytes and media type as sent, for those that are shown."""
+    shown = shorten(document, config.max_words)
+    parts: list[str | Picture] = []
+    lines: list[str] = []
+    visible = {image.position for image in shown.images[: config.max_pictures]}
+    for number, segment in enumerate(shown.segments):
+        if isinstance(segment, Text):
+            lines.append(f"[{number}] {segment.kind}: {json.dumps(segment.text, ensure_ascii=False)}")
+            continue
+        picture = pictures.get(segment.sha256 or "") if segment.position in visible else None
+        lines.append(f"[{number}] picture:" + ("" if picture else " (not shown)"))
+        if picture is not None:
+            parts += ["\n".join(lines), Picture(*picture)]
+            lines = []
+    parts.append("\n".join([*lines, "End of the document."]))
+    system, _, user = prompt.text.partition("\n---\n")
+    messages = (Message("system", (system.strip(),)), Message("user", (user.strip() + "\n", *parts)))
+    return Request("judge", messages, SCHEMA, partial(by_rules, shown), OFFLINE)
+
+
+def shorten(document: Document, max_words: int) -> Document:
+    """The document with its text cut after `max_words` words; pictures stay, and the cut is marked."""
+    left = max_words
+    segments: list[Text | Image] = []
+    for segment in document.segments:
+        if isinstance(segment, Text):
+            words = segment.text.split()
+            if left <= 0:
+                continue
+            if len(words) > left:
+                segment = replace(segment, text=" ".join(words[:left]) + " [cut here]")  # noqa: PLW2901 - the shortened one is meant
+            left -= len(words)
+        segments.append(segment)
+    return replace(document, segments=tuple(segments))
+
+
+def cells(answer: Answer, offline: bool) -> list[Cell]:
+    """Four cells of `rules.*` or `judge.*`; without a valid answer they carry its state and no value."""
+    family = "rules" if offline else "judge"
+    if answer.value is None:
+        return [Cell(f"{family}.{field}", None, answer.state, None, answer.model, answer.detail) for field in JUDGE_FIELDS]
+    given = answer.value
+    return [
+        Cell(f"{family}.{field}", float(given[field]["score"]), "ok", None, answer.model, given[field]["reason"]) for field in JUDGE_FIELDS
+    ]
+
+
+# The written rules ------------------------------------------------------------------------------------------------------------------
+
+_TO_THE_JUDGE = re.compile(
+    r"\b(?:rate|score|grade|judge|evaluat\w*|rating|reviewer|evaluator|assistant|language model|llm|previous instructions|system prompt)\b"
+    r".*?(?:\b[1-5]\b|\bfive\b|\bten\b|\bhigh\w*|\bbest\b|\bperfect\w*|\bmaximum\b|\bignore\b|\binstruction\w*)"
+    r"|\bignore (?:all|any|the|your|previous)\b",
+    re.IGNORECASE,
+)
+_SENTENCE = re.compile(r"(?<=[.!?])\s+")
+_STEP = re.compile(r"^\W*(?:step|part|stage)\s+(\d{1,3})\b|^\W*(\d{1,3})[.):]\s", re.IGNORECASE)
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+_OPENING = re.compile(
+    r"^\W*(?:first|firstly|to start|to begin|start by|start with|begin by|begin with|at the start|in the beginning|once)\b", re.IGNORECASE
+)
+_MIDDLE = re.compile(r"^\W*(?:next|then|now|after that|after this|afterwards|later)\b", re.IGNORECASE)
+_CLOSING = re.compile(r"^\W*(?:finally|last|lastly|at last|in the end|at the end|to finish|to end)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    score: int
+    reason: str
+
+
+def by_rules(document: Document) -> dict[str, Any]:
+    """The answer of the written rules, in the judge's schema. Pure function of the document as shown."""
+    plain = without_addresses_to_the_judge(document)
+    findings = {
+        "text_quality": _text_quality(plain),
+        "narrative_coherence": _narrative_coherence(plain),
+        "text_image_relevance": _text_image_relevance(plain),
+        "instruction_value": _instruction_value(plain),
+    }
+    return {field: {"score": finding.score, "reason": finding.reason} for field, finding in findings.items()}
+
+
+def without_addresses_to_the_judge(document: Document) -> Document:
+    """The document without sentences that speak to whoever rates it, and without segments that held nothing else."""
+    segments: list[Text | Image] = []
+    for segment in document.segments:
+        if isinstance(segment, Image):
+            segments.append(segment)
+            continue
+        kept = " ".join(sentence for sentence in _SENTENCE.split(segment.text) if not _TO_THE_JUDGE.search(sentence))
+        if kept.strip():
+            segments.append(replace(segment, text=kept))
+    return replace(document, segments=tuple(segments))
+
+
+def _text_quality(document: Document) -> _Finding:
+    values = {item.name.partition(".")[2]: item.value or 0.0 for item in text_scores.scores(document)}
+    limits = {"symbols": 0.1, "capitals": 0.3, "links": 4.0, "repetition": 0.3, "exclamations": 5.0}
+    faults = [name for name, limit in limits.items() if values[name] > limit]
+    if values["words"] < 15:
+        faults.append("few words")
+    if not 2 <= values["mean_word_length"] <= 12:
+        faults.append("word length")
+    return _Finding(max(1, 5 - 2 * len(faults)), f"outside the usual: {', '.join(faults)}" if faults else "nothing unusual in the text")
+
+
+def _narrative_coherence(document: Document) -> _Finding:
+    openings = [segment.text for segment in document.texts if segment.kind in ("prose", "list")]
+    faults = order_faults(openings)
+    return _Finding(max(1, 5 - 2 * len(faults)), "; ".join(faults[:3]) if faults else "no sign of a broken order")
+
+
+def order_faults(texts: Sequence[str]) -> list[str]:
+    """Contradictions between the order of segments and their own words for order: numbers that fall or jump, `first` after the start,
+    `next` before anything, `finally` before the end."""
+    faults = []
+    numbers = [(at, int(next(filter(None, found.groups())))) for at, text in enumerate(texts) if (found := _STEP.match(text))]
+    faults += [
+        f"step {after} stands after step {before}"
+        for (_, before), (_, after) in itertools.pairwise(numbers)
+        if after != before + 1
+    ]
+    if numbers and numbers[0][1] > 1:
+        faults.append(f"begins with step {numbers[0][1]}")
+    ordinals = [_ORDINALS.index(word) for text in texts if (word := _first_word(text)) in _ORDINALS]
+    faults += ["ordinals out of order" for before, after in itertools.pairwise(ordinals) if after <= before]
+    marks = [kind for text in texts if (kind := _mark(text))]
+    if "opening" in marks[1:]:
+        faults.append("an opening word stands after the beginning")
+    if "closing" in marks[:-1]:
+        faults.append("a closing word stands before the end")
+    if marks and marks[0] == "middle":
+        faults.append("a word of continuation stands at the beginning")
+    return faults
+
+
+def _mark(text: str) -> str | None:
+    for kind, pattern in (("opening", _OPENING), ("middle", _MIDDLE), ("closing", _CLOSING)):
+        if pattern.match(text):
+            return kind
+    return None
+
+
+def _first_word(text: str) -> str:
+    words = re.findall(r"[a-z]+", text[:40].lower())
+    return words[0] if words else ""
+
+
+def _text_image_relevance(document: Document) -> _Finding:
+    """Each picture wants words of its own right beside it; rules cannot see whether they fit."""
+    segments = document.segments
+    beside = [
+        any(isinstance(near, Text) and len(near.text.split()) >= 3 for near in segments[max(0, at - 1) : at + 2])
+        for at, segment in enumerate(segments)
+        if isinstance(segment, Image)
+    ]
+    share = sum(beside) / len(beside) if beside else 0.0
+    return _Finding(
+        1 + round(4 * share), f"{sum(beside)} of {len(beside)} pictures stand beside a sentence; whether it fits, rules cannot see"
+    )
+
+
+def _instruction_value(document: Document) -> _Finding:
+    texts = [text for text in document.texts if text.kind in ("prose", "list")]
+    held = [
+        name
+        for name, true in (
+            ("a title", bool(document.texts) and document.texts[0].kind == "heading"),
+            ("two or more passages", len(texts) >= 2),
+            ("two or more pictures", len(document.images) >= 2),
+            ("text between pictures", _interleaved(document)),
+        )
+        if true
+    ]
+    return _Finding(1 + len(held), f"has {', '.join(held)}" if held else "neither title, passages nor pictures")
+
+
+def _interleaved(document: Document) -> bool:
+    kinds = [isinstance(segment, Image) for segment in document.segments]
+    return True in kinds and False in kinds[kinds.index(True) : len(kinds) - kinds[::-1].index(True)]

@@ -1,0 +1,121 @@
+"""Pictures of living documents: reference -> bytes and measurements, in the part's picture file.
+
+Only pictures of documents that the text rules left alive are read, each reference once in the life of a run: rows that stand are carried
+over when a loosened rule brings more documents to life. Bytes are kept as they came; decoding is for measuring only and happens on at most
+256 px (JPEG decodes at reduced size for it). Bad bytes are a reason, not an exception. Cost: 1-3 ms a picture of 1 megapixel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pil
+
+from leafinstruct.filter.text import cell
+from leafinstruct.pictures.decode import Undecodable, decode, probe
+from leafinstruct.pictures.read import Unreadable, fetch
+from leafinstruct.records import table
+from leafinstruct.records.document import Image, Ref
+from leafinstruct.records.example import Cell
+from leafinstruct.records.table import Row
+
+MEASURE_PX = 256
+"""Longer side at which entropy and sharpness are measured: sharpness depends on scale, so one scale for all."""
+
+
+def materialise(wanted: Iterable[tuple[Ref, Path]], standing: Path, max_pixels: int, counts: Counter[str]) -> Iterator[Row]:
+    """Rows of table.PICTURES, one a reference: first those that stand, also of documents that are not wanted now; then the missing ones.
+
+    wanted: (reference, root of its source). standing: the part's picture file, may be missing. counts: `pictures_read`, `pictures_failed`.
+    """
+    old = {row["ref"]: row["state"] for row in table.read(standing, ["ref", "state"])} if standing.exists() else {}
+    reusable = {ref for ref, state in old.items() if state == "ok"}
+    needed = {str(ref): (ref, root) for ref, root in wanted}
+    if standing.exists():  # bytes are streamed, never held for a whole part
+        yield from (row for row in table.read(standing) if row["ref"] in reusable)
+    for name, (ref, root) in needed.items():
+        if name not in reusable:
+            counts["pictures_read"] += 1
+            row = _row(name, fetch(ref, root), max_pixels)
+            counts["pictures_failed"] += row["state"] == "failed"
+            yield row
+
+
+def cells(image: Image, row: Mapping[str, Any]) -> list[Cell]:
+    """The `picture.*` cells of a document's picture from its row."""
+    if row["state"] == "failed":
+        return [Cell("picture.decoded", None, "failed", image.position, None, row["reason"])]
+    if row["sha256"] is None or row["width"] is None:
+        return [Cell("picture.decoded", 0.0, "ok", image.position, None, row["reason"])]
+    measured = [cell(item["name"], item["value"], image.position) for item in row["scores"]]
+    return [cell("picture.decoded", 1.0, image.position), *measured]
+
+
+def facts(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a materialised picture tells of itself, as fields of records.document.Image."""
+    return {name: row[name] for name in ("state", "sha256", "width", "height", "format")}
+
+
+def _row(name: str, data: bytes | Unreadable, max_pixels: int) -> Row:
+    empty: Row = {
+        "ref": name,
+        "state": "ok",
+        "reason": "",
+        "sha256": None,
+        "width": None,
+        "height": None,
+        "format": None,
+        "scores": [],
+        "bytes": None,
+    }
+    if isinstance(data, Unreadable):
+        return {**empty, "state": "failed" if data.retryable else "ok", "reason": f"{data.reason}: {data.detail}"}
+    header = probe(data, max_pixels)
+    if isinstance(header, Undecodable):
+        return {**empty, "reason": f"{header.reason}: {header.detail}"}
+    picture = decode(data, MEASURE_PX, max_pixels)
+    if isinstance(picture, Undecodable):
+        return {**empty, "reason": f"{picture.reason}: {picture.detail}"}
+    size = {"width": header.width, "height": header.height, "format": header.format}
+    return {
+        **empty,
+        **size,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "scores": _measure(header.width, header.height, picture),
+        "bytes": data,
+    }
+
+
+def _measure(width: int, height: int, picture: Pil.Image) -> list[dict[str, Any]]:
+    """width, height: of the original after rotation, pixels. picture: RGB, at most MEASURE_PX on its longer side."""
+    grey = np.asarray(picture.convert("L"), dtype=np.float32)  # (h, w) in [0, 255]
+    values = {
+        "picture.side": float(min(width, height)),
+        "picture.aspect": max(width, height) / max(1, min(width, height)),
+        "picture.entropy": entropy(grey),
+        "picture.sharpness": sharpness(grey),
+    }
+    return [{"name": name, "value": round(value, 4)} for name, value in values.items()]
+
+
+def entropy(grey: NDArray[np.float32]) -> float:
+    """Entropy of the 256-bin histogram of (h, w) grey levels in [0, 255], bits."""
+    share = np.bincount(grey.astype(np.uint8).ravel(), minlength=256) / grey.size
+    share = share[share > 0]
+    return float(abs(-(share * np.log2(share)).sum()))
+
+
+def sharpness(grey: NDArray[np.float32]) -> float:
+    """Standard deviation of the 4-neighbour Laplacian of (h, w) grey levels; 0 for pictures under 3 pixels a side."""
+    if min(grey.shape) < 3:
+        return 0.0
+    centre = grey[1:-1, 1:-1]
+    laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * centre
+    return float(math.sqrt(np.square(laplacian - laplacian.mean()).mean()))

@@ -1,0 +1,238 @@
+"""The passes of filter over one part: look, ask, decide. Tasks of an engine, each idempotent; stage.py orders them.
+
+A document's trial is replayed from its evidence in every pass. Replaying costs microseconds and keeps one definition of "alive": a pass
+works exactly on the documents that a later pass will find alive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as Pil
+
+from leafinstruct.artifact import Artifact, writing
+from leafinstruct.engine.base import Part
+from leafinstruct.filter import alignment, coherence, duplicate, judge, materialise, text
+from leafinstruct.filter.config import FilterConfig, Rule
+from leafinstruct.filter.verdict import Trial
+from leafinstruct.llm.client import Client
+from leafinstruct.llm.config import LlmConfig
+from leafinstruct.llm.prompt import Prompt
+from leafinstruct.pictures.decode import Undecodable, decode
+from leafinstruct.pictures.send import all_as_sent
+from leafinstruct.records import table
+from leafinstruct.records.document import Document, Ref
+from leafinstruct.records.example import Cell
+from leafinstruct.records.table import Row
+
+
+@dataclass(frozen=True)
+class FilterSettings:
+    """config: the recipe's section; rules: those that hold in this recipe; answers: folder of the answer cache."""
+
+    config: FilterConfig
+    rules: tuple[Rule, ...]
+    llm: LlmConfig
+    prompt: Prompt
+    weights: alignment.Weights
+    answers: Path
+
+    @property
+    def judge_model(self) -> str:
+        """Identity of whoever answers the judge's questions."""
+        return judge.OFFLINE if self.llm.provider == "offline" else self.llm.revision or f"{self.llm.base_url} {self.llm.model}"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a part's documents so far; None means that the pass has not run."""
+
+    pictures: Mapping[str, Row] | None = None
+    embeddings: Mapping[str, dict[int, Row]] | None = None
+    duplicates: Mapping[str, Row] | None = None
+    judged: Mapping[str, list[Cell]] | None = None
+
+
+def trial_of(document: Document, settings: FilterSettings, evidence: Evidence) -> Trial:
+    """A document's trial as far as the evidence reaches."""
+    trial = Trial(document, settings.config, settings.rules)
+    trial.weigh(text.scores(document))
+    if trial.alive and evidence.pictures is not None:
+        rows = {image.position: evidence.pictures[str(image.ref)] for image in document.images}
+        trial.with_pictures({position: materialise.facts(row) for position, row in rows.items()})
+        trial.weigh([item for image in trial.document.images for item in materialise.cells(image, rows[image.position])])
+    if trial.alive and evidence.embeddings is not None:
+        matrix = evidence.embeddings.get(document.id, {})
+        own = alignment.image_cells(trial.document, matrix, settings.weights.label)
+        trial.weigh(own)  # pictures first: the document's aggregates count kept ones only
+        if trial.alive:
+            trial.weigh(_aggregates(trial.document, matrix, own, settings))
+    if trial.alive and evidence.duplicates is not None:
+        trial.weigh([*duplicate.within(trial.document), *duplicate.cells_of(evidence.duplicates[document.id])])
+    if trial.alive and evidence.judged is not None:
+        trial.weigh(evidence.judged[document.id])
+    return trial
+
+
+def look(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> dict[str, Any]:
+    """Task: text scores, pictures of living documents, embeddings; writes pictures-, embeddings-, keys-. payload: key of keys-."""
+    started = time.perf_counter()
+    counts: Counter[str] = Counter()
+    documents = list(table.documents(inputs.file("documents", part.name)))
+    living = [document for document in documents if trial_of(document, settings, Evidence()).alive]
+    pictures = _materialise(settings, inputs, out, part, living, counts)
+    trials = [trial_of(document, settings, Evidence(pictures=pictures)) for document in living]
+    _embed(settings, inputs, out, part, [trial.document for trial in trials if trial.alive], counts)
+    evidence = Evidence(pictures=pictures, embeddings=embeddings_of(out, part))
+    trials = [trial_of(document, settings, evidence) for document in living]
+    key = "" if counts["pictures_failed"] else part.payload  # what failed is tried again whenever filter runs
+    with writing(out.file("keys", part.name)) as temporary:
+        table.write(temporary, (duplicate.key_row(trial.document) for trial in trials if trial.alive), table.KEYS, key)
+    return {"counts": {"documents": len(documents), **counts}, "seconds": time.perf_counter() - started}
+
+
+async def ask(settings: FilterSettings, inputs: Artifact, out: Artifact, client: Client, part: Part) -> dict[str, Any]:
+    """Task: the judge's cells of every document alive after duplicates; writes judged-, under its key only if everyone answered."""
+    documents = table.documents(inputs.file("documents", part.name))
+    trials = [trial_of(document, settings, evidence_of(out, part, judged=False)) for document in documents]
+    living = [trial.document for trial in trials if trial.alive]
+    shown = {image.sha256 or "" for document in living for image in document.images[: settings.config.judge.max_pictures]}
+    pictures = all_as_sent(_bytes(out, part, shown), settings.config.judge.picture_px)
+    requests = [judge.request(document, pictures, settings.config.judge, settings.prompt) for document in living]
+    answers = await asyncio.gather(*(client.ask(request) for request in requests))
+    offline = settings.llm.provider == "offline"
+    cells = [(document.id, item) for document, answer in zip(living, answers, strict=True) for item in judge.cells(answer, offline)]
+    failed = sum(answer.retryable for answer in answers)
+    with writing(out.file("judged", part.name)) as temporary:
+        rows = ({"document_id": document, **table.cell_row(item)} for document, item in cells)
+        table.write(temporary, rows, table.SCORES, "" if failed else part.payload)
+    details = [answer.detail for answer in answers if answer.retryable][:1]
+    return {"counts": {"documents": len(living), "asked": len(answers), "failed": failed}, "details": details}
+
+
+def decide(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> dict[str, Any]:
+    """Task: replay all trials with all evidence; writes documents-, dropped-, scores- and the part's report. payload: the part's key."""
+    started = time.perf_counter()
+    evidence = evidence_of(out, part, judged=settings.config.judge.enabled)
+    trials = [trial_of(document, settings, evidence) for document in table.documents(inputs.file("documents", part.name))]
+    kept, dropped = [trial for trial in trials if trial.alive], [trial for trial in trials if not trial.alive]
+    tables: tuple[tuple[str, Iterable[Row], Any], ...] = (
+        ("documents", (table.document_row(trial.document, trial.drop_rows()) for trial in kept), table.VERDICTS),
+        ("dropped", (table.document_row(trial.document, trial.drop_rows()) for trial in dropped), table.VERDICTS),
+        ("scores", ({"document_id": trial.document.id, **table.cell_row(item)} for trial in trials for item in trial.cells), table.SCORES),
+    )
+    for kind, rows, schema in tables:
+        with writing(out.file(kind, part.name)) as temporary:
+            table.write(temporary, rows, schema)
+    report = {
+        "counts": {
+            "documents": len(trials),
+            "kept": len(kept),
+            "pictures": sum(len(trial.document.images) for trial in kept),
+            "pictures_dropped": sum(len(trial.image_drops) for trial in kept),
+            "failed": sum(_failed(trial) for trial in trials),
+        },
+        "reasons": Counter(trial.verdicts[0].rule for trial in dropped),
+        "picture_reasons": Counter(drop.rule for trial in trials for drop in trial.image_drops),
+        "seconds": time.perf_counter() - started,
+    }
+    return out.commit(part.name, part.payload, report, [out.file(kind, part.name) for kind, _, _ in tables])
+
+
+def evidence_of(out: Artifact, part: Part, judged: bool) -> Evidence:
+    """All evidence of a part that its files hold; picture bytes are not read."""
+    cells: dict[str, list[Cell]] = {}
+    if judged:
+        cells = {row["document_id"]: [] for row in table.read(out.file("judged", part.name), ["document_id"])}
+        for row in table.read(out.file("judged", part.name)):
+            cells[row["document_id"]].append(table.cell_of(row))
+    return Evidence(
+        pictures=_picture_facts(out, part),
+        embeddings=embeddings_of(out, part),
+        duplicates={row["document_id"]: row for row in table.read(out.file("duplicates", part.name))},
+        judged=cells if judged else None,
+    )
+
+
+def embeddings_of(out: Artifact, part: Part) -> dict[str, dict[int, Row]]:
+    """document id -> position -> row of its picture."""
+    found: dict[str, dict[int, Row]] = {}
+    for row in table.read(out.file("embeddings", part.name)):
+        found.setdefault(row["document_id"], {})[row["position"]] = row
+    return found
+
+
+def _picture_facts(out: Artifact, part: Part) -> dict[str, Row]:
+    columns = [name for name in table.PICTURES.names if name != "bytes"]
+    return {row["ref"]: row for row in table.read(out.file("pictures", part.name), columns)}
+
+
+def _materialise(
+    settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part, living: Sequence[Document], counts: Counter[str]
+) -> dict[str, Row]:
+    """Write pictures- and return its rows without the bytes."""
+    record = inputs.record
+    assert record is not None, "ingest is done"
+    wanted: list[tuple[Ref, Path]] = [
+        (image.ref, inputs.path / record["roots"][document.source]) for document in living for image in document.images
+    ]
+    path = out.file("pictures", part.name)
+    key = inputs.file_digest("documents", part.name)
+    standing = path if table.key_of(path) == key else path.with_name("none")
+    with writing(path) as temporary:
+        rows = materialise.materialise(wanted, standing, settings.config.pictures.max_pixels, counts)
+        table.write(temporary, rows, table.PICTURES, key)
+    return _picture_facts(out, part)
+
+
+def _embed(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part, living: Sequence[Document], counts: Counter[str]) -> None:
+    """Write embeddings-: rows that stand for these weights and documents are kept, missing ones computed."""
+    path = out.file("embeddings", part.name)
+    key = f"{inputs.file_digest('documents', part.name)} {settings.weights.sha256 or settings.weights.name} {settings.config.alignment.batch_size}"
+    standing = list(table.read(path)) if table.key_of(path) == key else []
+    have = {(row["document_id"], row["position"]) for row in standing}
+    missing = [(document, [image for image in document.images if (document.id, image.position) not in have]) for document in living]
+    missing = [(document, images) for document, images in missing if images]
+    names = sorted({image.sha256 or "" for _, images in missing for image in images})
+    rows: list[Row] = []
+    if missing:
+        model = alignment.load(settings.weights, settings.config.alignment.batch_size)
+        order: dict[str, None] = {}
+        rows = list(alignment.embed(model, missing, order, _decoded(out, part, set(names), order, settings)))
+        counts["pictures_embedded"] += len(order)
+    with writing(path) as temporary:
+        table.write(temporary, [*standing, *rows], table.EMBEDDINGS, key)
+
+
+def _decoded(out: Artifact, part: Part, names: set[str], order: dict[str, None], settings: FilterSettings) -> Iterator[Pil.Image]:
+    """The named pictures of a part, decoded one at a time in the order of its file; `order` is filled with their names on the way."""
+    for row in table.read(out.file("pictures", part.name), ["sha256", "bytes"]):
+        if row["sha256"] in names and row["sha256"] not in order:
+            picture = decode(row["bytes"], alignment.DECODE_PX, settings.config.pictures.max_pixels)
+            assert not isinstance(picture, Undecodable), "it was decoded when it was materialised"
+            order[row["sha256"]] = None
+            yield picture
+
+
+def _bytes(out: Artifact, part: Part, names: set[str]) -> dict[str, bytes]:
+    rows = table.read(out.file("pictures", part.name), ["sha256", "bytes"])
+    return {row["sha256"]: row["bytes"] for row in rows if row["sha256"] in names}
+
+
+def _aggregates(document: Document, matrix: dict[int, Row], own: Sequence[Cell], settings: FilterSettings) -> list[Cell]:
+    model = settings.weights.label
+    vectors = np.asarray([matrix[image.position]["vector"] for image in document.images], np.float32)
+    vectors = vectors.reshape(len(document.images), -1)  # (n, d)
+    share_above = settings.config.alignment.share_above
+    return [*alignment.document_cells(document, matrix, own, share_above, model), *coherence.scores(vectors, model)]
+
+
+def _failed(trial: Trial) -> bool:
+    return any(item.state == "failed" for item in trial.cells)

@@ -1,0 +1,74 @@
+"""The catalogue of scores: name, level, pass, unit. Data only, so that a recipe is checked without loading a model.
+
+A score is `<family>.<name>` and is declared here once; a family file computes it, a rule decides on it. The order of PASSES is the order
+of cost: what is cheap runs first, and what a document lost to cannot cost more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["document", "image"]
+
+PASSES = ("text", "picture", "alignment", "coherence", "duplicate", "judge")
+"""Families in the order in which they are computed and judged; `rules.*` runs in the pass `judge`."""
+
+JUDGE_FIELDS = ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value")
+"""The four questions of the judge, each answered 1 (worst) to 5 (best)."""
+
+MODEL_FAMILIES = ("alignment", "coherence", "judge", "rules")
+"""Families whose values depend on a model: their rules must name it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One declared score; `meaning` ends in unit or range."""
+
+    name: str
+    level: Level
+    meaning: str
+
+    @property
+    def family(self) -> str:
+        return self.name.partition(".")[0]
+
+    @property
+    def turn(self) -> int:
+        """Index in PASSES."""
+        return PASSES.index("judge" if self.family == "rules" else self.family)
+
+
+_DECLARED: tuple[tuple[str, Level, str], ...] = (
+    ("text.words", "document", "white-space words, plus one for every 1.5 Chinese or Japanese characters"),
+    ("text.images", "document", "picture segments that the reader found"),
+    ("text.mean_word_length", "document", "characters a word (Gopher keeps 3 to 10)"),
+    ("text.symbols", "document", "share of characters that are neither letters, digits, white space nor common punctuation, [0, 1]"),
+    ("text.capitals", "document", "share of capital letters among cased letters, [0, 1]"),
+    ("text.links", "document", "web addresses and @handles in 100 words"),
+    ("text.repetition", "document", "share of words inside a 5-word run that stood earlier in the document, [0, 1]"),
+    ("text.exclamations", "document", "exclamation marks in 100 words"),
+    ("picture.decoded", "image", "1 when the bytes were read and decode as a picture, else 0"),
+    ("picture.side", "image", "shorter side, pixels"),
+    ("picture.aspect", "image", "longer side over shorter side, at least 1"),
+    ("picture.entropy", "image", "entropy of the grey histogram, bits, [0, 8]; 0 for one flat colour"),
+    ("picture.sharpness", "image", "standard deviation of the Laplacian at 256 px, grey levels"),
+    ("alignment.own", "image", "largest cosine with the text next to it: nearest before, nearest after or caption, [-1, 1]"),
+    ("alignment.margin", "image", "alignment.own minus the mean cosine with the document's other texts, [-2, 2]"),
+    ("alignment.mean", "document", "mean of alignment.own over kept pictures, [-1, 1]"),
+    ("alignment.min", "document", "smallest alignment.own of the kept pictures, [-1, 1]"),
+    ("alignment.share", "document", "share of kept pictures with alignment.own at or above filter.alignment.share_above, [0, 1]"),
+    ("alignment.unknown_words", "document", "share of tokens that the model never saw in training, [0, 1]"),
+    ("coherence.sequence", "document", "mean cosine of adjacent pictures minus mean cosine of all pairs, [-2, 2]; needs 3 pictures"),
+    ("coherence.adjacent", "document", "mean cosine of adjacent pictures, [-1, 1]; needs 2 pictures"),
+    ("duplicate.within", "image", "earlier pictures of the same document with the same bytes"),
+    ("duplicate.text", "document", "documents with a smaller id, alive so far, with the same normalised text"),
+    ("duplicate.pictures", "document", "share of its pictures whose bytes stand in a living document with a smaller id, [0, 1]"),
+    *(
+        (f"{family}.{field}", "document", f"{field.replace('_', ' ')}, 1 to 5, by {who}")
+        for family, who in (("judge", "the language model"), ("rules", "written rules"))
+        for field in JUDGE_FIELDS
+    ),
+)
+
+SCORES: dict[str, Score] = {name: Score(name, level, meaning) for name, level, meaning in _DECLARED}

@@ -1,0 +1,162 @@
+"""filter: score, then decide. Documents -> kept documents, dropped documents with their reasons, scores, pictures.
+
+    look    (processes)   text scores, pictures of living documents, picture scores, embeddings, alignment, coherence -> keys
+    reduce  (here)        exact duplicates over the keys of all parts
+    judge   (event loop)  four questions about every document that is still alive
+    decide  (processes)   replay every document's trial with all evidence -> documents-, dropped-, scores-
+
+Evidence (pictures-, embeddings-, the judge's answers in the cache of llm/) outlives a change of rules; verdicts never do. So a moved
+threshold replays trials, and a loosened one reads, embeds and asks only for documents that it brings back. Each file of a part carries
+the key of what shaped it, and what stands is not made again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+from leafinstruct.artifact import Artifact, Fingerprint, digest, writing
+from leafinstruct.engine.base import Engine, Needs, Part
+from leafinstruct.errors import LeafInstructError, ProviderError, SourceError
+from leafinstruct.filter import duplicate, judge
+from leafinstruct.filter.passes import Evidence, FilterSettings, ask, decide, look, trial_of
+from leafinstruct.filter.scores import JUDGE_FIELDS, PASSES
+from leafinstruct.llm.client import Client, estimate_tokens
+from leafinstruct.pictures.send import all_as_sent
+from leafinstruct.records import table
+from leafinstruct.records.document import Document
+
+CODE = 1
+"""Raised when the same documents and settings give other scores or verdicts than before."""
+
+LIBRARIES = ("clip-anytorch", "torch", "pillow", "pyarrow")
+"""Libraries whose version can move a score or a byte."""
+
+
+def fingerprint(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engine) -> Fingerprint:  # noqa: ARG001 - every room's door
+    """Config, active rules, prompt, models, weights, libraries that shape scores, and what ingest made."""
+    record = inputs.record
+    assert record is not None, "ingest is done"
+    return {
+        "code": CODE,
+        "filter": settings.config.model_dump(mode="json"),
+        "active_rules": [rule.score for rule in settings.rules],
+        "weights": settings.weights.sha256 or settings.weights.name,
+        "judge": _judge_identity(settings),
+        "libraries": {name: version(name) for name in LIBRARIES},
+        "input": record["output"],
+    }
+
+
+def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engine) -> dict[str, Any]:
+    """Run every pass over what does not stand. Returns facts for the record.
+
+    Raises SourceError or ProviderError when more pictures or answers failed than the recipe tolerates, LeafInstructError when nothing is left.
+    """
+    parts = [Part(name) for name in inputs.parts()]
+    out.keep_only([part.name for part in parts])
+    _look(settings, inputs, out, parts, engine)
+    _reduce(out, parts)
+    if settings.config.judge.enabled:
+        _ask(settings, inputs, out, parts, engine)
+    wanted = [Part(part.name, _decide_key(settings, inputs, out, part)) for part in parts]
+    missing = [part for part in wanted if not out.stands(part.name, part.payload)]
+    for _ in engine.map(partial(decide, settings, inputs, out), missing, Needs(what="deciding")):
+        pass
+    totals = out.totals()
+    if not totals.counts["kept"]:
+        raise LeafInstructError(f"no document is left after filter: {lost(totals.reasons)}; `leaf explain ID` tells about one of them")
+    return {
+        "models": {"alignment": settings.weights.label, "judge": settings.judge_model if settings.config.judge.enabled else None},
+        "weights": settings.weights.sha256,
+        "prompts": {settings.prompt.name: settings.prompt.sha256},
+        "toy": settings.weights.toy,
+        "rules": [rule.model_dump(exclude_defaults=True) for rule in settings.rules],
+    }
+
+
+def estimate(settings: FilterSettings, sample: Sequence[tuple[Document, Mapping[str, bytes]]]) -> tuple[float, float]:
+    """For `--dry-run`: the share of sampled documents that the text rules pass, and the judge's mean input tokens for one of those.
+
+    sample: documents, each with the bytes of its pictures by sha256.
+    """
+    living = [pair for pair in sample if trial_of(pair[0], settings, Evidence()).alive]
+    px = settings.config.judge.picture_px
+    requests = [judge.request(document, all_as_sent(data, px), settings.config.judge, settings.prompt) for document, data in living]
+    return len(living) / max(1, len(sample)), sum(map(estimate_tokens, requests)) / max(1, len(requests))
+
+
+def lost(reasons: Mapping[str, int]) -> str:
+    """Which rule removed how many, the most first."""
+    ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{rule} removed {count:,}" for rule, count in ordered) or "there was none before it"
+
+
+def _look(settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine) -> None:
+    """Run `look` where its key does not stand. Raises SourceError when too many pictures could not be read for a passing reason."""
+    wanted = [Part(part.name, _look_key(settings, inputs, part)) for part in parts]
+    missing = [part for part in wanted if table.key_of(out.file("keys", part.name)) != part.payload]
+    reports = list(engine.map(partial(look, settings, inputs, out), missing, Needs(what="looking")))
+    failed = sum(report["counts"].get("pictures_failed", 0) for report in reports)
+    read = sum(table.count(out.file("pictures", part.name)) for part in parts)
+    if failed > settings.config.pictures.tolerate_failures * read:
+        raise SourceError(
+            f"{failed:,} of {read:,} pictures could not be read just now, more than filter.pictures.tolerate_failures allows; "
+            "what was read is kept, run the same command again when the disk is back"
+        )
+
+
+def _reduce(out: Artifact, parts: Sequence[Part]) -> None:
+    """Exact duplicates over all parts. Verdicts that did not change keep their file, and so their part."""
+    keys = [(part.name, table.read(out.file("keys", part.name))) for part in parts]
+    for name, rows in duplicate.reduce(keys).items():
+        key = digest(rows)
+        if table.key_of(out.file("duplicates", name)) != key:
+            with writing(out.file("duplicates", name)) as temporary:
+                table.write(temporary, rows, table.DUPLICATES, key)
+
+
+def _ask(settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine) -> None:
+    """Ask the judge where its key does not stand. Raises ProviderError when more stayed without an answer than the recipe tolerates."""
+    wanted = [Part(part.name, _ask_key(settings, inputs, out, part)) for part in parts]
+    missing = [part for part in wanted if table.key_of(out.file("judged", part.name)) != part.payload]
+    client = Client(settings.llm, settings.answers)
+    reports = list(engine.map(partial(ask, settings, inputs, out, client), missing, Needs("io", what="judging", release=client.close)))
+    asked = sum(table.count(out.file("judged", part.name)) for part in parts) // len(JUDGE_FIELDS)
+    failed = sum(report["counts"]["failed"] for report in reports)
+    if failed > settings.llm.tolerate_failures * asked:
+        why = next(detail for report in reports for detail in report["details"])
+        raise ProviderError(
+            f"the judge at {settings.llm.base_url} stopped answering ({why}); {asked - failed:,} of {asked:,} documents are judged and kept: "
+            "run the same command again when it is back"
+        )
+
+
+def _judge_identity(settings: FilterSettings) -> dict[str, Any] | None:
+    if not settings.config.judge.enabled:
+        return None
+    sampling = {"temperature": settings.llm.temperature, "max_tokens": settings.llm.max_tokens}
+    return {"model": settings.judge_model, "prompt": settings.prompt.sha256, **sampling}
+
+
+def _look_key(settings: FilterSettings, inputs: Artifact, part: Part) -> str:
+    """What shapes the evidence and the survivors of the passes before duplicates."""
+    early = [rule.model_dump() for rule in settings.rules if rule.declared.turn < PASSES.index("duplicate")]
+    config = settings.config.model_dump(include={"min_images", "min_words", "pictures", "alignment"})
+    libraries = [version(name) for name in LIBRARIES]
+    return digest([CODE, early, config, libraries, settings.weights.sha256, inputs.file_digest("documents", part.name)])
+
+
+def _ask_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> str:
+    duplicates = table.key_of(out.file("duplicates", part.name))
+    middle = [rule.model_dump() for rule in settings.rules if rule.declared.turn == PASSES.index("duplicate")]
+    config = settings.config.judge.model_dump()
+    return digest([_look_key(settings, inputs, part), duplicates, middle, config, _judge_identity(settings)])
+
+
+def _decide_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> str:
+    judged = table.key_of(out.file("judged", part.name)) if settings.config.judge.enabled else None
+    rules = [rule.model_dump() for rule in settings.rules]
+    return digest([_ask_key(settings, inputs, out, part), judged, rules])
