@@ -1,0 +1,38 @@
+"""A picture as it is sent to a language model: small enough, in a format that every server reads.
+
+What is small already and JPEG, PNG or WebP goes as it is, so that its bytes, and with them the answer's cache key, do not depend on an encoder's
+version. Everything else is decoded (rotation applied, first frame), scaled and sent as JPEG of quality 90.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+
+from leafinstruct.pictures.decode import Undecodable, decode, probe
+
+Sent = tuple[bytes, str]
+"""Encoded bytes and their media type."""
+
+_AS_IS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+
+
+def as_sent(data: bytes, max_side: int) -> Sent | Undecodable:
+    """A picture of at most `max_side` pixels on its longer side, or why it cannot be decoded."""
+    header = probe(data)
+    if isinstance(header, Undecodable):
+        return header
+    if header.format in _AS_IS and max(header.width, header.height) <= max_side and header.frames == 1 and not header.rotated:
+        return data, _AS_IS[header.format]
+    picture = decode(data, max_side)
+    if isinstance(picture, Undecodable):
+        return picture
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=90)
+    return buffer.getvalue(), "image/jpeg"
+
+
+def all_as_sent(data: Mapping[str, bytes], max_side: int) -> dict[str, Sent]:
+    """Those of the named pictures that decode, as they are sent."""
+    found = {name: as_sent(content, max_side) for name, content in data.items()}
+    return {name: picture for name, picture in found.items() if not isinstance(picture, Undecodable)}

@@ -1,0 +1,1 @@
+"""From a kept document to instruction, context and response."""

@@ -1,0 +1,172 @@
+"""From a document to the question that is put to a rewriter, and the templates that answer it without a model. Pure, no I/O.
+
+A document is first cut into steps: a picture with the text that belongs to it. Whether that text stands before the picture (pages, "text, then
+what it looks like") or after it (MMC4, where a picture precedes its sentence) is read off the document's beginning. Tasks differ only
+in which steps are given and which are asked for:
+
+    guide         title                        -> all steps
+    continuation  the first half of the steps  -> the other half
+    edit          first picture, the change    -> second picture          (documents of exactly two steps)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from leafinstruct.llm.prompt import Prompt
+from leafinstruct.llm.request import Message, Picture, Request
+from leafinstruct.records.document import Document, Image, Segment, Text
+from leafinstruct.rewrite.config import Task
+from leafinstruct.rewrite.parse import SCHEMA, fault
+
+OFFLINE = "offline-templates@1"
+
+GOALS: dict[Task, str] = {
+    "guide": "guide: the instruction asks for the whole piece; the context is empty; the response is the whole piece with all pictures",
+    "continuation": "continuation: the context is the beginning with its pictures, the instruction asks to go on, the response is the rest",
+    "edit": "edit: the context is the first picture, the instruction says what to change, the response shows the changed picture",
+}
+
+_ASKS: dict[Task, tuple[str, ...]] = {
+    "guide": (
+        "Write an illustrated guide: {title}.",
+        "Show me with text and pictures: {title}.",
+        "I need pictures as well as words: {title}.",
+    ),
+    "continuation": (
+        "This is the beginning of an illustrated piece called “{title}”. Go on with text and pictures.",
+        "Continue this: {title}. Keep the style of the pictures.",
+        "Here are the first steps of “{title}”. Write and draw the rest.",
+    ),
+    "edit": (
+        "Change the picture like this: {change}",
+        "{change} Show the picture after the change.",
+        "Start from this picture. {change}",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """A document in steps: title (may be empty), what stands before the first step, and the steps, each with exactly one picture."""
+
+    title: str
+    opening: tuple[Segment, ...]
+    steps: tuple[tuple[Segment, ...], ...]
+
+
+def steps_of(document: Document) -> Steps:
+    """Cut a document into steps; concatenating title, opening and steps gives all its segments in order."""
+    segments = list(document.segments)
+    title = ""
+    if segments and isinstance(segments[0], Text) and segments[0].kind == "heading":
+        title = segments.pop(0).text  # type: ignore[union-attr]  # narrowed above; pop() loses it
+    pictures = [at for at, segment in enumerate(segments) if isinstance(segment, Image)]
+    if not pictures:
+        return Steps(title, tuple(segments), ())
+    picture_leads = pictures[0] == 0  # its text follows; otherwise a step ends with its picture and captions
+    starts = pictures if picture_leads else [0, *(_after_captions(segments, at) for at in pictures[:-1])]
+    ends = [*starts[1:], len(segments)]
+    steps = [tuple(segments[start:end]) for start, end in zip(starts, ends, strict=True)]
+    return Steps(title, (), tuple(steps))
+
+
+def fitting(document: Document, allowed: Sequence[Task]) -> list[Task]:
+    """The allowed tasks that a document has enough steps for."""
+    count = len(document.images)
+    fits = {"guide": count >= 1, "continuation": count >= 2, "edit": count == 2}
+    return [task for task in allowed if fits[task]]
+
+
+def choose(document: Document, allowed: Sequence[Task]) -> Task | None:
+    """One fitting task, drawn by the document's id, so that adding documents changes no other's task; None when none fits."""
+    fits = fitting(document, allowed)
+    return fits[_draw(document, "task") % len(fits)] if fits else None
+
+
+def request(document: Document, task: Task, pictures: Mapping[str, tuple[bytes, str]], prompt: Prompt) -> Request:
+    """The question. pictures: sha256 of the original -> bytes and media type as sent; those missing are named but not shown."""
+    parts: list[str | Picture] = []
+    lines: list[str] = []
+    number = 0
+    for segment in document.segments:
+        if isinstance(segment, Text):
+            lines.append(f"{segment.kind}: {json.dumps(segment.text, ensure_ascii=False)}")
+            continue
+        number += 1
+        lines.append(f"picture {number}:")
+        picture = pictures.get(segment.sha256 or "")
+        if picture is not None:
+            parts += ["\n".join(lines), Picture(*picture)]
+            lines = []
+    parts.append("\n".join([*lines, "End of the document."]))
+    system, _, user = prompt.fill(task=GOALS[task]).partition("\n---\n")
+    messages = (Message("system", (system.strip(),)), Message("user", (user.strip() + "\n", *parts)))
+    check = partial(_check, task=task, pictures=number)
+    return Request("rewrite", messages, SCHEMA, partial(by_templates, document, task), OFFLINE, check)
+
+
+def by_templates(document: Document, task: Task) -> dict[str, Any]:
+    """The answer of the written templates. Every text of the document is used, verbatim and in order; only the instruction is ours."""
+    cut = steps_of(document)
+    title = (cut.title or _first_words(document)).strip().rstrip(".:!?")
+    numbers = {image.position: at for at, image in enumerate(document.images, start=1)}
+    ask = _ASKS[task][_draw(document, "ask") % len(_ASKS[task])]
+    if task == "guide":
+        return _answer(ask.format(title=title), (), [*cut.opening, *_flat(cut.steps)], numbers)
+    if task == "continuation":
+        half = max(1, len(cut.steps) // 2)
+        return _answer(ask.format(title=title), [*cut.opening, *_flat(cut.steps[:half])], _flat(cut.steps[half:]), numbers)
+    first, second = cut.steps
+    change = " ".join(as_text(segment) for segment in second if isinstance(segment, Text) and segment.kind != "caption")
+    shown = [segment for segment in second if not (isinstance(segment, Text) and segment.kind != "caption")]
+    return _answer(ask.format(change=change or title), [*cut.opening, *first], shown, numbers)
+
+
+def as_text(segment: Text) -> str:
+    """A segment as plain text that still shows what it is: list items with a dash, code fenced."""
+    if segment.kind == "list" and not segment.text.lstrip().startswith(("-", "*", "•")):
+        return f"- {segment.text}"
+    return f"```\n{segment.text}\n```" if segment.kind == "code" else segment.text
+
+
+def _answer(instruction: str, context: Sequence[Segment], response: Sequence[Segment], numbers: Mapping[int, int]) -> dict[str, Any]:
+    def parts(segments: Sequence[Segment]) -> list[dict[str, Any]]:
+        return [
+            {"type": "text", "text": as_text(segment)}
+            if isinstance(segment, Text)
+            else {"type": "image", "image": numbers[segment.position]}
+            for segment in segments
+        ]
+
+    return {"instruction": instruction, "context": parts(context), "response": parts(response)}
+
+
+def _check(value: dict[str, Any], task: Task, pictures: int) -> str | None:
+    return fault(value, task, pictures)
+
+
+def _after_captions(segments: Sequence[Segment], picture: int) -> int:
+    at = picture + 1
+    while at < len(segments) and isinstance(segment := segments[at], Text) and segment.kind == "caption":
+        at += 1
+    return at
+
+
+def _flat(steps: Sequence[Sequence[Segment]]) -> list[Segment]:
+    return [segment for step in steps for segment in step]
+
+
+def _first_words(document: Document) -> str:
+    text = document.texts[0].text if document.texts else "this"
+    words = text.split()
+    return " ".join(words[:12]) + ("…" if len(words) > 12 else "")
+
+
+def _draw(document: Document, what: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{document.id}\0{what}".encode()).digest()[:8])

@@ -1,0 +1,228 @@
+"""rewrite: kept documents -> examples with pictures on both sides; what cannot become one is dropped with the reason.
+
+Everything runs in one event loop: with a language model the time is waiting, without one it is string building. The question, its check and
+its offline answerer come from prompt.py and parse.py, so the templates pass the same schema and the same one-to-one check as a model.
+Bytes of pictures are read only to be sent; examples refer to them by sha256.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from leafinstruct.artifact import Artifact, Fingerprint, digest, writing
+from leafinstruct.engine.base import Engine, Needs, Part
+from leafinstruct.errors import LeafInstructError, ProviderError
+from leafinstruct.llm.client import Client, estimate_tokens
+from leafinstruct.llm.config import LlmConfig
+from leafinstruct.llm.prompt import Prompt
+from leafinstruct.llm.request import Answer
+from leafinstruct.pictures.send import Sent, all_as_sent
+from leafinstruct.records import table
+from leafinstruct.records.document import Document, Text
+from leafinstruct.records.example import Cell, Example, Turn, example_id
+from leafinstruct.rewrite import parse, prompt
+from leafinstruct.rewrite.config import RewriteConfig, Task
+
+CODE = 1
+"""Raised when the same documents and answers give other examples than before."""
+
+
+@dataclass(frozen=True)
+class RewriteSettings:
+    """config: the recipe's section; answers: folder of the answer cache."""
+
+    config: RewriteConfig
+    llm: LlmConfig
+    prompt: Prompt
+    answers: Path
+
+    @property
+    def model(self) -> str:
+        """Identity of whoever rewrites; `none` where conversations are kept as they are."""
+        if self.config.mode == "keep":
+            return "none"
+        return prompt.OFFLINE if self.llm.provider == "offline" else self.llm.revision or f"{self.llm.base_url} {self.llm.model}"
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """A document that became no example, and why."""
+
+    document: Document
+    reason: str
+    state: str
+    detail: str
+
+
+def fingerprint(settings: RewriteSettings, inputs: Artifact, out: Artifact, engine: Engine) -> Fingerprint:  # noqa: ARG001 - every room's door
+    """Config, prompt, model, sampling, and what filter made."""
+    record = inputs.record
+    assert record is not None, "filter is done"
+    return {"code": CODE, **_identity(settings), "input": record["output"]}
+
+
+def run(settings: RewriteSettings, inputs: Artifact, out: Artifact, engine: Engine) -> dict[str, Any]:
+    """Write the examples of every part that does not stand. Returns facts for the record.
+
+    Raises ProviderError when more answers failed than the recipe tolerates, LeafInstructError when there would be no example.
+    """
+    parts = [Part(name, _key(settings, inputs, name)) for name in inputs.parts()]
+    out.keep_only([part.name for part in parts])
+    missing = [part for part in parts if not out.stands(part.name, part.payload)]
+    client = Client(settings.llm, settings.answers)
+    reports = list(
+        engine.map(partial(rewrite, settings, inputs, out, client), missing, Needs("io", what="rewriting", release=client.close))
+    )
+    _refuse_failures(settings, out, reports)
+    totals = out.totals()
+    if not totals.counts["examples"]:
+        why = ", ".join(f"{count:,} x {reason}" for reason, count in totals.reasons.most_common())
+        raise LeafInstructError(f"no document became an example: {why or 'there was none'}; see rewrite.tasks and rewrite.mode")
+    return {"models": {"rewrite": settings.model}, "prompts": {settings.prompt.name: settings.prompt.sha256}}
+
+
+def estimate(settings: RewriteSettings, sample: Sequence[tuple[Document, Mapping[str, bytes]]]) -> float:
+    """For `--dry-run`: mean input tokens of one document's question; 0 where conversations are kept. sample: see filter.estimate."""
+    if settings.config.mode == "keep":
+        return 0.0
+    chosen = [(document, prompt.choose(document, settings.config.tasks), data) for document, data in sample]
+    tokens = [
+        estimate_tokens(prompt.request(document, task, all_as_sent(data, settings.config.picture_px), settings.prompt))
+        for document, task, data in chosen
+        if task is not None
+    ]
+    return sum(tokens) / max(1, len(tokens))
+
+
+async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, client: Client, part: Part) -> dict[str, Any]:
+    """Task: the examples of one part; writes examples-, dropped- and the part's report. payload: the part's key."""
+    started = time.perf_counter()
+    documents = list(table.documents(inputs.file("documents", part.name)))
+    cells = _cells(inputs, part, {document.id for document in documents})
+    if settings.config.mode == "keep":
+        outcomes = [_keep(document, settings, cells[document.id]) for document in documents]
+    else:
+        shown = {image.sha256 or "" for document in documents for image in document.images}
+        pictures = all_as_sent(_bytes(inputs, part, shown), settings.config.picture_px)
+        outcomes = list(
+            await asyncio.gather(*(_rewrite(document, settings, client, pictures, cells[document.id]) for document in documents))
+        )
+    examples = [outcome for outcome in outcomes if isinstance(outcome, Example)]
+    refused = [outcome for outcome in outcomes if isinstance(outcome, _Refused)]
+    with writing(out.file("examples", part.name)) as temporary:
+        table.write(temporary, map(table.example_row, examples), table.EXAMPLES)
+    with writing(out.file("dropped", part.name)) as temporary:
+        table.write(temporary, map(_dropped_row, refused), table.VERDICTS)
+    report = {
+        "counts": {
+            "documents": len(documents),
+            "examples": len(examples),
+            "pictures": sum(len(example.images) for example in examples),
+            "failed": sum(item.state == "failed" for item in refused),
+            **{f"task.{task}": count for task, count in sorted(Counter(example.task for example in examples).items())},
+        },
+        "reasons": Counter(item.reason for item in refused),
+        "details": [item.detail for item in refused if item.state == "failed"][:1],
+        "seconds": time.perf_counter() - started,
+    }
+    return out.commit(part.name, part.payload, report, [out.file("examples", part.name), out.file("dropped", part.name)])
+
+
+async def _rewrite(
+    document: Document, settings: RewriteSettings, client: Client, pictures: Mapping[str, Sent], cells: tuple[Cell, ...]
+) -> Example | _Refused:
+    task = prompt.choose(document, settings.config.tasks)
+    if task is None:
+        return _Refused(
+            document, "no_task_fits", "ok", f"{len(document.images)} pictures are too few for {', '.join(settings.config.tasks)}"
+        )
+    answer = await client.ask(prompt.request(document, task, pictures, settings.prompt))
+    if answer.value is None:
+        return _Refused(document, f"answer_{answer.state}", answer.state, answer.detail)
+    return _example(document, task, parse.turns(answer.value, document.images), settings, answer, cells)
+
+
+def _example(
+    document: Document, task: Task | str, turns: tuple[Turn, ...], settings: RewriteSettings, answer: Answer | None, cells: tuple[Cell, ...]
+) -> Example:
+    kept = {None, *(image.position for image in document.images)}
+    models = {item.name.partition(".")[0]: item.model for item in cells if item.model is not None}
+    if answer is not None:
+        models["rewrite"] = answer.model
+    return Example(
+        id=example_id(document.id, task),
+        document_id=document.id,
+        source=document.source,
+        task=task,
+        turns=turns,
+        provenance=document.provenance,
+        scores=tuple(item for item in cells if item.position in kept),
+        url=document.url,
+        license=document.license,
+        models=tuple(sorted(models.items())),
+        prompts=((settings.prompt.name, settings.prompt.sha256),) if answer is not None else (),
+    )
+
+
+def _keep(document: Document, settings: RewriteSettings, cells: tuple[Cell, ...]) -> Example | _Refused:
+    """A conversation as its source tells it. Segments without a role belong to whoever spoke last, to the user at the beginning."""
+    if not any(isinstance(segment, Text) and segment.role for segment in document.segments):
+        return _Refused(document, "not_a_conversation", "ok", "rewrite.mode is keep, but no segment has a role")
+    role, roles = "user", []
+    for segment in document.segments:
+        role = segment.role or role if isinstance(segment, Text) else role
+        roles.append(role)
+    turns = tuple(
+        Turn("assistant" if who == "assistant" else "user", tuple(item.text if isinstance(item, Text) else item for _, item in run))
+        for who, run in groupby(zip(roles, document.segments, strict=True), key=lambda pair: pair[0])
+    )
+    return _example(document, "conversation", turns, settings, None, cells)
+
+
+def _cells(inputs: Artifact, part: Part, wanted: set[str]) -> dict[str, tuple[Cell, ...]]:
+    """The scores of the wanted documents, dropped pictures included."""
+    found: dict[str, list[Cell]] = {document: [] for document in wanted}
+    for row in table.read(inputs.file("scores", part.name)):
+        if row["document_id"] in found:
+            found[row["document_id"]].append(table.cell_of(row))
+    return {document: tuple(cells) for document, cells in found.items()}
+
+
+def _bytes(inputs: Artifact, part: Part, names: set[str]) -> dict[str, bytes]:
+    rows = table.read(inputs.file("pictures", part.name), ["sha256", "bytes"])
+    return {row["sha256"]: row["bytes"] for row in rows if row["sha256"] in names}
+
+
+def _dropped_row(item: _Refused) -> table.Row:
+    drop = {"rule": item.reason, "position": None, "value": None, "threshold": None, "state": item.state, "detail": item.detail}
+    return table.document_row(item.document, [drop])
+
+
+def _refuse_failures(settings: RewriteSettings, out: Artifact, reports: list[dict[str, Any]]) -> None:
+    """An outage is not a verdict: a part that holds failures does not stand, so the next run asks for them again."""
+    counts = out.totals().counts
+    failed, asked = counts["failed"], counts["documents"]
+    if failed <= settings.llm.tolerate_failures * asked:
+        return
+    why = next(detail for report in reports for detail in report["details"])
+    raise ProviderError(
+        f"the rewriter at {settings.llm.base_url} stopped answering ({why}); {asked - failed:,} of {asked:,} documents are answered and kept: "
+        "run the same command again when it is back"
+    )
+
+
+def _identity(settings: RewriteSettings) -> dict[str, Any]:
+    sampling = {"temperature": settings.llm.temperature, "max_tokens": settings.llm.max_tokens}
+    return {"rewrite": settings.config.model_dump(mode="json"), "model": settings.model, "prompt": settings.prompt.sha256, **sampling}
+
+
+def _key(settings: RewriteSettings, inputs: Artifact, name: str) -> str:
+    return digest([CODE, _identity(settings), inputs.file_digest("documents", name), inputs.file_digest("scores", name)])

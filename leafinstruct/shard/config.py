@@ -1,0 +1,33 @@
+"""The `shard:` section of a recipe."""
+
+from __future__ import annotations
+
+import math
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+
+class ShardConfig(BaseModel):
+    """Splits, sizes and the card."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    splits: dict[str, float] = {"train": 0.9, "validation": 0.05, "test": 0.05}
+    """Name -> share of groups. A group is a web host, so that pages of one site never stand on two sides; in a corpus of fewer than
+    10 hosts it is the document, and the card warns."""
+    max_bytes: int = Field(default=500_000_000, gt=0)
+    """Aimed size of a shard, bytes: what the Hub streams well."""
+    row_group_bytes: int = Field(default=100_000_000, gt=0)
+    """Aimed size of a row group, bytes."""
+    card: str = "default"
+    """Name of a card template: data_cards/<name>.md beside the recipe, one folder up, or in the package."""
+
+    @field_validator("splits")
+    @classmethod
+    def _sums_to_one(cls, splits: dict[str, float]) -> dict[str, float]:
+        if not splits or any(share < 0 for share in splits.values()) or not math.isclose(sum(splits.values()), 1):
+            raise ValueError(f"shares must be 0 or more and sum to 1, not {sum(splits.values()):g}")
+        for name in splits:
+            if not name.isidentifier():
+                raise ValueError(f"split {name!r} must be a plain word, as it becomes part of file names")
+        return splits
