@@ -1,0 +1,207 @@
+"""The order of the stages: what stands is skipped, what is missing runs.
+
+    ingest -> filter -> rewrite -> shard
+
+Each stage has one door, `run(settings, inputs, out, engine)`, and says beforehand what shapes its bytes (`fingerprint`). A stage stands when its
+record carries the fingerprint that the recipe now gives. Otherwise: version `dev` goes on and the stage rebuilds the parts whose keys
+changed; any other version stops and says what changed, since a named version is a promise. `--rebuild` forgets the stage first.
+
+Nothing here prints: progress and outcomes are handed to whoever called.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType
+from typing import Any
+
+from platformdirs import user_cache_path
+
+from leafinstruct.artifact import Artifact, Fingerprint, drift, one_build
+from leafinstruct.engine.base import Engine, Needs, Part, Task
+from leafinstruct.errors import DriftError
+from leafinstruct.recipe import TOY_MODEL, Loaded, is_active
+
+STAGES = ("ingest", "filter", "rewrite", "shard")
+
+OnProgress = Callable[[str, str, int, int, int], None]
+"""stage, what it does, parts done, parts to do, documents done."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one stage. stood: it was done already; changes: what drifted since the last build, empty for a first one."""
+
+    stage: str
+    record: dict[str, Any]
+    stood: bool
+    changes: tuple[str, ...] = ()
+
+
+class Watched:
+    """An engine that tells of every part that comes back."""
+
+    def __init__(self, engine: Engine, stage: str, on_progress: OnProgress) -> None:
+        self.workers = engine.workers
+        self._engine, self._stage, self._on_progress = engine, stage, on_progress
+
+    def map(self, task: Task, parts: Sequence[Part], needs: Needs) -> Iterator[dict[str, Any]]:
+        """See Engine.map."""
+        documents = 0
+        self._on_progress(self._stage, needs.what, 0, len(parts), 0)
+        for done, report in enumerate(self._engine.map(task, parts, needs), start=1):
+            documents += report["counts"].get("documents", 0)
+            self._on_progress(self._stage, needs.what, done, len(parts), documents)
+            yield report
+
+
+def artifacts(loaded: Loaded) -> dict[str, Artifact]:
+    """The directory of each stage, linked to what it is made from."""
+    chain: dict[str, Artifact] = {}
+    upstream = None
+    for stage in STAGES:
+        upstream = chain[stage] = Artifact(loaded.directory / stage, upstream)
+    return chain
+
+
+def build(
+    loaded: Loaded,
+    engine: Engine,
+    on_progress: OnProgress,
+    until: str = STAGES[-1],
+    rebuild: bool = False,
+    retry_failed: bool = False,
+) -> Iterator[Outcome]:
+    """Run what is missing up to and including `until`; yields an outcome a stage, when it is done.
+
+    rebuild: forget what stands, from the first stage on (answers of a language model are kept: they are paid for). retry_failed: run finished
+    stages again that hold failed units. Raises any LeafInstructError; what was finished is kept, and the next call goes on from there.
+    """
+    with one_build(loaded.directory):
+        for stage, out in artifacts(loaded).items():
+            if rebuild:
+                _forget(out)
+            yield _run_stage(loaded, stage, out, Watched(engine, stage, on_progress), retry_failed)
+            if stage == until:
+                return
+
+
+def _run_stage(loaded: Loaded, stage: str, out: Artifact, engine: Engine, retry_failed: bool) -> Outcome:
+    module, settings = _module(stage), settings_of(loaded, stage)
+    fingerprint: Fingerprint = module.fingerprint(settings, out.upstream, out, engine)
+    record, before = out.record, out.fingerprint
+    has_failures = record is not None and record["counts"].get("failed", 0) > 0
+    if record is not None and record["fingerprint"] == fingerprint and not (retry_failed and has_failures):
+        return Outcome(stage, record, stood=True)
+    changes = tuple(_readable(stage, line) for line in drift(before, fingerprint)) if before is not None else ()
+    if changes and loaded.recipe.version != "dev":
+        raise DriftError(
+            f"{out.path} was built with other settings: {'; '.join(changes[:4])}{' and more' if len(changes) > 4 else ''}; "
+            "give the recipe a new version, or rebuild it with --rebuild"
+        )
+    out.begin(fingerprint)
+    facts = module.run(settings, out.upstream, out, engine)
+    return Outcome(stage, out.finish(fingerprint, **facts), stood=False, changes=changes)
+
+
+def _readable(stage: str, line: str) -> str:
+    """`filter.rules[0].min 0.2 -> 0.3`: keys of the recipe already name their section, everything else is led by the stage."""
+    return line if line.startswith(f"{stage}.") else f"{stage}.{line}"
+
+
+def _forget(out: Artifact) -> None:
+    """Remove a stage's directory; the record first, so that a kill in between leaves nothing that looks finished."""
+    (out.path / "record.json").unlink(missing_ok=True)
+    shutil.rmtree(out.path, ignore_errors=True)
+
+
+def settings_of(loaded: Loaded, stage: str) -> Any:
+    """The settings of a stage's door, put together from the recipe's sections."""
+    recipe = loaded.recipe
+    answers = loaded.directory.parent / ".answers"  # shared by all runs and versions: answers are paid for
+    if stage == "ingest":
+        from leafinstruct.ingest.stage import IngestSettings
+
+        return IngestSettings(recipe.ingest, recipe.part_size, loaded.limit)
+    if stage == "filter":
+        from leafinstruct.filter.alignment import weights_of
+        from leafinstruct.filter.passes import FilterSettings
+
+        alignment = recipe.filter.alignment
+        strangers = any(source.kind != "sketchbook" for source in recipe.ingest.sources)
+        weights = weights_of(alignment.model, _tiny_clip() if alignment.model == TOY_MODEL else None, strangers)
+        rules = tuple(rule for rule in recipe.filter.rules if is_active(recipe, rule))
+        return FilterSettings(recipe.filter, rules, recipe.llm, loaded.template("prompts", recipe.filter.judge.prompt), weights, answers)
+    if stage == "rewrite":
+        from leafinstruct.rewrite.stage import RewriteSettings
+
+        return RewriteSettings(recipe.rewrite, recipe.llm, loaded.template("prompts", recipe.rewrite.prompt), answers)
+    from leafinstruct.shard.stage import ShardSettings
+
+    card = loaded.template("data_cards", recipe.shard.card)
+    return ShardSettings(recipe.shard, recipe.seed, f"{recipe.name}@{recipe.version}", card)
+
+
+def _tiny_clip() -> Path:
+    from leafinstruct.sketchbook import tiny_clip
+
+    return tiny_clip.unpack(user_cache_path("leafinstruct"))
+
+
+def _module(stage: str) -> ModuleType:
+    """A stage's room is imported when it is its turn: validating a recipe and `--help` load none of them."""
+    from importlib import import_module
+
+    return import_module(f"leafinstruct.{stage}.stage")
+
+
+SAMPLE = 48
+"""Documents of each source that `--dry-run` looks at: enough for a mean within some 15%, read in well under a second."""
+
+
+def forecast(loaded: Loaded, engine: Engine) -> dict[str, Any]:
+    """What a build would take, without making it: documents, pictures, requests, tokens, dollars.
+
+    Counts of stages that stand are exact; the rest is estimated from a sample, and `estimated` lists which. Requests are upper bounds, as
+    pictures are not looked at; with `llm.provider: offline` there are none. Nothing is left on disk.
+    """
+    from leafinstruct.filter import stage as filtering
+    from leafinstruct.ingest import stage as ingesting
+    from leafinstruct.rewrite import stage as rewriting
+
+    chain = artifacts(loaded)
+    ingested, kept = chain["ingest"].record, chain["filter"].record
+    with TemporaryDirectory(prefix="leaf-") as folder:
+        planned, sample = ingesting.sample(settings_of(loaded, "ingest"), Artifact(Path(folder) / "ingest"), engine, SAMPLE)
+    share, judge_tokens = filtering.estimate(settings_of(loaded, "filter"), sample)
+    rewrite_tokens = rewriting.estimate(settings_of(loaded, "rewrite"), sample)
+    per_document = sum(len(document.images) for document, _ in sample) / max(1, len(sample))
+    documents = ingested["counts"]["documents"] if ingested else planned
+    pictures = ingested["counts"]["pictures"] if ingested else round(planned * per_document)
+    judged = round(documents * share) if loaded.recipe.filter.judge.enabled else 0
+    rewritten = kept["counts"]["kept"] if kept else round(documents * share)
+    return {
+        "documents": documents,
+        "pictures": pictures,
+        **_cost(loaded, {"judge": (judged, judge_tokens), "rewrite": (rewritten if rewrite_tokens else 0, rewrite_tokens)}),
+        "estimated": [name for name, exact in (("documents", ingested), ("pictures", ingested), ("requests", None)) if not exact],
+        "sample": len(sample),
+    }
+
+
+def _cost(loaded: Loaded, requests: dict[str, tuple[int, float]]) -> dict[str, Any]:
+    """Requests, tokens and dollars; answers are taken to be a quarter of `max_tokens` long."""
+    llm = loaded.recipe.llm
+    if llm.provider == "offline":
+        return {"requests": 0, "input_tokens": 0, "output_tokens": 0, "dollars": 0.0}
+    count = sum(number for number, _ in requests.values())
+    read = round(sum(number * tokens for number, tokens in requests.values()))
+    written = count * llm.max_tokens // 4
+    dollars = None
+    if llm.price is not None:
+        dollars = round((read * llm.price.input_per_million + written * llm.price.output_per_million) / 1e6, 4)
+    return {"requests": count, "input_tokens": read, "output_tokens": written, "dollars": dollars}

@@ -1,0 +1,1 @@
+"""What a build did, read back from its artifacts."""
