@@ -183,8 +183,10 @@ def _faults(error: ValidationError) -> list[str]:
             lines.append(f"{key}: missing")
         else:
             message = fault["msg"].removeprefix("Value error, ")
-            given = "" if fault["type"] == "value_error" else f", not {fault['input']!r}"
-            lines.append(f"{key}: {message[0].lower()}{message[1:]}{given}")
+            secret = fault["loc"][:1] == ("llm",)  # somebody may have written a key where its variable's name belongs
+            given = "" if fault["type"] == "value_error" or secret else f", not {fault['input']!r}"
+            cure = "; write it in quotes" if fault["type"] == "string_type" else ""
+            lines.append(f"{key}: {message[0].lower()}{message[1:]}{given}{cure}")
     return lines
 
 

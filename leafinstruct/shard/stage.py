@@ -27,7 +27,7 @@ from leafinstruct.artifact import Artifact, Fingerprint, digest, writing
 from leafinstruct.engine.base import Engine, Needs, Part
 from leafinstruct.errors import LeafInstructError
 from leafinstruct.llm.prompt import Prompt
-from leafinstruct.records import table
+from leafinstruct.records import public, table
 from leafinstruct.records.example import Example
 from leafinstruct.shard import card
 from leafinstruct.shard.config import ShardConfig
@@ -99,7 +99,7 @@ def run(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine
     missing = [part for part in shards if not out.stands(part.name, part.payload[0])]
     for _ in engine.map(partial(write, settings, out), missing, Needs(what="writing shards")):
         pass
-    facts: dict[str, Any] = {"split_by": "host" if by_host else "document", "schema": table.SCHEMA_VERSION}
+    facts: dict[str, Any] = {"split_by": "host" if by_host else "document", "schema": public.SCHEMA_VERSION}
     with writing(out.path / "README.md") as temporary:
         temporary.write_text(card.render(settings.card.text, settings.recipe, out, inputs, facts), encoding="utf-8")
     return facts
@@ -113,14 +113,14 @@ def gather(settings: ShardSettings, inputs: Artifact, out: Artifact, part: Part)
     wanted = {image.sha256 for example in examples for image in example.images}
     rows = table.read(inputs.upstream.file("pictures", part.name), ["sha256", "bytes"])
     data = {row["sha256"]: row["bytes"] for row in rows if row["sha256"] in wanted}
-    schema, keys = table.public_schema(), []
+    schema, keys = public.schema(), []
     with (
         writing(out.file("rows", part.name, ".arrow")) as temporary,
         pa.OSFile(str(temporary), "wb") as sink,
         pa.ipc.new_file(sink, schema) as file,
     ):
         for index, example in enumerate(examples):
-            row = table.public_row(example, data, settings.recipe)
+            row = public.row_of(example, data, settings.recipe)
             file.write_batch(pa.RecordBatch.from_pylist([row], schema=schema))
             keys.append(_key(example, part.name, index, row))
     with writing(out.file("keys", part.name, ".json")) as temporary:
@@ -156,7 +156,7 @@ def write(settings: ShardSettings, out: Artifact, part: Part) -> dict[str, Any]:
     started = time.perf_counter()
     identity, places = part.payload
     path = out.path / f"{part.name}.parquet"
-    schema = table.public_schema()
+    schema = public.schema()
     files = {name: pa.ipc.open_file(pa.memory_map(str(out.file("rows", name, ".arrow")))) for name, _ in places}
     pictures = 0
     with (

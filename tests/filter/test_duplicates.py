@@ -1,0 +1,56 @@
+"""Exact duplicates: exactly one of equals stays, whoever else comes, in whatever order."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+from making import document
+
+from leafinstruct.filter import duplicate
+
+
+def rows(*texts: str) -> list[dict[str, object]]:
+    return [duplicate.key_row(document(text, f"!{index}", file=f"{index}.html")) for index, text in enumerate(texts)]
+
+
+def test_the_smallest_id_stays_and_every_later_one_counts_those_before():
+    keys = rows("same text", "Same  TEXT!", "other", "same text")
+    verdicts = duplicate.reduce([("p", keys)])["p"]
+    same = sorted((row["document_id"], row["text"]) for row in verdicts if row["document_id"] != keys[2]["document_id"])
+    assert [count for _, count in same] == [0, 1, 2]
+
+
+def test_case_space_and_punctuation_are_no_difference_but_words_are():
+    assert duplicate.text_digest(document("A red house.")) == duplicate.text_digest(document("a RED", "house"))
+    assert duplicate.text_digest(document("a red house")) != duplicate.text_digest(document("a red horse"))
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, max_size=20), st.randoms(use_true_random=False))
+def test_exactly_one_of_each_text_has_none_before_it_for_any_order_and_partition(texts, random):
+    keys = rows(*texts)
+    shuffled = random.sample(keys, len(keys))
+    cut = random.randint(0, len(keys))
+    parts = duplicate.reduce([("x", shuffled[:cut]), ("y", shuffled[cut:])])
+    found = [row for part in parts.values() for row in part]
+    whole = duplicate.reduce([("all", keys)])["all"]
+    assert sorted(map(str, found)) == sorted(map(str, whole))
+    first = [row["document_id"] for row in found if row["text"] == 0]
+    text_of = {key["document_id"]: key["text"] for key in keys}
+    assert len(first) == len(set(texts)) == len({text_of[document] for document in first})
+
+
+def test_shared_pictures_are_a_share():
+    one, two = document("x", "!a", "!b", file="1"), document("y", "!a", "!c", file="2")
+    verdicts = {
+        row["document_id"]: row["pictures"] for row in duplicate.reduce([("p", [duplicate.key_row(one), duplicate.key_row(two)])])["p"]
+    }
+    assert sorted(verdicts.values()) == [0.0, 0.5]
+    assert verdicts[min(one.id, two.id)] == 0.0
+
+
+def test_a_picture_repeated_inside_a_document_counts_its_earlier_selves():
+    cells = duplicate.within(document("!a", "x", "!b", "!a", "!a"))
+    assert [(cell.position, cell.value) for cell in cells] == [(0, 0.0), (2, 0.0), (3, 1.0), (4, 2.0)]
+    page = document("!a", "!b")
+    unread = replace(page, segments=tuple(replace(image, sha256=None) for image in page.images))
+    assert len(duplicate.within(unread)) == 2

@@ -1,0 +1,143 @@
+"""The tree is the pipeline: who may import whom, read from the syntax tree, and what `import leafinstruct` costs."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "leafinstruct"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+SHARED = {"pictures", "llm", "records", "artifact", "engine", "errors"}
+ALLOWED = {
+    "errors": set(),
+    "records": {"errors"},
+    "artifact": {"errors"},
+    "engine": {"errors"},
+    "pictures": {"records", "errors"},
+    "llm": {"errors"},
+    "sketchbook": {"records", "errors"},
+    "ingest": SHARED | {"sketchbook"},
+    "filter": SHARED,
+    "rewrite": SHARED,
+    "shard": SHARED,
+    "report": {"records", "artifact"},
+    "recipe": {"errors", "ingest", "filter", "llm", "rewrite", "shard"},
+    "pipeline": {"recipe", "artifact", "engine", "errors", "ingest", "filter", "rewrite", "shard", "sketchbook"},
+    "cli": {"pipeline", "recipe", "report", "engine", "errors"},
+}
+"""Room -> rooms that it may import. Missing on purpose: any stage in another stage, records <-> artifact, anything -> cli."""
+
+HEAVY = {
+    "openai": "llm",
+    "tenacity": "llm",
+    "clip": "filter/alignment.py",
+    "torchvision": "filter/alignment.py",
+    "torch": "filter/alignment.py",
+    "av": "pictures",
+    "ray": "engine/ray.py",
+    "transformers": "train",
+    "fastwarc": "",
+    "pandas": "report",
+    "datasets": "records/public.py",
+    "jinja2": "shard/card.py",
+    "filelock": "artifact.py",
+    "typer": "cli.py",
+    "rich": "cli.py",
+}
+"""One heavyweight, one place (a file or a room)."""
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(path: Path, whole: bool = True) -> list[str]:
+    """Dotted names that a module imports; whole=False leaves out imports inside functions and under TYPE_CHECKING."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = list(ast.walk(tree)) if whole else list(tree.body)
+    names: list[str] = []
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return names
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_imports_only_what_its_room_may(path):
+    own = room(path)
+    if own == "__init__":
+        assert imported(path) == []
+        return
+    used = {name.split(".")[1] for name in imported(path) if name.startswith("leafinstruct.")} - {own, "__version__"}
+    assert used <= ALLOWED[own], f"{own} may not import {sorted(used - ALLOWED[own])}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_heavyweight_lives_in_one_place(path):
+    place = path.relative_to(PACKAGE).as_posix()
+    for name in imported(path):
+        home = HEAVY.get(name.split(".")[0])
+        assert home is None or place.startswith(home), f"{place} imports {name}, which lives in {home}"
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*/config.py")), ids=lambda path: path.parent.name)
+def test_a_config_imports_nothing_heavy(path):
+    allowed = {"pydantic", "leafinstruct", "__future__", *sys.stdlib_module_names}
+    assert {name.split(".")[0] for name in imported(path)} <= allowed
+
+
+@pytest.mark.parametrize("place", ["filter/text.py", "filter/verdict.py", "filter/judge.py", "rewrite/prompt.py", "rewrite/parse.py"])
+def test_pure_modules_do_no_input_or_output(place):
+    names = set(imported(PACKAGE / place))
+    assert not names & {"pathlib", "os", "io", "subprocess", "socket", "leafinstruct.pictures", "leafinstruct.artifact"}
+    assert "open(" not in (PACKAGE / place).read_text(encoding="utf-8")
+
+
+def test_every_stage_has_the_same_door():
+    import inspect
+    from importlib import import_module
+
+    for stage in ("ingest", "filter", "rewrite", "shard"):
+        module = import_module(f"leafinstruct.{stage}.stage")
+        for door in (module.run, module.fingerprint):
+            assert list(inspect.signature(door).parameters) == ["settings", "inputs", "out", "engine"]
+
+
+def test_only_the_command_prints_exits_or_reads_the_environment():
+    for path in MODULES:
+        if room(path) == "cli":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = ast.unparse(node.func) if isinstance(node, ast.Call) else ast.unparse(node) if isinstance(node, ast.Attribute) else ""
+            assert name not in {"print", "sys.exit", "exit", "os.getenv"}, f"{path}: {name}"
+            if name == "os.environ":
+                assert room(path) in {"llm", "engine"}, f"{path} reads the environment"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_stay_readable(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 320
+    assert ast.get_docstring(ast.parse(text)) or not text.strip(), "a module docstring is the architecture of that module"
+
+
+@pytest.mark.parametrize(
+    ("code", "forbidden"),
+    [
+        ("import leafinstruct", {"torch", "pydantic", "typer", "pyarrow", "numpy"}),
+        ("import leafinstruct.cli", {"torch", "pydantic", "pyarrow", "numpy", "datasets", "openai", "PIL"}),
+        ("import leafinstruct.recipe", {"torch", "pyarrow", "numpy", "datasets", "openai", "PIL", "clip"}),
+    ],
+)
+def test_what_an_import_loads(code, forbidden):
+    """`leaf --help` and the check of a recipe stay instant."""
+    script = f"import sys; {code}; print(' '.join(sorted({{name.split('.')[0] for name in sys.modules}})))"
+    loaded = set(subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split())
+    assert not loaded & forbidden

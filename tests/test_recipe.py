@@ -1,0 +1,141 @@
+"""Recipes: every fault is one line that names key and cure; a path is relative to the recipe."""
+
+from pathlib import Path
+
+import pytest
+from making import recipe
+
+from leafinstruct import recipe as recipes
+from leafinstruct.errors import RecipeError
+
+SKETCH = {"sources": [{"kind": "sketchbook", "seed": 1, "documents": 10}]}
+REPOSITORY = Path(__file__).parent.parent
+
+
+def fault(path: Path, *changes: str) -> str:
+    with pytest.raises(RecipeError) as caught:
+        recipes.load(path, changes)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"ingets": {}, "ingest": SKETCH}, "ingets: unknown key; did you mean 'ingest'?"),
+        ({"ingest": SKETCH, "filter": {"min_image": 2}}, "filter.min_image: unknown key; did you mean 'min_images'?"),
+        (
+            {"ingest": SKETCH, "filter": {"rules": [{"score": "aligment.mean", "min": 0.2}]}},
+            "filter.rules[0].score: unknown score 'aligment.mean'; did you mean",
+        ),
+        ({"ingest": SKETCH, "part_size": "many"}, "part_size: input should be a valid integer"),
+        ({"ingest": SKETCH, "version": 1.1}, "version: input should be a valid string, not 1.1; write it in quotes"),
+        ({}, "ingest: missing"),
+        (
+            {"ingest": {"sources": [{"kind": "mmc4", "name": "a", "path": "x", "pictrues": "y"}]}},
+            "ingest.sources[0].pictrues: unknown key; did you mean 'pictures'?",
+        ),
+        ({"ingest": SKETCH, "shard": {"splits": {"train": 0.5}}}, "shard.splits: shares must be 0 or more and sum to 1, not 0.5"),
+    ],
+)
+def test_a_wrong_key_or_value_is_one_line_with_its_place_and_cure(tmp_path, sections, message):
+    path = recipe(tmp_path, **sections)
+    found = fault(path)
+    assert message in found
+    assert "\n" not in found
+
+
+def test_a_key_in_the_wrong_place_is_not_repeated(tmp_path):
+    for llm in ({"key_env": "sk-secret123"}, {"model": {"sk-secret123": 1}}, {"api_key": "sk-secret123"}):
+        assert "secret123" not in fault(recipe(tmp_path, ingest=SKETCH, llm=llm))
+
+
+def test_two_faults_are_two_lines(tmp_path):
+    found = fault(recipe(tmp_path, ingest=SKETCH, filter={"min_image": 2}, part_size=0))
+    assert len(found.splitlines()) == 2
+
+
+def test_what_is_not_yaml_says_where(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text("name: a\ningest: [\n")
+    assert "line 3" in fault(path)
+    path.write_text("- a\n- b\n")
+    assert "a recipe is a mapping" in fault(path)
+
+
+def test_set_changes_one_value_and_a_wrong_place_is_named(tmp_path):
+    path = recipe(tmp_path, ingest=SKETCH, filter={"rules": [{"score": "text.links", "max": 2}]})
+    loaded = recipes.load(path, ("filter.rules[0].max=7", "ingest.sources[0].documents=3", "llm={provider: offline}"))
+    assert loaded.recipe.filter.rules[0].max == 7
+    assert loaded.recipe.ingest.sources[0].documents == 3
+    assert "there is no such place" in fault(path, "filter.rules[4].max=7")
+    assert "write key=value" in fault(path, "filter")
+
+
+def test_paths_are_relative_to_the_recipe_wherever_it_is_called_from(tmp_path, monkeypatch):
+    source = {"kind": "mmc4", "name": "m", "path": "data/x.jsonl", "pictures": "pics"}
+    path = recipe(tmp_path, ingest={"sources": [source]}, filter={"alignment": {"model": "ViT-B/32"}})
+    monkeypatch.chdir(tmp_path.parent)
+    found = recipes.load(path).recipe.ingest.sources[0]
+    assert (found.path, found.pictures) == (str(tmp_path / "data/x.jsonl"), str(tmp_path / "pics"))
+
+
+def test_the_tiny_clip_judges_strangers_only_when_told_to(tmp_path):
+    source = {"kind": "html", "name": "pages", "path": "x"}
+    path = recipe(tmp_path, ingest={"sources": [source]})
+    message = fault(path)
+    assert "knows only Sketchbook, not pages" in message
+    assert "ViT-B/32" in message
+    assert recipes.load(path, ("filter.alignment.allow_toy=true",)).recipe.filter.alignment.allow_toy
+
+
+def test_a_bound_set_for_another_model_stops_the_build(tmp_path):
+    rule = {"score": "alignment.mean", "min": 0.22, "model": "ViT-B/32"}
+    path = recipe(tmp_path, ingest=SKETCH, filter={"rules": [rule]})
+    assert "set for ViT-B/32, but leaf:tiny-clip-1 is used" in fault(path)
+    recipes.load(path, ("filter.rules[0].uncalibrated=true",))
+
+
+def test_judge_rules_wait_for_a_model_and_written_rules_for_its_absence(tmp_path):
+    rules = [{"score": "judge.text_quality", "min": 3, "model": "m"}, {"score": "rules.text_quality", "min": 3, "model": "offline-rules@1"}]
+    path = recipe(tmp_path, ingest=SKETCH, filter={"rules": rules})
+    offline = recipes.load(path).recipe
+    assert [recipes.is_active(offline, rule) for rule in offline.filter.rules] == [False, True]
+    online = recipes.load(path, ("llm={provider: openai, base_url: http://localhost:1/v1, model: m}",)).recipe
+    assert [recipes.is_active(online, rule) for rule in online.filter.rules] == [True, False]
+    assert "set for m, but n is used" in fault(path, "llm={provider: openai, base_url: http://localhost:1/v1, model: n}")
+
+
+def test_templates_are_found_beside_the_recipe_then_one_folder_up_then_in_the_package(tmp_path):
+    folder = tmp_path / "inner"
+    folder.mkdir()
+    loaded = recipes.load(recipe(folder, ingest=SKETCH))
+    assert loaded.template("prompts", "judge").text == (REPOSITORY / "prompts/judge.md").read_text()
+    for place in (tmp_path, folder):
+        (place / "prompts").mkdir()
+        (place / "prompts/judge.md").write_text(str(place))
+        assert loaded.template("prompts", "judge").text == str(place)
+    with pytest.raises(RecipeError, match=r"no prompts/nope\.md"):
+        loaded.template("prompts", "nope")
+
+
+def test_where_a_recipe_is_looked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert recipes.locate(None, None).name == "demo.yaml"
+    (tmp_path / "recipe.yaml").write_text("name: x")
+    assert recipes.locate(None, None) == Path("recipe.yaml")
+    other = tmp_path / "other.yaml"
+    other.write_text("name: x")
+    assert recipes.locate(None, str(other)) == other
+    with pytest.raises(RecipeError, match=r"no such recipe; `leaf init DIR`"):
+        recipes.locate(tmp_path / "none.yaml", None)
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "pipelines").glob("*.yaml")), ids=lambda path: path.name)
+def test_every_packaged_recipe_is_valid(path):
+    assert recipes.load(path).recipe.name
+
+
+def test_a_version_and_a_limit_name_the_directory(tmp_path):
+    path = recipe(tmp_path, ingest=SKETCH)
+    assert recipes.load(path).directory == tmp_path / "runs/t"
+    assert recipes.load(path, ("version='1.2'",), limit=5).directory == tmp_path / "runs/t@1.2-limit5"
