@@ -18,6 +18,7 @@ import hashlib
 import math
 import re
 import sys
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -78,7 +79,9 @@ def load_clip() -> Any:
         library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _KEPT_ALIVE.append(library)
         import torchvision  # noqa: F401 - imported for clip, which imports it next
-    import clip
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)  # constraints.txt keeps setuptools that has it
+        import clip
 
     return clip
 

@@ -18,6 +18,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from leafinstruct.filter import text as text_scores
@@ -107,12 +108,18 @@ _TO_THE_JUDGE = re.compile(
 )
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _STEP = re.compile(r"^\W*(?:step|part|stage)\s+(\d{1,3})\b|^\W*(\d{1,3})[.):]\s", re.IGNORECASE)
-_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
-_OPENING = re.compile(
-    r"^\W*(?:first|firstly|to start|to begin|start by|start with|begin by|begin with|at the start|in the beginning|once)\b", re.IGNORECASE
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+_ORDINAL = re.compile(
+    rf"^\W*(?:(?:the\s+)?({'|'.join(_ORDINALS)})\s*[,:]|(?:\w+\s+){{0,2}}?({'|'.join(_ORDINALS)})\s+(?:step|part|stage|change|layer|picture)\b)",
+    re.IGNORECASE,
 )
-_MIDDLE = re.compile(r"^\W*(?:next|then|now|after that|after this|afterwards|later)\b", re.IGNORECASE)
-_CLOSING = re.compile(r"^\W*(?:finally|last|lastly|at last|in the end|at the end|to finish|to end)\b", re.IGNORECASE)
+_OPENING = re.compile(
+    r"^\W*(?:first(?:ly)?\s*,|at first\b|first of all\b|to (?:start|begin)\b|(?:start|begin) (?:by|with|here)\b|at the (?:start|beginning)\b"
+    r"|in the beginning\b|once upon\b|before\s*:)",
+    re.IGNORECASE,
+)
+_CLOSING = re.compile(r"^\W*(?:finally\b|last(?:ly)?\s*,|at last\b|in the end\b|at the end\b|to (?:finish|end)\b)", re.IGNORECASE)
+_MIDDLE = re.compile(r"^\W*(?:next|then|now|soon|after(?: that| this|wards)?|later)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,45 +165,32 @@ def _text_quality(document: Document) -> _Finding:
 
 
 def _narrative_coherence(document: Document) -> _Finding:
-    openings = [segment.text for segment in document.texts if segment.kind in ("prose", "list")]
-    faults = order_faults(openings)
+    faults = order_faults([segment.text for segment in document.texts if segment.kind in ("prose", "list", "heading")])
     return _Finding(max(1, 5 - 2 * len(faults)), "; ".join(faults[:3]) if faults else "no sign of a broken order")
 
 
 def order_faults(texts: Sequence[str]) -> list[str]:
-    """Contradictions between the order of segments and their own words for order: numbers that fall or jump, `first` after the start,
-    `next` before anything, `finally` before the end."""
-    faults = []
-    numbers = [(at, int(next(filter(None, found.groups())))) for at, text in enumerate(texts) if (found := _STEP.match(text))]
-    faults += [
-        f"step {after} stands after step {before}"
-        for (_, before), (_, after) in itertools.pairwise(numbers)
-        if after != before + 1
-    ]
-    if numbers and numbers[0][1] > 1:
-        faults.append(f"begins with step {numbers[0][1]}")
-    ordinals = [_ORDINALS.index(word) for text in texts if (word := _first_word(text)) in _ORDINALS]
-    faults += ["ordinals out of order" for before, after in itertools.pairwise(ordinals) if after <= before]
+    """Contradictions between the order of segments and the words they begin with: numbers that fall or jump, ordinals that fall, an
+    opening word (`at first`) after another mark, a closing word (`finally`) before another."""
+    numbers = [int(next(filter(None, found.groups()))) for text in texts if (found := _STEP.match(text))]
+    faults = [f"step {after} stands after step {before}" for before, after in pairwise(numbers) if after != before + 1]
+    if numbers and numbers[0] > 1:
+        faults.append(f"begins with step {numbers[0]}")
+    ordinals = [_ORDINALS.index(next(filter(None, found.groups())).lower()) for text in texts if (found := _ORDINAL.match(text))]
+    faults += [f"the {_ORDINALS[after]} stands after the {_ORDINALS[before]}" for before, after in pairwise(ordinals) if after <= before]
     marks = [kind for text in texts if (kind := _mark(text))]
     if "opening" in marks[1:]:
         faults.append("an opening word stands after the beginning")
     if "closing" in marks[:-1]:
         faults.append("a closing word stands before the end")
-    if marks and marks[0] == "middle":
-        faults.append("a word of continuation stands at the beginning")
     return faults
 
 
 def _mark(text: str) -> str | None:
-    for kind, pattern in (("opening", _OPENING), ("middle", _MIDDLE), ("closing", _CLOSING)):
+    for kind, pattern in (("opening", _OPENING), ("closing", _CLOSING), ("middle", _MIDDLE)):
         if pattern.match(text):
             return kind
     return None
-
-
-def _first_word(text: str) -> str:
-    words = re.findall(r"[a-z]+", text[:40].lower())
-    return words[0] if words else ""
 
 
 def _text_image_relevance(document: Document) -> _Finding:
@@ -218,14 +212,17 @@ def _instruction_value(document: Document) -> _Finding:
     held = [
         name
         for name, true in (
-            ("a title", bool(document.texts) and document.texts[0].kind == "heading"),
+            (
+                "steps that are numbered or marked",
+                any(_STEP.match(text.text) or _ORDINAL.match(text.text) or _mark(text.text) for text in texts),
+            ),
             ("two or more passages", len(texts) >= 2),
             ("two or more pictures", len(document.images) >= 2),
             ("text between pictures", _interleaved(document)),
         )
         if true
     ]
-    return _Finding(1 + len(held), f"has {', '.join(held)}" if held else "neither title, passages nor pictures")
+    return _Finding(1 + len(held), f"has {', '.join(held)}" if held else "neither steps, passages nor pictures")
 
 
 def _interleaved(document: Document) -> bool:

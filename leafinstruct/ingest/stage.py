@@ -218,7 +218,7 @@ def _file_sources(settings: IngestSettings, out: Artifact) -> Iterator[FileSourc
             continue
         root = sketchbook_root(source, out)
         if (root / "mmc4").is_dir():
-            yield Mmc4Source(name=source.name, path=str(root / "*" / "docs_*.jsonl"))
+            yield Mmc4Source(name=source.name, path=str(root / "*" / "docs_*.jsonl"), license="CC0-1.0")  # its pages say so themselves
         if (root / "html").is_dir():
             yield HtmlSource(name=source.name, path=str(root))
         if (root / "warc").is_dir():

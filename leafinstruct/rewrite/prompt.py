@@ -62,10 +62,8 @@ class Steps:
 
 def steps_of(document: Document) -> Steps:
     """Cut a document into steps; concatenating title, opening and steps gives all its segments in order."""
-    segments = list(document.segments)
-    title = ""
-    if segments and isinstance(segments[0], Text) and segments[0].kind == "heading":
-        title = segments.pop(0).text  # type: ignore[union-attr]  # narrowed above; pop() loses it
+    title = title_of(document)
+    segments = list(document.segments[1:] if title else document.segments)
     pictures = [at for at, segment in enumerate(segments) if isinstance(segment, Image)]
     if not pictures:
         return Steps(title, tuple(segments), ())
@@ -74,6 +72,17 @@ def steps_of(document: Document) -> Steps:
     ends = [*starts[1:], len(segments)]
     steps = [tuple(segments[start:end]) for start, end in zip(starts, ends, strict=True)]
     return Steps(title, (), tuple(steps))
+
+
+def title_of(document: Document) -> str:
+    """The first segment where it is a heading, or (MMC4 has no headings) one short line without a full stop; else empty."""
+    first = document.segments[0] if document.segments else None
+    if not isinstance(first, Text) or first.kind not in ("heading", "prose"):
+        return ""
+    looks_like_one = (
+        len(first.text.split()) <= 20 and "\n" not in first.text and not first.text.rstrip().endswith((".", ":", ";", ",", "!"))
+    )
+    return first.text if first.kind == "heading" or looks_like_one else ""
 
 
 def fitting(document: Document, allowed: Sequence[Task]) -> list[Task]:
