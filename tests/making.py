@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 from PIL import Image as Pil
 
+from leafinstruct import pipeline
+from leafinstruct import recipe as recipes
+from leafinstruct.engine.base import Needs, Part, Task
+from leafinstruct.engine.local import LocalEngine
+from leafinstruct.pipeline import Outcome
+from leafinstruct.records import table
 from leafinstruct.records.document import Document, Image, Provenance, Ref, Text, document_id
 
 
@@ -58,3 +70,43 @@ def recipe(folder: Path, **sections: object) -> Path:
     path = folder / "recipe.yaml"
     path.write_text(yaml.safe_dump({"name": "t", "workdir": ".", **sections}, sort_keys=False), encoding="utf-8")
     return path
+
+
+class InlineEngine:
+    """An engine that runs every part in this process, in order, and keeps all reports: what was read, embedded and asked can be counted."""
+
+    workers = 1
+
+    def __init__(self) -> None:
+        self.reports: dict[str, list[dict[str, Any]]] = {}
+        self._local = LocalEngine(workers=1)
+
+    def map(self, task: Task, parts: Sequence[Part], needs: Needs) -> Iterator[dict[str, Any]]:
+        found = list(self._local.map(task, parts, needs)) if needs.kind == "io" else [task(part) for part in parts]
+        self.reports.setdefault(needs.what, []).extend(found)
+        return iter(found)
+
+    def total(self, what: str, count: str) -> int:
+        return sum(report["counts"].get(count, 0) for report in self.reports.get(what, []))
+
+
+def build(path: Path, *changes: str, engine: InlineEngine | None = None, **options: Any) -> list[Outcome]:
+    """Run a recipe in this process."""
+    limit = options.pop("limit", None)
+    return list(pipeline.build(recipes.load(path, changes, limit), engine or InlineEngine(), lambda *_: None, **options))
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    """All published rows under a shard folder."""
+    return [row for path in sorted(folder.glob("*.parquet")) for row in table.read(path)]
+
+
+def shard_sums(folder: Path) -> dict[str, str]:
+    """sha256 of every published file."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*.parquet"))}
+
+
+def leaf(*arguments: str | Path, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The command, as a person calls it."""
+    command = [sys.executable, "-c", "from leafinstruct.cli import main; main()", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, env={**os.environ, **variables}, capture_output=True, text=True, timeout=300)

@@ -88,6 +88,7 @@ class LocalEngine:
         waiting = iter(parts)
         with asyncio.Runner() as runner:
             running: set[asyncio.Task[dict[str, Any]]] = set()
+            done: set[asyncio.Task[dict[str, Any]]] = set()
             loop = runner.get_loop()
             try:
                 while True:
@@ -101,7 +102,7 @@ class LocalEngine:
             finally:
                 for unfinished in running:
                     unfinished.cancel()
-                runner.run(_settle(running, needs))
+                runner.run(_settle(running | done, needs))
 
 
 async def _first(

@@ -12,7 +12,6 @@ that such a sentence moves no score in either direction.
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence

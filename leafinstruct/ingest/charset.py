@@ -26,7 +26,7 @@ def decode(data: bytes, http: str | None = None) -> str:
         if data.startswith(mark):
             return data[len(mark) :].decode(name, errors="replace")
     declared = _declared(data, http)
-    if declared is None or not declared.startswith("iso2022"):      # the one family of charsets that hides in ASCII bytes
+    if declared is None or not declared.startswith("iso2022"):  # the one family of charsets that hides in ASCII bytes
         text = data.decode("utf-8", errors="replace")
         if _is_utf8(text):
             return text

@@ -22,8 +22,7 @@ def root_of(path: str) -> Path:
         return given
     if not _is_glob(given):
         return given.parent
-    fixed = [part for part in given.parts[: _first_wildcard(given)]]
-    return Path(*fixed)
+    return Path(*given.parts[: _first_wildcard(given)])
 
 
 def listing(path: str, root: Path, suffixes: tuple[str, ...]) -> list[str]:
@@ -55,7 +54,7 @@ def _files(given: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
         yield from _walk(given, suffixes)
     elif _is_glob(given):
         first = _first_wildcard(given)
-        pattern = os.path.join(*given.parts[first:])
+        pattern = "/".join(given.parts[first:])
         yield from (file for file in Path(*given.parts[:first]).glob(pattern) if file.is_file())
     else:
         raise SourceError(f"{given}: no such file or folder; paths in a recipe are relative to the recipe's own folder")

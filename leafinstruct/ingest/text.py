@@ -19,9 +19,14 @@ def one_line(text: str) -> str:
 
 
 def lines(text: str) -> str:
-    """Line breaks and indentation stay; trailing space and blank lines at both ends go."""
-    kept = [_clean(line).rstrip() for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
+    """Line breaks and indentation stay; trailing space and blank lines at both ends go; a no-break space, which no compiler takes, is one."""
+    kept = [_clean(line).rstrip() for line in text.replace("\xa0", " ").replace("\r\n", "\n").replace("\r", "\n").split("\n")]
     return "\n".join(kept).strip("\n")
+
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text: how this room writes its long lists of names."""
+    return frozenset(text.split())
 
 
 def _clean(text: str) -> str:

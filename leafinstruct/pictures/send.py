@@ -22,7 +22,8 @@ def as_sent(data: bytes, max_side: int) -> Sent | Undecodable:
     header = probe(data)
     if isinstance(header, Undecodable):
         return header
-    if header.format in _AS_IS and max(header.width, header.height) <= max_side and header.frames == 1 and not header.rotated:
+    plain = header.format in _AS_IS and header.frames == 1 and not header.rotated
+    if plain and max(header.width, header.height) <= max_side:
         return data, _AS_IS[header.format]
     picture = decode(data, max_side)
     if isinstance(picture, Undecodable):

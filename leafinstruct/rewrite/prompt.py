@@ -6,7 +6,7 @@ in which steps are given and which are asked for:
 
     guide         title                        -> all steps
     continuation  the first half of the steps  -> the other half
-    edit          first picture, the change    -> second picture          (documents of exactly two steps)
+    edit          first picture, the change    -> second picture          (documents of exactly two steps, the second one short)
 """
 
 from __future__ import annotations
@@ -25,6 +25,12 @@ from leafinstruct.rewrite.config import Task
 from leafinstruct.rewrite.parse import SCHEMA, fault
 
 OFFLINE = "offline-templates@1"
+
+TITLE_LIMIT = 300
+"""Characters; a longer first heading is a paragraph in disguise and stays in the body."""
+
+CHANGE_LIMIT = 600
+"""Characters; a longer text between two pictures explains something else than an edit."""
 
 GOALS: dict[Task, str] = {
     "guide": "guide: the instruction asks for the whole piece; the context is empty; the response is the whole piece with all pictures",
@@ -77,18 +83,23 @@ def steps_of(document: Document) -> Steps:
 def title_of(document: Document) -> str:
     """The first segment where it is a heading, or (MMC4 has no headings) one short line without a full stop; else empty."""
     first = document.segments[0] if document.segments else None
-    if not isinstance(first, Text) or first.kind not in ("heading", "prose"):
+    if not isinstance(first, Text) or first.kind not in ("heading", "prose") or len(first.text) > TITLE_LIMIT:
         return ""
-    looks_like_one = (
-        len(first.text.split()) <= 20 and "\n" not in first.text and not first.text.rstrip().endswith((".", ":", ";", ",", "!"))
-    )
+    words, line = len(first.text.split()), first.text.rstrip()
+    looks_like_one = words <= 20 and "\n" not in line and not line.endswith((".", ":", ";", ",", "!"))
     return first.text if first.kind == "heading" or looks_like_one else ""
+
+
+def change_of(step: Sequence[Segment]) -> str:
+    """What the text of a step says, captions aside: the change, where the step is the second half of an edit."""
+    return " ".join(as_text(segment) for segment in step if isinstance(segment, Text) and segment.kind != "caption")
 
 
 def fitting(document: Document, allowed: Sequence[Task]) -> list[Task]:
     """The allowed tasks that a document has enough steps for."""
     count = len(document.images)
-    fits = {"guide": count >= 1, "continuation": count >= 2, "edit": count == 2}
+    is_edit = count == 2 and len(change_of(steps_of(document).steps[1])) <= CHANGE_LIMIT
+    fits = {"guide": count >= 1, "continuation": count >= 2, "edit": is_edit}
     return [task for task in allowed if fits[task]]
 
 
@@ -132,7 +143,7 @@ def by_templates(document: Document, task: Task) -> dict[str, Any]:
         half = max(1, len(cut.steps) // 2)
         return _answer(ask.format(title=title), [*cut.opening, *_flat(cut.steps[:half])], _flat(cut.steps[half:]), numbers)
     first, second = cut.steps
-    change = " ".join(as_text(segment) for segment in second if isinstance(segment, Text) and segment.kind != "caption")
+    change = change_of(second)
     shown = [segment for segment in second if not (isinstance(segment, Text) and segment.kind != "caption")]
     return _answer(ask.format(change=change or title), [*cut.opening, *first], shown, numbers)
 

@@ -1,0 +1,171 @@
+"""What a WARC file holds and where: its pages, its pictures by address, its redirects, and where it breaks off.
+
+One pass over the file (about 500 MB of compressed records a second), remembered, so that parts can be planned by pages and a picture is found
+without reading the file again. A record's length is the distance to the next one: bytes on disk, compressed or not.
+
+FastWARC ends quietly when a stream is cut off, so the last record is checked: a gzip member must reach its end mark, a plain record its
+declared length. Records of a .warc.gz must be gzip members of their own, as the format demands; a file compressed in one piece has no ranges.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import BinaryIO
+
+from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
+
+from leafinstruct.errors import SourceError
+from leafinstruct.ingest.address import join, key
+from leafinstruct.ingest.index import Index, remembered
+from leafinstruct.pictures.archive import media, target
+
+VERSION = 1
+"""Raised when an index says something else about the same file."""
+PAGES = frozenset({"text/html", "application/xhtml+xml"})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_HOPS = 5
+"""Redirects that are followed for one picture; browsers stop at 20, honest sites need 2."""
+_HEADER = 64 << 10
+"""Bytes within which a record's header must end."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveIndex:
+    """pages: (offset, length), in the order of the file. pictures: address key -> (offset, length). redirects: address key -> address.
+    damage: (offset, sentence) where the file breaks off."""
+
+    pages: tuple[tuple[int, int], ...]
+    pictures: dict[str, tuple[int, int]]
+    redirects: dict[str, str]
+    damage: tuple[int, str] | None
+
+    @property
+    def items(self) -> int:
+        """Pages, and one more for the damage, so that the report of it belongs to exactly one part."""
+        return len(self.pages) + (self.damage is not None)
+
+    def find(self, address: str) -> tuple[int, int] | None:
+        """Range of the picture at an absolute address, through the file's own redirects. Raises ValueError for a malformed address."""
+        for _ in range(_HOPS):
+            place = key(address)
+            if place in self.pictures:
+                return self.pictures[place]
+            if place not in self.redirects:
+                return None
+            address = self.redirects[place]
+        return None
+
+
+def index(file: Path, cache: Path) -> ArchiveIndex:
+    """The file's index, built or remembered. Raises SourceError when it cannot be read or is not compressed record by record."""
+    found = remembered(cache, file, _build, VERSION)
+    pictures = {address: (place[0], place[1]) for address, place in found["pictures"].items()}
+    damage = found["damage"]
+    return ArchiveIndex(tuple(map(tuple, found["pages"])), pictures, found["redirects"], damage and (damage[0], damage[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """A record's start, and what it is to us: a page, a picture, a redirect (`location`), or nothing."""
+
+    offset: int
+    address: str = ""
+    page: bool = False
+    picture: bool = False
+    location: str = ""
+
+
+def _build(file: Path) -> Index:
+    """One pass. Where the file breaks off, the last record stays only if it is whole."""
+    records: list[_Record] = []
+    problem = ""
+    try:
+        for record in ArchiveIterator(str(file), fsspec_args=False):
+            records.append(_described(record))
+    except (OSError, ValueError) as error:
+        problem = f"the file is damaged: {error}"
+    _refuse_one_piece(file, records)
+    end = _end(file, records[-1].offset) if records else 0
+    if end is None:
+        end = records.pop().offset
+        problem = problem or "the last record is cut off"
+    if not records:
+        problem = problem or "there is no WARC record in the file"
+    return _gathered(records, end, problem)
+
+
+def _gathered(records: list[_Record], end: int, problem: str) -> Index:
+    """The index as JSON holds it. Of several captures of one address the first counts."""
+    pages: list[tuple[int, int]] = []
+    pictures: dict[str, tuple[int, int]] = {}
+    redirects: dict[str, str] = {}
+    stops = [*(record.offset for record in records[1:]), end]
+    for record, stop in zip(records, stops, strict=bool(records)):
+        place = (record.offset, stop - record.offset)
+        if record.page:
+            pages.append(place)
+        elif record.picture:
+            pictures.setdefault(record.address, place)
+        elif record.location:
+            redirects.setdefault(record.address, record.location)
+    return {"pages": pages, "pictures": pictures, "redirects": redirects, "damage": [end, problem] if problem else None}
+
+
+def _described(record: WarcRecord) -> _Record:
+    offset = record.stream_pos
+    if record.record_type != WarcRecordType.response or not record.is_http:
+        return _Record(offset)
+    record.parse_http(quirks_mode=True)
+    address, status, kind = target(record), record.http_headers.status_code, media(record)
+    try:
+        if status == 200:
+            return _Record(offset, key(address), page=kind in PAGES, picture=not kind.startswith("text/") and kind not in PAGES)
+        if status in _REDIRECTS:
+            return _Record(offset, key(address), location=join(address, record.http_headers.get("Location") or ""))
+    except ValueError:  # a malformed address can be neither found nor followed
+        return _Record(offset, page=status == 200 and kind in PAGES)
+    return _Record(offset)
+
+
+def _refuse_one_piece(file: Path, records: list[_Record]) -> None:
+    """Raise SourceError when records share an offset, which is how a file compressed in one piece shows."""
+    if any(following.offset <= record.offset for record, following in pairwise(records)):
+        raise SourceError(
+            f"{file}: compressed in one piece, so its records cannot be read one by one; run `fastwarc recompress` on it and use the result"
+        )
+
+
+def _end(file: Path, offset: int) -> int | None:
+    """Where the record at an offset ends; None when the file ends before it does."""
+    with file.open("rb") as stream:
+        stream.seek(offset)
+        head = stream.read(_HEADER)
+        if head.startswith(b"\x1f\x8b"):
+            return _end_of_member(stream, offset, head)
+        header, separator, _ = head.partition(b"\r\n\r\n")
+        declared = re.search(rb"(?mi)^content-length:\s*(\d{1,18})\s*$", header)
+        size = file.stat().st_size
+    if not separator or declared is None:
+        return None
+    end = offset + len(header) + len(separator) + int(declared.group(1))
+    return None if end > size else min(end + len(separator), size)
+
+
+def _end_of_member(stream: BinaryIO, offset: int, chunk: bytes) -> int | None:
+    """The end of the gzip member that begins with `chunk`; its contents pass through and are not kept."""
+    member = zlib.decompressobj(wbits=31)
+    end = offset
+    try:
+        while chunk and not member.eof:
+            member.decompress(chunk, _HEADER)
+            while member.unconsumed_tail and not member.eof:
+                member.decompress(member.unconsumed_tail, _HEADER)
+            end += len(chunk) - len(member.unused_data)
+            chunk = b"" if member.eof else stream.read(_HEADER)
+    except zlib.error:
+        return None
+    return end if member.eof else None

@@ -1,0 +1,72 @@
+"""A page taken apart -> a document: positions, references, and the pieces that were lost on the way.
+
+Where a picture's bytes are is the reader's to know (a file beside the page, a record of the archive, the web), so it brings `locate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from leafinstruct.ingest.address import join, web
+from leafinstruct.ingest.page import Page
+from leafinstruct.ingest.sources import Picture
+from leafinstruct.records.document import Document, Image, Provenance, Ref, Rejected, Segment, Text, document_id
+
+_PROBLEMS = {
+    "tracking_pixel": "a picture of one pixel",
+    "data_uri": "the picture stands in the page itself as a data: address, which is not read",
+    "no_source": "an <img> without any address",
+}
+
+
+class NoReferenceError(Exception):
+    """None of a picture's addresses can be a reference. Never leaves the readers: it becomes a `Rejected`."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+Locate = Callable[[tuple[str, ...]], tuple[Ref, str | None]]
+"""Addresses as written, best first -> reference and web address. Raises NoReferenceError."""
+
+
+def assemble(
+    page: Page, source: str, provenance: Provenance, url: str | None, license_: str | None, locate: Locate
+) -> Iterator[Document | Rejected]:
+    """The page's document, then a `Rejected` for each picture that has no reference, or one for the whole when nothing is left.
+
+    url: of the page where it was found, None for a local file; license_: of pages that state none.
+    """
+    segments: list[Segment] = []
+    lost: list[Rejected] = []
+    license_ = _joined(url, page.license) or license_
+    for piece in page.pieces:
+        if not isinstance(piece, Picture):
+            segments.append(Text(len(segments), piece.text, piece.kind))
+            continue
+        try:
+            ref, address = _located(piece, locate)
+            segments.append(Image(len(segments), ref, piece.alt, address, license_))
+        except NoReferenceError as error:
+            lost.append(Rejected(provenance.file, provenance.locator, error.reason, error.detail, whole=False))
+    if segments:
+        identity = document_id(source, provenance.file, provenance.locator)
+        yield Document(identity, source, tuple(segments), provenance, web(_joined(url, page.url)) or url, license_)
+    else:
+        yield Rejected(provenance.file, provenance.locator, "no_content", "nothing but pictures without an address")
+    yield from lost
+
+
+def _located(piece: Picture, locate: Locate) -> tuple[Ref, str | None]:
+    if piece.problem:
+        raise NoReferenceError(piece.problem, _PROBLEMS[piece.problem])
+    return locate(piece.sources)
+
+
+def _joined(url: str | None, address: str | None) -> str | None:
+    try:
+        return join(url, address) if address else None
+    except ValueError:
+        return None

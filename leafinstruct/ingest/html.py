@@ -1,0 +1,131 @@
+"""HTML: a folder of pages, their pictures beside them or on the web. One file, one document; locator empty.
+
+Parts are the leaves of a tree over the hash of each page's path, split until a leaf holds at most part_size pages. A page that is added or
+removed changes exactly one part (or splits or merges two), wherever its name sorts; runs of the sorted list, cut where a hash says so, were
+refused because the cap on their length makes cuts move. Parts hold two thirds of part_size on average.
+
+A relative address is a file below the source's root, else the web address that <base> makes of it. `/x.png` is looked for at the root of
+the source first. Percent-encoding is undone unless a file of the written name exists. Files are only looked for, never opened: a missing one
+is a reference like any other, and materialising it gives the reason.
+
+Whole page lost: unreadable, unsafe_path, empty, too_large, not_text, too_deep, no_body, no_content.
+Picture lost, the document goes on: no_source, data_uri, tracking_pixel, unsafe_path, unknown_scheme, bad_address.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from leafinstruct.ingest import files
+from leafinstruct.ingest.address import join, web, without_fragment
+from leafinstruct.ingest.assemble import NoReferenceError, assemble
+from leafinstruct.ingest.config import HtmlSource
+from leafinstruct.ingest.page import MAX_PAGE, Page, PageError, parse
+from leafinstruct.ingest.span import Span
+from leafinstruct.records.document import Document, Provenance, Ref, Rejected
+
+SUFFIXES = (".html", ".htm", ".xhtml")
+
+
+def root_of(source: HtmlSource) -> Path:
+    """The folder itself, a page's folder, or a glob's part before the first wildcard."""
+    return files.root_of(source.path)
+
+
+def plan(source: HtmlSource, part_size: int, cache: Path) -> list[Span]:  # noqa: ARG001 - a listing is the whole plan, nothing to keep
+    """Sets of at most part_size pages. Raises SourceError when the path is missing, unreadable or matches nothing."""
+    hashed = [(hashlib.sha256(name.encode()).digest(), name) for name in files.listing(source.path, root_of(source), SUFFIXES)]
+    return [Span(names, 0, len(names)) for names in _leaves(hashed, part_size, 0)]
+
+
+def read(source: HtmlSource, span: Span, cache: Path) -> Iterator[Document | Rejected]:  # noqa: ARG001 - one signature for all readers
+    """The documents of a span in the order of their names, each followed by the pictures it lost; pages that could not be read."""
+    root = root_of(source)
+    for file in span.files[span.start : span.stop]:
+        try:
+            page = parse(_bytes(root, file))
+        except PageError as error:
+            yield Rejected(file, "", error.reason, error.detail)
+            continue
+        locate = partial(_locate, root, file, page)
+        yield from assemble(page, source.name, Provenance(file), None, source.license, locate)
+
+
+def _leaves(hashed: list[tuple[bytes, str]], part_size: int, bit: int) -> Iterator[tuple[str, ...]]:
+    if len(hashed) <= part_size:
+        if hashed:
+            yield tuple(sorted(name for _, name in hashed))
+        return
+    for side in (0, 1):
+        yield from _leaves([item for item in hashed if item[0][bit // 8] >> (bit % 8) & 1 == side], part_size, bit + 1)
+
+
+def _bytes(root: Path, file: str) -> bytes:
+    """The page's bytes. Raises PageError."""
+    path = files.inside(root, file)
+    if path is None:
+        raise PageError("unsafe_path", "a symbolic link leads out of the source's folder")
+    try:
+        with path.open("rb") as stream:
+            return stream.read(MAX_PAGE + 1)
+    except OSError as error:
+        raise PageError("unreadable", str(error.strerror or error)) from error
+
+
+def _locate(root: Path, file: str, page: Page, sources: tuple[str, ...]) -> tuple[Ref, str | None]:
+    """The first address that is on the web or an existing file, else the first that could be one. Raises NoReferenceError for none."""
+    possible: list[Ref] = []
+    problem = NoReferenceError("no_source", "an <img> without any address")
+    for address in sources:
+        try:
+            ref = _reference(root, file, page, address)
+        except NoReferenceError as error:
+            problem = error
+            continue
+        if len(sources) == 1 or ref.file is None or (root / ref.file).is_file():
+            return ref, ref.url
+        possible.append(ref)
+    if not possible:
+        raise problem
+    return possible[0], possible[0].url
+
+
+def _reference(root: Path, file: str, page: Page, address: str) -> Ref:
+    """What one address refers to. Raises NoReferenceError."""
+    try:
+        joined = join(page.base, address)
+        parts = urlsplit(joined)
+        if parts.scheme in ("http", "https"):
+            return Ref(url=without_fragment(joined))
+    except ValueError as error:
+        raise NoReferenceError("bad_address", f"{address[:100]}: {error}") from error
+    if parts.scheme == "file" or len(parts.scheme) == 1:
+        raise NoReferenceError("unsafe_path", f"{address[:100]} names a file of the machine")
+    if parts.scheme:
+        raise NoReferenceError("unknown_scheme", f"{address[:100]} is neither a file nor on the web")
+    return _local(root, file, page, parts)
+
+
+def _local(root: Path, file: str, page: Page, parts: SplitResult) -> Ref:
+    """The file that a relative address names. Raises NoReferenceError when it leaves the root."""
+    names = dict.fromkeys((unquote(parts.path), parts.path, f"{unquote(parts.path)}?{parts.query}"))
+    inside = [name for written in names if (name := _below_root(file, written))]
+    if not inside:
+        raise NoReferenceError("unsafe_path", f"{parts.path[:100]} leads out of the source's folder")
+    existing = next((name for name in inside if len(inside) > 1 and (root / name).is_file()), None)
+    if existing is None and parts.path.startswith("/") and web(page.url):
+        return Ref(url=join(page.url, parts.geturl()))
+    return Ref(file=existing or inside[0])
+
+
+def _below_root(file: str, written: str) -> str | None:
+    """The name relative to the root; None when it leads out of it, is the folder itself, or no file can have it."""
+    folder = "" if written.startswith("/") else posixpath.dirname(file)
+    name = posixpath.normpath(posixpath.join(folder, written.lstrip("/") if not folder else written))
+    hostile = name == ".." or name.startswith(("../", "/")) or "\0" in name or name == "."
+    return None if hostile or len(name) > 1024 else name

@@ -1,0 +1,77 @@
+"""Where an <img> says its bytes are: every real address it offers, the best first.
+
+Lazy loading, responsive sizes and <picture> mean that `src` is often a placeholder and the picture stands elsewhere. The order is: srcset
+candidates from large to small (a training picture can be made smaller, not larger), then the lazy attributes, then `src`. The reader takes
+the first one that it can find, so an archive that holds only the small one still gives a picture.
+
+Not taken: data: addresses (placeholders, nearly always; a reason is given when nothing else is there), formats that no decoder here reads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from selectolax.lexbor import LexborNode
+
+from leafinstruct.ingest.text import one_line
+
+_LAZY = ("data-src", "data-original", "data-lazy-src", "data-lazy", "data-hi-res-src", "data-image")
+_SRCSETS = ("srcset", "data-srcset", "data-lazy-srcset")
+_CANDIDATE = re.compile(r"\s*([^\s,]\S*[^\s,]|[^\s,])(?:\s+([0-9.]+)([wx]))?\s*(?:,|$)")
+_READABLE = frozenset(f"image/{name}" for name in ("jpeg", "jpg", "png", "webp", "gif", "avif", "bmp", "tiff"))
+
+Attributes = Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture as the page gives it. sources: addresses as written, best first; empty when `problem` says why there is none."""
+
+    sources: tuple[str, ...]
+    alt: str
+    problem: str = ""
+
+
+def picture(node: LexborNode) -> Picture:
+    """The picture of an <img>, with the <source>s of its <picture>."""
+    attributes = node.attributes
+    alt = one_line(attributes.get("alt") or "")
+    if _is_pixel(attributes):
+        return Picture((), alt, "tracking_pixel")
+    given = [address.strip() for address in _addresses(node, attributes) if address.strip()]
+    real = tuple(dict.fromkeys(address for address in given if not address.lower().startswith("data:")))
+    return Picture(real, alt, "" if real else "data_uri" if given else "no_source")
+
+
+def _addresses(node: LexborNode, attributes: Attributes) -> Iterator[str]:
+    sets = [value for name in _SRCSETS if (value := attributes.get(name))]
+    sized = sorted(_candidates(", ".join([*_source_sets(node), *sets])), key=lambda candidate: -candidate[0])
+    yield from (address for _, address in sized)
+    yield from (value for name in (*_LAZY, "src") if (value := attributes.get(name)))
+
+
+def _source_sets(node: LexborNode) -> Iterator[str]:
+    """srcset of the <source>s around the picture, those in a readable format."""
+    parent = node.parent
+    if parent is None or parent.tag != "picture":
+        return
+    for source in parent.css("source"):
+        attributes = source.attributes
+        if (attributes.get("type") or "image/jpeg").lower() in _READABLE:
+            yield from (value for name in _SRCSETS if (value := attributes.get(name)))
+
+
+def _candidates(srcset: str) -> Iterator[tuple[float, str]]:
+    """(size, address): width in pixels, or density times 1000, which puts `2x` where 2000 px would stand."""
+    for address, number, unit in _CANDIDATE.findall(srcset):
+        try:
+            size = float(number or 1)
+        except ValueError:
+            continue
+        yield (size if unit == "w" else size * 1000), address
+
+
+def _is_pixel(attributes: Attributes) -> bool:
+    return all((attributes.get(side) or "").strip().removesuffix("px") in {"0", "1"} for side in ("width", "height"))

@@ -1,0 +1,246 @@
+"""A tree's nodes -> blocks of text and pictures, in reading order.
+
+One pass with an explicit stack (a hostile page is deeper than Python's). Text gathers on a line; a line ends at <br>, at a list item or a
+table row; lines gather in a block; a block ends where a paragraph, heading, picture, list or table begins or ends. A picture inside a
+paragraph splits it, because ORDER IS THE DATA.
+
+    list      one block, an item a line (`- ` or `1. `, nested ones indented), split only by pictures, code and headings inside
+    table     one block, a row a line, cells separated by ` | `; a table that only lays out the page is not one
+    code      <pre>, line breaks and indentation kept
+    caption   <figcaption>, given after the pictures of its figure wherever it stands in the source; and directly after a picture, a
+              paragraph of class caption or one that is emphasised as a whole, which is how Markdown writes captions
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from selectolax.lexbor import LexborNode
+
+from leafinstruct.ingest.sources import Picture, picture
+from leafinstruct.ingest.text import lines, one_line, word_set
+from leafinstruct.records.document import TextKind
+
+_HEADINGS = word_set("h1 h2 h3 h4 h5 h6")
+_LISTS = word_set("ul ol dl")
+_BLOCKS = word_set(
+    """h1 h2 h3 h4 h5 h6 ul ol dl address article blockquote body caption center dd details div dt fieldset figcaption figure footer form
+    header hgroup hr li main p pre section summary table tbody td tfoot th thead tr"""
+)
+_FLOWING = frozenset[TextKind]({"heading", "caption", "table"})
+"""Kinds inside which a block's border is a space: a cell, a title or a caption is one line whatever it is made of."""
+_LAID_OUT = "h1, h2, h3, h4, h5, h6, pre, figure"
+"""What a table of data does not hold: one that does lays out the page."""
+_PERMALINKS = frozenset({"¶", "#", "§", "🔗", ""})
+_MAX_CAPTION = 300
+"""Characters; a longer emphasised paragraph after a picture is text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A run of text, clean, never empty."""
+
+    text: str
+    kind: TextKind
+
+
+@dataclass(slots=True)
+class _List:
+    """An open list. number: the next item's, None where items are not numbered. mark: what the next line of it starts with."""
+
+    number: int | None
+    mark: str = ""
+
+
+@dataclass(slots=True)
+class _Writer:
+    """Gathers text into lines, lines into blocks. kinds: what is open, innermost last; cells: of the open row so far."""
+
+    pieces: list[Block | Picture] = field(default_factory=list)
+    kinds: list[TextKind] = field(default_factory=lambda: ["prose"])
+    lists: list[_List] = field(default_factory=list)
+    cells: int = 0
+    line: list[str] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
+
+    def end_line(self) -> None:
+        if not self.line:
+            return
+        text = one_line("".join(self.line))
+        self.line.clear()
+        if self.kinds[-1] == "table":
+            text = text.rstrip(" |")
+        if text:
+            self.done.append(self._mark() + text)
+
+    def end_block(self) -> None:
+        self.end_line()
+        if self.done:
+            self.pieces.append(Block("\n".join(self.done).strip(), self.kinds[-1]))
+            self.done.clear()
+
+    def border(self) -> None:
+        """The border of a block element, which means less inside a cell, a title or a list item."""
+        if self.kinds[-1] in _FLOWING:
+            self.line.append(" ")
+        elif self.kinds[-1] == "list":
+            self.end_line()
+        else:
+            self.end_block()
+
+    def open(self, kind: TextKind) -> None:
+        self.end_block()
+        self.kinds.append(kind)
+
+    def close(self) -> None:
+        self.end_block()
+        self.kinds.pop()
+
+    def add(self, piece: Block | Picture) -> None:
+        self.end_block()
+        self.cells = 0
+        self.pieces.append(piece)
+
+    def after_picture(self) -> bool:
+        return not self.done and bool(self.pieces) and isinstance(self.pieces[-1], Picture) and not "".join(self.line).strip()
+
+    def _mark(self) -> str:
+        """`1. ` or `- ` of the item that begins here; a heading inside an item takes its number."""
+        if not self.lists or self.kinds[-1] not in ("list", "heading"):
+            return ""
+        mark, self.lists[-1].mark = self.lists[-1].mark, ""
+        return mark if self.kinds[-1] == "heading" else "  " * (len(self.lists) - 1) + mark
+
+
+def walk(roots: Sequence[LexborNode]) -> list[Block | Picture]:
+    """Blocks and pictures of the nodes, in order."""
+    writer = _Writer()
+    stack: list[tuple[LexborNode, bool, TextKind | None]] = [(root, False, None) for root in reversed(roots)]
+    while stack:
+        node, leaving, kind = stack.pop()
+        tag = node.tag or ""
+        if tag == "-text":
+            writer.line.append(node.text_content or "")
+        elif leaving:
+            _end(writer, tag, kind)
+        elif not _is_whole(writer, node, tag):
+            opened = _begin(writer, node, tag) if tag in _BLOCKS else None
+            stack.append((node, True, opened))
+            stack.extend((child, False, None) for child in reversed(_children(node, tag)))
+    writer.end_block()
+    return writer.pieces
+
+
+def _children(node: LexborNode, tag: str) -> list[LexborNode]:
+    """In the order of the document, but a figure's caption after its pictures."""
+    children = list(node.iter(include_text=True))
+    return sorted(children, key=lambda child: child.tag == "figcaption") if tag == "figure" else children
+
+
+def _is_whole(writer: _Writer, node: LexborNode, tag: str) -> bool:
+    """Write an element that is taken as a whole: a picture, a line break, code, a permalink sign (nothing); False for all others."""
+    if tag == "img":
+        writer.add(picture(node))
+    elif tag == "br":
+        _break(writer)
+    elif tag == "pre" and node.css_first("img") is None:
+        code = lines(_code(node))
+        if code:
+            writer.add(Block(code, "code"))
+    else:
+        return tag == "a" and node.text().strip() in _PERMALINKS and node.css_first("img") is None
+    return True
+
+
+def _begin(writer: _Writer, node: LexborNode, tag: str) -> TextKind | None:
+    """Begin a block element: the kind of text that it opens, if any, else a border."""
+    kind = _kind(writer, node, tag)
+    if kind is not None:
+        writer.open(kind)
+    else:
+        writer.border()
+    if writer.kinds[-1] == "list":
+        _begin_in_list(writer, node, tag)
+    elif writer.kinds[-1] == "table":
+        _begin_in_table(writer, tag)
+    return kind
+
+
+def _kind(writer: _Writer, node: LexborNode, tag: str) -> TextKind | None:
+    """The kind of text that an element opens, if any."""
+    if tag in _HEADINGS:
+        return "heading"
+    if tag in ("figcaption", "caption") or (tag in ("p", "div") and writer.after_picture() and _is_caption(node)):
+        return "caption"
+    if tag in _LISTS and writer.kinds[-1] == "prose":
+        return "list"
+    if tag == "table" and _is_data(node):
+        return "table"
+    return None
+
+
+def _begin_in_list(writer: _Writer, node: LexborNode, tag: str) -> None:
+    if tag in _LISTS:
+        start = node.attributes.get("start") or "1"
+        writer.lists.append(_List((int(start) if start.isdecimal() else 1) if tag == "ol" else None))
+    elif tag == "li":
+        items = writer.lists[-1]
+        items.mark = "- " if items.number is None else f"{items.number}. "
+        items.number = None if items.number is None else items.number + 1
+    elif tag == "dd":
+        writer.lists[-1].mark = "  "
+
+
+def _begin_in_table(writer: _Writer, tag: str) -> None:
+    if tag == "tr":
+        writer.end_line()
+        writer.cells = 0
+    elif tag in ("td", "th"):
+        if writer.cells or "".join(writer.line).strip():
+            writer.line.append(" | ")
+        writer.cells += 1
+
+
+def _end(writer: _Writer, tag: str, kind: TextKind | None) -> None:
+    """End an element: close the kind that it opened, else draw a border. Kinds are balanced, so the innermost one is the element's own."""
+    if tag in _LISTS and writer.kinds[-1] == "list":
+        writer.end_line()
+        writer.lists.pop()
+    if kind is not None:
+        writer.close()
+    elif tag in _BLOCKS:
+        writer.border()
+
+
+def _break(writer: _Writer) -> None:
+    """<br> ends a line; two of them end a paragraph, as pages without <p> have it."""
+    if writer.kinds[-1] in _FLOWING:
+        writer.line.append(" ")
+    elif "".join(writer.line).strip() or writer.kinds[-1] == "list":
+        writer.end_line()
+    else:
+        writer.end_block()
+
+
+def _code(node: LexborNode) -> str:
+    """Text of a <pre> as it is shown, <br> being a line break."""
+    parts = ("\n" if part.tag == "br" else part.text_content or "" for part in node.traverse(include_text=True))
+    return "".join(parts)
+
+
+def _is_caption(node: LexborNode) -> bool:
+    """A short paragraph that is called caption or emphasised as a whole."""
+    if node.css_first("img") is not None or len(node.text()) > _MAX_CAPTION:
+        return False
+    if any(name.lower().endswith(("caption", "caption-text")) for name in (node.attributes.get("class") or "").split()):
+        return True
+    children = [child for child in node.iter(include_text=True) if child.tag != "-text" or (child.text_content or "").strip()]
+    return len(children) == 1 and children[0].tag in ("em", "i", "small")
+
+
+def _is_data(table: LexborNode) -> bool:
+    """Whether a table holds data: two cells in some row, and nothing that a page is laid out with."""
+    if table.attributes.get("role") == "presentation" or table.css_first(_LAID_OUT) is not None or len(table.css("table")) > 1:
+        return False
+    return table.css_first("td + td, td + th, th + td, th + th") is not None

@@ -1,0 +1,119 @@
+"""WARC: response records of one archive file. A page is a record with status 200 and an HTML type; its locator is `offset=N`, bytes on disk.
+
+A picture is another record of the same file, found by its address (through the file's own redirects; http or https, with or without
+fragment), and is referred to by its range on disk: nothing is copied. A picture that the file does not hold is a reference to the web.
+Everything else in the file (robots.txt, errors, redirects, scripts) is no bad record and passes in silence.
+
+Parts are ranges of pages within one file, from the index that planning leaves in `cache`. A file that breaks off gives all whole records before
+the break, then `truncated`.
+
+Whole page lost: broken_record, too_large, empty, not_text, too_deep, no_content; truncated for what the file lacks.
+Picture lost, the document goes on: no_source, data_uri, tracking_pixel, unknown_scheme, bad_address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from leafinstruct.errors import SourceError
+from leafinstruct.ingest import archive_index, files
+from leafinstruct.ingest.address import join, web, without_fragment
+from leafinstruct.ingest.archive_index import ArchiveIndex
+from leafinstruct.ingest.assemble import NoReferenceError, assemble
+from leafinstruct.ingest.config import WarcSource
+from leafinstruct.ingest.page import MAX_PAGE, PageError, parse
+from leafinstruct.ingest.span import Span
+from leafinstruct.pictures.archive import RecordError, Response, response
+from leafinstruct.records.document import Document, Provenance, Ref, Rejected
+
+SUFFIXES = (".warc", ".warc.gz")
+
+
+def root_of(source: WarcSource) -> Path:
+    """The folder itself, a file's folder, or a glob's part before the first wildcard."""
+    return files.root_of(source.path)
+
+
+def plan(source: WarcSource, part_size: int, cache: Path) -> list[Span]:
+    """Ranges of at most part_size pages within one file.
+
+    Raises SourceError when the path is missing, unreadable or matches nothing, when a file is compressed in one piece, when there is no page.
+    """
+    root = root_of(source)
+    spans = []
+    for file in files.listing(source.path, root, SUFFIXES):
+        total = archive_index.index(root / file, cache).items
+        spans += [Span((file,), start, min(start + part_size, total)) for start in range(0, total, part_size)]
+    if not spans:
+        raise SourceError(f"{source.path}: the archives hold no page (a response with status 200 and type text/html)")
+    return spans
+
+
+def read(source: WarcSource, span: Span, cache: Path) -> Iterator[Document | Rejected]:
+    """The documents of a span, each followed by the pictures it lost; pages that could not be read; where the file breaks off."""
+    root = root_of(source)
+    (file,) = span.files
+    path = files.inside(root, file)
+    if path is None:
+        yield Rejected(file, "", "unsafe_path", "a symbolic link leads out of the source's folder")
+        return
+    index = archive_index.index(path, cache)
+    for offset, length in index.pages[span.start : span.stop]:
+        yield from _document(source, file, index, offset, _bytes(path, offset, length))
+    if index.damage is not None and span.stop > len(index.pages):
+        offset, detail = index.damage
+        yield Rejected(file, f"offset={offset}", "truncated", detail)
+
+
+def _bytes(path: Path, offset: int, length: int) -> bytes:
+    """A record as it lies on disk. Raises SourceError when the file went away since it was indexed."""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(offset)
+            return stream.read(length)
+    except OSError as error:
+        raise SourceError(f"{path}, offset {offset:,}: cannot be read: {error.strerror or error}") from error
+
+
+def _document(source: WarcSource, file: str, index: ArchiveIndex, offset: int, data: bytes) -> Iterator[Document | Rejected]:
+    provenance = Provenance(file, f"offset={offset}")
+    try:
+        answer = response(data, MAX_PAGE)
+        page = parse(answer.body, answer.charset)
+    except (RecordError, PageError) as error:
+        yield Rejected(file, provenance.locator, error.reason, error.detail)
+        return
+    locate = partial(_locate, file, index, _base(answer, page.base))
+    yield from assemble(page, source.name, provenance, web(answer.url), source.license, locate)
+
+
+def _base(answer: Response, base: str | None) -> str:
+    """What the page's addresses are relative to: its <base>, itself seen from the page's own address."""
+    try:
+        return join(answer.url, base) if base else answer.url
+    except ValueError:
+        return answer.url
+
+
+def _locate(file: str, index: ArchiveIndex, base: str, sources: tuple[str, ...]) -> tuple[Ref, str | None]:
+    """The first address that the archive holds, else the best one on the web. Raises NoReferenceError when none is on the web."""
+    elsewhere: list[str] = []
+    problem = NoReferenceError("no_source", "an <img> without any address")
+    for address in sources:
+        try:
+            absolute = without_fragment(join(base, address))
+            place = index.find(absolute)
+        except ValueError as error:
+            problem = NoReferenceError("bad_address", f"{address[:100]}: {error}")
+            continue
+        if web(absolute) is None:
+            problem = NoReferenceError("unknown_scheme", f"{address[:100]} is not on the web")
+        elif place is not None:
+            return Ref(file=file, offset=place[0], length=place[1]), absolute
+        else:
+            elsewhere.append(absolute)
+    if not elsewhere:
+        raise problem
+    return Ref(url=elsewhere[0]), elsewhere[0]
