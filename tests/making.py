@@ -109,4 +109,4 @@ def shard_sums(folder: Path) -> dict[str, str]:
 def leaf(*arguments: str | Path, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
     """The command, as a person calls it."""
     command = [sys.executable, "-c", "from leafinstruct.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, env={**os.environ, **variables}, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=cwd, env={**os.environ, **variables}, capture_output=True, text=True, timeout=300, check=False)

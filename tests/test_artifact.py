@@ -12,9 +12,14 @@ from leafinstruct.errors import LeafInstructError, SourceError
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
     path = tmp_path / "a" / "x.bin"
-    with pytest.raises(ZeroDivisionError), writing(path) as temporary:
-        temporary.write_bytes(b"half")
-        raise ZeroDivisionError
+
+    def fail_half_way() -> None:
+        with writing(path) as temporary:
+            temporary.write_bytes(b"half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way()
     assert list(path.parent.iterdir()) == []
     with writing(path) as temporary:
         temporary.write_bytes(b"whole")

@@ -106,7 +106,7 @@ def fitting(document: Document, allowed: Sequence[Task]) -> list[Task]:
 def choose(document: Document, allowed: Sequence[Task]) -> Task | None:
     """One fitting task, drawn by the document's id, so that adding documents changes no other's task; None when none fits."""
     fits = fitting(document, allowed)
-    return fits[_draw(document, "task") % len(fits)] if fits else None
+    return fits[_draw(document.id) % len(fits)] if fits else None
 
 
 def request(document: Document, task: Task, pictures: Mapping[str, tuple[bytes, str]], prompt: Prompt) -> Request:
@@ -136,7 +136,8 @@ def by_templates(document: Document, task: Task) -> dict[str, Any]:
     cut = steps_of(document)
     title = (cut.title or _first_words(document)).strip().rstrip(".:!?")
     numbers = {image.position: at for at, image in enumerate(document.images, start=1)}
-    ask = _ASKS[task][_draw(document, "ask") % len(_ASKS[task])]
+    words = "\0".join(text.text for text in document.texts)  # not the id: an answer is cached under what the question shows
+    ask = _ASKS[task][_draw(words) % len(_ASKS[task])]
     if task == "guide":
         return _answer(ask.format(title=title), (), [*cut.opening, *_flat(cut.steps)], numbers)
     if task == "continuation":
@@ -188,5 +189,6 @@ def _first_words(document: Document) -> str:
     return " ".join(words[:12]) + ("…" if len(words) > 12 else "")
 
 
-def _draw(document: Document, what: str) -> int:
-    return int.from_bytes(hashlib.sha256(f"{document.id}\0{what}".encode()).digest()[:8])
+def _draw(text: str) -> int:
+    """A number that depends on the text alone."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])

@@ -20,9 +20,9 @@ def test_words_count_white_space_tokens_and_two_thirds_of_cjk_characters():
 
 
 def test_repetition_is_the_share_of_words_in_runs_seen_before():
-    assert text.repetition("a b c d e f g h".split()) == 0.0
-    assert text.repetition("a b c d e a b c d e".split()) == 0.5
-    assert text.repetition("a b c d".split()) == 0.0
+    assert text.repetition(["a", "b", "c", "d", "e", "f", "g", "h"]) == 0.0
+    assert text.repetition(["a", "b", "c", "d", "e", "a", "b", "c", "d", "e"]) == 0.5
+    assert text.repetition(["a", "b", "c", "d"]) == 0.0
 
 
 @given(st.lists(st.sampled_from("abcdefghijklmnopqrstuvwxyz"), min_size=5, max_size=30))

@@ -1,0 +1,139 @@
+"""The door of the room: `await client.ask(request)`.
+
+    cache hit -> answered at once          same question in flight -> shared          offline -> the caller's answerer
+    else: one of `max_in_flight` slots -> exchange (retries, repairs) -> cache
+
+An offline answer goes the same way as a server's: validated, stored, labelled with its own name; if it is invalid, that is our defect and
+raises. One client lives in one event loop, owns rate and budget there, and takes thousands of waiting `ask` calls. A question that is being
+answered is finished and stored even if its asker goes away, because it is paid for; `close` stops it. A ProviderError is raised to every
+asker from then on without another request, so that a bad key costs one try, not one per document.
+
+The SDK (0.7 s to import) is loaded with the first question that really needs a server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leafinstruct.errors import ProviderError
+from leafinstruct.llm.budget import Budget, Counts, estimate_tokens
+from leafinstruct.llm.cache import AnswerCache, cache_key
+from leafinstruct.llm.config import LlmConfig
+from leafinstruct.llm.pace import Pace
+from leafinstruct.llm.parse import fault, read_answer
+from leafinstruct.llm.request import Answer, Request
+
+if TYPE_CHECKING:
+    from leafinstruct.llm.server import Server
+
+__all__ = ["Client", "Counts", "estimate_tokens"]
+
+
+class Client:
+    """Asks one model under one `llm` section."""
+
+    def __init__(self, config: LlmConfig, cache: Path) -> None:
+        """cache: folder of stored answers, shared freely between runs and processes. Opens no file and no connection yet."""
+        self._config = config
+        self._cache = AnswerCache(cache)
+        self._counts = Counts()
+        self._budget = Budget(config, self._counts)
+        self._pace = Pace(config.requests_per_minute)
+        self._slots = asyncio.Semaphore(config.max_in_flight)
+        self._in_flight: dict[str, asyncio.Task[Answer]] = {}
+        self._server: Server | None = None
+        self._broken: str | None = None
+
+    @property
+    def model_identity(self) -> str:
+        """The name under which answers are kept: declared revision, else model and server. Offline, each Answer names its own answerer."""
+        if self._config.provider == "offline":
+            return "offline"
+        return self._config.revision or f"{self._config.model} at {self._config.base_url}"
+
+    @property
+    def counts(self) -> Counts:
+        """Live counts of this client."""
+        return self._counts
+
+    @property
+    def spent(self) -> float | None:
+        """Dollars spent by this client; None while the price is unknown."""
+        return self._counts.dollars
+
+    async def ask(self, request: Request) -> Answer:
+        """The answer, in whatever state: a bad one is data.
+
+        Raises ProviderError, BudgetError, RecipeError (the key's variable is not set) or SourceError (the cache's disk): each ends the run.
+        """
+        key = cache_key(self._config, request)
+        if (known := self._recall(key, request)) is not None:
+            return known
+        if self._config.provider == "offline":
+            return self._offline(key, request)
+        running = self._in_flight.get(key)
+        if running is not None:
+            answer = await asyncio.shield(running)
+            # Through the cache, since the same question may come with another check.
+            return await self.ask(request) if answer.state == "ok" else answer
+        task = asyncio.create_task(self._online(key, request))
+        self._in_flight[key] = task
+        task.add_done_callback(lambda _: self._in_flight.pop(key))
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Stops what is in flight, closes connections and files. The client is not used again."""
+        running = list(self._in_flight.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        if self._server is not None:
+            await self._server.close()
+        self._cache.close()
+
+    def _recall(self, key: str, request: Request) -> Answer | None:
+        """A stored answer that still holds under today's schema, check and parser; None to ask (again)."""
+        for value, text in self._cache.get(key):
+            held = value if fault(value, request) is None else read_answer(text, request)
+            if isinstance(held, dict):
+                self._counts.cache_hits += 1
+                return Answer("ok", held, self._label(request), cached=True)
+        return None
+
+    def _offline(self, key: str, request: Request) -> Answer:
+        text = json.dumps(request.offline(), ensure_ascii=False)
+        value = read_answer(text, request)
+        if isinstance(value, str):
+            raise ValueError(f"{request.offline_name} gave an answer to {request.purpose!r} that cannot be used: {value}")
+        self._counts.answered += 1
+        return self._keep(key, request, Answer("ok", value, request.offline_name), text)
+
+    async def _online(self, key: str, request: Request) -> Answer:
+        async with self._slots:
+            if self._broken is not None:
+                raise ProviderError(self._broken)
+            from leafinstruct.llm.exchange import Exchange  # brings openai, which an offline run never loads
+            from leafinstruct.llm.server import Server
+
+            self._server = self._server or Server(self._config)
+            exchange = Exchange(self._config, self._server, self._pace, self._budget, self._counts, self.model_identity, request)
+            try:
+                answer = await exchange.run()
+            except ProviderError as error:
+                self._broken = str(error)
+                raise
+        if answer.state != "ok":
+            return answer
+        self._counts.answered += 1
+        return self._keep(key, request, answer, exchange.text)
+
+    def _keep(self, key: str, request: Request, answer: Answer, text: str) -> Answer:
+        if answer.value is not None:
+            self._cache.put(key, answer.model, request.purpose, answer.value, text)
+        return answer
+
+    def _label(self, request: Request) -> str:
+        return request.offline_name if self._config.provider == "offline" else self.model_identity

@@ -1,0 +1,203 @@
+"""All tries of one request: the only place that repeats anything.
+
+A try ends in an Answer or in AgainError; tenacity decides by one clock (`llm.deadline`, from the first try on) if another follows:
+
+    no answer (BusyError)          wait, at least as long as Retry-After says, backing off with jitter; at the deadline: failed
+    cut at max_tokens              once more with twice as many; then: unparsed
+    no valid answer                at once, with the bad answer and the reason appended, at most twice; then: unparsed
+    form of the schema declined    at once, in the next form (json_schema -> json_object -> words), remembered by purpose
+    request declined               at once: refused; a run whose first requests are ALL declined stops: its settings are wrong
+    refusal, content filter        at once: refused
+
+When is a 500 about the form? llama-cpp-python answers 500 to `json_schema`, and a server with a hiccup answers 500 to anything. So it is,
+if it says so, or if the same form failed three times running and has never worked.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential, wait_random
+
+from leafinstruct.errors import ProviderError
+from leafinstruct.llm.budget import Budget, Counts, estimate_tokens
+from leafinstruct.llm.config import LlmConfig
+from leafinstruct.llm.faults import BusyError, DeclinedError, ServerError
+from leafinstruct.llm.pace import Pace
+from leafinstruct.llm.parse import is_object, read_answer
+from leafinstruct.llm.request import Answer, AnswerState, Request, Usage
+from leafinstruct.llm.server import Reply, Server
+from leafinstruct.llm.wire import Form, repair_turns, response_format, wire_messages
+
+_REPAIRS = 2
+_SERVER_ERRORS = 3  # in a row, in a form that has never worked, before the next form is tried
+_ALL_DECLINED = 8  # first requests, all declined, before the settings are blamed
+_BACKOFF = wait_exponential(multiplier=0.25, max=30) + wait_random(0, 0.25)  # seconds
+
+
+class AgainError(Exception):
+    """This try gave no answer; the next may. after: None = back off, else seconds to wait at least."""
+
+    def __init__(self, detail: str, after: float | None = None, silent: bool = False) -> None:
+        super().__init__(detail)
+        self.after, self.silent = after, silent
+
+
+class Exchange:
+    """One request and everything that is learnt between its tries."""
+
+    def __init__(self, config: LlmConfig, server: Server, pace: Pace, budget: Budget, counts: Counts, model: str, request: Request) -> None:
+        self._config, self._server, self._pace, self._budget, self._counts = config, server, pace, budget, counts
+        self._model, self._request = model, request
+        self._input = estimate_tokens(request)
+        self._form = server.forms.get(request.purpose, Form.SCHEMA)
+        self._limit = config.max_tokens
+        self._turns: list[dict[str, Any]] = []  # bad answers and the reasons against them
+        self._server_errors = 0
+        self._usage = Usage()
+        self._began = 0.0  # monotonic seconds of the first try; 0 before it
+        self._tries = 0
+        self.text = ""
+        """The raw text of the last answer."""
+
+    async def run(self) -> Answer:
+        """The answer, in whatever state. Raises ProviderError, BudgetError and RecipeError, each of which ends the run."""
+        if self._server.down is not None:
+            return self._end("failed", self._server.down)
+        retrying = AsyncRetrying(retry=retry_if_exception_type(AgainError), wait=_wait, stop=self._too_late, reraise=True)
+        try:
+            return await retrying(self._try)
+        except AgainError as last:
+            tries = "1 try" if self._tries == 1 else f"{self._tries} tries"
+            detail = f"{last}; {tries} in {time.monotonic() - self._began:.0f} s" if self._tries else str(last)
+            if last.silent and self._server.heard < self._began:
+                self._server.down = detail
+            return self._end("failed", detail)
+
+    def _too_late(self, state: RetryCallState) -> bool:
+        return self._patience() < state.upcoming_sleep
+
+    def _patience(self) -> float:
+        """Seconds left before the deadline. The clock starts with the first try: waiting for one's turn is not the server's fault."""
+        return self._config.deadline - (time.monotonic() - self._began if self._began else 0.0)
+
+    async def _try(self) -> Answer:
+        try:
+            reply = await self._send()
+        except BusyError as busy:
+            raise self._after_busy(busy) from None
+        except DeclinedError as declined:
+            return self._after_declined(declined)
+        return self._judge(reply)
+
+    async def _turn(self) -> None:
+        """Waits for a start; a pause that outlasts the deadline is not waited for."""
+        if self._pace.paused_for > self._patience():
+            pause = self._pace.paused_for
+            raise AgainError(f"the server asks to wait {pause:.0f} s, longer than llm.deadline allows", after=pause)
+        await self._pace.turn()
+        self._began = self._began or time.monotonic()
+        if self._patience() <= 0:
+            raise AgainError("no turn before the deadline")
+
+    async def _send(self) -> Reply:
+        """One HTTP request, its cost reserved before and settled after; one that is cancelled or lost settles for all it reserved."""
+        most = Usage(self._input + sum(len(str(turn)) for turn in self._turns) // 4, self._limit, estimated=True)
+        await self._budget.reserve(most, self._request.purpose)
+        used = Usage()
+        try:
+            await self._turn()
+            used = most  # from here on somebody may charge for it
+            self._tries += 1
+            self._counts.requests += 1
+            reply = await self._server.send(self._body(), min(self._config.timeout, self._patience()))
+            used = reply.usage or Usage(most.input_tokens, -(-len(reply.text.encode()) // 4), estimated=True)
+        except Exception as fault:
+            if not (isinstance(fault, BusyError) and fault.lost):
+                used = Usage()
+            raise
+        finally:
+            self._budget.settle(most, used)
+            self._usage += used
+        return reply
+
+    def _body(self) -> dict[str, Any]:
+        return {
+            "model": self._config.model,
+            "messages": wire_messages(self._request, self._form, self._turns),
+            "temperature": self._config.temperature,
+            self._server.limit_field: self._limit,
+            **response_format(self._request, self._form),
+        }
+
+    def _judge(self, reply: Reply) -> Answer:
+        """An answer, or AgainError with what the model must mend."""
+        if reply.refusal or reply.finish == "content_filter":
+            return self._end("refused", reply.refusal or "stopped by the provider's content filter")
+        self.text = reply.text
+        value = read_answer(reply.text, self._request)
+        if isinstance(value, dict):
+            self._learn_form(reply)
+            return self._end("ok", "", value)
+        if reply.finish == "length":
+            return self._lengthen()
+        self._learn_form(reply)
+        if len(self._turns) >= 2 * _REPAIRS:
+            return self._end("unparsed", f"no valid answer after {_REPAIRS} repairs: {value}")
+        self._turns += repair_turns(self._request, reply.text, value)
+        raise AgainError(value, after=0)
+
+    def _lengthen(self) -> Answer:
+        if self._limit > self._config.max_tokens:
+            return self._end("unparsed", f"cut at {self._limit} tokens, twice llm.max_tokens")
+        self._limit *= 2
+        raise AgainError("cut at llm.max_tokens", after=0)
+
+    def _learn_form(self, reply: Reply) -> None:
+        """The first finished reply tells: a server that puts words round the object ignores response_format, and needs it in words."""
+        obeyed = self._form is Form.TEXT or is_object(reply.text)
+        self._form = self._server.forms.setdefault(self._request.purpose, self._form if obeyed else Form.TEXT)
+
+    def _after_busy(self, busy: BusyError) -> AgainError:
+        self._server_errors = self._server_errors + 1 if isinstance(busy, ServerError) else 0
+        about_form = isinstance(busy, ServerError) and busy.about_form
+        if (about_form or self._server_errors >= _SERVER_ERRORS) and self._step_down():
+            return AgainError(str(busy), after=0)
+        if busy.after is not None:
+            self._pace.pause(busy.after)
+        return AgainError(str(busy), after=busy.after, silent=busy.silent)
+
+    def _after_declined(self, declined: DeclinedError) -> Answer:
+        """Tries what the server may want instead; else the verdict on this request."""
+        if declined.wants and declined.wants != self._server.limit_field:
+            self._server.limit_field = declined.wants
+            raise AgainError(str(declined), after=0)
+        if self._step_down():
+            raise AgainError(str(declined), after=0)
+        if self._limit > self._config.max_tokens:
+            return self._end("unparsed", f"cut at llm.max_tokens, and twice as many are declined: {declined}")
+        self._server.declined += 1
+        if not self._server.accepted and self._server.declined >= _ALL_DECLINED:
+            raise ProviderError(f"{self._config.base_url} declines every request: {declined} Check llm.model and the other llm settings.")
+        return self._end("refused", str(declined))
+
+    def _step_down(self) -> bool:
+        """The next form, unless there is none or this purpose's form is known to work."""
+        if self._form is Form.TEXT or self._request.purpose in self._server.forms:
+            return False
+        self._form, self._server_errors = Form(self._form + 1), 0
+        return True
+
+    def _end(self, state: AnswerState, detail: str, value: dict[str, Any] | None = None) -> Answer:
+        return Answer(state, value, self._model, detail, self._usage)
+
+
+def _wait(state: RetryCallState) -> float:
+    """Seconds before the next try; Retry-After is a lower bound, with jitter so that not all come back in the same instant."""
+    error = state.outcome.exception() if state.outcome else None
+    after = error.after if isinstance(error, AgainError) else None
+    if after == 0:
+        return 0.0
+    backoff = _BACKOFF(state)
+    return backoff if after is None else after + min(backoff, 0.5)

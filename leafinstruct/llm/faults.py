@@ -1,0 +1,143 @@
+"""How a server says no, sorted by what helps.
+
+    BusyError       ask again later: no connection, timeout, cut body, a body that is not a completion, 408, 409, 425, 429, 5xx
+    DeclinedError   this request will never be taken as it is: 400, 413, 422, ...; another form of it may be
+    ProviderError   no request will ever be taken: bad key, no credit, unknown model; a person has to act, so the run stops at once
+
+The SDK alone would retry `insufficient_quota` (pointless), give up on a Retry-After beyond two minutes and take a cut body for an answer.
+Texts from a server are quoted short, on one line, and without the key, which some servers echo.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from leafinstruct.errors import ProviderError
+from leafinstruct.llm.config import LlmConfig
+
+_QUOTED = 300  # characters of a server's text in a message
+_LATER = {408, 409, 425, 429}
+_NO_CREDIT = re.compile(r"insufficient_quota|billing_hard_limit_reached")
+_FORM = re.compile(r"response_format|json_schema|grammar")
+_CONTENT = re.compile(r"moderation|flagged")
+
+
+class BusyError(Exception):
+    """No answer now. after: seconds the server asked for; lost: it may have worked (and charged) unseen; silent: it said nothing at all."""
+
+    def __init__(self, detail: str, *, after: float | None = None, lost: bool = False, silent: bool = False) -> None:
+        super().__init__(detail)
+        self.after, self.lost, self.silent = after, lost, silent
+
+
+class ServerError(BusyError):
+    """A 5xx. about_form: it names response_format, so that it may be no hiccup but the server's way to decline a form of the schema."""
+
+    def __init__(self, detail: str, *, after: float | None, about_form: bool) -> None:
+        super().__init__(detail, after=after)
+        self.about_form = about_form
+
+
+class DeclinedError(Exception):
+    """This request is not taken as it is. about_form: it names response_format; wants: the name of a field it wants instead."""
+
+    def __init__(self, detail: str, about_form: bool = False, wants: str | None = None) -> None:
+        super().__init__(detail)
+        self.about_form, self.wants = about_form, wants
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """Makes a server's text fit to be shown and stored."""
+
+    key: str
+
+    def scrub(self, text: str) -> str:
+        """Without the key, and without half surrogate pairs, which no file or request can carry.
+
+        A key shorter than 8 characters is a dummy such as `ollama`, and replacing it would only mangle words.
+        """
+        text = text.encode("utf-8", "replace").decode("utf-8")
+        return text.replace(self.key, "[key]") if len(self.key) >= 8 else text
+
+    def line(self, body: object) -> str:
+        """The message of an error body, in any of its usual places, on one line."""
+        if isinstance(body, Mapping):
+            inner = body.get("error", body)
+            body = inner.get("message") or inner.get("detail") or inner if isinstance(inner, Mapping) else inner
+        text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, default=str)
+        return " ".join(self.scrub(text).split())[:_QUOTED] or "(empty body)"
+
+
+def status_fault(config: LlmConfig, quote: Quote, status: int, headers: Mapping[str, str], body: object) -> Exception:
+    """The fault behind an HTTP status of 400 or more."""
+    everything = body if isinstance(body, str) else json.dumps(body, default=str)
+    said = quote.line(body)
+    request_id = quote.scrub(headers.get("x-request-id", ""))
+    where = f"HTTP {status}" + (f", request {request_id[:64]}" if request_id else "")
+    if fatal := _fatal(config, status, everything, where, said):
+        return ProviderError(fatal)
+    about_form = bool(_FORM.search(everything))
+    if status >= 500:
+        return ServerError(f"{where}: {said}", after=retry_after(headers), about_form=about_form)
+    if status in _LATER:
+        return BusyError(f"{where}: {said}", after=retry_after(headers))
+    wants = "max_completion_tokens" if "max_completion_tokens" in everything else None
+    return DeclinedError(f"{where}: {said}", about_form=about_form, wants=wants)
+
+
+def _fatal(config: LlmConfig, status: int, everything: str, where: str, said: str) -> str | None:
+    """The message of an error that no retry and no other document can cure, else None."""
+    if status == 402 or (status in (400, 403, 429) and _NO_CREDIT.search(everything)):
+        return f"{config.base_url}: no credit left ({where}): {said} Answers so far are kept: add credit and run the same command again."
+    if status == 401 or (status == 403 and not _CONTENT.search(everything)):
+        if config.key_env is None:
+            return f"{config.base_url} wants a key ({where}): {said} Put the name of the variable that holds it into llm.key_env."
+        return f"{config.base_url} refused the key in {config.key_env} ({where}): {said} Set {config.key_env} to a key for this server."
+    if status == 404:
+        return f"{config.base_url} has no model {config.model!r} ({where}): {said} Check llm.model and llm.base_url (usually .../v1)."
+    return None
+
+
+def connection_fault(error: BaseException) -> BusyError:
+    """The fault behind a connection that failed; the transport wraps the cause several times and calls a refusal a timeout."""
+    cause = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    if isinstance(cause, ConnectionRefusedError):
+        return BusyError("connection refused", silent=True)
+    if isinstance(cause, socket.gaierror):
+        return BusyError(f"unknown host ({cause.strerror})", silent=True)
+    known = os.strerror(cause.errno) if isinstance(cause, OSError) and cause.errno else str(cause)
+    return BusyError(f"connection lost: {known or type(cause).__name__}"[:_QUOTED], lost=True, silent=True)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds the server asks to wait, from `Retry-After` (seconds or a date) or `retry-after-ms`; None if it does not say."""
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers.get(name, "")) / unit
+        except ValueError:
+            continue
+        if math.isfinite(seconds):
+            return max(0.0, seconds)
+    try:
+        return max(0.0, parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def first_choice(payload: Any) -> Mapping[str, Any] | None:
+    """The first choice of a completion, or None if the payload is no completion."""
+    choices = payload.get("choices") if isinstance(payload, Mapping) else None
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    return choice if isinstance(choice, Mapping) and isinstance(choice.get("message"), Mapping) else None

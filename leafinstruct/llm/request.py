@@ -1,0 +1,95 @@
+"""What is asked and what comes back: plain values, no network, no model.
+
+A request says everything that shapes its answer (messages, pictures, schema, sample index) and brings the answerer that stands in when
+there is no model. `check` holds what a JSON schema cannot say ("placeholder 3 is missing"); its reason is sent back to the model, which
+then repairs its answer. The order of a message's parts is the order in which the model sees text and pictures.
+
+An answer has a state, because a failure is not a verdict: `failed` (nobody answered; ask again later) is the only retryable one, `refused`
+(the model or its server will not answer this) and `unparsed` (no valid answer after repair) are final.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+AnswerState = Literal["ok", "failed", "refused", "unparsed"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Encoded bytes exactly as they are sent, and their media type, e.g. `image/jpeg`."""
+
+    data: bytes
+    media_type: str
+
+    @cached_property
+    def sha256(self) -> str:
+        """64 hex digits over `data`."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn: text and pictures in reading order."""
+
+    role: Literal["system", "user", "assistant"]
+    parts: tuple[str | Picture, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """A question whose answer is one JSON object.
+
+    purpose: who asks (`judge`, `rewrite`), for messages and counts; it does not enter the cache key.
+    schema: JSON schema (draft 2020-12) of the answer object. Servers with strict schemas want every property required and
+        `additionalProperties: false`.
+    offline: pure function that answers without a model. It may know no more than the messages say, because its answer is cached under them.
+    offline_name: its identity, `offline-rules@1`; a change of its rules raises the number.
+    check: None for a good answer, else the reason, in words that a model can act on. Pure, as `offline`.
+    sample: index among several answers wanted to the same question.
+    """
+
+    purpose: str
+    messages: tuple[Message, ...]
+    schema: Mapping[str, Any]
+    offline: Callable[[], dict[str, Any]]
+    offline_name: str
+    check: Callable[[dict[str, Any]], str | None] | None = None
+    sample: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of all tries of a request; `estimated` where the server gave no count."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    estimated: bool = False
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.estimated or other.estimated,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`value` is there exactly if state is `ok`; `detail` says why it is not; `usage` is what it took now, nothing if `cached`."""
+
+    state: AnswerState
+    value: dict[str, Any] | None
+    model: str
+    detail: str = ""
+    usage: Usage = Usage()
+    cached: bool = False
+
+    @property
+    def retryable(self) -> bool:
+        """True where asking again later may help."""
+        return self.state == "failed"

@@ -1,0 +1,91 @@
+"""A request in the words of the chat-completions protocol: messages, pictures, the wanted form of the answer. Pure functions.
+
+Servers differ in how they take the schema, so there are three forms, from strict to bare:
+
+    SCHEMA   response_format json_schema                OpenAI, vLLM, Ollama, llama.cpp's own server; enforced while decoding
+    OBJECT   response_format json_object (+ schema)     llama-cpp-python; the schema is told in words too, as others ignore it
+    TEXT     no response_format, the schema in words    everything else; the parser finds the object
+
+The form is transport and shapes no cache key. Words are added to the END of the last user message, not as a message of their own: many chat
+templates insist on strictly alternating roles. Pictures travel as data: URLs in their true places among the text.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from enum import IntEnum
+from typing import Any
+
+from leafinstruct.llm.request import Message, Picture, Request
+
+
+class Form(IntEnum):
+    """How the schema is told; a higher number asks less of the server."""
+
+    SCHEMA = 0
+    OBJECT = 1
+    TEXT = 2
+
+
+def wire_messages(request: Request, form: Form, turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The request's messages, then `turns` (bad answers and their reasons), with the schema in words where the form needs it."""
+    messages = [_message(message) for message in request.messages] + turns
+    if form is Form.SCHEMA or turns:  # a repair turn carries the words itself
+        return messages
+    last = max((index for index, message in enumerate(messages) if message["role"] == "user"), default=None)
+    if last is None:
+        return [*messages, {"role": "user", "content": in_words(request)}]
+    content = messages[last]["content"]
+    told = [*([_text(content)] if isinstance(content, str) else content), _text(in_words(request))]
+    # A string where there are only strings: plain-text servers refuse a list of parts.
+    plain = all(part["type"] == "text" for part in told)
+    messages[last] = {"role": "user", "content": "\n\n".join(part["text"] for part in told) if plain else told}
+    return messages
+
+
+def response_format(request: Request, form: Form) -> dict[str, Any]:
+    """The body's `response_format` entry, or nothing."""
+    if form is Form.SCHEMA:
+        name = re.sub(r"[^a-zA-Z0-9_-]", "_", request.purpose)[:64] or "answer"
+        schema = {"name": name, "strict": True, "schema": request.schema}
+        return {"response_format": {"type": "json_schema", "json_schema": schema}}
+    if form is Form.OBJECT:
+        return {"response_format": {"type": "json_object", "schema": request.schema}}
+    return {}
+
+
+def repair_turns(request: Request, text: str, reason: str) -> list[dict[str, Any]]:
+    """The model's own bad answer and what is wrong with it: at temperature 0 the bare question would only bring the same answer."""
+    return [
+        {"role": "assistant", "content": text or "(no answer)"},
+        {"role": "user", "content": f"That answer cannot be used: {reason}. {in_words(request)}"},
+    ]
+
+
+def in_words(request: Request) -> str:
+    """The wanted form, for servers that do not enforce it."""
+    schema = json.dumps(request.schema, ensure_ascii=False, sort_keys=True)
+    return f"Answer with one JSON object and nothing else. It must fit this JSON schema: {schema}"
+
+
+def _message(message: Message) -> dict[str, Any]:
+    if all(isinstance(part, str) for part in message.parts):
+        return {"role": message.role, "content": "\n\n".join(_sendable(str(part)) for part in message.parts)}
+    parts = [_picture(part) if isinstance(part, Picture) else _text(_sendable(part)) for part in message.parts]
+    return {"role": message.role, "content": parts}
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}
+
+
+def _picture(picture: Picture) -> dict[str, Any]:
+    data = base64.b64encode(picture.data).decode("ascii")
+    return {"type": "image_url", "image_url": {"url": f"data:{picture.media_type};base64,{data}"}}
+
+
+def _sendable(text: str) -> str:
+    """Half surrogate pairs, which broken pages hold and UTF-8 cannot carry, become question marks."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,259 @@
+"""The client against a real server that misbehaves: what is sent, what is repeated, what is repaired."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from llm.asking import SCHEMA, ask, ask_and_count, online, question
+from llm.misbehaving import GOOD, Body, Misbehaving, Step, cut, depending, good, raw, say, status, trickle
+
+from leafinstruct.llm.request import Picture
+
+
+def test_a_good_answer_costs_one_request_and_counts_the_servers_own_tokens(server: Misbehaving, tmp_path: Path) -> None:
+    [answer], counts = ask_and_count(online(server.url), tmp_path, question())
+    assert (answer.state, answer.value, answer.cached) == ("ok", GOOD, False)
+    assert answer.model == f"tiny at {server.url}"
+    assert (counts.requests, counts.answered, counts.input_tokens, counts.output_tokens) == (1, 1, 100, 20)
+    assert not counts.estimated
+    assert counts.dollars is None
+
+
+def test_pictures_travel_as_bytes_in_their_true_places(server: Misbehaving, tmp_path: Path) -> None:
+    first, second = Picture(b"\x89PNG-1", "image/png"), Picture(b"\xff\xd8-2", "image/jpeg")
+    request = question("before", pictures=[first, second])
+    ask(online(server.url), tmp_path, request)
+    parts = server.seen[0].body["messages"][1]["content"]
+    assert parts == [
+        {"type": "text", "text": "before"},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORy0x"}},
+        {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,/9gtMg=="}},
+    ]
+
+
+def test_half_a_surrogate_pair_in_a_page_can_be_sent(server: Misbehaving, tmp_path: Path) -> None:
+    [answer] = ask(online(server.url), tmp_path, question("broken \ud83d emoji"))
+    assert answer.state == "ok"
+    assert "broken ? emoji" in server.seen[0].told
+
+
+def test_half_a_surrogate_pair_in_an_answer_can_be_counted_repaired_and_stored(server: Misbehaving, tmp_path: Path) -> None:
+    server.script(say('{"score": 9, "reason": "\ud83d"}', usage={"none": 1}), say('{"score": 4, "reason": "\ud83d"}', usage={"none": 1}))
+    [answer] = ask(online(server.url), tmp_path, question())
+    assert answer.value == {"score": 4, "reason": "?"}
+
+
+def test_an_answer_in_parts_is_one_answer(server: Misbehaving, tmp_path: Path) -> None:
+    """Some servers send content as a list of parts, with more in it than text."""
+    half = len(text := json.dumps(GOOD)) // 2
+    server.script(say([{"type": "text", "text": text[:half]}, {"type": "audio"}, "junk", {"text": text[half:]}]))
+    [answer] = ask(online(server.url), tmp_path, question())
+    assert (answer.value, len(server.seen)) == (GOOD, 1)
+
+
+# --- what is repeated ---
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        status(500),
+        status(503, "<html><body>Bad gateway</body></html>"),
+        status(408),
+        status(409),
+        cut(),
+        raw(b"<html><body>Sign in to the hotel network</body></html>", "text/html"),
+        raw(b'{"choices": [{"mess'),
+        raw(b"\xff\xfe\x00"),
+        raw(b"[" * 100_000),
+        raw(b'{"choices": []}'),
+        raw(b'{"error": {"message": "upstream is gone"}}'),
+        raw(b"null"),
+    ],
+    ids=["500", "503-html", "408", "409", "cut", "html", "cut-json", "no-utf8", "deep", "no-choice", "error-as-200", "null"],
+)
+def test_a_lost_answer_is_asked_for_again(server: Misbehaving, tmp_path: Path, step: Step) -> None:
+    server.script(step)
+    [answer] = ask(online(server.url), tmp_path, question())
+    assert (answer.state, answer.value, len(server.seen)) == ("ok", GOOD, 2)
+
+
+def test_two_server_errors_do_not_change_the_form_of_the_question(server: Misbehaving, tmp_path: Path) -> None:
+    """A hiccup is no statement about response_format."""
+    server.script(status(500), status(500))
+    [answer] = ask(online(server.url), tmp_path, question())
+    assert answer.state == "ok"
+    assert [seen.body["response_format"]["type"] for seen in server.seen] == ["json_schema"] * 3
+
+
+def test_a_body_that_trickles_past_the_timeout_is_given_up(server: Misbehaving, tmp_path: Path) -> None:
+    """`timeout` bounds the whole try: a read timeout would start anew with each byte."""
+    server.script(trickle(5))
+    began = time.monotonic()
+    [answer] = ask(online(server.url, timeout=0.3), tmp_path, question())
+    assert answer.state == "ok"
+    assert time.monotonic() - began < 2
+
+
+def test_retry_after_holds_every_request_of_the_client(server: Misbehaving, tmp_path: Path) -> None:
+    """429 speaks to the whole client: nobody starts before the second is over, and nobody else burns a try."""
+    server.script(status(429, headers={"Retry-After": "1"}))
+    requests = [question(f"lesson {number}") for number in range(8)]
+    answers, counts = ask_and_count(online(server.url, max_in_flight=2), tmp_path, *requests)
+    assert {answer.state for answer in answers} == {"ok"}
+    # The second may be on its way already when the first is told to wait; the third is not.
+    assert server.seen[2].at - server.seen[0].at >= 1.0
+    assert counts.requests == len(server.seen) == 9
+
+
+def test_a_pause_longer_than_the_deadline_fails_at_once(server: Misbehaving, tmp_path: Path) -> None:
+    server.always = status(429, headers={"Retry-After": "3600"})
+    began = time.monotonic()
+    answers = ask(online(server.url, max_in_flight=1, deadline=60), tmp_path, *[question(str(number)) for number in range(4)])
+    assert {answer.state for answer in answers} == {"failed"}
+    assert all(answer.retryable for answer in answers)
+    assert "longer than llm.deadline" in answers[1].detail
+    assert len(server.seen) == 1
+    assert time.monotonic() - began < 5
+
+
+def test_without_an_answer_at_the_deadline_the_state_is_failed_and_the_detail_counts_the_tries(server: Misbehaving, tmp_path: Path) -> None:
+    server.always = status(500, {"error": {"message": "out of memory"}})
+    [answer] = ask(online(server.url, deadline=1.5), tmp_path, question())
+    assert (answer.state, answer.value, answer.retryable) == ("failed", None, True)
+    assert answer.detail.startswith("HTTP 500: out of memory; ")
+    assert f"{len(server.seen)} tries" in answer.detail
+
+
+def test_a_dead_server_is_waited_for_once_and_not_once_per_question(tmp_path: Path) -> None:
+    """Connection refused for a whole deadline: those that still queue fail at once, or a run of thousands would take a day to stop."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
+    began = time.monotonic()
+    answers = ask(online(url, deadline=1, max_in_flight=1), tmp_path, *[question(str(number)) for number in range(20)])
+    assert {answer.state for answer in answers} == {"failed"}
+    assert all(answer.detail.startswith("connection refused; ") for answer in answers)
+    assert time.monotonic() - began < 4
+
+
+def test_a_server_that_drops_connections_is_asked_again(server: Misbehaving, tmp_path: Path) -> None:
+    async def hang_up(request: Any, _body: Body) -> Any:
+        request.transport.close()
+        await asyncio.sleep(0)
+        return None
+
+    server.script(hang_up)
+    [answer] = ask(online(server.url), tmp_path, question())
+    assert answer.state == "ok"
+
+
+# --- the form of the schema ---
+
+
+def test_a_server_that_answers_500_to_json_schema_is_asked_in_the_next_form_and_remembered(server: Misbehaving, tmp_path: Path) -> None:
+    """As llama-cpp-python does it. The second question knows at once."""
+    said = "[{'type': 'literal_error', 'loc': ('body', 'response_format', 'type'), 'input': 'json_schema'}]"
+    refused = status(500, {"error": {"message": said, "type": "internal_server_error"}})
+    server.always = depending(lambda body: refused if body["response_format"]["type"] == "json_schema" else good())
+    answers = ask(online(server.url, max_in_flight=1), tmp_path, question("one"), question("two"))
+    assert [answer.state for answer in answers] == ["ok", "ok"]
+    forms = [seen.body["response_format"] for seen in server.seen]
+    assert [form["type"] for form in forms] == ["json_schema", "json_object", "json_object"]
+    assert forms[1]["schema"] == SCHEMA
+    assert "JSON schema" in server.seen[1].told
+
+
+def test_a_mute_500_to_json_schema_is_understood_after_three(server: Misbehaving, tmp_path: Path) -> None:
+    server.always = depending(lambda body: status(500) if body["response_format"]["type"] == "json_schema" else good())
+    [answer] = ask(online(server.url), tmp_path, question())
+    assert answer.state == "ok"
+    assert [seen.body["response_format"]["type"] for seen in server.seen] == ["json_schema"] * 3 + ["json_object"]
+
+
+def test_a_server_that_knows_no_response_format_gets_the_schema_in_words(server: Misbehaving, tmp_path: Path) -> None:
+    declined = status(400, {"error": {"message": "unexpected field response_format"}})
+    fenced = say('Sure! ```json\n{"score": 2, "reason": "x"}\n```')
+    server.always = depending(lambda body: declined if "response_format" in body else fenced)
+    picture = Picture(b"bytes", "image/png")
+    [answer] = ask(online(server.url), tmp_path, question(pictures=[picture]))
+    assert answer.value == {"score": 2, "reason": "x"}
+    assert len(server.seen) == 3
+    parts = server.seen[-1].body["messages"][-1]["content"]
+    assert [part["type"] for part in parts] == ["text", "image_url", "text"]
+    assert json.dumps(SCHEMA, sort_keys=True) in parts[-1]["text"]
+
+
+def test_chatter_round_the_object_is_read_and_shows_that_the_server_ignores_response_format(server: Misbehaving, tmp_path: Path) -> None:
+    server.script(say(f"Here is my judgement: {json.dumps(GOOD)} I hope it helps {{}}!"))
+    answers = ask(online(server.url, max_in_flight=1), tmp_path, question("one"), question("two"))
+    assert [answer.value for answer in answers] == [GOOD, GOOD]
+    assert "response_format" in server.seen[0].body
+    assert "response_format" not in server.seen[1].body
+    assert "JSON schema" in server.seen[1].told
+
+
+def test_newer_models_that_want_max_completion_tokens_get_it(server: Misbehaving, tmp_path: Path) -> None:
+    said = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+    declined = status(400, {"error": {"message": said, "code": "unsupported_parameter", "param": "max_tokens"}})
+    server.always = depending(lambda body: declined if "max_tokens" in body else good())
+    answers = ask(online(server.url, max_in_flight=1), tmp_path, question("one"), question("two"))
+    assert [answer.state for answer in answers] == ["ok", "ok"]
+    assert len(server.seen) == 3
+    assert server.seen[-1].body["max_completion_tokens"] == 2048
+    assert server.seen[-1].body["response_format"]["type"] == "json_schema"
+
+
+# --- what is repaired ---
+
+
+def test_a_broken_schema_is_repaired_with_the_reason_in_front_of_the_model(server: Misbehaving, tmp_path: Path) -> None:
+    server.script(good({"score": 9, "reason": "great"}))
+    [answer], counts = ask_and_count(online(server.url), tmp_path, question())
+    assert answer.value == GOOD
+    shown = server.seen[1].body["messages"]
+    assert shown[:2] == server.seen[0].body["messages"]
+    assert shown[2] == {"role": "assistant", "content": '{"score": 9, "reason": "great"}'}
+    assert "score: 9 is greater than the maximum of 5" in shown[3]["content"]
+    assert (answer.usage.input_tokens, counts.input_tokens) == (200, 200)
+
+
+def test_the_callers_own_check_is_repaired_the_same_way(server: Misbehaving, tmp_path: Path) -> None:
+    def no_praise(value: dict[str, Any]) -> str | None:
+        return "reason must not praise" if "great" in value["reason"] else None
+
+    server.script(good({"score": 5, "reason": "great"}))
+    [answer] = ask(online(server.url), tmp_path, question(check=no_praise))
+    assert answer.value == GOOD
+    assert "reason must not praise" in server.seen[1].told
+
+
+def test_after_two_repairs_an_answer_is_unparsed_and_not_stored(server: Misbehaving, tmp_path: Path) -> None:
+    server.always = say("I would rather not use JSON.")
+    [answer] = ask(online(server.url), tmp_path, question())
+    assert (answer.state, answer.value, answer.retryable) == ("unparsed", None, False)
+    assert "there is no JSON object in it" in answer.detail
+    assert len(server.seen) == 3
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_cut_answer_is_asked_for_once_more_with_twice_the_tokens(server: Misbehaving, tmp_path: Path) -> None:
+    server.script(say('{"score": 4, "reas', finish="length"))
+    [answer] = ask(online(server.url, max_tokens=50), tmp_path, question())
+    assert answer.value == GOOD
+    assert [seen.body["max_tokens"] for seen in server.seen] == [50, 100]
+    assert server.seen[1].body["messages"] == server.seen[0].body["messages"]
+
+
+@pytest.mark.parametrize("second", [say('{"score": 4, "reas', finish="length"), status(400, {"error": {"message": "context is 64"}})])
+def test_an_answer_cut_twice_is_unparsed(server: Misbehaving, tmp_path: Path, second: Step) -> None:
+    server.script(good(), say('{"score": 4, "reas', finish="length"), second)
+    answers = ask(online(server.url, max_tokens=50, max_in_flight=1), tmp_path, question("one"), question("two"))
+    assert (answers[1].state, len(server.seen)) == ("unparsed", 3)
+    assert "twice" in answers[1].detail

@@ -1,0 +1,191 @@
+"""The whole build with a language model behind a real HTTP server: what is sent, what a repeat costs, what an outage leaves."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from llm.misbehaving import Body, Misbehaving, Step, depending, good, say, status
+from making import InlineEngine, build, leaf, mmc4, recipe, rows
+from test_build import pages
+
+from leafinstruct.records import table
+
+
+@pytest.fixture
+def server() -> Iterator[Misbehaving]:
+    server = Misbehaving()
+    thread = server.start()
+    server.always = depending(answer)
+    yield server
+    server.stop(thread)
+
+
+def text_of(body: Body) -> str:
+    parts = [message["content"] for message in body["messages"]]
+    return "".join(part if isinstance(part, str) else "".join(item.get("text", "") for item in part) for part in parts)
+
+
+def is_judge(body: Body) -> bool:
+    return "You rate web documents" in text_of(body)
+
+
+def answer(body: Body) -> Step:
+    """What a willing model says: fours for the judge; for the rewriter every picture in order."""
+    if is_judge(body):
+        return good(
+            {
+                field: {"score": 4, "reason": "fine"}
+                for field in ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value")
+            }
+        )
+    return good(example(body))
+
+
+def example(body: Body, shuffle: bool = False) -> dict[str, Any]:
+    text = text_of(body)
+    numbers = [int(number) for number in re.findall(r"^picture (\d+):", text, re.MULTILINE)]
+    context = [] if "task is guide" in text else numbers[:1]
+    response = [number for number in numbers if number not in context]
+    part = [{"type": "image", "image": number} for number in (reversed(response) if shuffle else response)]
+    return {
+        "instruction": "Show me how.",
+        "context": [{"type": "image", "image": n} for n in context],
+        "response": [{"type": "text", "text": "So:"}, *part],
+    }
+
+
+@pytest.fixture
+def own(tmp_path: Path, server: Misbehaving) -> Path:
+    mmc4(tmp_path / "data", pages(6))
+    return recipe(
+        tmp_path,
+        ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data"}]},
+        filter={"min_words": 10, "alignment": {"allow_toy": True}, "rules": [{"score": "judge.text_quality", "min": 3, "model": "m"}]},
+        llm={"provider": "openai", "base_url": server.url, "model": "m", "deadline": 3, "timeout": 2},
+    )
+
+
+def test_judge_and_rewriter_see_the_pictures_in_their_places_and_a_repeat_costs_nothing(own, server):
+    build(own)
+    assert len(server.seen) == 12
+    for seen in server.seen:
+        shown = [part["type"] for part in seen.body["messages"][1]["content"]]
+        assert shown.count("image_url") == 3
+        assert shown[0] == "text"
+        assert shown[1] == "image_url"
+    found = rows(own.parent / "runs/t/shard")
+    assert len(found) == 6
+    for row in found:
+        scores = {score["name"]: score["value"] for score in row["scores"]}
+        assert scores["judge.text_quality"] == 4.0
+        assert not any(name.startswith("rules.") for name in scores)
+        assert {item["name"]: item["identity"] for item in row["provenance"]["models"]}["rewrite"].startswith("m at ")
+        assert row["messages"][0]["content"][0]["text"] == "Show me how."
+    build(own, rebuild=True)
+    build(own, "filter.rules[0].min=2")
+    assert len(server.seen) == 12
+
+
+def test_one_added_document_costs_one_question_of_each_kind(own, server):
+    build(own)
+    mmc4(own.parent / "data", pages(1, start=70), name="more.jsonl")
+    build(own)
+    assert [is_judge(seen.body) for seen in server.seen[12:]] == [True, False]
+
+
+def test_a_moved_threshold_asks_nobody_and_a_loosened_one_only_about_those_it_brings_back(own, server):
+    build(own, "filter.rules[1]={score: text.words, max: 37}", "filter.rules[2]={score: text.repetition, max: 1}")
+    asked = len(server.seen)
+    build(own, "filter.rules[1]={score: text.words, max: 37}", "filter.rules[2]={score: text.repetition, max: 0.99}")
+    assert len(server.seen) == asked
+    build(own, "filter.min_words=1")
+    assert len(server.seen) == 12
+
+
+def test_an_answer_that_reorders_pictures_is_repaired_with_the_reason_and_else_dropped(own, server):
+    stubborn = "host3.example/3"
+
+    def choose(body: Body) -> Step:
+        if is_judge(body):
+            return answer(body)
+        repaired = "once each and in this order" in text_of(body)
+        return good(example(body, shuffle=not repaired or "Number 3." in text_of(body)))
+
+    server.always = depending(choose)
+    build(own, "rewrite.tasks=[guide]")
+    run = own.parent / "runs/t"
+    assert len(rows(run / "shard")) == 5
+    dropped = [row for path in (run / "rewrite").glob("dropped-*.parquet") for row in table.read(path)]
+    assert [row["url"] for row in dropped] == [f"https://{stubborn}"]
+    assert dropped[0]["drops"][0]["rule"] == "answer_unparsed"
+    assert "in this order" in dropped[0]["drops"][0]["detail"]
+
+
+def test_an_outage_is_no_verdict_it_ends_the_run_resumable(own, server):
+    server.always = depending(lambda body: answer(body) if "Number 1." in text_of(body) else status(503))
+    first = leaf("build", own)
+    assert first.returncode == 1
+    assert "stopped answering" in first.stderr
+    assert "1 of 6 documents are judged and kept: run the same command again" in first.stderr
+    assert "Traceback" not in first.stderr
+    assert not (own.parent / "runs/t/filter/record.json").exists()
+    asked_well = sum("Number 1." in text_of(seen.body) for seen in server.seen)
+    server.always = depending(answer)
+    assert leaf("build", own).returncode == 0
+    assert len(rows(own.parent / "runs/t/shard")) == 6
+    assert sum("Number 1." in text_of(seen.body) for seen in server.seen) == asked_well + 1  # its rewriting only
+
+
+def test_a_tolerated_outage_drops_with_its_state_and_retry_failed_asks_again(own, server):
+    server.always = depending(lambda body: status(503) if "Number 1." in text_of(body) else answer(body))
+    engine = InlineEngine()
+    build(own, "llm.tolerate_failures=0.5", "llm.deadline=1", engine=engine)
+    run = own.parent / "runs/t"
+    dropped = [row for path in (run / "filter").glob("dropped-*.parquet") for row in table.read(path)]
+    assert [(drop["rule"], drop["value"]) for row in dropped for drop in row["drops"]] == [("judge.text_quality", None)]
+    assert len(rows(run / "shard")) == 5
+    server.always = depending(answer)
+    build(own, "llm.tolerate_failures=0.5", "llm.deadline=1")
+    assert len(rows(run / "shard")) == 5
+    build(own, "llm.tolerate_failures=0.5", "llm.deadline=1", retry_failed=True)
+    assert len(rows(run / "shard")) == 6
+
+
+def test_a_refused_key_and_a_missing_variable_are_one_line_and_no_key_is_written(own, server):
+    server.always = status(401, {"error": {"message": "Incorrect API key provided: sk-topsecret", "code": "invalid_api_key"}})
+    setting = ("--set", "llm.key_env=LEAF_TEST_KEY")
+    missing = leaf("build", own, *setting)
+    assert missing.returncode == 1
+    assert "LEAF_TEST_KEY" in missing.stderr
+    refused = leaf("build", own, *setting, LEAF_TEST_KEY="sk-topsecret")
+    assert refused.returncode == 1
+    assert "401" in refused.stderr
+    assert server.url in refused.stderr
+    everything = refused.stdout + refused.stderr
+    for path in own.parent.rglob("*"):
+        if path.is_file():
+            everything += path.read_bytes().decode("latin-1")
+    assert "topsecret" not in everything
+    assert len([line for line in refused.stderr.splitlines() if "401" in line]) == 1
+
+
+def test_a_budget_ends_the_run_before_it_is_passed(own, server):
+    found = leaf("build", own, "--set", "llm.price={input_per_million: 1000, output_per_million: 1000}", "--set", "llm.budget=5")
+    assert found.returncode == 1
+    assert "budget" in found.stderr
+    assert len(server.seen) <= 3
+
+
+def test_a_model_that_never_answers_in_json_gives_unparsed_cells(own, server):
+    server.always = depending(lambda body: say("I like it.") if is_judge(body) else answer(body))
+    found = leaf("build", own)
+    assert found.returncode == 1
+    assert "no document is left after filter: judge.text_quality removed 6" in found.stderr
+    scores = [row for path in (own.parent / "runs/t/filter").glob("scores-*.parquet") for row in table.read(path)]
+    assert {row["state"] for row in scores if row["name"].startswith("judge.")} == {"unparsed"}
+    assert json.loads(leaf("status", own, "--json").stdout)["stages"][1]["state"] == "unfinished"
