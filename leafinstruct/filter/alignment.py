@@ -22,6 +22,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pickle import UnpicklingError
 from pathlib import Path
 from typing import Any
 
@@ -105,8 +106,11 @@ class Clip:
             known = ", ".join(clip.available_models())
             raise RecipeError(f"filter.alignment.model: {weights.name!r} is neither a file nor one of {known}")
         try:
-            self._model, self._preprocess = clip.load(weights.file or weights.name, device="cpu", jit=False)
-        except (OSError, RuntimeError, KeyError) as error:
+            with warnings.catch_warnings():  # clip tries TorchScript before a plain state dict, and torch deprecates the try
+                warnings.filterwarnings("ignore", r".*torch\.jit\.load.*", DeprecationWarning)
+                warnings.filterwarnings("ignore", ".*is not a JIT archive.*", UserWarning)
+                self._model, self._preprocess = clip.load(weights.file or weights.name, device="cpu", jit=False)
+        except (OSError, RuntimeError, KeyError, UnpicklingError, EOFError) as error:
             raise RecipeError(
                 f"filter.alignment.model: {weights.name} cannot be opened ({str(error).splitlines()[0][:200]}); "
                 "a published name needs the network once, a path must be a CLIP state dict"

@@ -52,8 +52,9 @@ SCHEMA: dict[str, Any] = {
 def request(document: Document, pictures: Mapping[str, tuple[bytes, str]], config: JudgeConfig, prompt: Prompt) -> Request:
     """The question about one document. pictures: sha256 of the original -> bytes and media type as sent, for those that are shown."""
     shown = shorten(document, config.max_words)
+    system, _, user = prompt.text.partition("\n---\n")
     parts: list[str | Picture] = []
-    lines: list[str] = []
+    lines = [user.strip()]
     visible = {image.position for image in shown.images[: config.max_pictures]}
     for number, segment in enumerate(shown.segments):
         if isinstance(segment, Text):
@@ -65,8 +66,7 @@ def request(document: Document, pictures: Mapping[str, tuple[bytes, str]], confi
             parts += ["\n".join(lines), Picture(*picture)]
             lines = []
     parts.append("\n".join([*lines, "End of the document."]))
-    system, _, user = prompt.text.partition("\n---\n")
-    messages = (Message("system", (system.strip(),)), Message("user", (user.strip() + "\n", *parts)))
+    messages = (Message("system", (system.strip(),)), Message("user", tuple(parts)))
     return Request("judge", messages, SCHEMA, partial(by_rules, shown), OFFLINE)
 
 

@@ -1,0 +1,277 @@
+"""Trains `leaf:tiny-clip-1`, the small CLIP of Sketchbook, and packs it for the wheel.
+
+    python scripts/train_tiny_clip.py --seed 1 --steps 1000
+
+Pairs are a picture and one of the texts that a document gives it (its step, the step under a heading, its caption, for the last picture
+the title), drawn at 128 px and prepared by CLIP's own preprocessing, as the filter does. A batch holds one picture of each of many
+documents, so every negative is another document's; introductions and closing lines, which stand beside pictures and describe none, are
+negatives too.
+
+Two losses are added. The contrastive one (Radford et al. 2021, arXiv 2103.00020) orders the texts of one picture. The pairwise sigmoid one
+(Zhai et al. 2023, arXiv 2303.15343) asks for ONE cosine above which any picture belongs to any text: what a rule with a threshold needs.
+
+The vocabulary is closed, so training embeds only the token rows that occur and the checkpoint gets the others as zeros: that packs a
+table of 49,408 rows into almost nothing, and is how the filter counts words that the model does not know. Documents come from seeds of
+their own (`DATA_SEED`, `CHECK_SEED`), which no corpus, threshold or test uses. The same arguments give the same weights on the same
+machine; another processor or number of threads adds floats in another order.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import lzma
+import math
+import random
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional
+
+from leafinstruct.filter.alignment import load_clip
+from leafinstruct.sketchbook import tiny_clip
+from leafinstruct.sketchbook.page import Block, Page, Paragraph, Picture, page
+from leafinstruct.sketchbook.plan import Settings, chunks, draft
+from leafinstruct.sketchbook.render import render
+from leafinstruct.sketchbook.wording import sentence
+
+clip = load_clip()
+
+DATA_SEED, CHECK_SEED = 20_260_101, 20_260_202
+
+SIDE = 64
+"""Input side in px; with patches of 8 px every patch is one cell of the world."""
+
+CONTEXT = 40
+"""Tokens; the longest text of a picture has 39."""
+
+PICTURE_PX = 128
+
+VOCABULARY = 49_408
+"""Rows of CLIP's token table."""
+
+WEIGHTS = (3, 1, 2, 0.5)
+"""How often each wording of a picture is drawn: step, step without its cue, caption, title."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """What is trained on: n pictures of some documents, tokens as numbered by Tokens."""
+
+    pixels: Tensor
+    """(n, 64, 64, 3) uint8."""
+    texts: Tensor
+    """(n, 4, 40), the wordings of each picture in the order of WEIGHTS."""
+    frames: Tensor
+    """(documents, 2, 40), introduction and closing line: texts of no picture."""
+    document: NDArray[np.int64]
+    """(n,), whose picture it is, ascending."""
+
+
+class Tokens:
+    """CLIP's tokenizer with a dense numbering of the tokens that occur; their order is kept, so that the end token stays the largest."""
+
+    def __init__(self, texts: list[str]) -> None:
+        self._rows = dict(zip(texts, clip.tokenize(texts, context_length=CONTEXT), strict=True))
+        self.used = torch.unique(torch.cat([torch.zeros(1, dtype=torch.int32), *self._rows.values()]))
+
+    def __call__(self, text: str) -> Tensor:
+        """(40,) numbers of the text's tokens. Raises ValueError for a token that did not occur in training."""
+        row = self._rows[text] if text in self._rows else clip.tokenize([text], context_length=CONTEXT)[0]
+        numbers = torch.searchsorted(self.used, row).clamp_(max=len(self.used) - 1)
+        if not torch.equal(self.used[numbers], row):
+            raise ValueError(f"outside the vocabulary: {text!r}")
+        return numbers
+
+
+_RESIZE: Any = clip.clip._transform(SIDE).transforms[0]
+_MEAN = torch.tensor((0.48145466, 0.4578275, 0.40821073)).view(1, 3, 1, 1)
+_STD = torch.tensor((0.26862954, 0.26130258, 0.27577711)).view(1, 3, 1, 1)
+
+
+def squeeze(picture: Image.Image) -> NDArray[np.uint8]:
+    """CLIP's preprocessing of a square picture up to the point where pixels become floats: (64, 64, 3)."""
+    return np.asarray(_RESIZE(picture))
+
+
+def floats(pixels: Tensor) -> Tensor:
+    """(B, 64, 64, 3) uint8 -> (B, 3, 64, 64), normalised as CLIP does."""
+    return (pixels.permute(0, 3, 1, 2).float() / 255 - _MEAN) / _STD
+
+
+def training_pairs(documents: int) -> tuple[Pairs, Tokens]:
+    settings = Settings(DATA_SEED, documents, PICTURE_PX)
+    pixels, wordings, frames, owner = [], [], [], []
+    for index in range(documents):
+        howto = draft(settings, index)
+        frames.append((howto.intro, howto.outro))
+        for step in howto.steps:
+            pixels.append(squeeze(render(step.scene, PICTURE_PX)))
+            last = step is howto.steps[-1]
+            wordings.append((step.text, sentence(step.body), sentence(step.caption), howto.title if last else step.text))
+            owner.append(index)
+    tokens = Tokens(sorted({text for group in (*wordings, *frames) for text in group}))
+    return Pairs(torch.from_numpy(np.stack(pixels)), _rows(tokens, wordings), _rows(tokens, frames), np.asarray(owner)), tokens
+
+
+def _rows(tokens: Tokens, groups: list[Any]) -> Tensor:
+    return torch.stack([torch.stack([tokens(text) for text in group]) for group in groups])
+
+
+def fresh_model(tokens: Tokens) -> Any:
+    """CLIP's own class with 1.5 M parameters: a vision transformer over 8 x 8 patches and a text transformer."""
+    return clip.model.CLIP(
+        embed_dim=128,
+        image_resolution=SIDE,
+        vision_layers=4,
+        vision_width=128,
+        vision_patch_size=8,
+        context_length=CONTEXT,
+        vocab_size=len(tokens.used),
+        transformer_width=128,
+        transformer_heads=2,
+        transformer_layers=3,
+    )
+
+
+def train(model: Any, pairs: Pairs, tokens: Tokens, steps: int, batch: int, rate: float, rng: random.Random) -> None:
+    """AdamW with one warm-up and a cosine; prints the mean loss every 100 steps and the check every 500."""
+    scale, bias = nn.Parameter(torch.tensor(math.log(10.0))), nn.Parameter(torch.tensor(-5.0))
+    optimizer = torch.optim.AdamW([*model.parameters(), scale, bias], lr=rate, weight_decay=0.05, betas=(0.9, 0.98))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.08)
+    pictures_of = np.split(np.arange(len(pairs.document)), np.flatnonzero(np.diff(pairs.document)) + 1)
+    start, mean = time.perf_counter(), 0.0
+    for step in range(1, steps + 1):
+        cosine, known = cosines(model, pairs, pictures_of, batch, rng)
+        loss = contrastive(cosine * model.logit_scale.exp(), known) + pairwise(cosine * scale.exp() + bias, known)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        model.logit_scale.data.clamp_(max=math.log(100.0))
+        mean += loss.item()
+        if step % 100 == 0:
+            print(f"step {step}: loss {mean / 100:.3f}, {time.perf_counter() - start:.0f} s", flush=True)
+            mean = 0.0
+        if step % 500 == 0:
+            check(model, tokens, 200)
+
+
+def cosines(model: Any, pairs: Pairs, pictures_of: list[NDArray[np.int64]], batch: int, rng: random.Random) -> tuple[Tensor, Tensor]:
+    """(B, B + F) cosines of a batch's pictures with their texts, then with F texts of no picture; and where the answer is known.
+
+    A document's own introduction is neither right nor wrong for its picture: those cells are not known.
+    """
+    documents = rng.sample(range(len(pictures_of)), batch)
+    chosen = torch.tensor([int(rng.choice(pictures_of[document])) for document in documents])
+    wording = torch.tensor(rng.choices(range(len(WEIGHTS)), WEIGHTS, k=batch))
+    framed = rng.sample(documents, batch // 4)
+    frames = pairs.frames[torch.tensor(framed), torch.tensor(rng.choices((0, 1), k=len(framed)))]
+    with torch.autocast("cpu", torch.bfloat16):  # twice as fast on processors that have it
+        pictures = model.encode_image(floats(pairs.pixels[chosen]))
+        texts = model.encode_text(torch.cat([pairs.texts[chosen, wording], frames]))
+    known = torch.tensor(documents)[:, None] != torch.tensor(framed)
+    cosine = functional.normalize(pictures.float(), dim=-1) @ functional.normalize(texts.float(), dim=-1).T
+    return cosine, torch.cat([torch.ones(batch, batch, dtype=torch.bool), known], dim=1)
+
+
+def contrastive(logits: Tensor, known: Tensor) -> Tensor:
+    """Mean cross entropy of picture -> text and text -> picture. logits: (B, B + F)."""
+    labels = torch.arange(len(logits))
+    by_picture = functional.cross_entropy(logits.masked_fill(~known, -1e4), labels)
+    return (by_picture + functional.cross_entropy(logits[:, : len(logits)].T, labels)) / 2
+
+
+def pairwise(logits: Tensor, known: Tensor) -> Tensor:
+    """Mean over pictures of the summed binary losses of their pairs. logits: (B, B + F)."""
+    signs = 2 * torch.eye(*logits.shape) - 1
+    return -(functional.logsigmoid(signs * logits) * known).sum() / len(logits)
+
+
+def check(model: Any, tokens: Tokens, documents: int) -> None:
+    """Prints AUC, and what a threshold that costs 2% of the clean documents catches of the misaligned ones."""
+    model.eval()
+    settings = Settings(CHECK_SEED, documents, PICTURE_PX, (("misaligned", 0.3),))
+    pictures: list[float] = []
+    worst: list[float] = []
+    wrong: list[float] = []
+    for document in [page(settings, index, chunk.format) for chunk in chunks(settings) for index in range(chunk.start, chunk.stop)]:
+        with torch.inference_mode():
+            values = own(model, tokens, document)
+        if document.defect_image is None:
+            pictures += values
+            worst.append(min(values))
+        else:
+            wrong.append(values[document.defect_image])
+    auc = float((np.asarray(pictures)[:, None] > np.asarray(wrong)[None]).mean())
+    threshold = float(np.quantile(worst, 0.02))
+    caught = float((np.asarray(wrong) < threshold).mean())
+    print(f"AUC {auc:.4f}; min {threshold:.3f} loses 2% of {len(worst)} clean documents, catches {caught:.1%} of {len(wrong)}", flush=True)
+    model.train()
+
+
+def own(model: Any, tokens: Tokens, document: Page) -> list[float]:
+    """`alignment.own` of each picture of the page, as the filter computes it."""
+    blocks = document.blocks
+    places = [place for place, block in enumerate(blocks) if isinstance(block, Picture)]
+    opened = [squeeze(Image.open(io.BytesIO(picture.data)).convert("RGB")) for picture in document.pictures]
+    pictures = functional.normalize(model.encode_image(floats(torch.from_numpy(np.stack(opened)))), dim=-1)
+    texts = [own_texts(blocks, place) for place in places]
+    rows = torch.stack([tokens(text) for group in texts for text in group])
+    embedded = functional.normalize(model.encode_text(rows), dim=-1).split([len(group) for group in texts])
+    return [float((text @ picture).max()) for text, picture in zip(embedded, pictures, strict=True)]
+
+
+def own_texts(blocks: tuple[Block, ...], place: int) -> list[str]:
+    """What the filter compares a picture with: the nearest text before it, and its caption or else the nearest text after it."""
+    picture = blocks[place]
+    before = [block.text for block in blocks[:place] if isinstance(block, Paragraph) and not block.heading]
+    after = [block.text for block in blocks[place + 1 :] if isinstance(block, Paragraph) and not block.heading]
+    caption = picture.caption if isinstance(picture, Picture) else ""
+    return [*before[-1:], *([caption] if caption else after[:1])]
+
+
+def pack(model: Any, tokens: Tokens) -> None:
+    """Writes the checkpoint beside its module, in half precision and xz, and prints the sha256 that `tiny_clip.SHA256` must say."""
+    state = {name: value.detach().half() for name, value in model.state_dict().items()}
+    table = torch.zeros(VOCABULARY, state["token_embedding.weight"].shape[1], dtype=torch.half)
+    table[tokens.used.long()] = state["token_embedding.weight"]
+    state["token_embedding.weight"] = table
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    packed = lzma.compress(buffer.getvalue(), preset=9 | lzma.PRESET_EXTREME)
+    tiny_clip.PACKED.write_bytes(packed)
+    print(f"{tiny_clip.PACKED.name}: {len(packed):,} bytes; SHA256 = {hashlib.sha256(buffer.getvalue()).hexdigest()!r}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Train and pack leaf:tiny-clip-1.")
+    parser.add_argument("--seed", type=int, default=1, help="of the weights and the batches; the documents have seeds of their own")
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--documents", type=int, default=9_000)
+    parser.add_argument("--batch", type=int, default=128, help="pictures, one a document")
+    parser.add_argument("--rate", type=float, default=1.5e-3, help="the highest learning rate")
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.manual_seed(arguments.seed)
+    torch.set_num_threads(arguments.threads)
+    start = time.perf_counter()
+    pairs, tokens = training_pairs(arguments.documents)
+    print(f"{len(pairs.pixels)} pictures, {len(tokens.used)} tokens, {time.perf_counter() - start:.0f} s", flush=True)
+    model = fresh_model(tokens)
+    train(model, pairs, tokens, arguments.steps, arguments.batch, arguments.rate, random.Random(arguments.seed))
+    check(model, tokens, 1000)
+    pack(model, tokens)
+    print(f"{(time.perf_counter() - start) / 60:.1f} minutes in all")
+
+
+if __name__ == "__main__":
+    main()
