@@ -118,7 +118,7 @@ _OPENING = re.compile(
     re.IGNORECASE,
 )
 _CLOSING = re.compile(r"^\W*(?:finally\b|last(?:ly)?\s*,|at last\b|in the end\b|at the end\b|to (?:finish|end)\b)", re.IGNORECASE)
-_MIDDLE = re.compile(r"^\W*(?:next|then|now|soon|after(?: that| this|wards)?|later)\b", re.IGNORECASE)
+_MIDDLE = re.compile(r"^\W*(?:next|then|soon|after(?: that| this|wards)?|later)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

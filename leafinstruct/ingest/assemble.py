@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from leafinstruct.ingest.address import join, web
+from leafinstruct.ingest.licence import named
 from leafinstruct.ingest.page import Page
 from leafinstruct.ingest.sources import Picture
 from leafinstruct.records.document import Document, Image, Provenance, Ref, Rejected, Segment, Text, document_id
@@ -41,7 +42,7 @@ def assemble(
     """
     segments: list[Segment] = []
     lost: list[Rejected] = []
-    license_ = _joined(url, page.license) or license_
+    license_ = named(_joined(url, page.license)) or license_
     for piece in page.pieces:
         if not isinstance(piece, Picture):
             segments.append(Text(len(segments), piece.text, piece.kind))

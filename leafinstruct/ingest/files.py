@@ -26,14 +26,16 @@ def root_of(path: str) -> Path:
 
 
 def listing(path: str, root: Path, suffixes: tuple[str, ...]) -> list[str]:
-    """Names of the source's files relative to root, sorted.
+    """Names of the source's regular files relative to root, which is `root_of(path)` or a folder above it, sorted.
 
     A folder is searched for the suffixes, a glob takes what it matches. Raises SourceError when the path is missing, unreadable or
     matches nothing, or when a name is not valid UTF-8.
     """
-    names = sorted(file.relative_to(root).as_posix() for file in _files(Path(path).absolute(), suffixes))
+    given, base = Path(path).absolute(), root_of(path)
+    prefix = "" if base == root else f"{base.relative_to(root).as_posix()}/"
+    names = sorted(prefix + name for name in _names(given, base, suffixes))
     if not names:
-        what = "matches no file" if _is_glob(Path(path).absolute()) else f"holds no {' or '.join(suffixes)} file"
+        what = "matches no file" if _is_glob(given) else f"holds no {' or '.join(suffixes)} file"
         raise SourceError(f"{path}: {what}; check the path and the kind of the source")
     for name in names:
         if not _encodable(name):
@@ -42,33 +44,55 @@ def listing(path: str, root: Path, suffixes: tuple[str, ...]) -> list[str]:
 
 
 def inside(root: Path, name: str) -> Path | None:
-    """The file's path, or None when the name or a symbolic link leads out of the root."""
+    """The file's path, or None when the name or a symbolic link leads out of the root, or in a circle."""
     path = root / name
-    return path if path.resolve().is_relative_to(root.resolve()) else None
+    try:
+        return path if path.resolve().is_relative_to(root.resolve()) else None
+    except (OSError, RuntimeError):
+        return None
 
 
-def _files(given: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
+def exists(root: Path, name: str) -> bool:
+    """Whether a name that a page gave is a file below root; a name that no file system takes is none."""
+    try:
+        return (root / name).is_file()
+    except OSError:
+        return False
+
+
+def _names(given: Path, base: Path, suffixes: tuple[str, ...]) -> Iterator[str]:
     if given.is_file():
-        yield given
+        yield given.name
     elif given.is_dir():
-        yield from _walk(given, suffixes)
+        yield from _walk(given, "", suffixes)
     elif _is_glob(given):
-        first = _first_wildcard(given)
-        pattern = "/".join(given.parts[first:])
-        yield from (file for file in Path(*given.parts[:first]).glob(pattern) if file.is_file())
+        pattern = "/".join(given.parts[_first_wildcard(given) :])
+        yield from (file.relative_to(base).as_posix() for file in base.glob(pattern) if file.is_file())
     else:
         raise SourceError(f"{given}: no such file or folder; paths in a recipe are relative to the recipe's own folder")
 
 
-def _walk(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
-    """Files below a folder, not following links to folders, which may lead in circles. Raises SourceError on an unreadable folder."""
+def _walk(folder: Path, prefix: str, suffixes: tuple[str, ...]) -> Iterator[str]:
+    """Names below a folder, not following links to folders, which may lead in circles. Raises SourceError on an unreadable folder."""
+    try:
+        entries = list(os.scandir(folder))
+    except OSError as error:
+        raise SourceError(f"{folder}: cannot be read: {error.strerror}; check the folder's permissions") from error
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(folder / entry.name, f"{prefix}{entry.name}/", suffixes)
+        elif entry.name.lower().endswith(suffixes) and _is_regular(entry):
+            yield prefix + entry.name
 
-    def refuse(error: OSError) -> None:
-        raise SourceError(f"{error.filename}: cannot be read: {error.strerror}; check the folder's permissions") from error
 
-    for place, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(place, name) for name in names if name.lower().endswith(suffixes) and not name.startswith("."))
+def _is_regular(entry: os.DirEntry[str]) -> bool:
+    """Whether the entry is, or links to, a regular file: opening a pipe would block for ever."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
 
 
 def _is_glob(path: Path) -> bool:

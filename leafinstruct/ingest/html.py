@@ -87,7 +87,7 @@ def _locate(root: Path, file: str, page: Page, sources: tuple[str, ...]) -> tupl
         except NoReferenceError as error:
             problem = error
             continue
-        if len(sources) == 1 or ref.file is None or (root / ref.file).is_file():
+        if len(sources) == 1 or ref.file is None or files.exists(root, ref.file):
             return ref, ref.url
         possible.append(ref)
     if not possible:
@@ -98,7 +98,7 @@ def _locate(root: Path, file: str, page: Page, sources: tuple[str, ...]) -> tupl
 def _reference(root: Path, file: str, page: Page, address: str) -> Ref:
     """What one address refers to. Raises NoReferenceError."""
     try:
-        joined = join(page.base, address)
+        joined = join(page.base if web(page.base) else None, address)
         parts = urlsplit(joined)
         if parts.scheme in ("http", "https"):
             return Ref(url=without_fragment(joined))
@@ -108,24 +108,36 @@ def _reference(root: Path, file: str, page: Page, address: str) -> Ref:
         raise NoReferenceError("unsafe_path", f"{address[:100]} names a file of the machine")
     if parts.scheme:
         raise NoReferenceError("unknown_scheme", f"{address[:100]} is neither a file nor on the web")
-    return _local(root, file, page, parts)
+    if not parts.path:
+        raise NoReferenceError("no_source", f"{address[:100]} names no file")
+    return _local(root, _folder(file, page.base), page, parts)
 
 
-def _local(root: Path, file: str, page: Page, parts: SplitResult) -> Ref:
+def _folder(file: str, base: str | None) -> str:
+    """The folder, relative to root, that the page's relative addresses start from."""
+    if base is None or web(base):
+        return posixpath.dirname(file)
+    written = unquote(base)
+    place = written.lstrip("/") if written.startswith("/") else posixpath.join(posixpath.dirname(file), written)
+    return posixpath.dirname(place)
+
+
+def _local(root: Path, folder: str, page: Page, parts: SplitResult) -> Ref:
     """The file that a relative address names. Raises NoReferenceError when it leaves the root."""
-    names = dict.fromkeys((unquote(parts.path), parts.path, f"{unquote(parts.path)}?{parts.query}"))
-    inside = [name for written in names if (name := _below_root(file, written))]
-    if not inside:
+    meant = _below_root(folder, unquote(parts.path))
+    if meant is None:
         raise NoReferenceError("unsafe_path", f"{parts.path[:100]} leads out of the source's folder")
-    existing = next((name for name in inside if len(inside) > 1 and (root / name).is_file()), None)
-    if existing is None and parts.path.startswith("/") and web(page.url):
-        return Ref(url=join(page.url, parts.geturl()))
-    return Ref(file=existing or inside[0])
+    as_written = {parts.path, f"{unquote(parts.path)}?{parts.query}"} - {unquote(parts.path), f"{unquote(parts.path)}?"}
+    names = [meant, *(name for written in sorted(as_written) if (name := _below_root(folder, written)))]
+    at_root = parts.path.startswith("/") and web(page.url) is not None
+    if len(names) == 1 and not at_root:
+        return Ref(file=meant)
+    existing = next((name for name in names if files.exists(root, name)), None)
+    return Ref(url=join(page.url, parts.geturl())) if existing is None and at_root else Ref(file=existing or meant)
 
 
-def _below_root(file: str, written: str) -> str | None:
+def _below_root(folder: str, written: str) -> str | None:
     """The name relative to the root; None when it leads out of it, is the folder itself, or no file can have it."""
-    folder = "" if written.startswith("/") else posixpath.dirname(file)
-    name = posixpath.normpath(posixpath.join(folder, written.lstrip("/") if not folder else written))
-    hostile = name == ".." or name.startswith(("../", "/")) or "\0" in name or name == "."
+    name = posixpath.normpath(written.lstrip("/") if written.startswith("/") else posixpath.join(folder, written))
+    hostile = name in (".", "..") or name.startswith(("../", "/")) or any(char < " " for char in name)
     return None if hostile or len(name) > 1024 else name

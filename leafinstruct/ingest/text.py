@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import re
 
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\ufffe\uffff]")
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff]")
+"""Without those that are white space (\\x0b, \\x0c, \\x1c-\\x1f, \\x85), which separate words and become spaces."""
+_SPACE = str.maketrans(dict.fromkeys("\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0", " "))
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def one_line(text: str) -> str:
     """Runs of white space (no-break space included) become one space, ends are stripped."""
-    return _clean(" ".join(text.split()))
+    return " ".join(_clean(text).split())
 
 
 def lines(text: str) -> str:
     """Line breaks and indentation stay; trailing space and blank lines at both ends go; a no-break space, which no compiler takes, is one."""
-    kept = [_clean(line).rstrip() for line in text.replace("\xa0", " ").replace("\r\n", "\n").replace("\r", "\n").split("\n")]
-    return "\n".join(kept).strip("\n")
+    kept = _clean(text.translate(_SPACE).replace("\r\n", "\n").replace("\r", "\n"))
+    return "\n".join(line.rstrip() for line in kept.split("\n")).strip("\n")
 
 
 def word_set(text: str) -> frozenset[str]:

@@ -10,8 +10,9 @@ is read.
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from leafinstruct.pictures.archive import RecordError, response
 from leafinstruct.records.document import Ref
@@ -36,28 +37,20 @@ def fetch(ref: Ref, root: Path) -> bytes | Unreadable:
         return Unreadable("url_not_fetched", f"{ref.url}: pictures on the web are not fetched by this version")
     if ref.time is not None:
         return Unreadable("no_video_frame", f"{ref}: frames of videos are not read by this version")
-    path = _safe(root, ref.file)
-    if path is None:
-        return Unreadable("unsafe_path", f"{ref.file} leads out of the source's folder")
     try:
+        path = (root / ref.file).resolve()
+        if not path.is_relative_to(root.resolve()):
+            return Unreadable("unsafe_path", f"{ref.file} leads out of the source's folder")
         if not path.exists():
             return Unreadable("missing", f"{ref.file}: no such file")
         if not path.is_file():
             return Unreadable("not_a_file", f"{ref.file} is not a regular file")
         return _whole(path, ref) if ref.offset is None else _range(path, ref)
     except OSError as error:
-        return Unreadable("unreadable", f"{ref.file}: {error.strerror or error}", retryable=True)
-
-
-def _safe(root: Path, file: str) -> Path | None:
-    """The path with all links followed, when it is below root."""
-    if "\0" in file or PurePosixPath(file).is_absolute():
-        return None
-    try:
-        path = (root / file).resolve()
-    except (OSError, RuntimeError):  # links in a circle, a name longer than the file system allows
-        return None
-    return path if path.is_relative_to(root.resolve()) else None
+        lasting = error.errno in (errno.ENAMETOOLONG, errno.ELOOP)
+        return Unreadable("missing" if lasting else "unreadable", f"{ref.file[:100]}: {error.strerror or error}", retryable=not lasting)
+    except (RuntimeError, ValueError) as error:  # how Path tells of links in a circle and of zero bytes in a name
+        return Unreadable("unsafe_path", f"{ref.file[:100]!r}: {error}")
 
 
 def _whole(path: Path, ref: Ref) -> bytes | Unreadable:

@@ -111,8 +111,9 @@ def choose(document: Document, allowed: Sequence[Task]) -> Task | None:
 
 def request(document: Document, task: Task, pictures: Mapping[str, tuple[bytes, str]], prompt: Prompt) -> Request:
     """The question. pictures: sha256 of the original -> bytes and media type as sent; those missing are named but not shown."""
+    system, _, user = prompt.fill(task=GOALS[task]).partition("\n---\n")
     parts: list[str | Picture] = []
-    lines: list[str] = []
+    lines = [user.strip()]
     number = 0
     for segment in document.segments:
         if isinstance(segment, Text):
@@ -125,8 +126,7 @@ def request(document: Document, task: Task, pictures: Mapping[str, tuple[bytes, 
             parts += ["\n".join(lines), Picture(*picture)]
             lines = []
     parts.append("\n".join([*lines, "End of the document."]))
-    system, _, user = prompt.fill(task=GOALS[task]).partition("\n---\n")
-    messages = (Message("system", (system.strip(),)), Message("user", (user.strip() + "\n", *parts)))
+    messages = (Message("system", (system.strip(),)), Message("user", tuple(parts)))
     check = partial(_check, task=task, pictures=number)
     return Request("rewrite", messages, SCHEMA, partial(by_templates, document, task), OFFLINE, check)
 

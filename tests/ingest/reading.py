@@ -1,0 +1,55 @@
+"""What the tests of this room share: run a reader over a source, take its output apart, write small archives by hand."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from leafinstruct.records.document import Document, Image, Rejected
+
+Item = Document | Rejected
+
+
+def read_all(reader: ModuleType, source: Any, cache: Path, part_size: int = 5) -> list[Item]:
+    """Everything that a reader gives for a source, part by part."""
+    return [item for span in reader.plan(source, part_size, cache) for item in reader.read(source, span, cache)]
+
+
+def documents(items: list[Item]) -> list[Document]:
+    return [item for item in items if isinstance(item, Document)]
+
+
+def rejected(items: list[Item]) -> list[tuple[str, str, bool]]:
+    """(locator, reason, whole) of what was lost."""
+    return [(item.locator, item.reason, item.whole) for item in items if isinstance(item, Rejected)]
+
+
+def outline(document: Document) -> list[str]:
+    """One line a segment: `kind: text`, `<reference>` for a picture."""
+    return [f"<{item.ref}>" if isinstance(item, Image) else f"{item.kind}: {item.text}" for item in document.segments]
+
+
+def bare(text: str, marks: bool = False) -> str:
+    """A text without white space and cell borders, and without the marks of list items: what extraction must not change."""
+    return re.sub(r"[\s|]", "", re.sub(r"(?m)^\s*(- |\d+\. )", "", text) if marks else text)
+
+
+def record(url: str, body: bytes, status: str = "200 OK", headers: str = "Content-Type: text/html", kind: str = "response") -> bytes:
+    """One WARC record."""
+    block = f"HTTP/1.1 {status}\r\n{headers}\r\n\r\n".encode() + body
+    head = (
+        f"WARC/1.0\r\nWARC-Type: {kind}\r\nWARC-Target-URI: {url}\r\nWARC-Date: 2024-05-06T10:00:00Z\r\n"
+        "WARC-Record-ID: <urn:uuid:00000000-0000-4000-8000-000000000000>\r\n"
+        f"Content-Type: application/http; msgtype={kind}\r\nContent-Length: {len(block)}\r\n\r\n"
+    )
+    return head.encode() + block + b"\r\n\r\n"
+
+
+def archive(path: Path, *records: bytes) -> Path:
+    """A .warc of the records, or a .warc.gz with one member a record."""
+    packed = path.name.endswith(".gz")
+    path.write_bytes(b"".join(gzip.compress(item, mtime=0) if packed else item for item in records))
+    return path

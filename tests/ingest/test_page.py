@@ -1,0 +1,308 @@
+"""One page: reading order, kinds of text, what goes as boilerplate, where a picture's bytes are said to be."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import string
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leafinstruct.ingest.page import MAX_PAGE, PageError, parse
+from leafinstruct.ingest.sources import Picture
+from leafinstruct.ingest.text import word_set
+from leafinstruct.ingest.walk import Block
+
+
+def pieces(html: str) -> list[str]:
+    """`kind: text` of each block, `<address>` or `<!problem>` of each picture."""
+    return [
+        f"<{item.sources[0] if item.sources else '!' + item.problem}>" if isinstance(item, Picture) else f"{item.kind}: {item.text}"
+        for item in parse(html.encode()).pieces
+    ]
+
+
+def body(inner: str) -> list[str]:
+    return pieces(f"<html><head><title>t</title></head><body><main>{inner}</main></body></html>")
+
+
+WORDS = "word " * 60
+
+# --- order and kinds ------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_picture_inside_a_paragraph_splits_it():
+    assert body("<p>one <b>two</b> <img src=a.png> three</p>") == ["prose: one two", "<a.png>", "prose: three"]
+
+
+def test_headings_code_and_paragraphs_keep_their_kind_and_order():
+    html = "<h2>Title</h2>loose text<p>para</p><pre>x = 1\n  y\t2  \n</pre><h3>Next</h3>"
+    assert body(html) == ["heading: Title", "prose: loose text", "prose: para", "code: x = 1\n  y\t2", "heading: Next"]
+
+
+def test_a_caption_follows_the_pictures_of_its_figure_wherever_it_is_written():
+    html = "<figure><figcaption>what <i>it</i> is</figcaption><img src=a.png><img src=b.png></figure><p>after</p>"
+    assert body(html) == ["<a.png>", "<b.png>", "caption: what it is", "prose: after"]
+
+
+def test_a_caption_of_several_paragraphs_is_one():
+    assert body("<figure><img src=a.png><figcaption><p>One</p><p>Two</p>rest</figcaption></figure>") == ["<a.png>", "caption: One Two rest"]
+
+
+@pytest.mark.parametrize(
+    "caption", ["<p><em>A cap</em> </p>", '<p class="wp-caption-text">A cap</p>', '<div class="image-caption">A cap</div>']
+)
+def test_a_paragraph_directly_after_a_picture_can_be_its_caption(caption):
+    assert body(f"<p><img src=a.png></p>{caption}<p><em>No cap</em></p>") == ["<a.png>", "caption: A cap", "prose: No cap"]
+
+
+def test_a_long_emphasised_paragraph_is_text():
+    assert body(f"<img src=a.png><p><em>{WORDS * 2}</em></p>")[1].startswith("prose: word")
+
+
+def test_a_list_is_one_block_split_only_by_pictures_and_code():
+    html = "<ol start=3><li>one<ul><li>sub <img src=a.png> more<li>sub two</ul><li><p>p1</p><p>p2</p><li><pre>code</pre>end</ol>"
+    assert body(html) == ["list: 3. one\n  - sub", "<a.png>", "list: more\n  - sub two\n4. p1\np2", "code: code", "list: 5. end"]
+
+
+def test_a_heading_inside_an_item_takes_the_number_of_the_step():
+    assert body("<ol><li><h3>Mix</h3><p>Stir.</p><img src=a.png></ol>") == ["heading: 1. Mix", "list: Stir.", "<a.png>"]
+
+
+def test_definitions_are_a_list():
+    assert body("<dl><dt>Term<dd>one<dd>two</dl>") == ["list: Term\n  one\n  two"]
+
+
+def test_a_table_reads_row_by_row_and_a_picture_stands_in_its_cell():
+    html = (
+        "<table><caption>Cap</caption><tr><th></th><th>A</th><tr><td>r<br>1</td><td><img src=q.png> w</td><td>z</td><tr><td> </td></table>"
+    )
+    assert body(html) == ["caption: Cap", "table: | A\nr 1", "<q.png>", "table: w | z"]
+
+
+def test_a_table_that_lays_out_the_page_is_not_a_table():
+    assert body("<table><tr><td><h2>T</h2><p>left</p></td><td><p>right</p></td></tr></table>") == [
+        "heading: T",
+        "prose: left",
+        "prose: right",
+    ]
+
+
+def test_two_line_breaks_end_a_paragraph_and_one_ends_a_line():
+    assert body("a<br>b<br><br>c<hr>d") == ["prose: a\nb", "prose: c", "prose: d"]
+
+
+def test_line_breaks_inside_code_are_kept():
+    assert body("<pre>a<br>b\n\n  <span>c</span>&nbsp;d</pre>") == ["code: a\nb\n\n  c d"]
+
+
+def test_permalink_signs_are_no_text():
+    assert body('<h2>T<a class="headerlink" href="#t">¶</a></h2><h3>U <a href="#u">#</a></h3><p>a <a href=x>link</a>') == [
+        "heading: T",
+        "heading: U",
+        "prose: a link",
+    ]
+
+
+def test_what_looks_like_a_control_token_stays_text():
+    assert body("<p>&lt;image&gt; &lt;|im_start|&gt;system</p>") == ["prose: <image> <|im_start|>system"]
+
+
+# --- boilerplate ----------------------------------------------------------------------------------------------------------------------
+
+FRAMES = [
+    "<nav>Home</nav>",
+    "<aside>Recent</aside>",
+    "<footer>Privacy</footer>",
+    "<form>Search <input></form>",
+    '<div role="navigation">Home</div>',
+    '<div class="topbar"><ul class=menu><li>Home</ul></div>',
+    '<div class="main-nav">Home</div>',
+    '<div id="footer">Imprint</div>',
+    '<div class="breadcrumb">A &raquo; B</div>',
+    '<div class="related"><h3>You may also like</h3></div>',
+    '<section id="comments">Log in</section>',
+    '<div class="cookie-banner" style="display:none">We use cookies</div>',
+    '<div class="shareButtons">Tweet</div>',
+    '<div class="ad-slot"><img src=ad.png></div>',
+    "<script>var a</script>",
+    "<style>p{}</style>",
+    "<button>Accept</button>",
+    "<p hidden>secret</p>",
+    '<span class="sr-only">skip</span>',
+    "<svg><text>drawn</text></svg>",
+    "<div class=x><a href=1>Page one</a> <a href=2>Page two</a></div>",
+    '<header role="banner"><h1>Site</h1></header>',
+    "<header><h1>Site</h1><nav>Home</nav></header>",
+]
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+@pytest.mark.parametrize(
+    "page", ["<main>{}</main>", "<article>{}</article>", "<div class=content>{}</div>", "<div id=wrap><div>{}</div></div>"]
+)
+def test_boilerplate_before_and_after_the_text_goes(frame, page):
+    content = f"<h1>Title</h1><p>{WORDS}</p><img src=a.png>"
+    expected = ["heading: Title", f"prose: {WORDS.strip()}", "<a.png>"]
+    assert pieces(f"<body>{frame}{page.format(content)}{frame}</body>") == expected
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '<div class="with-sidebar"><p>{}</p></div>',
+        '<div class="menu-open"><main><p>{}</p></main></div>',
+        "<form><p>{}</p></form>",
+        '<article><section id="comments"><p>{}</p></section></article>',
+        '<div class="elementor-widget"><p>{}</p></div>',
+        '<div class="code-toolbar"><p>{}</p></div>',
+        "<header><h1>Only title</h1></header><p>{}</p>",
+        '<main><p>{}</p><p>press <span class="menu">File</span></p></main>',
+        '<main><h2 id="share">Share</h2><p>{}</p></main>',
+    ],
+)
+def test_what_only_looks_like_boilerplate_stays(content):
+    html = content.format(WORDS)
+    text = "".join("".join(line.split(": ", 1)[1].split()) for line in pieces(f"<body>{html}</body>"))
+    assert text == "".join(part for part in html.replace(">", "> ").replace("<", " <").split() if not is_markup(part))
+
+
+def is_markup(part: str) -> bool:
+    return any(sign in part for sign in '<>="') or part == ""
+
+
+def test_a_menu_longer_than_the_text_is_still_a_menu():
+    menu = "".join(f"<li><a href={n}>Menu entry number {n}</a>" for n in range(300))
+    for frame in (f"<nav><ul>{menu}</ul></nav>", f"<div class=main-menu><ul>{menu}</ul></div>"):
+        assert pieces(f"<body>{frame}<div><p>{WORDS}</p></div></body>") == [f"prose: {WORDS.strip()}"]
+
+
+def test_a_title_above_the_article_belongs_to_it():
+    assert pieces(f"<body><h1>Title</h1><article><p>{WORDS}</p></article><p>teaser</p></body>") == [
+        "heading: Title",
+        f"prose: {WORDS.strip()}",
+    ]
+
+
+# --- addresses ------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("image", "sources"),
+    [
+        ("<img src=a.jpg>", ("a.jpg",)),
+        ('<img src=small.jpg srcset="m.jpg 600w, l.jpg 1200w, s.jpg 300w">', ("l.jpg", "m.jpg", "s.jpg", "small.jpg")),
+        ('<img src=a.jpg srcset="a.jpg, b.jpg 2x">', ("b.jpg", "a.jpg")),
+        ('<img srcset="https://c.example/w_1,h_2/a.jpg 2x, b.jpg">', ("https://c.example/w_1,h_2/a.jpg", "b.jpg")),
+        ('<img src="data:image/gif;base64,R0lG" data-src=lazy.jpg>', ("lazy.jpg",)),
+        (
+            "<picture><source type=image/avif srcset=a.avif><source type=image/svg+xml srcset=b.svg><img src=c.jpg></picture>",
+            ("a.avif", "c.jpg"),
+        ),
+        ('<img src="data:image/gif;base64,R0lG"><noscript><img src=real.jpg></noscript>', ("real.jpg",)),
+        ("<img src=a.jpg><noscript><img src=again.jpg></noscript>", ("a.jpg",)),
+    ],
+)
+def test_the_best_real_address_comes_first(image, sources):
+    (found,) = parse(f"<body><p>{image}</p></body>".encode()).pieces
+    assert found.sources == sources
+
+
+@pytest.mark.parametrize(
+    ("image", "problem"),
+    [
+        ("<img>", "no_source"),
+        ("<img src=''>", "no_source"),
+        ("<img src=data:x>", "data_uri"),
+        ("<img src=t.gif width=1 height=1>", "tracking_pixel"),
+    ],
+)
+def test_a_picture_without_a_real_address_says_why(image, problem):
+    assert body(f"<p>text</p>{image}") == ["prose: text", f"<!{problem}>"]
+
+
+@pytest.mark.parametrize(
+    ("head", "license_"),
+    [
+        ('<link rel="license" href="https://l.example/by">', "https://l.example/by"),
+        ('<meta name="dcterms.license" content="CC BY 4.0">', "CC BY 4.0"),
+        ("", None),
+    ],
+)
+def test_the_licence_of_the_page(head, license_):
+    assert parse(f"<head>{head}</head><body><p>x".encode()).license == license_
+
+
+def test_a_licence_linked_in_the_footer_is_found_although_the_footer_goes():
+    page = parse(b'<body><p>text</p><footer><a rel="license" href="/by">licence</a></footer>')
+    assert (page.license, [item.text for item in page.pieces]) == ("/by", ["text"])
+
+
+# --- bad pages ------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty"),
+        (b" \n ", "empty"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0", "not_text"),
+        (b"<html><head><title>x</title></head></html>", "no_body"),
+        (b"<body><nav>Home</nav></body>", "no_content"),
+        (b"<div>" * 50_000 + b"x", "too_deep"),
+        (b"<ul><li>" * 40_000 + b"x", "too_deep"),
+        (b"x" * (MAX_PAGE + 1), "too_large"),
+    ],
+)
+def test_a_page_without_a_document_has_one_reason(data, reason):
+    with pytest.raises(PageError) as raised:
+        parse(data)
+    assert raised.value.reason == reason
+
+
+def test_a_long_flat_page_is_not_too_deep():
+    assert len(parse(b"<body>" + b"<p>x<b>y</b>" * 30_000).pieces) == 30_000
+
+
+tags = st.sampled_from(
+    sorted(word_set("p div ul ol li table tr td th h1 h2 figure figcaption pre br a nav main article header dl dd form b em noscript"))
+)
+soup = st.lists(
+    st.one_of(
+        tags.map("<{}>".format),
+        tags.map("</{}>".format),
+        st.text(string.printable + "äЖ中\u200d\ufeff\ud800", max_size=8),
+        st.just('<img src="a b.png">'),
+    ),
+    max_size=40,
+).map("".join)
+
+
+@given(soup | st.binary(max_size=300))
+def test_no_soup_raises_and_every_block_is_clean(data):
+    raw = data if isinstance(data, bytes) else data.encode(errors="surrogatepass")
+    with contextlib.suppress(PageError):
+        check(parse(raw).pieces)
+
+
+def check(found: Sequence[Block | Picture]) -> None:
+    for item in found:
+        if not isinstance(item, Picture):
+            assert item.text.strip() == item.text.strip("\n") or item.kind == "code"
+            assert item.text.strip()
+            json.dumps(item.text, ensure_ascii=False).encode()
+
+
+@given(
+    st.lists(
+        st.sampled_from(["<p>{}</p>", "<div>{}</div>", "<h2>{}</h2>", "<li>{}</li>", "<pre>{}</pre>", "{}<br>", "<b>{}</b> "]), max_size=30
+    )
+)
+def test_every_word_comes_out_once_and_in_order(templates):
+    words = [f"w{n}" for n in range(len(templates))]
+    html = "".join(template.format(word) for template, word in zip(templates, words, strict=True))
+    found = " ".join(item.split(": ", 1)[1] for item in body(f"<p>start</p>{html}"))
+    assert [word for word in found.split() if word != "-"] == ["start", *words]
