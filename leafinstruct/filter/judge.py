@@ -109,15 +109,16 @@ _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _STEP = re.compile(r"^\W*(?:step|part|stage)\s+(\d{1,3})\b|^\W*(\d{1,3})[.):]\s", re.IGNORECASE)
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _ORDINAL = re.compile(
-    rf"^\W*(?:(?:the\s+)?({'|'.join(_ORDINALS)})\s*[,:]|(?:\w+\s+){{0,2}}?({'|'.join(_ORDINALS)})\s+(?:step|part|stage|change|layer|picture)\b)",
+    rf"^\W*(?:(?:the\s+)?({'|'.join(_ORDINALS)})\s*(?:[,:]|$)"
+    rf"|(?:\w+\s+){{0,2}}?({'|'.join(_ORDINALS)})\s+(?:step|part|stage|change|layer|picture|day|week|round|chapter|scene)\b)",
     re.IGNORECASE,
 )
 _OPENING = re.compile(
-    r"^\W*(?:first(?:ly)?\s*,|at first\b|first of all\b|to (?:start|begin)\b|(?:start|begin) (?:by|with|here)\b|at the (?:start|beginning)\b"
+    r"^\W*(?:first(?:ly)?\s*(?:,|$)|at first\b|first of all\b|to (?:start|begin)\b|(?:start|begin) (?:by|with|here)\b|at the (?:start|beginning)\b"
     r"|in the beginning\b|once upon\b|before\s*:)",
     re.IGNORECASE,
 )
-_CLOSING = re.compile(r"^\W*(?:finally\b|last(?:ly)?\s*,|at last\b|in the end\b|at the end\b|to (?:finish|end)\b)", re.IGNORECASE)
+_CLOSING = re.compile(r"^\W*(?:finally\b|last(?:ly)?\s*(?:,|$)|at last\b|in the end\b|at the end\b|to (?:finish|end)\b)", re.IGNORECASE)
 _MIDDLE = re.compile(r"^\W*(?:next|then|soon|after(?: that| this|wards)?|later)\b", re.IGNORECASE)
 
 

@@ -92,6 +92,8 @@ def test_planted_disorder_scores_lower():
         (["First a", "Finally b", "Then c"], "a closing word stands before the end"),
         (["Second, a", "First, b"], "the first stands after the second"),
         (["The second step: a", "The first step: b"], "the first stands after the second"),
+        (["The second day: a", "The first day: b"], "the first stands after the second"),
+        (["Then", "First"], "an opening word stands after the beginning"),
         (["After the second change: a", "After the first change: b"], "the first stands after the second"),
     ],
 )

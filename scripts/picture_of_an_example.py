@@ -1,0 +1,75 @@
+"""One published row as a picture, for the README: the question, then the answer's text and pictures, exactly as they stand in the shard.
+
+python scripts/picture_of_an_example.py runs/demo/shard/guide.train-00000-of-00001.parquet --row 3 --out docs/example.png
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from PIL import Image, ImageDraw, ImageFont
+
+SIDE, GAP, WIDTH = 200, 28, 5
+"""Pixels of a picture, between pictures, and pictures in a line."""
+
+INK, SOFT, PAPER, BUBBLE = (38, 38, 42), (110, 110, 120), (255, 255, 255), (235, 241, 250)
+
+
+def draw(row: dict[str, Any]) -> Image.Image:
+    """A row of at most about ten pictures as an RGB picture."""
+    steps = _steps(row)
+    lines = -(-len(steps) // WIDTH)
+    width = GAP + WIDTH * (SIDE + GAP)
+    cell = SIDE + 118
+    sheet = Image.new("RGB", (width, 120 + lines * cell), PAPER)
+    pen = ImageDraw.Draw(sheet)
+    large, small = ImageFont.load_default(21), ImageFont.load_default(15)
+    question = textwrap.fill(row["messages"][0]["content"][0]["text"], 96)
+    pen.rounded_rectangle((GAP, 18, width - GAP, 84), 16, fill=BUBBLE)
+    pen.text((GAP + 20, 38), question, INK, large)
+    for index, (picture, text) in enumerate(steps):
+        x, y = GAP + index % WIDTH * (SIDE + GAP), 110 + index // WIDTH * cell
+        sheet.paste(picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS), (x, y))
+        pen.rectangle((x, y, x + SIDE - 1, y + SIDE - 1), outline=(214, 214, 220))
+        pen.multiline_text((x, y + SIDE + 8), textwrap.fill(text, 27, max_lines=5, placeholder=" …"), INK, small, spacing=3)
+    return sheet
+
+
+def _steps(row: dict[str, Any]) -> list[tuple[Image.Image, str]]:
+    """Each picture of the answer with the text that stands with it: before it, or after it when the answer begins with a picture."""
+    content = row["messages"][1]["content"]
+    pictures = iter(Image.open(io.BytesIO(item["bytes"])).convert("RGB") for item in row["images"])
+    leads = content[0]["type"] == "image"
+    texts: list[str] = []
+    shown: list[Image.Image] = []
+    pending: list[str] = []
+    for part in content:
+        if part["type"] == "image":
+            shown.append(next(pictures))
+            texts.append("" if leads else " ".join(pending[-1:]))
+            pending = []
+        elif leads and texts and not texts[-1]:
+            texts[-1] = part["text"]
+        else:
+            pending.append(part["text"])
+    return list(zip(shown, texts, strict=True))
+
+
+def main() -> None:
+    """Draw one row and save it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("shard", type=Path)
+    parser.add_argument("--row", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    row = pq.read_table(arguments.shard).slice(arguments.row, 1).to_pylist()[0]
+    draw(row).save(arguments.out, optimize=True)
+
+
+if __name__ == "__main__":
+    main()
