@@ -235,8 +235,9 @@ def image_cells(document: Document, rows: dict[int, Row], model: str) -> list[Ce
     for image in document.images:
         row = rows[image.position]
         cosines = dict(zip(row["text_positions"], row["cosines"], strict=True))
-        own = [cosines[position] for position in own_text(document, image) if position in cosines]
-        others = [value for position, value in cosines.items() if position not in own_text(document, image)]
+        mine = own_text(document, image)
+        own = [cosines[position] for position in mine if position in cosines]
+        others = [value for position, value in cosines.items() if position not in mine]
         best = max(own, default=math.nan)
         cells.append(cell("alignment.own", best, image.position, model))
         cells.append(cell("alignment.margin", best - float(np.mean(others)) if others else math.nan, image.position, model))

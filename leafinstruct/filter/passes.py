@@ -100,8 +100,8 @@ def look(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) 
 
 async def ask(settings: FilterSettings, inputs: Artifact, out: Artifact, client: Client, part: Part) -> dict[str, Any]:
     """Task: the judge's cells of every document alive after duplicates; writes judged-, under its key only if everyone answered."""
-    documents = table.documents(inputs.file("documents", part.name))
-    trials = [trial_of(document, settings, evidence_of(out, part, judged=False)) for document in documents]
+    evidence = evidence_of(out, part, judged=False)
+    trials = [trial_of(document, settings, evidence) for document in table.documents(inputs.file("documents", part.name))]
     living = [trial.document for trial in trials if trial.alive]
     shown = {image.sha256 or "" for document in living for image in document.images[: settings.config.judge.max_pictures]}
     pictures = all_as_sent(_bytes(out, part, shown), settings.config.judge.picture_px)
