@@ -84,6 +84,10 @@ class Artifact:
         report = self.report(part)
         return report is not None and report["key"] == key and not report.get("counts", {}).get("failed")
 
+    def open(self, part: str) -> None:
+        """Begin a part anew: from here until `commit` it has no report, so a kill never leaves an old report over new files."""
+        self.file("report", part, ".json").unlink(missing_ok=True)
+
     def commit(self, part: str, key: str, report: Mapping[str, Any], files: Iterable[Path]) -> Report:
         """Write a part's report; its files are in place already. Their sha256 are what later stages depend on."""
         whole = {"part": part, "key": key, **report, "files": {path.name: file_sha256(path) for path in sorted(files)}}
@@ -193,16 +197,20 @@ def one_build(directory: Path) -> Iterator[None]:
 
     Raises LeafInstructError when another build holds it.
     """
+    lock = FileLock(directory / ".lock", timeout=0)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with FileLock(directory / ".lock", timeout=0):
-            yield
+        lock.acquire()
     except Timeout as error:
         raise LeafInstructError(
             f"{directory}: another `leaf build` is running here; wait for it, or give this recipe another name"
         ) from error
-    except PermissionError as error:
+    except OSError as error:
         raise SourceError(f"{directory}: cannot write here: {error.strerror}; choose another place with workdir:") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def save(path: Path, value: object) -> None:
@@ -214,7 +222,7 @@ def save(path: Path, value: object) -> None:
 def _load(path: Path) -> dict[str, Any] | None:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, json.JSONDecodeError):  # half a file is what a power cut may leave: as good as none
         return None
     return dict(value)
 

@@ -94,10 +94,12 @@ def _run_stage(loaded: Loaded, stage: str, out: Artifact, engine: Engine, retry_
     module, settings = _module(stage), settings_of(loaded, stage)
     fingerprint: Fingerprint = module.fingerprint(settings, out.upstream, out, engine)
     record, before = out.record, out.fingerprint
-    has_failures = record is not None and record["counts"].get("failed", 0) > 0
-    if record is not None and record["fingerprint"] == fingerprint and not (retry_failed and has_failures):
-        return Outcome(stage, record, stood=True)
     changes = tuple(_readable(stage, line) for line in drift(before, fingerprint)) if before is not None else ()
+    if record is not None and stage == "filter" and (moved := module.outdated(out.upstream, out)):
+        changes += (f"picture files of {len(moved)} parts",)
+    again = retry_failed and record is not None and record["counts"].get("failed", 0) > 0
+    if record is not None and record["fingerprint"] == fingerprint and not changes and not again:
+        return Outcome(stage, record, stood=True)
     if changes and loaded.recipe.version != "dev":
         raise DriftError(
             f"{out.path} was built with other settings: {'; '.join(changes[:4])}{' and more' if len(changes) > 4 else ''}; "
@@ -160,7 +162,7 @@ def _module(stage: str) -> ModuleType:
 
 
 SAMPLE = 48
-"""Documents of each source that `--dry-run` looks at: enough for a mean within some 15%, read in well under a second."""
+"""Documents of each source that `--dry-run` looks at, at most: enough for a mean within some 15-20%, read in well under a second."""
 
 
 def forecast(loaded: Loaded, engine: Engine) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from leafinstruct.shard.config import ShardConfig
 
 TOY_MODEL = "leaf:tiny-clip-1"
 OFFLINE_JUDGE = "offline-rules@1"
+_KINDS = ("mmc4", "html", "warc", "sketchbook")
 DEFAULT_PLACES = ("recipe.yaml", "pipelines/demo.yaml")
 
 
@@ -77,7 +78,7 @@ class Loaded(BaseModel):
         for place in places:
             path = place / f"{name}.md"
             if path.is_file():
-                return Prompt(name, path.read_text(encoding="utf-8"))
+                return Prompt(name, _text(path))
         raise RecipeError(f"{self.path}: no {folder}/{name}.md beside the recipe, one folder up or in the package")
 
 
@@ -110,18 +111,23 @@ def load(path: Path, changes: tuple[str, ...] = (), limit: int | None = None) ->
     except ValidationError as error:
         raise RecipeError("\n".join(f"{path}, {line}" for line in _faults(error))) from error
     _check_models(path, recipe)
-    return Loaded(path=path, recipe=recipe, limit=limit)
+    return Loaded(path=path.absolute(), recipe=recipe, limit=limit)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: cannot be read: {error}") from error
 
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.safe_load(_text(path))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
         raise RecipeError(f"{path}, {where}: not YAML: {getattr(error, 'problem', None) or error}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: cannot be read: {error}") from error
     if not isinstance(raw, dict):
         raise RecipeError(f"{path}: a recipe is a mapping of {', '.join(Recipe.model_fields)}")
     return raw
@@ -183,6 +189,8 @@ def _faults(error: ValidationError) -> list[str]:
             lines.append(f"{key}: unknown key" + (f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"))
         elif fault["type"] == "missing":
             lines.append(f"{key}: missing")
+        elif fault["type"].startswith("union_tag"):
+            lines.append(f"{key}.kind: one of {', '.join(_KINDS)} is needed")
         else:
             message = fault["msg"].removeprefix("Value error, ")
             secret = fault["loc"][:1] == ("llm",)  # somebody may have written a key where its variable's name belongs
@@ -194,7 +202,7 @@ def _faults(error: ValidationError) -> list[str]:
 
 def _is_tag(step: str | int) -> bool:
     """pydantic puts the kind of a source into the path of a fault; it is no key of the recipe."""
-    return step in ("mmc4", "html", "warc", "sketchbook")
+    return step in _KINDS
 
 
 def _key(steps: list[str | int]) -> str:

@@ -99,6 +99,15 @@ def test_a_recipe_fault_names_key_and_neighbour(tmp_path):
     assert "no such recipe" in leaf("build", tmp_path / "none.yaml").stderr
 
 
+def test_a_prompt_that_is_no_text_and_a_place_that_is_no_folder_are_one_line(tmp_path):
+    mmc4(tmp_path / "data", pages(2))
+    recipe(tmp_path, ingest=source("data"), filter=LAX)
+    assert "cannot write here" in fault(tmp_path, "--set", "workdir=/proc/nowhere")
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts/judge.md").write_bytes(b"\xff\xfe\x00")
+    assert "judge.md: cannot be read" in fault(tmp_path)
+
+
 def test_wrong_usage_is_exit_code_2(tmp_path):
     assert leaf("build", "--stage", "nonsense").returncode == 2
     assert leaf("bild").returncode == 2

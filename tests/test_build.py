@@ -25,7 +25,8 @@ def pages(count: int, start: int = 0) -> dict[str, list[tuple[str, bytes | None]
     """Documents that differ in words and pictures, on twelve hosts."""
     return {
         f"https://host{number % 12}.example/{number}": [
-            (f"{step} Number {number}.", png((40 + number % 200, 20 * index, 90), dot=2 * index + 1)) for index, step in enumerate(STEPS)
+            (f"{step} Number {number}.{' It is an odd one.' * (number % 2)}", png((40 + number % 200, 20 * index, 90), dot=2 * index + 1))
+            for index, step in enumerate(STEPS)
         ]
         for number in range(start, start + count)
     }

@@ -99,9 +99,9 @@ def test_one_added_document_costs_one_question_of_each_kind(own, server):
 
 
 def test_a_moved_threshold_asks_nobody_and_a_loosened_one_only_about_those_it_brings_back(own, server):
-    build(own, "filter.rules[1]={score: text.words, max: 37}", "filter.rules[2]={score: text.repetition, max: 1}")
+    build(own, "filter.rules[1]={score: text.words, max: 40}", "filter.rules[2]={score: text.repetition, max: 1}")
     asked = len(server.seen)
-    build(own, "filter.rules[1]={score: text.words, max: 37}", "filter.rules[2]={score: text.repetition, max: 0.99}")
+    build(own, "filter.rules[1]={score: text.words, max: 40}", "filter.rules[2]={score: text.repetition, max: 0.99}")
     assert len(server.seen) == asked
     build(own, "filter.min_words=1")
     assert len(server.seen) == 12

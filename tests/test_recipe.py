@@ -31,6 +31,10 @@ def fault(path: Path, *changes: str) -> str:
         ({"ingest": SKETCH, "version": 1.1}, "version: input should be a valid string, not 1.1; write it in quotes"),
         ({}, "ingest: missing"),
         (
+            {"ingest": {"sources": [{"kind": "pdf", "name": "a", "path": "x"}]}},
+            "ingest.sources[0].kind: one of mmc4, html, warc, sketchbook is needed",
+        ),
+        (
             {"ingest": {"sources": [{"kind": "mmc4", "name": "a", "path": "x", "pictrues": "y"}]}},
             "ingest.sources[0].pictrues: unknown key; did you mean 'pictures'?",
         ),

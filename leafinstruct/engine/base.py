@@ -28,7 +28,7 @@ class Needs:
     """
 
     kind: Literal["cpu", "io"] = "cpu"
-    parts_in_flight: int = 4
+    parts_in_flight: int = 2
     what: str = "parts"
     """What the task does, for the line of progress."""
     release: Callable[[], Awaitable[None]] | None = None

@@ -36,8 +36,8 @@ from leafinstruct.records.document import Document, Image, Text
 from leafinstruct.records.example import Cell
 from leafinstruct.records.table import Row
 
-DECODE_PX = 512
-"""Longer side at which pictures are decoded for CLIP, above any published model's resolution."""
+DECODE_PX = 1024
+"""Longer side at which pictures are decoded for CLIP: leaves 336 px, the largest published resolution, on the shorter side up to 3:1."""
 
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+")  # noqa: RUF001 - CJK sentence ends are meant
 
@@ -192,7 +192,8 @@ def embed(
 ) -> Iterator[Row]:
     """Rows of table.EMBEDDINGS for the named pictures of each document.
 
-    documents: each with those of its pictures that have no row yet. pictures: RGB, streamed, each once; names: their sha256 in the same
+    documents: as ingest made them, all texts included, so that a row depends on no rule; each with those of its pictures (materialised) that
+    have no row yet. pictures: RGB, streamed, each once; names: their sha256 in the same
     order, complete once `pictures` is exhausted.
     """
     vectors = model.pictures(pictures)  # (n, d)
@@ -208,10 +209,11 @@ def embed(
             yield {
                 "document_id": document.id,
                 "position": image.position,
+                "sha256": image.sha256,
                 "vector": vector.tolist(),
                 "text_positions": [text.position for text in document.texts],
                 "cosines": np.round(cosines, 4).tolist(),
-                "unknown_words": round(float(unknown[start:end].mean()), 4) if end > start else 0.0,
+                "unknown_words": np.round(unknown[start:end], 4).tolist(),
             }
 
 
@@ -234,7 +236,7 @@ def image_cells(document: Document, rows: dict[int, Row], model: str) -> list[Ce
     cells = []
     for image in document.images:
         row = rows[image.position]
-        cosines = dict(zip(row["text_positions"], row["cosines"], strict=True))
+        cosines = _of_kept_texts(document, row, "cosines")
         mine = own_text(document, image)
         own = [cosines[position] for position in mine if position in cosines]
         others = [value for position, value in cosines.items() if position not in mine]
@@ -248,16 +250,32 @@ def document_cells(document: Document, rows: dict[int, Row], own: Sequence[Cell]
     """Aggregates over the pictures that are still kept. own: their `alignment.own` cells."""
     kept = {image.position for image in document.images}
     values = [item.value for item in own if item.name == "alignment.own" and item.position in kept and item.value is not None]
-    unknown = [row["unknown_words"] for position, row in rows.items() if position in kept]
+    row = next((row for position, row in rows.items() if position in kept), None)
+    unknown = list(_of_kept_texts(document, row, "unknown_words").values()) if row else []
     cells = [
         cell("alignment.mean", float(np.mean(values)) if values else math.nan, model=model),
         cell("alignment.min", min(values, default=math.nan), model=model),
-        cell("alignment.unknown_words", unknown[0] if unknown else math.nan, model=model),
+        cell("alignment.unknown_words", float(np.mean(unknown)) if unknown else math.nan, model=model),
     ]
     if share_above is not None:
         share = float(np.mean([value >= share_above for value in values])) if values else math.nan
         cells.append(cell("alignment.share", share, model=model))
     return cells
+
+
+def _of_kept_texts(document: Document, row: Row, name: str) -> dict[int, float]:
+    """position -> value of a row's list that is parallel to its texts, for texts that still stand (captions go with their picture)."""
+    kept = {text.position for text in document.texts}
+    return {position: value for position, value in zip(row["text_positions"], row[name], strict=True) if position in kept}
+
+
+def published_sha256(name: str) -> str | None:
+    """sha256 of the checkpoint that clip fetched for a published name into its own cache; None when it is not there."""
+    path = Path("~/.cache/clip").expanduser() / f"{name.replace('/', '-')}.pt"
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:

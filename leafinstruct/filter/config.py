@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from leafinstruct.filter.scores import MODEL_FAMILIES, SCORES, Score
+from leafinstruct.filter.scores import MODEL_FAMILIES, PASSES, SCORES, Score
 
 
 class _Section(BaseModel):
@@ -19,9 +19,9 @@ class Rule(_Section):
 
     score: str
     """`<family>.<name>` of a declared score."""
-    min: float | None = None
+    min: float | None = Field(default=None, allow_inf_nan=False)
     """Smallest value that passes."""
-    max: float | None = None
+    max: float | None = Field(default=None, allow_inf_nan=False)
     """Largest value that passes."""
     model: str | None = None
     """The model that the bound was set for; required for alignment, coherence, judge and rules, whose scales differ by model."""
@@ -105,3 +105,13 @@ class FilterConfig(_Section):
     pictures: PictureConfig = PictureConfig()
     alignment: AlignmentConfig = AlignmentConfig()
     judge: JudgeConfig = JudgeConfig()
+
+    @model_validator(mode="after")
+    def _scored(self) -> FilterConfig:
+        """No rule over a score that this section switches off."""
+        for index, rule in enumerate(self.rules):
+            if rule.score == "alignment.share" and self.alignment.share_above is None:
+                raise ValueError(f"rules[{index}] is over alignment.share, which needs alignment.share_above")
+            if rule.declared.turn == PASSES.index("judge") and not self.judge.enabled:
+                raise ValueError(f"rules[{index}] is over {rule.score}, but judge.enabled is false")
+        return self

@@ -37,6 +37,7 @@ def within(document: Document) -> list[Cell]:
 def text_digest(document: Document) -> str:
     """Digest of the text, case, white space and punctuation aside, so that a re-typeset copy is the same text."""
     words = _SPACE_AND_PUNCTUATION.sub(" ", " ".join(text.text for text in document.texts)).strip().lower()
+    words = words or f"\0{document.id}"  # documents without words are not copies of each other
     return hashlib.sha256(words.encode()).hexdigest()[:24]
 
 

@@ -1,8 +1,9 @@
 """Pictures of living documents: reference -> bytes and measurements, in the part's picture file.
 
-Only pictures of documents that the text rules left alive are read, each reference once in the life of a run: rows that stand are carried
-over when a loosened rule brings more documents to life. Bytes are kept as they came; decoding is for measuring only and happens on at most
-256 px (JPEG decodes at reduced size for it). Bad bytes are a reason, not an exception. Cost: 1-3 ms a picture of 1 megapixel.
+Only pictures of documents that the text rules left alive are read, each reference once while its file stays as it was (size and time): rows
+that stand are carried over when a loosened rule brings more documents to life. Bytes are kept as they came and streamed, never held for a
+whole part; decoding is for measuring only and happens on at most 256 px. Bad bytes are a reason, not an exception.
+Cost: 1-3 ms a picture of 1 megapixel.
 """
 
 from __future__ import annotations
@@ -35,17 +36,28 @@ def materialise(wanted: Iterable[tuple[Ref, Path]], standing: Path, max_pixels: 
 
     wanted: (reference, root of its source). standing: the part's picture file, may be missing. counts: `pictures_read`, `pictures_failed`.
     """
-    old = {row["ref"]: row["state"] for row in table.read(standing, ["ref", "state"])} if standing.exists() else {}
-    reusable = {ref for ref, state in old.items() if state == "ok"}
     needed = {str(ref): (ref, root) for ref, root in wanted}
-    if standing.exists():  # bytes are streamed, never held for a whole part
-        yield from (row for row in table.read(standing) if row["ref"] in reusable)
+    reused: set[str] = set()
+    for row in table.read(standing) if standing.exists() else ():
+        here = needed.get(row["ref"])
+        if row["state"] == "ok" and (here is None or row["stamp"] == stamp(*here)):
+            reused.add(row["ref"])
+            yield row
     for name, (ref, root) in needed.items():
-        if name not in reusable:
+        if name not in reused:
             counts["pictures_read"] += 1
-            row = _row(name, fetch(ref, root), max_pixels)
+            row = {**_row(name, fetch(ref, root), max_pixels), "stamp": stamp(ref, root)}
             counts["pictures_failed"] += row["state"] == "failed"
             yield row
+
+
+def stamp(ref: Ref, root: Path) -> str:
+    """Size and modification time of a reference's file, empty where there is none: what tells that a picture may have changed."""
+    try:
+        found = (root / (ref.file or "")).stat()
+    except (OSError, ValueError):
+        return ""
+    return f"{found.st_size} {found.st_mtime_ns}"
 
 
 def cells(image: Image, row: Mapping[str, Any]) -> list[Cell]:

@@ -11,13 +11,14 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image as Pil
 
-from leafinstruct.artifact import Artifact, writing
+from leafinstruct.artifact import Artifact, digest, writing
 from leafinstruct.engine.base import Part
 from leafinstruct.filter import alignment, coherence, duplicate, judge, materialise, text
 from leafinstruct.filter.config import FilterConfig, Rule
@@ -28,9 +29,17 @@ from leafinstruct.llm.prompt import Prompt
 from leafinstruct.pictures.decode import Undecodable, decode
 from leafinstruct.pictures.send import all_as_sent
 from leafinstruct.records import table
-from leafinstruct.records.document import Document, Ref
+from leafinstruct.records.document import Document, Image, Ref
 from leafinstruct.records.example import Cell
 from leafinstruct.records.table import Row
+
+CODE = 2
+"""Raised when the same documents and settings give other scores or verdicts than before."""
+
+
+def libraries() -> dict[str, str]:
+    """Versions that can move a score or a byte."""
+    return {name: version(name) for name in ("clip-anytorch", "torch", "pillow", "pyarrow")}
 
 
 @dataclass(frozen=True)
@@ -84,15 +93,18 @@ def trial_of(document: Document, settings: FilterSettings, evidence: Evidence) -
 def look(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> dict[str, Any]:
     """Task: text scores, pictures of living documents, embeddings; writes pictures-, embeddings-, keys-. payload: key of keys-."""
     started = time.perf_counter()
+    out.file("keys", part.name).unlink(missing_ok=True)  # first, so that a kill never leaves old keys over new evidence
     counts: Counter[str] = Counter()
     documents = list(table.documents(inputs.file("documents", part.name)))
     living = [document for document in documents if trial_of(document, settings, Evidence()).alive]
     pictures = _materialise(settings, inputs, out, part, living, counts)
     trials = [trial_of(document, settings, Evidence(pictures=pictures)) for document in living]
-    _embed(settings, inputs, out, part, [trial.document for trial in trials if trial.alive], counts)
+    pairs = [(document, trial.document.images) for document, trial in zip(living, trials, strict=True) if trial.alive]
+    _embed(settings, inputs, out, part, pairs, counts)
     evidence = Evidence(pictures=pictures, embeddings=embeddings_of(out, part))
     trials = [trial_of(document, settings, evidence) for document in living]
-    key = "" if counts["pictures_failed"] else part.payload  # what failed is tried again whenever filter runs
+    seen = digest([(ref, row["sha256"], row["stamp"]) for ref, row in sorted(pictures.items())])
+    key = "" if counts["pictures_failed"] else f"{part.payload} {seen}"  # what failed is tried again whenever filter runs
     with writing(out.file("keys", part.name)) as temporary:
         table.write(temporary, (duplicate.key_row(trial.document) for trial in trials if trial.alive), table.KEYS, key)
     return {"counts": {"documents": len(documents), **counts}, "seconds": time.perf_counter() - started}
@@ -103,11 +115,11 @@ async def ask(settings: FilterSettings, inputs: Artifact, out: Artifact, client:
     evidence = evidence_of(out, part, judged=False)
     trials = [trial_of(document, settings, evidence) for document in table.documents(inputs.file("documents", part.name))]
     living = [trial.document for trial in trials if trial.alive]
-    shown = {image.sha256 or "" for document in living for image in document.images[: settings.config.judge.max_pictures]}
+    offline = settings.llm.provider == "offline"  # written rules are shown the places of pictures, not the pictures
+    shown = set() if offline else {image.sha256 or "" for page in living for image in page.images[: settings.config.judge.max_pictures]}
     pictures = all_as_sent(_bytes(out, part, shown), settings.config.judge.picture_px)
     requests = [judge.request(document, pictures, settings.config.judge, settings.prompt) for document in living]
     answers = await asyncio.gather(*(client.ask(request) for request in requests))
-    offline = settings.llm.provider == "offline"
     cells = [(document.id, item) for document, answer in zip(living, answers, strict=True) for item in judge.cells(answer, offline)]
     failed = sum(answer.retryable for answer in answers)
     with writing(out.file("judged", part.name)) as temporary:
@@ -120,6 +132,7 @@ async def ask(settings: FilterSettings, inputs: Artifact, out: Artifact, client:
 def decide(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> dict[str, Any]:
     """Task: replay all trials with all evidence; writes documents-, dropped-, scores- and the part's report. payload: the part's key."""
     started = time.perf_counter()
+    out.open(part.name)
     evidence = evidence_of(out, part, judged=settings.config.judge.enabled)
     trials = [trial_of(document, settings, evidence) for document in table.documents(inputs.file("documents", part.name))]
     kept, dropped = [trial for trial in trials if trial.alive], [trial for trial in trials if not trial.alive]
@@ -141,6 +154,7 @@ def decide(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part
         },
         "reasons": Counter(trial.verdicts[0].rule for trial in dropped),
         "picture_reasons": Counter(drop.rule for trial in trials for drop in trial.image_drops),
+        "failed": [{"id": trial.document.id, "rule": trial.verdicts[0].rule} for trial in dropped if _failed(trial)],
         "seconds": time.perf_counter() - started,
     }
     return out.commit(part.name, part.payload, report, [out.file(kind, part.name) for kind, _, _ in tables])
@@ -180,11 +194,12 @@ def _materialise(
     """Write pictures- and return its rows without the bytes."""
     record = inputs.record
     assert record is not None, "ingest is done"
+    root = inputs.path.resolve()  # the roots lead out of it by `..`, which a symbolic link would send elsewhere
     wanted: list[tuple[Ref, Path]] = [
-        (image.ref, inputs.path / record["roots"][document.source]) for document in living for image in document.images
+        (image.ref, root / record["roots"][document.source]) for document in living for image in document.images
     ]
     path = out.file("pictures", part.name)
-    key = inputs.file_digest("documents", part.name)
+    key = digest([CODE, inputs.file_digest("documents", part.name), settings.config.pictures.max_pixels, version("pillow")])
     standing = path if table.key_of(path) == key else path.with_name("none")
     with writing(path) as temporary:
         rows = materialise.materialise(wanted, standing, settings.config.pictures.max_pixels, counts)
@@ -192,13 +207,23 @@ def _materialise(
     return _picture_facts(out, part)
 
 
-def _embed(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part, living: Sequence[Document], counts: Counter[str]) -> None:
-    """Write embeddings-: rows that stand for these weights and documents are kept, missing ones computed."""
+def _embed(
+    settings: FilterSettings,
+    inputs: Artifact,
+    out: Artifact,
+    part: Part,
+    living: Sequence[tuple[Document, Sequence[Image]]],
+    counts: Counter[str],
+) -> None:
+    """Write embeddings-: rows that stand for these weights, documents and picture bytes are kept, missing ones computed."""
     path = out.file("embeddings", part.name)
-    key = f"{inputs.file_digest('documents', part.name)} {settings.weights.sha256 or settings.weights.name} {settings.config.alignment.batch_size}"
+    weights = settings.weights.sha256 or settings.weights.name
+    key = digest([CODE, inputs.file_digest("documents", part.name), weights, settings.config.alignment.batch_size, libraries()])
+    current = {(document.id, image.position): image.sha256 for document, images in living for image in images}
     standing = list(table.read(path)) if table.key_of(path) == key else []
+    standing = [row for row in standing if current.get((row["document_id"], row["position"]), row["sha256"]) == row["sha256"]]
     have = {(row["document_id"], row["position"]) for row in standing}
-    missing = [(document, [image for image in document.images if (document.id, image.position) not in have]) for document in living]
+    missing = [(document, [image for image in images if (document.id, image.position) not in have]) for document, images in living]
     missing = [(document, images) for document, images in missing if images]
     names = sorted({image.sha256 or "" for _, images in missing for image in images})
     rows: list[Row] = []
@@ -228,8 +253,7 @@ def _bytes(out: Artifact, part: Part, names: set[str]) -> dict[str, bytes]:
 
 def _aggregates(document: Document, matrix: dict[int, Row], own: Sequence[Cell], settings: FilterSettings) -> list[Cell]:
     model = settings.weights.label
-    vectors = np.asarray([matrix[image.position]["vector"] for image in document.images], np.float32)
-    vectors = vectors.reshape(len(document.images), -1)  # (n, d)
+    vectors = np.asarray([matrix[image.position]["vector"] for image in document.images] or np.zeros((0, 1)), np.float32)  # (n, d)
     share_above = settings.config.alignment.share_above
     return [*alignment.document_cells(document, matrix, own, share_above, model), *coherence.scores(vectors, model)]
 

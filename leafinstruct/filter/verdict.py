@@ -41,7 +41,7 @@ def judge(rule: Rule, cell: Cell | None) -> Drop | None:
     if cell is None:
         return Drop(rule.score, None, _bound(rule), "not_scored")
     if cell.value is None or math.isnan(cell.value):
-        return Drop(rule.score, None, _bound(rule), cell.detail or cell.state, cell.position, cell.detail)
+        return Drop(rule.score, None, _bound(rule), cell.state, cell.position, cell.detail)
     if rule.min is not None and cell.value < rule.min:
         return Drop(rule.score, cell.value, rule.min, cell.state, cell.position, cell.detail)
     if rule.max is not None and cell.value > rule.max:
@@ -74,6 +74,10 @@ class Trial:
             return
         fresh = list(cells)
         self.cells += fresh
+        failed = next((cell for cell in fresh if cell.state == "failed"), None)
+        if failed is not None:  # no verdict, whatever the rules: nobody knows what it would have been
+            self.verdicts.append(Drop(failed.name, None, None, failed.state, failed.position, failed.detail))
+            return
         for rule in self._rules_over({(SCORES[cell.name].family, SCORES[cell.name].level) for cell in fresh}):
             if rule.declared.level == "document":
                 self._judge_document(rule, fresh)
@@ -98,7 +102,7 @@ class Trial:
     def _rules_over(self, kinds: set[tuple[str, Level]]) -> list[Rule]:
         """The rules over these (family, level) pairs; readable first, since a picture that cannot be read has no other score."""
         rules = [rule for rule in self.rules if (rule.declared.family, rule.declared.level) in kinds]
-        if ("picture", "image") in kinds and not any(rule.score == _DECODED.score for rule in rules):
+        if ("picture", "image") in kinds:
             rules.append(_DECODED)  # no picture at all, with or without a rule
         return sorted(rules, key=lambda rule: rule.score != _DECODED.score)
 

@@ -18,12 +18,13 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from leafinstruct.artifact import Artifact, Fingerprint, digest, save, writing
+from leafinstruct.artifact import Artifact, Fingerprint, digest, file_sha256, save, writing
 from leafinstruct.engine.base import Engine, Needs, Part
 from leafinstruct.errors import RecipeError, SourceError
 from leafinstruct.ingest import html, mmc4, warc
@@ -36,6 +37,9 @@ from leafinstruct.sketchbook import write as sketchbook
 
 CODE = 1
 """Raised when the same input gives other documents than before."""
+
+LIBRARIES = ("selectolax", "fastwarc", "resiliparse")
+"""Libraries whose version can change what is read."""
 
 SKETCHBOOK = 1
 """Raised when the embedded corpus is drawn otherwise for the same settings."""
@@ -55,12 +59,13 @@ class IngestSettings:
 
 @dataclass(frozen=True)
 class Unit:
-    """A part's payload: what to read, and how many documents of it at most (None: all)."""
+    """A part's payload: what to read, how many documents of it at most (None: all), and which of its files this part hashes for the record."""
 
     source: FileSource
     span: Span
     key: str
     cap: int | None = None
+    hashes: tuple[str, ...] = ()
 
 
 def fingerprint(settings: IngestSettings, inputs: Artifact | None, out: Artifact, engine: Engine) -> Fingerprint:
@@ -75,7 +80,13 @@ def fingerprint(settings: IngestSettings, inputs: Artifact | None, out: Artifact
         "sources": [source.model_dump(exclude={"path", "pictures"}) for source in settings.config.sources],
         "truncated": settings.config.truncated,
         "roots": roots(settings, out),
-        "inputs": {part.name: part.payload.key for part in units},
+        "libraries": {name: version(name) for name in LIBRARIES},
+        "files": {
+            f"{part.payload.source.name}/{file}": _state(settings, part.payload.source, file)
+            for part in units
+            for file in part.payload.hashes
+        },
+        "parts": digest([(part.name, part.payload.key) for part in units]),
     }
 
 
@@ -91,28 +102,38 @@ def run(settings: IngestSettings, inputs: Artifact | None, out: Artifact, engine
     totals = out.totals()
     if not totals.counts["documents"]:
         raise SourceError(f"no document could be read: {_reasons(totals.reasons)}; `leaf status --json` lists the records")
-    return {"roots": roots(settings, out)}
+    sources = {file: sha for report in out.reports() for file, sha in report["sources"].items()}
+    return {"roots": roots(settings, out), "sources": dict(sorted(sources.items()))}
 
 
 def plan(settings: IngestSettings, out: Artifact) -> list[Part]:
     """Every span of every source, as parts. Raises SourceError when a source is missing, unreadable or empty."""
     parts = []
     sources = list(_file_sources(settings, out))
-    share = None if settings.limit is None else -(-settings.limit // len(sources))
-    for source in sources:
-        left = share
+    for source, share in zip(sources, _shares(settings.limit, len(sources)), strict=True):
+        left, seen = share, set[str]()
         for span in READERS[source.kind].plan(source, settings.part_size, _cache(out)):
             if left == 0:
                 break
-            cap = None if left is None else min(left, settings.part_size)
+            cap = None if left is None else min(left, span.stop - span.start)
             left = None if left is None or cap is None else left - cap
-            parts.append(Part(f"{source.name}-{span.name}", Unit(source, span, _key(source, span, cap), cap)))
+            fresh = tuple(file for file in span.files if file not in seen)
+            seen.update(span.files)
+            parts.append(Part(f"{source.name}-{span.name}", Unit(source, span, _key(settings, source, span, cap), cap, fresh)))
     return parts
+
+
+def _shares(limit: int | None, sources: int) -> list[int | None]:
+    """--limit N spread over the sources: N // sources each, one more for the first N % sources."""
+    if limit is None:
+        return [None] * sources
+    return [limit // sources + (index < limit % sources) for index in range(sources)]
 
 
 def read_part(out: Artifact, part: Part) -> dict[str, Any]:
     """Task: read one span, write its documents, report what could not be read."""
     started = time.perf_counter()
+    out.open(part.name)
     unit: Unit = part.payload
     counts: Counter[str] = Counter()
     rejected: list[dict[str, Any]] = []
@@ -121,7 +142,14 @@ def read_part(out: Artifact, part: Part) -> dict[str, Any]:
         rows = (table.document_row(document) for document in _documents(unit, _cache(out), counts, rejected))
         table.write(temporary, rows, table.DOCUMENTS)
     reasons = Counter(item["reason"] for item in rejected)
-    report = {"counts": counts, "reasons": reasons, "rejected": rejected, "seconds": time.perf_counter() - started}
+    root = READERS[unit.source.kind].root_of(unit.source)
+    report = {
+        "counts": counts,
+        "reasons": reasons,
+        "rejected": rejected,
+        "sources": {f"{unit.source.name}/{file}": file_sha256(root / file) for file in unit.hashes},
+        "seconds": time.perf_counter() - started,
+    }
     return out.commit(part.name, unit.key, report, [path])
 
 
@@ -170,7 +198,8 @@ def _records(unit: Unit) -> int:
 
 def roots(settings: IngestSettings, out: Artifact) -> dict[str, str]:
     """Source name -> the folder that its documents' files are relative to, itself relative to the artifact, so that a project can move."""
-    return {source.name: os.path.relpath(READERS[source.kind].root_of(source), out.path) for source in _file_sources(settings, out)}
+    here = out.path.resolve()
+    return {source.name: os.path.relpath(READERS[source.kind].root_of(source).resolve(), here) for source in _file_sources(settings, out)}
 
 
 def write_sketchbook(settings: IngestSettings, out: Artifact, engine: Engine) -> None:
@@ -237,13 +266,17 @@ def _documents(unit: Unit, cache: Path, counts: Counter[str], rejected: list[dic
         yield item
 
 
-def _key(source: FileSource, span: Span, cap: int | None) -> str:
-    """A part's key: reader settings, span, and size and time of its files (the embedded corpus: size only, since it is drawn anew)."""
-    root = READERS[source.kind].root_of(source)
-    stats = [(root / file).stat() for file in span.files]
-    drawn = (root / "complete.json").exists()
-    files = [(file, stat.st_size, 0 if drawn else stat.st_mtime_ns) for file, stat in zip(span.files, stats, strict=True)]
-    return digest([CODE, source.model_dump(exclude={"path", "pictures"}), span.start, span.stop, files, cap])
+def _key(settings: IngestSettings, source: FileSource, span: Span, cap: int | None) -> str:
+    """A part's key: reader, its settings and libraries, span, and the state of its files."""
+    reader = [source.model_dump(exclude={"path", "pictures"}), {name: version(name) for name in LIBRARIES}]
+    return digest([CODE, reader, span.start, span.stop, [(file, _state(settings, source, file)) for file in span.files], cap])
+
+
+def _state(settings: IngestSettings, source: FileSource, file: str) -> str:
+    """Size and time of a source file; of the embedded corpus the size alone, since drawing it again gives the same bytes at another time."""
+    stat = (READERS[source.kind].root_of(source) / file).stat()
+    drawn = any(isinstance(item, SketchbookSource) and item.name == source.name for item in settings.config.sources)
+    return str(stat.st_size) if drawn else f"{stat.st_size} {stat.st_mtime_ns}"
 
 
 def _cache(out: Artifact) -> Path:

@@ -23,6 +23,9 @@ from leafinstruct.records.example import Cell, Example, Turn
 
 Row = dict[str, Any]
 
+ROWS_A_GROUP, BYTES_A_GROUP = 512, 32_000_000
+"""A row group ends at whichever comes first; bytes count picture bytes alone."""
+
 _REF = pa.struct([("file", pa.string()), ("offset", pa.int64()), ("length", pa.int64()), ("url", pa.string()), ("time", pa.float64())])
 _IMAGE_FIELDS: list[tuple[str, pa.DataType]] = [
     ("ref", _REF),
@@ -88,6 +91,7 @@ SCORES = pa.schema([("document_id", pa.string()), *_CELL])
 PICTURES = pa.schema(
     [
         ("ref", pa.string()),
+        ("stamp", pa.string()),
         ("state", pa.string()),
         ("reason", pa.string()),
         ("sha256", pa.string()),
@@ -98,19 +102,21 @@ PICTURES = pa.schema(
         ("bytes", pa.binary()),
     ]
 )
-"""filter/pictures-*: one row a reference, with what was measured on the decoded picture."""
+"""filter/pictures-*: one row a reference, with size and time of its file when it was read, and what was measured on the decoded picture."""
 
 EMBEDDINGS = pa.schema(
     [
         ("document_id", pa.string()),
         ("position", pa.int32()),
+        ("sha256", pa.string()),
         ("vector", pa.list_(pa.float32())),
         ("text_positions", pa.list_(pa.int32())),
         ("cosines", pa.list_(pa.float32())),
-        ("unknown_words", pa.float64()),
+        ("unknown_words", pa.list_(pa.float32())),
     ]
 )
-"""filter/embeddings-*: one row a picture: its unit vector, and its row of the document's image x segment matrix of cosines."""
+"""filter/embeddings-*: one row a picture: its unit vector, its row of the document's image x segment matrix of cosines, and of each of those
+texts the share of tokens that the model never saw."""
 
 KEYS = pa.schema([("document_id", pa.string()), ("text", pa.string()), ("pictures", pa.list_(pa.string()))])
 """filter/keys-*: of each document alive after alignment, digest of its normalised text and of its pictures."""
@@ -139,29 +145,45 @@ EXAMPLES = pa.schema(
 def write(path: Path, rows: Iterable[Row], schema: pa.Schema, key: str = "") -> None:
     """Write rows to a Parquet file at `path` (the caller makes it atomic); `key` is kept in the file's metadata for `key_of`.
 
-    Raises SchemaError when a row does not fit.
+    Streams: at most one row group (512 rows, or 32 MB of picture bytes) is held. Raises SchemaError when a row does not fit.
     """
-    try:
-        table = pa.Table.from_pylist(list(rows), schema=schema.with_metadata({"leafinstruct.key": key}))
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise SchemaError(f"{path.name}: a row does not fit its table: {error}") from error
+    schema = schema.with_metadata({"leafinstruct.key": key})
     binary = [field.name for field in schema if pa.types.is_binary(field.type)]
     plain = [field.name for field in schema if field.name not in binary]
-    pq.write_table(table, path, compression="zstd", use_dictionary=plain, write_statistics=plain, row_group_size=512)
+    try:
+        with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=plain, write_statistics=plain) as file:
+            for group in _groups(rows, binary):
+                file.write_table(pa.Table.from_pylist(group, schema=schema), row_group_size=len(group))
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise SchemaError(f"{path.name}: a row does not fit its table: {error}") from error
+
+
+def _groups(rows: Iterable[Row], binary: Sequence[str]) -> Iterator[list[Row]]:
+    group: list[Row] = []
+    size = 0
+    for row in rows:
+        group.append(row)
+        size += sum(len(row.get(name) or b"") for name in binary)
+        if len(group) == ROWS_A_GROUP or size >= BYTES_A_GROUP:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
 
 
 def read(path: Path, columns: Sequence[str] | None = None) -> Iterator[Row]:
     """Stream the rows of a Parquet file, one row group in memory at a time."""
     with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=256, columns=list(columns) if columns else None):
+        for batch in file.iter_batches(batch_size=64, columns=list(columns) if columns else None):
             yield from batch.to_pylist()
 
 
 def key_of(path: Path) -> str | None:
-    """The key that `write` stored, None when the file does not exist."""
-    if not path.exists():
+    """The key that `write` stored, None when the file does not exist or is not a whole one."""
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except (FileNotFoundError, pa.ArrowInvalid):
         return None
-    metadata = pq.read_schema(path).metadata or {}
     return str(metadata.get(b"leafinstruct.key", b"").decode())
 
 

@@ -146,7 +146,8 @@ def by_templates(document: Document, task: Task) -> dict[str, Any]:
     first, second = cut.steps
     change = change_of(second)
     shown = [segment for segment in second if not (isinstance(segment, Text) and segment.kind != "caption")]
-    return _answer(ask.format(change=change or title), [*cut.opening, *first], shown, numbers)
+    heading = [Text(-1, cut.title, "heading")] if cut.title else []  # the instruction holds the change instead
+    return _answer(ask.format(change=change or title), [*heading, *cut.opening, *first], shown, numbers)
 
 
 def as_text(segment: Text) -> str:
@@ -185,8 +186,8 @@ def _flat(steps: Sequence[Sequence[Segment]]) -> list[Segment]:
 
 def _first_words(document: Document) -> str:
     text = document.texts[0].text if document.texts else "this"
-    words = text.split()
-    return " ".join(words[:12]) + ("…" if len(words) > 12 else "")
+    start = " ".join(text.split()[:12])[:120]  # characters too: not every script puts spaces between words
+    return start + ("…" if len(start) < len(text) else "")
 
 
 def _draw(text: str) -> int:

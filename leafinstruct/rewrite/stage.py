@@ -86,7 +86,8 @@ def run(settings: RewriteSettings, inputs: Artifact, out: Artifact, engine: Engi
     if not totals.counts["examples"]:
         why = ", ".join(f"{count:,} x {reason}" for reason, count in totals.reasons.most_common())
         raise LeafInstructError(f"no document became an example: {why or 'there was none'}; see rewrite.tasks and rewrite.mode")
-    return {"models": {"rewrite": settings.model}, "prompts": {settings.prompt.name: settings.prompt.sha256}}
+    kept = settings.config.mode == "keep"
+    return {"models": {"rewrite": settings.model}, "prompts": {} if kept else {settings.prompt.name: settings.prompt.sha256}}
 
 
 def estimate(settings: RewriteSettings, sample: Sequence[tuple[Document, Mapping[str, bytes]]]) -> float:
@@ -105,12 +106,14 @@ def estimate(settings: RewriteSettings, sample: Sequence[tuple[Document, Mapping
 async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, client: Client, part: Part) -> dict[str, Any]:
     """Task: the examples of one part; writes examples-, dropped- and the part's report. payload: the part's key."""
     started = time.perf_counter()
+    out.open(part.name)
     documents = list(table.documents(inputs.file("documents", part.name)))
     cells = _cells(inputs, part, {document.id for document in documents})
     if settings.config.mode == "keep":
         outcomes = [_keep(document, settings, cells[document.id]) for document in documents]
     else:
-        shown = {image.sha256 or "" for document in documents for image in document.images}
+        offline = settings.llm.provider == "offline"  # templates need the places of pictures, not the pictures
+        shown = set() if offline else {image.sha256 or "" for document in documents for image in document.images}
         pictures = all_as_sent(_bytes(inputs, part, shown), settings.config.picture_px)
         outcomes = list(
             await asyncio.gather(*(_rewrite(document, settings, client, pictures, cells[document.id]) for document in documents))

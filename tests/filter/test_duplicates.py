@@ -39,6 +39,10 @@ def test_exactly_one_of_each_text_has_none_before_it_for_any_order_and_partition
     assert len(first) == len(set(texts)) == len({text_of[document] for document in first})
 
 
+def test_documents_without_words_are_no_copies_of_each_other():
+    assert duplicate.text_digest(document("* * *", file="1")) != duplicate.text_digest(document("---", file="2"))
+
+
 def test_shared_pictures_are_a_share():
     one, two = document("x", "!a", "!b", file="1"), document("y", "!a", "!c", file="2")
     verdicts = {

@@ -32,7 +32,7 @@ def test_two_pictures_have_no_sequence_and_the_reason_says_so():
     cell = Cell("coherence.sequence", None, "not_scored", detail="not enough pictures")
     drop = judge(rule, cell)
     assert drop is not None
-    assert (drop.value, drop.threshold, drop.state) == (None, 0.0, "not enough pictures")
+    assert (drop.value, drop.threshold, drop.state, drop.detail) == (None, 0.0, "not_scored", "not enough pictures")
 
 
 def test_a_dropped_picture_takes_its_captions_and_nothing_else_and_positions_stay():
@@ -82,11 +82,11 @@ def test_what_cannot_be_decoded_is_dropped_without_any_rule():
     assert [(drop.rule, drop.position, drop.detail) for drop in found.image_drops] == [("picture.decoded", 1, "truncated: file ends early")]
 
 
-def test_a_failed_score_keeps_its_state_in_the_reason():
-    found = trial("words", "!a", rules=(Rule(score="judge.text_quality", min=3, uncalibrated=True),))
+@pytest.mark.parametrize("rules", [(), (Rule(score="judge.text_quality", min=3, uncalibrated=True),)])
+def test_a_failure_drops_with_its_state_whatever_the_rules(rules):
+    found = trial("words", "!a", rules=rules)
     found.weigh([Cell("judge.text_quality", None, "failed", model="m", detail="connection refused")])
-    assert found.verdicts[0].state == "connection refused"
-    assert found.verdicts[0].value is None
+    assert found.verdicts == [Drop("judge.text_quality", None, None, "failed", None, "connection refused")]
 
 
 def test_the_dead_are_weighed_no_further():
@@ -94,6 +94,18 @@ def test_the_dead_are_weighed_no_further():
     found.weigh([Cell("text.links", 3.0)])
     found.weigh([Cell("picture.decoded", 1.0, position=1)])
     assert [cell.name for cell in found.cells] == ["text.links"]
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"rules": [{"score": "alignment.share", "min": 0.5, "model": "m"}]}, "needs alignment.share_above"),
+        ({"rules": [{"score": "rules.text_quality", "min": 3, "model": "m"}], "judge": {"enabled": False}}, "judge.enabled is false"),
+    ],
+)
+def test_a_rule_over_a_score_that_is_switched_off_is_refused(section, message):
+    with pytest.raises(ValueError, match=message):
+        FilterConfig.model_validate(section)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +117,7 @@ def test_the_dead_are_weighed_no_further():
         ({"score": "text.words", "min": 5, "drop": "image"}, "score of the document"),
         ({"score": "alignment.own", "min": 0.2}, "must name the model"),
         ({"score": "judge.text_quality", "min": 2}, "must name the model"),
+        ({"score": "text.words", "min": float("nan")}, "finite number"),
     ],
 )
 def test_a_wrong_rule_names_its_cure(rule, message):
