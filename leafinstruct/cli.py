@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import sys
 import time
@@ -22,6 +23,7 @@ import typer
 
 from leafinstruct import __version__
 from leafinstruct.errors import LeafInstructError
+from leafinstruct.report.story import printable
 
 if TYPE_CHECKING:
     from leafinstruct.pipeline import OnProgress
@@ -42,37 +44,43 @@ RecipePath = Annotated[
 Changes = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one key of the recipe, e.g. filter.min_images=2.")
 ]
-Limit = Annotated[int | None, typer.Option(min=1, help="At most N documents, in a run of its own (runs/<name>-limit<N>).")]
+Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="At most N documents, in a run of its own (runs/<name>-limit<N>).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 
 
 @app.command()
 def init(folder: Annotated[Path, typer.Argument(help="New folder for recipe.yaml, prompts/ and data_cards/.")]) -> None:
-    """Write a commented recipe that runs as it is, with its prompts and its card."""
+    """Write a recipe that runs as it is, and its prompts."""
     import shutil
 
     from leafinstruct.recipe import packaged
 
-    if folder.exists() and any(folder.iterdir()):
-        raise LeafInstructError(f"{folder}: exists and is not empty; give a new folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(packaged("pipelines") / "start.yaml", folder / "recipe.yaml")
-    for templates in ("prompts", "data_cards"):
-        shutil.copytree(packaged(templates), folder / templates)
-    typer.echo(f"{folder}: recipe.yaml, prompts/, data_cards/\nnext: cd {folder} && leaf build")
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            raise LeafInstructError(f"{folder}: exists and is not empty; give a new folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(packaged("pipelines") / "start.yaml", folder / "recipe.yaml")
+        for templates in ("prompts", "data_cards"):
+            shutil.copytree(packaged(templates), folder / templates)
+    except OSError as error:
+        reason = error.strerror or "a file in it cannot be written"
+        raise LeafInstructError(f"{folder}: cannot be made a folder of recipes: {reason}; give a new folder where you may write") from error
+    typer.echo(f"{printable(folder)}: recipe.yaml, prompts/, data_cards/\nnext: cd {printable(shlex.quote(str(folder)))} && leaf build")
 
 
 @app.command()
 def build(
     recipe: RecipePath = None,
     stage: Annotated[
-        str | None, typer.Option(help="Run what is missing up to and including this stage: ingest, filter, rewrite, shard.")
+        str | None, typer.Option(metavar="STAGE", help="Run what is missing up to and including it: ingest, filter, rewrite, shard.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default one a core.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes; default one a core.")] = None,
     limit: Limit = None,
-    rebuild: Annotated[bool, typer.Option(help="Forget what stands and build anew; answers of a language model are kept.")] = False,
-    retry_failed: Annotated[bool, typer.Option(help="Try again what failed in finished stages.")] = False,
-    dry_run: Annotated[bool, typer.Option(help="Say what it would take, and make nothing.")] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Forget what stands and build anew; answers of a language model are kept.")
+    ] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try again what failed in finished stages.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would take, and make nothing.")] = False,
     changes: Changes = None,
     as_json: AsJson = False,
 ) -> None:
@@ -90,7 +98,7 @@ def build(
             return
         started = time.monotonic()
         with _progress() as on_progress:
-            outcomes = list(run(loaded, engine, on_progress, stage or STAGES[-1], rebuild, retry_failed))
+            outcomes = list(run(loaded, engine, _stopping(on_progress), stage or STAGES[-1], rebuild, retry_failed))
     for outcome in outcomes:
         if outcome.changes:
             _note(
@@ -98,34 +106,45 @@ def build(
             )
     if all(outcome.stood for outcome in outcomes):
         _note(f"nothing to do: {loaded.directory} is up to date")
-    _show_status(loaded, as_json, time.monotonic() - started)
+    _show_status(loaded, _again(recipe, changes, limit), as_json, time.monotonic() - started)
 
 
 @app.command()
 def status(recipe: RecipePath = None, limit: Limit = None, changes: Changes = None, as_json: AsJson = False) -> None:
     """Show what is done, what is missing, and the funnel."""
-    _show_status(_load(recipe, changes, limit), as_json)
+    _show_status(_load(recipe, changes, limit), _again(recipe, changes, limit), as_json)
 
 
 @app.command()
 def explain(
-    record: Annotated[str, typer.Argument(metavar="ID", help="Id of a document or an example, kept or dropped.")],
+    record: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="Id of a document or an example, kept or dropped; a file, or 'file locator', that ingest rejected."
+        ),
+    ],
     recipe: RecipePath = None,
     limit: Limit = None,
     changes: Changes = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell the story of one record: source, scores, rules, rewriting, shard."""
+    """Tell the story of one record, kept or lost."""
     from leafinstruct.pipeline import artifacts
-    from leafinstruct.report.lineage import explain as tell
+    from leafinstruct.report import lineage, story
 
     loaded = _load(recipe, changes, limit)
-    story = tell(artifacts(loaded), record)
-    if story is None:
+    told = lineage.explain(artifacts(loaded), record)
+    lost = [] if told else lineage.rejected(artifacts(loaded)["ingest"], record)
+    if told is None and not lost:
         raise LeafInstructError(
-            f"{record}: no document or example of {loaded.directory} has this id; ids stand in the shards' columns id and document_id"
+            f"{record}: no document or example of {loaded.directory} has this id, and ingest rejected no file or `file locator` of this name; "
+            "ids stand in the shards' columns id and document_id"
         )
-    typer.echo(json.dumps(story, ensure_ascii=False, indent=1) if as_json else "\n".join(_story_lines(story)))
+    if as_json:
+        _answer(told or {"rejected": lost})
+        return
+    for line in story.story(told) if told else story.losses(lost):
+        typer.echo(line)
 
 
 def _version(wanted: bool) -> None:
@@ -143,9 +162,12 @@ class _Interrupted(BaseException):
     """Ctrl-C or a termination signal; no Exception, so that nothing on the way takes it for a failure of its own."""
 
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
 def main() -> None:
     """Entry point of `leaf`. Typer exits with 0 and 2 by itself."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _SIGNALS:
         signal.signal(number, _interrupt)
     try:
         app()
@@ -159,6 +181,9 @@ def main() -> None:
 
 
 def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001 - the signal module's signature
+    """Stop once: a second signal in the middle of tidying up would leave workers that nobody waits for."""
+    for other in _SIGNALS:
+        signal.signal(other, signal.SIG_IGN)
     raise _Interrupted
 
 
@@ -166,6 +191,12 @@ def _load(recipe: Path | None, changes: list[str] | None, limit: int | None) -> 
     from leafinstruct.recipe import load, locate
 
     return load(locate(recipe, os.environ.get("LEAF_RECIPE")), tuple(changes or ()), limit)
+
+
+def _again(recipe: Path | None, changes: list[str] | None, limit: int | None) -> str:
+    """The command that builds what was asked about, ready to paste."""
+    options = [*([str(recipe)] if recipe else []), *(["--limit", str(limit)] if limit else [])]
+    return shlex.join(["leaf", "build", *options, *(word for change in changes or () for word in ("--set", change))])
 
 
 @contextmanager
@@ -200,6 +231,17 @@ def _progress() -> Iterator[OnProgress]:
         yield show
 
 
+def _stopping(on_progress: OnProgress) -> OnProgress:
+    """An event loop swallows what is raised inside one of its callbacks, an interrupt too: the next part that ends then stops the build."""
+
+    def show(stage: str, what: str, done: int, total: int, documents: int) -> None:
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            raise _Interrupted
+        on_progress(stage, what, done, total, documents)
+
+    return show
+
+
 def _plain_progress() -> OnProgress:
     began: dict[tuple[str, str], float] = {}
 
@@ -215,43 +257,42 @@ def _rate(documents: int, seconds: float) -> str:
     return f"{documents / max(seconds, 1e-3):,.0f} docs/s" if documents else ""
 
 
-def _show_status(loaded: Loaded, as_json: bool, seconds: float | None = None) -> None:
+def _show_status(loaded: Loaded, again: str, as_json: bool, seconds: float | None = None) -> None:
+    """again: the command to name as the next one when something is missing. seconds: of a build that just ended."""
     from leafinstruct.pipeline import artifacts
-    from leafinstruct.report.funnel import rows
-    from leafinstruct.report.funnel import status as entries_of
+    from leafinstruct.report import funnel
 
-    entries = entries_of(artifacts(loaded))
+    entries = funnel.status(artifacts(loaded))
     if as_json:
-        typer.echo(json.dumps({"run": str(loaded.directory), "stages": entries}, ensure_ascii=False, indent=1))
+        _answer({"run": str(loaded.directory), "stages": entries})
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=str(loaded.directory), title_justify="left", box=None, pad_edge=False, header_style="bold")
-    table.add_column("")
-    table.add_column("documents", justify="right")
-    table.add_column("pictures", justify="right")
-    for what, documents, pictures in rows(entries):
-        lost = what.startswith("  ")
-        table.add_row(what, documents, pictures, style="dim" if lost else "")
-    console = Console()
-    console.print(table)
-    for entry in entries:
-        if entry["state"] != "done":
-            console.print(f"{entry['stage']}: {entry['state']}", style="yellow")
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(Text(printable(loaded.directory), style="bold"))  # Text, since a path may look like rich's markup
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("", "documents", "pictures"):
+        table.add_column(column, justify="right" if column else "left")
+    for what, documents, pictures in funnel.rows(entries):
+        table.add_row(Text(printable(what)), documents, pictures, style="dim" if what.startswith("  ") else "")
+    if table.row_count:
+        console.print(table)
+    for line in funnel.unfinished(entries, again):
+        console.print(Text(printable(line), style="yellow"))
     shards = entries[-1]
     if shards["state"] == "done":
         size = shards["counts"]["bytes"] / 1e6
-        console.print(
-            f"\n{shards['parts']} shards, {size:,.1f} MB in [bold]{shards['path']}[/]/ (card: README.md)", soft_wrap=True, highlight=False
-        )
+        where = (f"\n{shards['parts']} shards, {size:,.1f} MB in ", (printable(shards["path"]), "bold"), "/ (card: README.md)")
+        console.print(Text.assemble(*where))
     if seconds is not None:
-        console.print(f"{seconds:,.1f} s", style="dim", highlight=False)
+        console.print(f"{seconds:,.1f} s", style="dim")
 
 
 def _show_forecast(expected: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(expected, indent=1))
+        _answer(expected)
         return
     mark = {name: " (estimated)" if name in expected["estimated"] else "" for name in ("documents", "pictures", "requests")}
     dollars = "price unknown (set llm.price)" if expected["dollars"] is None else f"{expected['dollars']:,.4f} dollars{mark['requests']}"
@@ -266,46 +307,11 @@ def _show_forecast(expected: dict[str, Any], as_json: bool) -> None:
         typer.echo(f"estimated from a sample of {expected['sample']} documents")
 
 
-def _story_lines(story: dict[str, Any]) -> Iterator[str]:
-    source = story["source"]
-    yield f"document {story['document']} of source {source['name']}, part {story['part']}"
-    yield f"  {source['file']} {source['locator']}".rstrip()
-    yield f"  url {source['url'] or 'unknown'}, licence {source['license'] or 'unknown'}"
-    for segment in story["segments"]:
-        content = segment.get("text") or segment.get("ref")
-        yield f"  [{segment['position']}] {segment['kind']}: {_short(content)}"
-    verdict = story["filter"]
-    yield f"filter: {verdict['verdict'] if verdict else 'not run yet'}"
-    for drop in verdict["drops"] if verdict else ():
-        place = "document" if drop["position"] is None else f"picture at [{drop['position']}]"
-        yield f"  {place} failed {drop['rule']}: value {drop['value']}, threshold {drop['threshold']} ({drop['detail'] or drop['state']})"
-    for score in story["scores"]:
-        place = "" if score["position"] is None else f" of [{score['position']}]"
-        value = "-" if score["value"] is None else f"{score['value']:g}"
-        state = "" if score["state"] == "ok" else score["state"]
-        yield f"  {score['name']}{place} = {value}  {state} {_short(score['detail'])}".rstrip()
-    yield from _rewrite_lines(story["rewrite"])
-    shard = story["shard"]
-    yield f"shard: {shard['file']}, row {shard['row']}" if shard else "shard: not in one"
-
-
-def _rewrite_lines(rewrite: dict[str, Any] | None) -> Iterator[str]:
-    if rewrite is None:
-        yield "rewrite: nothing"
-        return
-    if rewrite["example"] is None:
-        yield f"rewrite: dropped, {rewrite['drops'][0]['rule']}: {rewrite['drops'][0]['detail']}"
-        return
-    yield f"rewrite: example {rewrite['example']}, task {rewrite['task']}, by {', '.join(item['identity'] for item in rewrite['models'])}"
-    for turn in rewrite["turns"]:
-        yield f"  {turn['role']}: {_short(' '.join(turn['parts']), 300)}"
-
-
-def _short(text: str, limit: int = 140) -> str:
-    """One printable line of at most `limit` characters: page text must not move the cursor or colour the terminal."""
-    line = "".join(character if character.isprintable() else " " for character in text)
-    return line if len(line) <= limit else line[: limit - 1] + "…"
-
-
 def _note(line: str) -> None:
-    typer.echo(f"leaf: {line}", err=True)
+    """One line on stderr; it may quote a file, which must not move the cursor or colour the terminal."""
+    typer.echo(f"leaf: {printable(line)}", err=True)
+
+
+def _answer(value: object) -> None:
+    """JSON in ASCII: a machine reads it the same, and a terminal gets no control character of a file's name or text."""
+    typer.echo(json.dumps(value, indent=1))

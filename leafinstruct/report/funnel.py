@@ -1,6 +1,8 @@
 """The funnel: how many documents and pictures each stage was given and kept, and what each rule removed.
 
 Read from the records and the parts' reports, never from memory, so it says the same after a kill, from another process, a week later.
+
+A stage's state comes from the records alone, without the recipe: whether a changed recipe makes a stage run again is the pipeline's to say.
 """
 
 from __future__ import annotations
@@ -10,20 +12,26 @@ from typing import Any
 
 from leafinstruct.artifact import Artifact
 
+STATES = {
+    "done": "done",
+    "stale": "stale, its input has changed since or is not done",
+    "unfinished": "unfinished, cut short or running now",
+    "missing": "missing",
+}
+"""The states, as a person is told of them."""
+
 
 def status(stages: Mapping[str, Artifact]) -> list[dict[str, Any]]:
-    """One entry a stage: state (`done`, `unfinished`, `missing`), parts, counts, reasons, unreadable records, worker seconds, where it lies."""
+    """One entry a stage: state (one of STATES), parts, counts, reasons, unreadable records, worker seconds, where it lies."""
     return [_entry(stage, artifact) for stage, artifact in stages.items()]
 
 
 def _entry(stage: str, artifact: Artifact) -> dict[str, Any]:
     totals = artifact.totals()
-    done = artifact.record is not None
-    parts = len(artifact.parts())
     return {
         "stage": stage,
-        "state": "done" if done else "unfinished" if parts or artifact.fingerprint else "missing",
-        "parts": parts,
+        "state": state(artifact),
+        "parts": len(artifact.parts()),
         "counts": dict(sorted(totals.counts.items())),
         "reasons": dict(totals.reasons.most_common()),
         "picture_reasons": dict(totals.picture_reasons.most_common()),
@@ -31,6 +39,24 @@ def _entry(stage: str, artifact: Artifact) -> dict[str, Any]:
         "worker_seconds": round(totals.seconds, 2),
         "path": str(artifact.path),
     }
+
+
+def state(artifact: Artifact) -> str:
+    """One of STATES. Reads the records of the stage and of all above it."""
+    record, upstream = artifact.record, artifact.upstream
+    if record is None:
+        return "unfinished" if artifact.fingerprint or artifact.parts() else "missing"
+    if upstream is None:
+        return "done"
+    above = upstream.record
+    current = above is not None and above["output"] == record["fingerprint"]["input"] and state(upstream) == "done"
+    return "done" if current else "stale"
+
+
+def unfinished(entries: list[dict[str, Any]], again: str) -> list[str]:
+    """A line for each stage that is not done, then the command (`again`) that makes them; nothing when all are."""
+    lines = [f"{entry['stage']}: {STATES[entry['state']]}" for entry in entries if entry["state"] != "done"]
+    return [*lines, f"next: {again}"] if lines else []
 
 
 def rows(entries: list[dict[str, Any]]) -> list[tuple[str, str, str]]:

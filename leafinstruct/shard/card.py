@@ -1,11 +1,12 @@
 """The dataset card: a template of data_cards/ filled with what the build really did. Every number comes from the artifacts' records.
 
-Chosen: Jinja2 in its sandbox without autoescape, because the card is Markdown; whatever came from a web page (reasons, hosts) is a count under
-a name of ours, never page text, so nothing hostile is rendered.
+Chosen: Jinja2 in its sandbox without autoescape, because the card is Markdown, which that would not make safe. Nearly everything is a count
+under a name of ours; what a page or a recipe named (licences, sources) passes the filter `cell`, so that a page cannot write the card.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -17,10 +18,20 @@ from leafinstruct.artifact import Artifact, total
 from leafinstruct.errors import RecipeError
 from leafinstruct.records import table
 
+CELL = 80
+"""Characters of a page's text in a cell, before escaping."""
+
+SHOWN = 20
+"""Licences and sources that are named; the rest is one sum."""
+
+_MARKUP = re.compile(r"[\\`*_#|\[\]<>&:@~$]|(?<=www)\.", re.IGNORECASE)
+_ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+
 
 def render(template: str, recipe: str, out: Artifact, rewrite: Artifact, facts: Mapping[str, Any]) -> str:
     """The card's text. Raises RecipeError when the template uses a name that is not there or is not Jinja."""
     environment = SandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+    environment.filters["cell"] = cell
     try:
         return environment.from_string(template).render(**contents(recipe, out, rewrite, facts))
     except TemplateError as error:
@@ -29,36 +40,67 @@ def render(template: str, recipe: str, out: Artifact, rewrite: Artifact, facts: 
 
 def contents(recipe: str, out: Artifact, rewrite: Artifact, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Everything that a template may name."""
-    filtered = rewrite.upstream
-    assert filtered is not None, "rewrite was made from filter"
-    ingested = filtered.upstream
-    assert ingested is not None, "filter was made from ingest"
-    records = {stage.stage: stage.record or {} for stage in (ingested, filtered, rewrite)}
-    totals = {stage.stage: stage.totals() for stage in (ingested, filtered, rewrite)}
     shards = list(out.reports())
     licenses, sources = _tally(rewrite)
     return {
         "recipe": recipe,
         "facts": dict(facts),
-        "ingest": totals["ingest"].counts,
-        "unreadable": totals["ingest"].reasons.most_common(),
-        "filter": totals["filter"].counts,
-        "dropped": totals["filter"].reasons.most_common(),
-        "pictures_dropped": totals["filter"].picture_reasons.most_common(),
-        "rewrite": totals["rewrite"].counts,
-        "rewrite_dropped": totals["rewrite"].reasons.most_common(),
+        **history(rewrite),
         "shard": total(shards).counts,
         "tasks": _configurations(shards),
         "splits": sorted({name.partition(".")[2] for name in _prefixes(shards)}),
-        "rules": records["filter"].get("rules", []),
-        "models": {**records["filter"].get("models", {}), **records["rewrite"].get("models", {})},
-        "weights": records["filter"].get("weights"),
-        "prompts": {**records["filter"].get("prompts", {}), **records["rewrite"].get("prompts", {})},
-        "toy": records["filter"].get("toy", False),
-        "licenses": licenses.most_common(),
-        "sources": sources.most_common(),
+        "licenses": _largest(licenses),
+        "sources": _largest(sources),
         "size_category": _size_category(total(shards).counts["rows"]),
     }
+
+
+def history(rewrite: Artifact) -> dict[str, Any]:
+    """What the card tells of the stages before shard, from their records. It can change while the examples do not (a page more that could
+    not be read), so shard fingerprints it."""
+    filtered = rewrite.upstream
+    assert filtered is not None, "rewrite was made from filter"
+    assert filtered.upstream is not None, "filter was made from ingest"
+    ingest, kept, rewritten = (_done(stage) for stage in (filtered.upstream, filtered, rewrite))
+    return {
+        "ingest": ingest["counts"],
+        "unreadable": _most_common(ingest["reasons"]),
+        "filter": kept["counts"],
+        "dropped": _most_common(kept["reasons"]),
+        "pictures_dropped": _most_common(kept["picture_reasons"]),
+        "rewrite": rewritten["counts"],
+        "rewrite_dropped": _most_common(rewritten["reasons"]),
+        "rules": kept["rules"],
+        "models": {**kept["models"], **rewritten["models"]},
+        "weights": kept["weights"],
+        "prompts": {**kept["prompts"], **rewritten["prompts"]},
+        "toy": kept["toy"],
+    }
+
+
+def cell(text: object) -> str:
+    """A page's text for a cell of a Markdown table: one line of at most 80 characters in which nothing is markup, a link or an entity."""
+    line = "".join(character if character.isprintable() else " " for character in str(text))
+    line = line if len(line) <= CELL else line[: CELL - 1] + "…"
+    return _MARKUP.sub(lambda found: _ENTITIES.get(found[0], f"\\{found[0]}"), line)
+
+
+def _done(stage: Artifact) -> dict[str, Any]:
+    record = stage.record
+    assert record is not None, f"{stage.stage} is done"
+    return record
+
+
+def _most_common(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """The most first, equals by name: the order of a dictionary never reaches the card."""
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _largest(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """The SHOWN largest and the sum of the others."""
+    ordered = _most_common(counts)
+    others = ordered[SHOWN:]
+    return [*ordered[:SHOWN], *([(f"{len(others):,} others", sum(count for _, count in others))] if others else [])]
 
 
 def _configurations(shards: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, int]]]:

@@ -6,6 +6,9 @@
 
 The rows lie once more on disk between gather and write, because a shard draws on every part: random access into memory-mapped Arrow costs a
 page fault, into Parquet a whole row group. A shard's key is the digest of its rows' digests, so one added or removed row makes one shard anew.
+The card also tells what was lost on the way, so those counts are fingerprinted too: when only they change, the card alone is written anew.
+
+A part's keys mean whole rows and a shard's report means a whole shard: both are removed before, and written after, what they vouch for.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +41,12 @@ CODE = 1
 """Raised when the same examples give other shards than before."""
 
 LIBRARIES = ("datasets", "pyarrow")
+
+WINDOW = 1024
+"""Rows that are looked up together while a shard is written: each part's file is opened at most once for that many."""
+
+Place = tuple[str, int]
+"""Where a row lies: its part, and its number in rows-<part>.arrow."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,7 @@ class Key:
 
 
 def fingerprint(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine) -> Fingerprint:  # noqa: ARG001 - every room's door
-    """Config, seed, recipe's name, card, libraries that shape bytes, and what rewrite made."""
+    """Config, seed, recipe's name, card, libraries that shape bytes, what rewrite made, and what the card tells of the stages before."""
     record = inputs.record
     assert record is not None, "rewrite is done"
     libraries = {name: version(name) for name in LIBRARIES}
@@ -77,6 +87,7 @@ def fingerprint(settings: ShardSettings, inputs: Artifact, out: Artifact, engine
         "card": settings.card.sha256,
         "libraries": libraries,
         "input": record["output"],
+        "history": digest(card.history(inputs)),
     }
 
 
@@ -109,6 +120,7 @@ def gather(settings: ShardSettings, inputs: Artifact, out: Artifact, part: Part)
     """Task: a part's published rows as rows-<part>.arrow, and their keys as keys-<part>.json. payload: the key."""
     assert inputs.upstream is not None, "rewrite was made from filter"
     started = time.perf_counter()
+    out.file("keys", part.name, ".json").unlink(missing_ok=True)
     examples = [table.example_of(row) for row in table.read(inputs.file("examples", part.name))]
     wanted = {image.sha256 for example in examples for image in example.images}
     rows = table.read(inputs.upstream.file("pictures", part.name), ["sha256", "bytes"])
@@ -155,15 +167,15 @@ def write(settings: ShardSettings, out: Artifact, part: Part) -> dict[str, Any]:
     """Task: one shard, row groups of about `row_group_bytes`, at most one of them in memory."""
     started = time.perf_counter()
     identity, places = part.payload
+    out.open(part.name)
     path = out.path / f"{part.name}.parquet"
     schema = public.schema()
-    files = {name: pa.ipc.open_file(pa.memory_map(str(out.file("rows", name, ".arrow")))) for name, _ in places}
     pictures = 0
     with (
         writing(path) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd", write_page_index=True, use_content_defined_chunking=True) as file,
     ):
-        for group in _groups(files, places, settings.config.row_group_bytes):
+        for group in _groups(_rows(out, places), settings.config.row_group_bytes):
             rows = pa.Table.from_batches(group, schema)
             pictures += sum(len(images) for images in rows.column("images"))
             file.write_table(rows, row_group_size=max(1, rows.num_rows))
@@ -171,11 +183,21 @@ def write(settings: ShardSettings, out: Artifact, part: Part) -> dict[str, Any]:
     return out.commit(part.name, identity, {"counts": counts, "reasons": {}, "seconds": time.perf_counter() - started}, [path])
 
 
-def _groups(files: dict[str, Any], places: Sequence[tuple[str, int]], aim: int) -> Iterator[list[pa.RecordBatch]]:
+def _rows(out: Artifact, places: Sequence[Place]) -> Iterator[pa.RecordBatch]:
+    """One batch a place, in order. A row's bytes are mapped, not read, and outlive the file, so one file is open at a time."""
+    for start in range(0, len(places), WINDOW):
+        window = places[start : start + WINDOW]
+        found: dict[Place, pa.RecordBatch] = {}
+        for name, members in groupby(sorted(window), key=lambda place: place[0]):
+            with pa.memory_map(str(out.file("rows", name, ".arrow"))) as mapped, pa.ipc.open_file(mapped) as file:
+                found.update({place: file.get_batch(place[1]) for place in members})
+        yield from (found[place] for place in window)
+
+
+def _groups(rows: Iterator[pa.RecordBatch], aim: int) -> Iterator[list[pa.RecordBatch]]:
     group: list[pa.RecordBatch] = []
     size = 0
-    for name, index in places:
-        batch = files[name].get_batch(index)
+    for batch in rows:
         group.append(batch)
         size += batch.nbytes
         if size >= aim:
@@ -207,17 +229,20 @@ def _keys(out: Artifact, part: str) -> Iterator[Key]:
 
 
 def _rows_key(settings: ShardSettings, inputs: Artifact, part: str) -> str:
-    return digest([CODE, settings.recipe, inputs.file_digest("examples", part)])
+    return digest([CODE, [version(name) for name in LIBRARIES], settings.recipe, inputs.file_digest("examples", part)])
 
 
 def _rows_key_of(out: Artifact, part: str) -> str | None:
-    path = out.file("keys", part, ".json")
-    return str(json.loads(path.read_text(encoding="utf-8"))["key"]) if path.exists() else None
+    """The key of gathered rows; None while there are none, or only what a power cut left of them."""
+    try:
+        return str(json.loads(out.file("keys", part, ".json").read_text(encoding="utf-8"))["key"])
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
 
 
 def _forget(out: Artifact, parts: set[str]) -> None:
-    """Remove gathered rows of parts that are gone."""
-    for kind, suffix in (("rows", ".arrow"), ("keys", ".json")):
+    """Remove gathered rows of parts that are gone, their keys first."""
+    for kind, suffix in (("keys", ".json"), ("rows", ".arrow")):
         for path in out.path.glob(f"{kind}-*{suffix}"):
             if path.name.removeprefix(f"{kind}-").removesuffix(suffix) not in parts:
                 path.unlink()

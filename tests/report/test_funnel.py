@@ -1,0 +1,67 @@
+"""The states of stages, from their records alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from leafinstruct.artifact import Artifact
+from leafinstruct.report import funnel
+
+STAGES = ("ingest", "filter", "rewrite", "shard")
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> dict[str, Artifact]:
+    """Four finished stages, each made from the one before."""
+    stages: dict[str, Artifact] = {}
+    upstream = None
+    for name in STAGES:
+        out = stages[name] = Artifact(tmp_path / name, upstream)
+        finish(out, f"{name} 1")
+        upstream = out
+    return stages
+
+
+def finish(out: Artifact, content: str) -> None:
+    above = None if out.upstream is None else out.upstream.record
+    fingerprint = {"code": 1} if above is None else {"input": above["output"]}
+    out.begin(fingerprint)
+    path = out.file("documents", "p")
+    path.write_text(content, encoding="utf-8")
+    out.commit("p", content, {"counts": {"documents": 1}}, [path])
+    out.finish(fingerprint)
+
+
+def states(stages: dict[str, Artifact]) -> list[str]:
+    return [entry["state"] for entry in funnel.status(stages)]
+
+
+def test_finished_stages_are_done(chain):
+    assert states(chain) == ["done"] * 4
+
+
+def test_a_stage_whose_input_changed_is_stale_and_so_is_all_below(chain):
+    finish(chain["filter"], "filter 2")
+    assert states(chain) == ["done", "done", "stale", "stale"]
+    finish(chain["rewrite"], "rewrite 2")
+    assert states(chain) == ["done", "done", "done", "stale"]
+
+
+def test_an_input_that_came_out_the_same_leaves_nothing_stale(chain):
+    finish(chain["filter"], "filter 1")
+    assert states(chain) == ["done"] * 4
+
+
+def test_a_stage_over_one_that_is_being_made_is_stale(chain):
+    chain["ingest"].begin({"code": 2})
+    assert states(chain) == ["unfinished", "stale", "stale", "stale"]
+
+
+def test_nothing_built_is_missing(tmp_path):
+    upstream, stages = None, {}
+    for name in STAGES:
+        upstream = stages[name] = Artifact(tmp_path / name, upstream)
+    assert states(stages) == ["missing"] * 4
+    assert funnel.rows(funnel.status(stages)) == []

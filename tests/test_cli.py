@@ -1,0 +1,158 @@
+"""The command at its edges: signals, places where nothing can be written, names that a terminal or rich would obey."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from making import build, leaf, mmc4, png, recipe
+
+COMMAND = [sys.executable, "-c", "from leafinstruct.cli import main; main()"]
+STEPS = (
+    ("Draw a red wall on the green grass of the meadow.", png()),
+    ("Then add a brown roof on top of the red wall.", png((9, 9, 90), dot=30)),
+)
+
+
+def made(folder: Path, **sections: object) -> Path:
+    mmc4(folder / "data", {f"https://h.example/{number}": list(STEPS) for number in range(2)})
+    rules = {"min_words": 1, "min_images": 1, "alignment": {"allow_toy": True}, "rules": []}
+    sources = [{"kind": "mmc4", "name": "own", "path": "data"}]
+    return recipe(folder, **{"ingest": {"sources": sources}, "filter": rules, **sections})
+
+
+@pytest.mark.parametrize("wait", [0, 1.5])
+@pytest.mark.parametrize("pair", [(signal.SIGINT, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)], ids=["int-term", "term-int"])
+def test_two_signals_in_quick_succession_are_one_interrupt(tmp_path, wait, pair):
+    """An impatient person, or a scheduler that sends both: 130 at once, no traceback."""
+    leaf("init", tmp_path / "a")
+    process = subprocess.Popen([*COMMAND, "build"], cwd=tmp_path / "a", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "a/runs/my-dataset/.lock").exists():
+        time.sleep(0.01)
+    time.sleep(wait)
+    process.send_signal(pair[0])
+    time.sleep(0.02)
+    process.send_signal(pair[1])
+    try:
+        _, noise = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert process.returncode == 130, noise
+    assert "run the same command to go on" in noise
+    assert "Traceback" not in noise
+
+
+def test_an_interrupt_that_an_event_loop_swallowed_stops_the_build_at_the_next_part(tmp_path):
+    """Such a loop leaves nothing but the signals ignored, which is the state that this process starts in."""
+    leaf("init", tmp_path / "a")
+    script = (
+        "import signal; real = signal.signal; signal.signal = lambda number, handler: real(number, signal.SIG_IGN)\n"
+        "from leafinstruct.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script, "build"], cwd=tmp_path / "a", capture_output=True, text=True, check=False)
+    assert done.returncode == 130, done.stderr
+    assert "interrupted" in done.stderr
+
+
+def test_init_where_a_file_stands_is_one_line(tmp_path):
+    (tmp_path / "afile").write_text("x")
+    for place in ("afile", "afile/below"):
+        done = leaf("init", tmp_path / place)
+        assert done.returncode == 1
+        assert len(done.stderr.splitlines()) == 1
+        assert f"{place}: cannot be made a folder of recipes: Not a directory" in done.stderr
+        assert "give a new folder" in done.stderr
+
+
+def test_init_where_nothing_can_be_written_is_one_line(tmp_path):
+    place = Path("/proc/leaf-init")  # nobody makes folders there, root neither
+    if not place.parent.is_dir():
+        pytest.skip("no /proc on this system")
+    done = leaf("init", place)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "cannot be made a folder of recipes" in done.stderr
+
+
+def test_a_path_that_looks_like_markup_is_shown_as_it_is(tmp_path):
+    path = made(tmp_path, workdir="mk[/b]x[red]")
+    done = leaf("build", path)
+    assert done.returncode == 0, done.stderr
+    assert f" MB in {tmp_path}/mk[/b]x[red]/runs/t/shard/ (card: README.md)" in done.stdout
+    assert done.stdout.splitlines()[0] == f"{tmp_path}/mk[/b]x[red]/runs/t"
+
+
+def test_status_of_a_recipe_that_was_never_built_names_the_next_command(tmp_path):
+    path = made(tmp_path)
+    done = leaf("status", path, "--limit", "3", "--set", "filter.min_words=2 ")
+    assert done.returncode == 0
+    assert [line for line in done.stdout.splitlines() if "missing" in line] == [
+        f"{stage}: missing" for stage in ("ingest", "filter", "rewrite", "shard")
+    ]
+    assert done.stdout.splitlines()[-1] == f"next: leaf build {path} --limit 3 --set 'filter.min_words=2 '"
+    assert not (tmp_path / "runs").exists()
+
+
+def test_status_names_a_stage_that_is_older_than_its_input(tmp_path):
+    path = made(tmp_path)
+    build(path)
+    build(path, "filter.min_words=2", until="filter")
+    mmc4(tmp_path / "data", {"https://h.example/new": list(STEPS)}, "new.jsonl")
+    build(path, until="ingest")
+    lines = leaf("status", path).stdout.splitlines()
+    assert "filter: stale, its input has changed since or is not done" in lines
+    assert lines[-1] == f"next: leaf build {path}"
+    states = [stage["state"] for stage in json.loads(leaf("status", path, "--json").stdout)["stages"]]
+    assert states == ["done", "stale", "stale", "stale"]
+
+
+def test_names_with_escapes_reach_no_terminal(tmp_path):
+    """A file name may colour, erase or overwrite; every verb shows it without the escape, JSON shows it escaped."""
+    name = "red\x1b[31m\u202e.jsonl"
+    path = made(tmp_path)
+    (tmp_path / "data/docs.jsonl").rename(tmp_path / "data" / name)
+    with (tmp_path / "data" / name).open("a", encoding="utf-8") as file:
+        file.write("{broken\n")
+    build(path)
+    row = json.loads(next((tmp_path / "runs/t/shard").glob("keys-*.json")).read_text(encoding="utf-8"))["rows"][0]
+    for arguments in (["explain", row["id"]], ["explain", f"{name} line=3"], ["status"]):
+        shown = leaf(*arguments, path).stdout
+        assert shown.replace("\n", "").isprintable()
+        machine = leaf(*arguments, path, "--json").stdout
+        assert machine.isascii()
+        assert "\x1b" not in machine
+        if arguments[0] == "explain":
+            assert "red [31m .jsonl" in shown
+            assert json.dumps(name) in machine
+    wrong = leaf("build", tmp_path / name)
+    assert wrong.returncode == 1
+    assert wrong.stderr == f"leaf: {tmp_path}/red [31m .jsonl: no such recipe; `leaf init DIR` writes one to start from\n"
+
+
+def test_a_record_that_ingest_rejected_is_explained_by_its_place(tmp_path):
+    path = made(tmp_path)
+    with (tmp_path / "data/docs.jsonl").open("a", encoding="utf-8") as file:
+        file.write("{broken\n[1]\n")
+    build(path)
+    one = leaf("explain", "docs.jsonl line=3", path)
+    assert one.returncode == 0
+    assert one.stdout.startswith("docs.jsonl line=3: ingest could not read the record, broken_json: ")
+    both = json.loads(leaf("explain", "docs.jsonl", path, "--json").stdout)["rejected"]
+    assert [(item["locator"], item["reason"]) for item in both] == [("line=3", "broken_json"), ("line=4", "not_an_object")]
+    none = leaf("explain", "docs.jsonl line=1", path)
+    assert none.returncode == 1
+    assert "has this id, and ingest rejected no file" in none.stderr
+
+
+def test_help_fits_eighty_columns_and_cuts_no_sentence():
+    for verb in ([], ["init"], ["build"], ["status"], ["explain"]):
+        done = subprocess.run([*COMMAND, *verb, "--help"], env={**os.environ, "COLUMNS": "80"}, capture_output=True, text=True, check=True)
+        assert max(map(len, done.stdout.splitlines())) <= 80
+        assert not [line for line in done.stdout.splitlines()[1:] if line.endswith("...")]
+        assert "--no-" not in done.stdout
