@@ -66,8 +66,6 @@ def load_clip() -> Any:
     clip imports torchvision for its picture transforms alone. A torchvision whose compiled operators do not fit this torch fails on import,
     where it declares shapes for `nms`; declaring the two operators' schemas lets the import pass. Nothing is faked: calling them still raises.
     """
-    import torch
-
     try:
         import torchvision
     except RuntimeError as error:
@@ -75,7 +73,9 @@ def load_clip() -> Any:
             raise
         for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
             del sys.modules[name]
-        library = torch.library.Library("torchvision", "FRAGMENT")
+        from torch.library import Library
+
+        library = Library("torchvision", "FRAGMENT")
         library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _KEPT_ALIVE.append(library)

@@ -56,7 +56,7 @@ class FilterSettings:
     @property
     def judge_model(self) -> str:
         """Identity of whoever answers the judge's questions."""
-        return judge.OFFLINE if self.llm.provider == "offline" else self.llm.revision or f"{self.llm.base_url} {self.llm.model}"
+        return judge.OFFLINE if self.llm.provider == "offline" else self.llm.revision or f"{self.llm.model} at {self.llm.base_url}"
 
 
 @dataclass(frozen=True)

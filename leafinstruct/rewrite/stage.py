@@ -49,7 +49,7 @@ class RewriteSettings:
         """Identity of whoever rewrites; `none` where conversations are kept as they are."""
         if self.config.mode == "keep":
             return "none"
-        return prompt.OFFLINE if self.llm.provider == "offline" else self.llm.revision or f"{self.llm.base_url} {self.llm.model}"
+        return prompt.OFFLINE if self.llm.provider == "offline" else self.llm.revision or f"{self.llm.model} at {self.llm.base_url}"
 
 
 @dataclass(frozen=True)
