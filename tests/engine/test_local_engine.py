@@ -91,3 +91,30 @@ def test_a_failing_io_task_cancels_the_others_and_still_releases():
     with LocalEngine(workers=1) as engine, pytest.raises(SourceError, match="first fails"):
         list(engine.map(wait, [Part("a", 0), Part("b", 1)], Needs("io", release=release)))
     assert (released, cancelled) == ([True], [1])
+
+
+def sleep_long(part: Part) -> dict[str, int]:
+    import time
+
+    time.sleep(60)
+    return {}
+
+
+def test_an_interrupt_waits_for_no_running_part():
+    import time
+
+    class Interrupt(BaseException):
+        pass
+
+    def interrupted() -> None:
+        with LocalEngine(workers=2) as engine:
+            reports = engine.map(partial(square, 0), [Part("a", 1)], Needs())
+            assert next(reports)["value"] == 1
+            for part in ("b", "c"):
+                engine._processes().submit(sleep_long, Part(part))
+            raise Interrupt
+
+    started = time.monotonic()
+    with pytest.raises(Interrupt):
+        interrupted()
+    assert time.monotonic() - started < 20
