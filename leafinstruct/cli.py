@@ -88,6 +88,7 @@ def build(
     from leafinstruct.engine.local import LocalEngine
     from leafinstruct.pipeline import STAGES, forecast
     from leafinstruct.pipeline import build as run
+    from leafinstruct.recipe import resting
 
     if stage is not None and stage not in STAGES:
         raise typer.BadParameter(f"{stage!r} is none of {', '.join(STAGES)}", param_hint="--stage")
@@ -101,9 +102,10 @@ def build(
             outcomes = list(run(loaded, engine, _stopping(on_progress), stage or STAGES[-1], rebuild, retry_failed))
     for outcome in outcomes:
         if outcome.changes:
-            _note(
-                f"{outcome.stage}: rebuilt what changed: {'; '.join(outcome.changes[:3])}{' and more' if len(outcome.changes) > 3 else ''}"
-            )
+            more = " and more" if len(outcome.changes) > 3 else ""
+            _note(f"{outcome.stage}: rebuilt what changed: {'; '.join(outcome.changes[:3])}{more}")
+    if at_rest := resting(loaded.recipe):
+        _note(f"rules at rest, as the judge in use does not give their scores: {', '.join(at_rest)}")
     if all(outcome.stood for outcome in outcomes):
         _note(f"nothing to do: {loaded.directory} is up to date")
     _show_status(loaded, _again(recipe, changes, limit), as_json, time.monotonic() - started)

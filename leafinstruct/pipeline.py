@@ -94,7 +94,7 @@ def _run_stage(loaded: Loaded, stage: str, out: Artifact, engine: Engine, retry_
     module, settings = _module(stage), settings_of(loaded, stage)
     fingerprint: Fingerprint = module.fingerprint(settings, out.upstream, out, engine)
     record, before = out.record, out.fingerprint
-    changes = tuple(_readable(stage, line) for line in drift(before, fingerprint)) if before is not None else ()
+    changes = _changes(stage, before, fingerprint) if before is not None else ()
     if record is not None and stage == "filter" and (moved := module.outdated(out.upstream, out)):
         changes += (f"picture files of {len(moved)} parts",)
     again = retry_failed and record is not None and record["counts"].get("failed", 0) > 0
@@ -110,9 +110,20 @@ def _run_stage(loaded: Loaded, stage: str, out: Artifact, engine: Engine, retry_
     return Outcome(stage, out.finish(fingerprint, **facts), stood=False, changes=changes)
 
 
-def _readable(stage: str, line: str) -> str:
-    """`filter.rules[0].min 0.2 -> 0.3`: keys of the recipe already name their section, everything else is led by the stage."""
-    return line if line.startswith(f"{stage}.") else f"{stage}.{line}"
+def _changes(stage: str, before: Fingerprint, now: Fingerprint) -> tuple[str, ...]:
+    """What a person would call the difference: files by name, settings as `filter.rules[0].min 0.2 -> 0.3`, digests by what they stand for."""
+    old, new = dict(before), dict(now)
+    files, here = old.pop("files", {}), new.pop("files", {})
+    lines = [f"{name} {_fate(name, files, here)}" for name in sorted({*files, *here}) if files.get(name) != here.get(name)]
+    for key, told in (("input", "its input"), ("history", "what its card tells of earlier stages"), ("parts", "its parts")):
+        if old.pop(key, None) != new.pop(key, None) and not (key == "parts" and lines):
+            lines.append(told)
+    settings = drift(old, new)
+    return tuple([line if line.startswith(f"{stage}.") else f"{stage}.{line}" for line in settings] + lines)
+
+
+def _fate(name: str, before: Fingerprint, now: Fingerprint) -> str:
+    return "is gone" if name not in now else "changed" if name in before else "is new"
 
 
 def _forget(out: Artifact) -> None:

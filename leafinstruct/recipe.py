@@ -138,7 +138,8 @@ def _apply(raw: dict[str, Any], change: str) -> None:
     key, equals, text = change.partition("=")
     if not equals:
         raise RecipeError(f"--set {change}: write key=value, for example filter.min_images=2")
-    steps: list[str | int] = [int(step[1:-1]) if step.startswith("[") else step for step in re.findall(r"[^.\[\]]+|\[\d+\]", key)]
+    words = [step.strip("[]") for step in re.findall(r"[^.\[\]]+|\[\d+\]", key)]
+    steps: list[str | int] = [int(word) if word.isdecimal() else word for word in words]  # no key of a recipe is a number
     if not steps:
         raise RecipeError(f"--set {change}: the key is empty")
     try:
@@ -247,6 +248,11 @@ def _check_models(path: Path, recipe: Recipe) -> None:
                 f"{path}, filter.rules[{index}]: the bound of {rule.score} was set for {rule.model}, but {used} is used; "
                 "set it anew for that model, or say uncalibrated: true"
             )
+
+
+def resting(recipe: Recipe) -> list[str]:
+    """Scores of rules that wait for another judge than this recipe has."""
+    return [rule.score for rule in recipe.filter.rules if not is_active(recipe, rule)]
 
 
 def model_of(recipe: Recipe, rule: Rule) -> str | None:

@@ -199,4 +199,20 @@ def test_the_record_names_every_source_file_with_its_sha256(own):
     mmc4(own.parent / "data", pages(13))
     done = leaf("build", own, "--set", "version=v", "--stage", "ingest")
     assert done.returncode == 1
-    assert "own/docs.jsonl" in done.stderr
+    assert "own/docs.jsonl changed" in done.stderr
+
+
+def test_what_is_rebuilt_is_told_in_words(own):
+    build(own)
+    mmc4(own.parent / "data", pages(1, start=90), name="more.jsonl")
+    told = leaf("build", own, "--set", "filter.min_words=11").stderr
+    assert "ingest: rebuilt what changed: own/more.jsonl is new" in told
+    assert "filter: rebuilt what changed: filter.min_words 10 -> 11; its input" in told
+    assert "rewrite: rebuilt what changed: its input" in told
+
+
+def test_templates_name_no_prompt_that_was_not_used(own):
+    build(own)
+    found = rows(run_of(own) / "shard")
+    assert all(row["provenance"]["prompts"] == [] for row in found)
+    assert "prompt `" not in (run_of(own) / "shard/README.md").read_text(encoding="utf-8")

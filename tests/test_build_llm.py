@@ -86,6 +86,7 @@ def test_judge_and_rewriter_see_the_pictures_in_their_places_and_a_repeat_costs_
         assert not any(name.startswith("rules.") for name in scores)
         assert {item["name"]: item["identity"] for item in row["provenance"]["models"]}["rewrite"].startswith("m at ")
         assert row["messages"][0]["content"][0]["text"] == "Show me how."
+        assert [item["name"] for item in row["provenance"]["prompts"]] == ["judge", "rewrite"]
     build(own, rebuild=True)
     build(own, "filter.rules[0].min=2")
     assert len(server.seen) == 12

@@ -71,10 +71,12 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
     return {
         "models": {"alignment": settings.weights.label, "judge": settings.judge_model if settings.config.judge.enabled else None},
         "weights": settings.weights.sha256 or published_sha256(settings.weights.name),
-        "prompts": {settings.prompt.name: settings.prompt.sha256},
+        "prompts": {settings.prompt.name: settings.prompt.sha256}
+        if settings.config.judge.enabled and settings.llm.provider != "offline"
+        else {},
         "toy": settings.weights.toy,
         "failed": [item for report in out.reports() for item in report["failed"]],
-        "rules": [rule.model_dump(exclude_defaults=True) for rule in settings.rules],
+        "rules": [{**rule.model_dump(exclude_defaults=True), "level": rule.declared.level} for rule in settings.rules],
     }
 
 

@@ -141,11 +141,13 @@ def read_part(out: Artifact, part: Part) -> dict[str, Any]:
     with writing(path) as temporary:
         rows = (table.document_row(document) for document in _documents(unit, _cache(out), counts, rejected))
         table.write(temporary, rows, table.DOCUMENTS)
-    reasons = Counter(item["reason"] for item in rejected)
+    reasons = Counter(item["reason"] for item in rejected if item["whole"])
+    pieces = Counter(item["reason"] for item in rejected if not item["whole"])
     root = READERS[unit.source.kind].root_of(unit.source)
     report = {
         "counts": counts,
         "reasons": reasons,
+        "picture_reasons": pieces,
         "rejected": rejected,
         "sources": {f"{unit.source.name}/{file}": file_sha256(root / file) for file in unit.hashes},
         "seconds": time.perf_counter() - started,
@@ -288,9 +290,9 @@ def _refuse_truncated(settings: IngestSettings, out: Artifact) -> None:
         return
     for report in out.reports():
         for item in report["rejected"]:
-            if item["reason"] == "truncated":
+            if item["reason"] in ("truncated", "damaged"):
                 raise SourceError(
-                    f"{item['file']}, {item['locator']}: {item['detail']}; {report['counts'].get('documents', 0):,} documents before it were kept. "
+                    f"{item['file']}, {item['locator']}: {item['detail']}; documents kept before it: {report['counts'].get('documents', 0):,}. "
                     "Fetch the file again, or set ingest.truncated: keep"
                 )
 

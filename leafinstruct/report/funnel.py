@@ -77,7 +77,8 @@ def rows(entries: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
             what = f"unreadable: {reason}" if stage == "ingest" else f"dropped by {reason}"
             lines.append((f"  {what}", f"{sign if stage != 'ingest' else ''}{count:,}", ""))
         for reason, count in entry["picture_reasons"].items():
-            lines.append((f"  pictures dropped by {reason}", "", f"-{count:,}"))
+            what = f"pieces lost: {reason}" if stage == "ingest" else f"pictures dropped by {reason}"
+            lines.append((f"  {what}", "", f"{'' if stage == 'ingest' else '-'}{count:,}"))
         counts = entry["counts"]
         lines.append((label, f"{counts.get(documents, 0):,}", f"{counts.get(pictures, 0):,}"))
     return lines

@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -86,8 +86,20 @@ def run(settings: RewriteSettings, inputs: Artifact, out: Artifact, engine: Engi
     if not totals.counts["examples"]:
         why = ", ".join(f"{count:,} x {reason}" for reason, count in totals.reasons.most_common())
         raise LeafInstructError(f"no document became an example: {why or 'there was none'}; see rewrite.tasks and rewrite.mode")
-    kept = settings.config.mode == "keep"
-    return {"models": {"rewrite": settings.model}, "prompts": {} if kept else {settings.prompt.name: settings.prompt.sha256}}
+    return {"models": {"rewrite": settings.model}, "prompts": _own_prompt(settings)}
+
+
+def _own_prompt(settings: RewriteSettings) -> dict[str, str]:
+    """The prompt's name and sha256 where a language model was given it."""
+    used = settings.config.mode == "rewrite" and settings.llm.provider != "offline"
+    return {settings.prompt.name: settings.prompt.sha256} if used else {}
+
+
+def _prompts(settings: RewriteSettings, inputs: Artifact) -> dict[str, str]:
+    """All prompts that shaped an example, the judge's too."""
+    record = inputs.record
+    assert record is not None, "filter is done"
+    return {**record["prompts"], **_own_prompt(settings)}
 
 
 def estimate(settings: RewriteSettings, sample: Sequence[tuple[Document, Mapping[str, bytes]]]) -> float:
@@ -110,7 +122,7 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
     documents = list(table.documents(inputs.file("documents", part.name)))
     cells = _cells(inputs, part, {document.id for document in documents})
     if settings.config.mode == "keep":
-        outcomes = [_keep(document, settings, cells[document.id]) for document in documents]
+        outcomes = [_keep(document, cells[document.id]) for document in documents]
     else:
         offline = settings.llm.provider == "offline"  # templates need the places of pictures, not the pictures
         shown = set() if offline else {image.sha256 or "" for document in documents for image in document.images}
@@ -118,7 +130,8 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
         outcomes = list(
             await asyncio.gather(*(_rewrite(document, settings, client, pictures, cells[document.id]) for document in documents))
         )
-    examples = [outcome for outcome in outcomes if isinstance(outcome, Example)]
+    prompts = tuple(sorted(_prompts(settings, inputs).items()))
+    examples = [replace(outcome, prompts=prompts) for outcome in outcomes if isinstance(outcome, Example)]
     refused = [outcome for outcome in outcomes if isinstance(outcome, _Refused)]
     with writing(out.file("examples", part.name)) as temporary:
         table.write(temporary, map(table.example_row, examples), table.EXAMPLES)
@@ -150,12 +163,10 @@ async def _rewrite(
     answer = await client.ask(prompt.request(document, task, pictures, settings.prompt))
     if answer.value is None:
         return _Refused(document, f"answer_{answer.state}", answer.state, answer.detail)
-    return _example(document, task, parse.turns(answer.value, document.images), settings, answer, cells)
+    return _example(document, task, parse.turns(answer.value, document.images), answer, cells)
 
 
-def _example(
-    document: Document, task: Task | str, turns: tuple[Turn, ...], settings: RewriteSettings, answer: Answer | None, cells: tuple[Cell, ...]
-) -> Example:
+def _example(document: Document, task: Task | str, turns: tuple[Turn, ...], answer: Answer | None, cells: tuple[Cell, ...]) -> Example:
     kept = {None, *(image.position for image in document.images)}
     models = {item.name.partition(".")[0]: item.model for item in cells if item.model is not None}
     if answer is not None:
@@ -171,11 +182,10 @@ def _example(
         url=document.url,
         license=document.license,
         models=tuple(sorted(models.items())),
-        prompts=((settings.prompt.name, settings.prompt.sha256),) if answer is not None else (),
     )
 
 
-def _keep(document: Document, settings: RewriteSettings, cells: tuple[Cell, ...]) -> Example | _Refused:
+def _keep(document: Document, cells: tuple[Cell, ...]) -> Example | _Refused:
     """A conversation as its source tells it. Segments without a role belong to whoever spoke last, to the user at the beginning."""
     if not any(isinstance(segment, Text) and segment.role for segment in document.segments):
         return _Refused(document, "not_a_conversation", "ok", "rewrite.mode is keep, but no segment has a role")
@@ -187,7 +197,7 @@ def _keep(document: Document, settings: RewriteSettings, cells: tuple[Cell, ...]
         Turn("assistant" if who == "assistant" else "user", tuple(item.text if isinstance(item, Text) else item for _, item in run))
         for who, run in groupby(zip(roles, document.segments, strict=True), key=lambda pair: pair[0])
     )
-    return _example(document, "conversation", turns, settings, None, cells)
+    return _example(document, "conversation", turns, None, cells)
 
 
 def _cells(inputs: Artifact, part: Part, wanted: set[str]) -> dict[str, tuple[Cell, ...]]:
@@ -228,4 +238,6 @@ def _identity(settings: RewriteSettings) -> dict[str, Any]:
 
 
 def _key(settings: RewriteSettings, inputs: Artifact, name: str) -> str:
-    return digest([CODE, _identity(settings), inputs.file_digest("documents", name), inputs.file_digest("scores", name)])
+    return digest(
+        [CODE, _identity(settings), _prompts(settings, inputs), inputs.file_digest("documents", name), inputs.file_digest("scores", name)]
+    )

@@ -21,6 +21,22 @@ from leafinstruct.records import table
 CELL = 80
 """Characters of a page's text in a cell, before escaping."""
 
+HUB_LICENSES = frozenset(
+    (
+        "Apache-2.0",
+        "MIT",
+        "CC0-1.0",
+        "CC-BY-3.0",
+        "CC-BY-4.0",
+        "CC-BY-SA-3.0",
+        "CC-BY-SA-4.0",
+        "CC-BY-NC-4.0",
+        "CC-BY-NC-SA-4.0",
+        "CC-BY-ND-4.0",
+    )
+)
+"""SPDX names that the Hub takes, in lower case, as a dataset's `license`."""
+
 SHOWN = 20
 """Licences and sources that are named; the rest is one sum."""
 
@@ -50,6 +66,7 @@ def contents(recipe: str, out: Artifact, rewrite: Artifact, facts: Mapping[str, 
         "tasks": _configurations(shards),
         "splits": sorted({name.partition(".")[2] for name in _prefixes(shards)}),
         "licenses": _largest(licenses),
+        "hub_license": _hub_license(licenses),
         "sources": _largest(sources),
         "size_category": _size_category(total(shards).counts["rows"]),
     }
@@ -64,13 +81,13 @@ def history(rewrite: Artifact) -> dict[str, Any]:
     ingest, kept, rewritten = (_done(stage) for stage in (filtered.upstream, filtered, rewrite))
     return {
         "ingest": ingest["counts"],
-        "unreadable": _most_common(ingest["reasons"]),
+        "unreadable": _most_common(Counter(ingest["reasons"]) + Counter(ingest["picture_reasons"])),
         "filter": kept["counts"],
         "dropped": _most_common(kept["reasons"]),
         "pictures_dropped": _most_common(kept["picture_reasons"]),
         "rewrite": rewritten["counts"],
         "rewrite_dropped": _most_common(rewritten["reasons"]),
-        "rules": kept["rules"],
+        "rules": [{**rule, "drop": _costs(rule)} for rule in kept["rules"]],
         "models": {**kept["models"], **rewritten["models"]},
         "weights": kept["weights"],
         "prompts": {**kept["prompts"], **rewritten["prompts"]},
@@ -127,6 +144,19 @@ def _tally(rewrite: Artifact) -> tuple[Counter[str], Counter[str]]:
             licenses[row["license"] or "unknown"] += 1
             sources[row["source"]] += 1
     return licenses, sources
+
+
+def _costs(rule: Mapping[str, Any]) -> str:
+    """What a failing picture costs under a rule; nothing to say for a score of the document."""
+    return rule.get("drop", "itself") if rule["level"] == "image" else ""
+
+
+def _hub_license(licenses: Mapping[str, int]) -> str:
+    """The Hub's `license` key: its own name where all records state one licence that it knows, `unknown` where none does, else `other`."""
+    if set(licenses) == {"unknown"}:
+        return "unknown"
+    (name, *others) = licenses
+    return name.lower() if not others and name in HUB_LICENSES else "other"
 
 
 def _size_category(rows: int) -> str:

@@ -117,3 +117,18 @@ def test_the_question_names_every_picture_by_its_number():
     assert "guide:" in request.messages[0].parts[0]
     text = "".join(part for part in request.messages[1].parts if isinstance(part, str))
     assert [f"picture {number}:" in text for number in (1, 2, 3, 4)] == [True, True, True, False]
+
+
+def test_a_conversation_is_kept_as_its_source_tells_it():
+    from leafinstruct.records.document import Provenance, Ref
+    from leafinstruct.records.example import Example
+    from leafinstruct.rewrite.stage import _keep, _Refused
+
+    segments = (Text(0, "draw it", role="user"), Image(1, Ref(file="a.png")), Text(2, "so", role="assistant"), Image(3, Ref(file="b.png")))
+    kept = _keep(Document("i", "s", segments, Provenance("f")), ())
+    assert isinstance(kept, Example)
+    assert [(turn.role, len(turn.parts)) for turn in kept.turns] == [("user", 2), ("assistant", 2)]
+    assert kept.task == "conversation"
+    refused = _keep(document("no roles", "!a"), ())
+    assert isinstance(refused, _Refused)
+    assert refused.reason == "not_a_conversation"
