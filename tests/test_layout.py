@@ -35,6 +35,7 @@ ALLOWED = {
 HEAVY = {
     "openai": "llm",
     "tenacity": "llm",
+    "httpx2": "llm",
     "clip": "filter/alignment.py",
     "torchvision": "filter/alignment.py",
     "torch": "filter/alignment.py",

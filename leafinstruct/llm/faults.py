@@ -1,8 +1,8 @@
 """How a server says no, sorted by what helps.
 
-    BusyError       ask again later: no connection, timeout, cut body, a body that is not a completion, 408, 409, 425, 429, 5xx
+    BusyError       ask again later: no connection, timeout, a body that is cut, too large or no completion, 408, 409, 425, 429, 5xx
     DeclinedError   this request will never be taken as it is: 400, 413, 422, ...; another form of it may be
-    ProviderError   no request will ever be taken: bad key, no credit, unknown model; a person has to act, so the run stops at once
+    ProviderError   no request will ever be taken: bad key, no credit, unknown model, redirect; somebody has to act, so the run stops
 
 The SDK alone would retry `insufficient_quota` (pointless), give up on a Retry-After beyond two minutes and take a cut body for an answer.
 Texts from a server are quoted short, on one line, and without the key, which some servers echo.
@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 from leafinstruct.errors import ProviderError
 from leafinstruct.llm.config import LlmConfig
@@ -79,11 +80,13 @@ class Quote:
 
 
 def status_fault(config: LlmConfig, quote: Quote, status: int, headers: Mapping[str, str], body: object) -> Exception:
-    """The fault behind an HTTP status of 400 or more."""
+    """The fault behind any HTTP status that is no success; a redirect is one, as it is not followed."""
     everything = body if isinstance(body, str) else json.dumps(body, default=str)
     said = quote.line(body)
     request_id = quote.scrub(headers.get("x-request-id", ""))
     where = f"HTTP {status}" + (f", request {request_id[:64]}" if request_id else "")
+    if status < 400:
+        return ProviderError(f"{config.base_url} redirects to {_target(config, quote, headers)}; write the final address into llm.base_url")
     if fatal := _fatal(config, status, everything, where, said):
         return ProviderError(fatal)
     about_form = bool(_FORM.search(everything))
@@ -93,6 +96,18 @@ def status_fault(config: LlmConfig, quote: Quote, status: int, headers: Mapping[
         return BusyError(f"{where}: {said}", after=retry_after(headers))
     wants = "max_completion_tokens" if "max_completion_tokens" in everything else None
     return DeclinedError(f"{where}: {said}", about_form=about_form, wants=wants)
+
+
+def _target(config: LlmConfig, quote: Quote, headers: Mapping[str, str]) -> str:
+    """Where a redirect leads, as base_url wants it: no password, no query, no path of the request."""
+    try:
+        url = urlsplit(urljoin(f"{config.base_url}/chat/completions", headers.get("location", "")))
+    except ValueError:
+        return "an address that is none"
+    if not url.hostname or "location" not in headers:
+        return "no address"
+    host = url.netloc.rpartition("@")[2]
+    return quote.line(f"{url.scheme}://{host}{url.path.rstrip('/').removesuffix('/chat/completions')}")
 
 
 def _fatal(config: LlmConfig, status: int, everything: str, where: str, said: str) -> str | None:

@@ -7,6 +7,7 @@ request takes the next step of the script; after the last one every answer is `a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
 import time
@@ -131,11 +132,11 @@ def status(code: int, body: object = None, headers: dict[str, str] | None = None
     return step
 
 
-def raw(data: bytes, content_type: str = "application/json") -> Step:
-    """HTTP 200 with any body."""
+def raw(data: bytes, content_type: str = "application/json", headers: dict[str, str] | None = None, code: int = 200) -> Step:
+    """Any body, with HTTP 200 unless told otherwise."""
 
     async def step(_request: web.Request, _body: Body) -> web.StreamResponse:
-        return web.Response(body=data, content_type=content_type)
+        return web.Response(body=data, content_type=content_type, headers=headers, status=code)
 
     return step
 
@@ -149,6 +150,21 @@ def cut() -> Step:
         await response.write(json.dumps(completion(json.dumps(GOOD))).encode()[:60])
         assert request.transport is not None
         request.transport.close()
+        return response
+
+    return step
+
+
+def flood(size: int, sent: list[int], headers: dict[str, str] | None = None) -> Step:
+    """HTTP 200 and `size` zeros in pieces, as fast as they are taken; each piece's size goes into `sent`."""
+
+    async def step(request: web.Request, _body: Body) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/json", **(headers or {})})
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            while sum(sent) < size:
+                await response.write(bytes(1 << 18))
+                sent.append(1 << 18)
         return response
 
     return step

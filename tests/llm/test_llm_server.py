@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import socket
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import pytest
 from llm.asking import SCHEMA, ask, ask_and_count, online, question
-from llm.misbehaving import GOOD, Body, Misbehaving, Step, cut, depending, good, raw, say, status, trickle
+from llm.misbehaving import GOOD, Body, Misbehaving, Step, completion, cut, depending, flood, good, raw, say, status, trickle
 
 from leafinstruct.llm.request import Picture
 
@@ -152,6 +154,62 @@ def test_a_server_that_drops_connections_is_asked_again(server: Misbehaving, tmp
     server.script(hang_up)
     [answer] = ask(online(server.url), tmp_path, question())
     assert answer.state == "ok"
+
+
+# --- what is too large ---
+
+SIZE = 64 << 20
+
+
+def peak_of(server: Misbehaving, cache: Path, step: Step) -> int:
+    """Most bytes that this process, the server's thread included, held beyond the start while one such body was met and then a good one."""
+    ask(online(server.url), cache / "warm", question("warm"))
+    server.seen.clear()
+    server.script(step)
+    tracemalloc.start()
+    try:
+        [answer] = ask(online(server.url), cache / "large", question())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (answer.state, answer.value, len(server.seen)) == ("ok", GOOD, 2)
+    return peak
+
+
+@pytest.mark.parametrize("headers", [{"Content-Length": str(SIZE)}, {}], ids=["announced", "chunked"])
+def test_a_body_that_is_too_large_is_hung_up_on_and_asked_for_again(server: Misbehaving, tmp_path: Path, headers: dict[str, str]) -> None:
+    sent: list[int] = []
+    assert peak_of(server, tmp_path, flood(SIZE, sent, headers)) < 30 << 20
+    assert sum(sent) < SIZE / 2
+
+
+def test_a_body_that_never_ends_is_left(server: Misbehaving, tmp_path: Path) -> None:
+    sent: list[int] = []
+    assert peak_of(server, tmp_path, flood(1 << 40, sent)) < 30 << 20
+
+
+@pytest.mark.parametrize("code", [200, 500])
+def test_a_body_that_unpacks_to_too_much_is_not_unpacked(server: Misbehaving, tmp_path: Path, code: int) -> None:
+    """64 kB of gzip; an error's body is no exception."""
+    packed = gzip.compress(bytes(SIZE))
+    assert peak_of(server, tmp_path, raw(packed, headers={"Content-Encoding": "gzip"}, code=code)) < 30 << 20
+
+
+def test_an_answer_that_is_always_too_large_fails_and_may_be_retried(server: Misbehaving, tmp_path: Path) -> None:
+    """One byte above the limit; it may have been charged for."""
+    server.always = raw(b" " * ((8 << 20) + 1))
+    [answer], counts = ask_and_count(online(server.url, deadline=0.5), tmp_path, question())
+    assert (answer.state, answer.retryable) == ("failed", True)
+    assert answer.detail.startswith("an answer above 8 MB; ")
+    assert counts.output_tokens > 0
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Encoding": "gzip"}], ids=["plain", "gzip"])
+def test_an_answer_just_below_the_limit_is_read(server: Misbehaving, tmp_path: Path, headers: dict[str, str]) -> None:
+    body = json.dumps(completion(json.dumps(GOOD))).encode().ljust(8 << 20)
+    server.script(raw(gzip.compress(body) if headers else body, headers=headers))
+    [answer] = ask(online(server.url), tmp_path, question())
+    assert (answer.value, len(server.seen)) == (GOOD, 1)
 
 
 # --- the form of the schema ---

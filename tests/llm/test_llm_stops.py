@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,46 @@ def test_an_unknown_model_stops_the_run(server: Misbehaving, tmp_path: Path) -> 
     server.always = status(404, {"error": {"message": "The model `tiny` does not exist"}})
     with pytest.raises(ProviderError, match=r"has no model 'tiny' \(HTTP 404\).*llm\.base_url"):
         ask(online(server.url), tmp_path, question())
+
+
+@pytest.mark.parametrize("code", [301, 302, 307, 308])
+def test_a_redirect_stops_the_run_and_nothing_is_sent_to_its_target(
+    server: Misbehaving, tmp_path: Path, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A 307 would carry the whole prompt, pictures and all, to whatever address the server names."""
+    monkeypatch.setenv("LEAF_TEST_KEY", KEY)
+    with socket.create_server(("127.0.0.1", 0)) as target:
+        target.setblocking(False)
+        host = f"127.0.0.1:{target.getsockname()[1]}"
+        server.always = status(code, headers={"Location": f"http://user:secret@{host}/v1/chat/completions?key={KEY}"})
+        with pytest.raises(ProviderError) as raised:
+            ask(online(server.url, key_env="LEAF_TEST_KEY", deadline=2), tmp_path, question())
+        with pytest.raises(BlockingIOError):
+            target.accept()
+    assert str(raised.value) == f"{server.url} redirects to http://{host}/v1; write the final address into llm.base_url"
+    assert raised.value.__cause__ is raised.value.__context__ is None
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "target"),
+    [
+        ({}, "no address"),
+        ({"Location": "http://["}, "an address that is none"),
+        ({"Location": "/v2/chat/completions/"}, "http://127.0.0.1:{port}/v2"),
+        ({"Location": f"https://{KEY}.example/"}, "https://[key].example"),
+    ],
+    ids=["none", "broken", "relative", "key"],
+)
+def test_a_redirect_to_anything_is_one_line(
+    server: Misbehaving, tmp_path: Path, headers: dict[str, str], target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEAF_TEST_KEY", KEY)
+    server.always = status(307, headers=headers)
+    with pytest.raises(ProviderError) as raised:
+        ask(online(server.url, key_env="LEAF_TEST_KEY"), tmp_path, question())
+    shown = target.format(port=server.port)
+    assert str(raised.value) == f"{server.url} redirects to {shown}; write the final address into llm.base_url"
 
 
 @pytest.mark.parametrize("code", [402, 429])
