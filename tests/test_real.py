@@ -76,5 +76,5 @@ def test_without_keep_the_cut_archive_is_named_with_its_offset(real, tmp_path):
     assert done.returncode == 1
     line = done.stderr.strip().splitlines()[-1]
     assert "truncated.warc.gz, offset=195642" in line
-    assert "2 documents before it were kept" in line
+    assert "documents kept before it: 2" in line
     build(path, "ingest.truncated=keep", until="ingest")

@@ -23,12 +23,17 @@ from leafinstruct.ingest.address import join, key
 from leafinstruct.ingest.index import Index, remembered
 from leafinstruct.pictures.archive import media, target
 
-VERSION = 1
+VERSION = 2
 """Raised when an index says something else about the same file."""
 PAGES = frozenset({"text/html", "application/xhtml+xml"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HOPS = 5
 """Redirects that are followed for one picture; browsers stop at 20, honest sites need 2."""
+TRUNCATED, DAMAGED = "truncated", "damaged"
+_SENTENCES = {
+    TRUNCATED: "the file ends before this record does",
+    DAMAGED: "a record cannot be read; what follows it is not read",
+}
 _HEADER = 64 << 10
 """Bytes within which a record's header must end."""
 
@@ -36,12 +41,12 @@ _HEADER = 64 << 10
 @dataclass(frozen=True, slots=True)
 class ArchiveIndex:
     """pages: (offset, length), in the order of the file. pictures: address key -> (offset, length). redirects: address key -> address.
-    damage: (offset, sentence) where the file breaks off."""
+    damage: (offset, reason, sentence) where reading stops: `truncated` where the file ends early, else `damaged`."""
 
     pages: tuple[tuple[int, int], ...]
     pictures: dict[str, tuple[int, int]]
     redirects: dict[str, str]
-    damage: tuple[int, str] | None
+    damage: tuple[int, str, str] | None
 
     @property
     def items(self) -> int:
@@ -65,7 +70,9 @@ def index(file: Path, cache: Path) -> ArchiveIndex:
     found = remembered(cache, file, _build, VERSION)
     pictures = {address: (place[0], place[1]) for address, place in found["pictures"].items()}
     damage = found["damage"]
-    return ArchiveIndex(tuple(map(tuple, found["pages"])), pictures, found["redirects"], damage and (damage[0], damage[1]))
+    return ArchiveIndex(
+        tuple(map(tuple, found["pages"])), pictures, found["redirects"], damage and (damage[0], damage[1], _SENTENCES[damage[1]])
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,27 +87,25 @@ class _Record:
 
 
 def _build(file: Path) -> Index:
-    """One pass. Where the file breaks off, the last record stays only if it is whole."""
+    """One pass. Where it stops before the file's end, the last record stays only if it is whole."""
     records: list[_Record] = []
-    problem = ""
+    reason = ""
     try:
         for record in ArchiveIterator(str(file), fsspec_args=False):
             records.append(_described(record))
-    except (OSError, ValueError) as error:
-        problem = f"the file is damaged: {error}"
+    except (OSError, ValueError):
+        reason = DAMAGED
     _refuse_one_piece(file, records)
     end = _end(file, records[-1].offset) if records else 0
-    if end is None:
-        end = records.pop().offset
-        problem = problem or "the last record is cut off"
-    if not records:
-        problem = problem or "there is no WARC record in the file"
-    elif _more(file, end):
-        problem = problem or "what follows the last record is cut off"
-    return _gathered(records, end, problem)
+    if isinstance(end, str):
+        return _gathered(records[:-1], records[-1].offset, end)
+    if not records or _more(file, end):
+        following = _end(file, end)
+        reason = following if isinstance(following, str) else DAMAGED
+    return _gathered(records, end, reason)
 
 
-def _gathered(records: list[_Record], end: int, problem: str) -> Index:
+def _gathered(records: list[_Record], end: int, reason: str) -> Index:
     """The index as JSON holds it. Of several captures of one address the first counts."""
     pages: list[tuple[int, int]] = []
     pictures: dict[str, tuple[int, int]] = {}
@@ -114,7 +119,7 @@ def _gathered(records: list[_Record], end: int, problem: str) -> Index:
             pictures.setdefault(record.address, place)
         elif record.location:
             redirects.setdefault(record.address, record.location)
-    return {"pages": pages, "pictures": pictures, "redirects": redirects, "damage": [end, problem] if problem else None}
+    return {"pages": pages, "pictures": pictures, "redirects": redirects, "damage": [end, reason] if reason else None}
 
 
 def _described(record: WarcRecord) -> _Record:
@@ -141,20 +146,22 @@ def _refuse_one_piece(file: Path, records: list[_Record]) -> None:
         )
 
 
-def _end(file: Path, offset: int) -> int | None:
-    """Where the record at an offset ends; None when the file ends before it does."""
+def _end(file: Path, offset: int) -> int | str:
+    """Where the record at an offset ends; else why that cannot be said: TRUNCATED when the file ends before it does, or DAMAGED."""
     with file.open("rb") as stream:
         stream.seek(offset)
         head = stream.read(_HEADER)
-        if head.startswith(b"\x1f\x8b"):
+        if b"\x1f\x8b".startswith(head[:2]):
             return _end_of_member(stream, offset, head)
         header, separator, _ = head.partition(b"\r\n\r\n")
         declared = re.search(rb"(?mi)^content-length:\s*(\d{1,18})\s*$", header)
         size = file.stat().st_size
-    if not separator or declared is None:
-        return None
+    if not separator:
+        return TRUNCATED if b"WARC/".startswith(head[:5]) and len(head) < _HEADER else DAMAGED
+    if declared is None:
+        return DAMAGED
     end = offset + len(header) + len(separator) + int(declared.group(1))
-    return None if end > size else min(end + len(separator), size)
+    return TRUNCATED if end > size else min(end + len(separator), size)
 
 
 def _more(file: Path, end: int) -> bool:
@@ -164,7 +171,7 @@ def _more(file: Path, end: int) -> bool:
         return bool(stream.read(_HEADER).strip(b"\r\n\0 "))
 
 
-def _end_of_member(stream: BinaryIO, offset: int, chunk: bytes) -> int | None:
+def _end_of_member(stream: BinaryIO, offset: int, chunk: bytes) -> int | str:
     """The end of the gzip member that begins with `chunk`; its contents pass through and are not kept."""
     member = zlib.decompressobj(wbits=31)
     end = offset
@@ -176,5 +183,5 @@ def _end_of_member(stream: BinaryIO, offset: int, chunk: bytes) -> int | None:
             end += len(chunk) - len(member.unused_data)
             chunk = b"" if member.eof else stream.read(_HEADER)
     except zlib.error:
-        return None
-    return end if member.eof else None
+        return DAMAGED
+    return end if member.eof else TRUNCATED

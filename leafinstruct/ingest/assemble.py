@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from leafinstruct.ingest.address import join, web
+from leafinstruct.ingest.caps import excess
 from leafinstruct.ingest.licence import named
 from leafinstruct.ingest.page import Page
 from leafinstruct.ingest.sources import Picture
@@ -36,10 +37,14 @@ Locate = Callable[[tuple[str, ...]], tuple[Ref, str | None]]
 def assemble(
     page: Page, source: str, provenance: Provenance, url: str | None, license_: str | None, locate: Locate
 ) -> Iterator[Document | Rejected]:
-    """The page's document, then a `Rejected` for each picture that has no reference, or one for the whole when nothing is left.
+    """The page's document, then a `Rejected` for each picture that has no reference; or one for the whole when nothing is left, or when
+    it holds more than a document may (caps: too_many_pieces, too_long).
 
     url: of the page where it was found, None for a local file; license_: of pages that state none.
     """
+    if problem := _excess(page):
+        yield Rejected(provenance.file, provenance.locator, *problem)
+        return
     segments: list[Segment] = []
     lost: list[Rejected] = []
     license_ = named(_joined(url, page.license)) or license_
@@ -58,6 +63,11 @@ def assemble(
     else:
         yield Rejected(provenance.file, provenance.locator, "no_content", "nothing but pictures without an address")
     yield from lost
+
+
+def _excess(page: Page) -> tuple[str, str] | None:
+    texts = [piece.text for piece in page.pieces if not isinstance(piece, Picture)]
+    return excess(len(page.pieces), len(page.pieces) - len(texts), sum(map(len, texts)))
 
 
 def _located(piece: Picture, locate: Locate) -> tuple[Ref, str | None]:

@@ -1,17 +1,21 @@
 """Lines of a JSONL file, plain, gzipped or zipped, one at a time.
 
 Numbers run over the whole file, from 0; over all members of a zip, in order of their names. Where a stream breaks off, a `Damage` takes one
-number too, so that the break belongs to exactly one span and everything before it stays.
+number too, so that the break belongs to exactly one span and everything before it stays. A run of blank lines is one item, the first of
+them: twenty million newlines, which are 20 kB of gzip, are no twenty million records to plan, read and report.
 
 Cost. A plain file is entered at the nearest remembered offset. A compressed stream is read from its start for every part (gzip has no entry
 points): a shard of 10,000 records at 500 a part is decompressed about ten times, seconds in all. One gzip file of millions of records is
 better unpacked or split; a random-access gzip index of our own was refused as more code than the case is worth.
-Memory: one line, at most MAX_LINE bytes; longer ones are skipped without being held, as a bomb of zeros is one line.
+Memory: one line, at most MAX_LINE bytes; longer ones are skipped without being held, as a bomb of zeros is one line. Reading stops with
+a `Damage` at what only a bomb holds: a line of more than ENDLESS times MAX_LINE, blank lines of more than MAX_LINE together, a compressed
+stream that unpacks to more than EXPANSION times its size and FREE bytes (JSON packs about 4 to 20 times).
 """
 
 from __future__ import annotations
 
 import gzip
+import sys
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -23,10 +27,19 @@ from leafinstruct.ingest.index import Index, remembered
 
 MAX_LINE = 32 << 20
 """Bytes. The longest record of the published MMC4 shards is below 1 MiB."""
+VERSION = 2
+"""Raised when an index says something else about the same file."""
+ENDLESS = 64
+EXPANSION = 200
+FREE = 1 << 30
 STEP = 1000
 """Lines between two remembered offsets of a plain file: at most this many are read in vain."""
 _BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, NotImplementedError, RuntimeError)
 """What gzip and zipfile raise on damaged data; the last two on compression methods they do not know and on encrypted members."""
+
+
+class _BombError(Exception):
+    """A stream holds more than anybody wrote. Never leaves this module: it becomes a `Damage`."""
 
 
 class _Lines(Protocol):
@@ -38,9 +51,11 @@ class _Lines(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """number: from 0 over the whole file. locator: for reports, from 1. offset: in its stream. data: None when longer than MAX_LINE."""
+    """number: of the item, from 0 over the whole file. line: in its stream, from 0. locator: for reports, from 1. offset: in its stream.
+    data: None when longer than MAX_LINE, blank for a run of blank lines."""
 
     number: int
+    line: int
     locator: str
     offset: int
     data: bytes | None
@@ -48,23 +63,26 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """A stream breaks off; `locator` is `offset=N`: bytes, after decompression, up to the last whole line."""
+    """Where reading stops; `locator` is `offset=N`: bytes, after decompression, up to the last whole line. reason: `truncated` when the
+    stream breaks off, `damaged` when it goes on and is not read."""
 
     number: int
     locator: str
     detail: str
+    reason: str = "truncated"
 
 
 def count(file: Path, cache: Path) -> int:
-    """Lines and breaks of the file. Raises SourceError when it cannot be opened."""
-    return int(remembered(cache, file, _index)["items"])
+    """Items of the file. Raises SourceError when it cannot be opened."""
+    return int(remembered(cache, file, _index, VERSION)["items"])
 
 
 def read(file: Path, start: int, stop: int, cache: Path) -> Iterator[Line | Damage]:
     """The items numbered start to stop - 1. Raises SourceError when the file cannot be opened."""
-    offsets = remembered(cache, file, _index)["offsets"]
-    nearest = start // STEP if offsets else 0
-    for item in _items(file, nearest * STEP, offsets[nearest] if offsets else 0):
+    entries = remembered(cache, file, _index, VERSION)["entries"]
+    nearest = start // STEP if entries else 0
+    offset, line = entries[nearest] if entries else (0, 0)
+    for item in _items(file, nearest * STEP, offset, line):
         if item.number >= stop:
             return
         if item.number >= start:
@@ -72,21 +90,21 @@ def read(file: Path, start: int, stop: int, cache: Path) -> Iterator[Line | Dama
 
 
 def _index(file: Path) -> Index:
-    """How many items there are and, for a plain file, where every STEP-th line starts."""
-    items, offsets = 0, []
+    """How many items there are and, for a plain file, offset and line (from 0) of every STEP-th of them."""
+    items, entries = 0, []
     for item in _items(file):
         items = item.number + 1
         if isinstance(item, Line) and item.number % STEP == 0 and not _compressed(file):
-            offsets.append(item.offset)
-    return {"items": items, "offsets": offsets}
+            entries.append((item.offset, item.line))
+    return {"items": items, "entries": entries}
 
 
-def _items(file: Path, number: int = 0, offset: int = 0) -> Iterator[Line | Damage]:
-    """All items from an entry point on: line `number` starts at `offset` of a plain file; compressed ones are entered at 0."""
+def _items(file: Path, number: int = 0, offset: int = 0, line: int = 0) -> Iterator[Line | Damage]:
+    """All items from an entry point on: item `number` is a plain file's line `line` at `offset`; compressed ones are entered at 0."""
     if not file.name.lower().endswith(".zip"):
         with gzip.open(file) if _compressed(file) else file.open("rb") as stream:
             stream.seek(offset)
-            yield from _stream(stream, number, number, "")
+            yield from _stream(stream, number, line, "", _most(file.stat().st_size) if _compressed(file) else sys.maxsize)
         return
     try:
         archive = zipfile.ZipFile(file)
@@ -107,23 +125,48 @@ def _members(archive: zipfile.ZipFile) -> Iterator[Line | Damage]:
             yield item
 
 
-def _stream(stream: _Lines, number: int, line: int, prefix: str) -> Iterator[Line | Damage]:
-    """Lines of one open stream; `line` is the first one's number within its member, from 0."""
-    offset = stream.tell()
+def _stream(stream: _Lines, number: int, line: int, prefix: str, most: int) -> Iterator[Line | Damage]:
+    """Items of one open stream of at most `most` bytes; `line` is the first one's number within its member, from 0."""
+    offset, blank = stream.tell(), 0
     while True:
         try:
-            data = stream.readline(MAX_LINE + 1)
-            size = len(data)
-            long = size > MAX_LINE
-            while long and not data.endswith(b"\n") and (data := stream.readline(MAX_LINE + 1)):
-                size += len(data)
+            data, size = _line(stream, most - offset)
+            blank = blank + size if size <= MAX_LINE and not data.strip() else 0
+            if blank > MAX_LINE:
+                raise _BombError(f"more than {MAX_LINE:,} bytes of blank lines")
         except _BROKEN as error:
             yield Damage(number, f"{prefix}offset={offset}", f"the stream ends early ({error})")
             return
+        except _BombError as error:
+            yield Damage(number, f"{prefix}offset={offset}", f"{error}; what follows is not read", "damaged")
+            return
         if not size:
             return
-        yield Line(number, f"{prefix}line={line + 1}", offset, None if long else data)
-        offset, number, line = offset + size, number + 1, line + 1
+        if blank in (0, size):  # a record, or the first blank line of a run
+            yield Line(number, line, f"{prefix}line={line + 1}", offset, None if size > MAX_LINE else data)
+            number += 1
+        offset, line = offset + size, line + 1
+
+
+def _line(stream: _Lines, room: int) -> tuple[bytes, int]:
+    """The next line, or the end of a longer one than MAX_LINE; and its size in bytes. Raises _BombError at a line or stream without end."""
+    data = stream.readline(MAX_LINE + 1)
+    size = len(data)
+    long = size > MAX_LINE
+    while long and not data.endswith(b"\n") and (data := stream.readline(MAX_LINE + 1)):
+        size += len(data)
+        if size > ENDLESS * MAX_LINE:
+            raise _BombError(f"a line of more than {ENDLESS * MAX_LINE:,} bytes")
+        if size > room:
+            break
+    if size > room:
+        raise _BombError(f"the file unpacks to more than {EXPANSION} times its size")
+    return data, size
+
+
+def _most(packed: int) -> int:
+    """Bytes that a stream of `packed` compressed bytes may hold."""
+    return max(FREE, EXPANSION * packed)
 
 
 def _member(archive: zipfile.ZipFile, member: str, number: int, prefix: str) -> Iterator[Line | Damage]:
@@ -133,7 +176,7 @@ def _member(archive: zipfile.ZipFile, member: str, number: int, prefix: str) -> 
         yield Damage(number, f"{prefix}offset=0", f"the member cannot be read ({error})")
         return
     with stream:
-        yield from _stream(stream, number, 0, prefix)
+        yield from _stream(stream, number, 0, prefix, _most(archive.getinfo(member).compress_size))
 
 
 def _compressed(file: Path) -> bool:

@@ -9,7 +9,8 @@ keeps them. `similarity_matrix` and `matched_sim` are not read: our own alignmen
 A picture is the file `<pictures>/<image_name>`. Where that folder does not exist by default, or the entry has no name, its `raw_url` is the
 reference: published shards come without pictures.
 
-Whole record lost: empty_line, line_too_long, not_utf8, broken_json, not_an_object, no_text_list, empty.
+Whole record lost: empty_line (once for a run of blank lines), line_too_long, not_utf8, broken_json, not_an_object, no_text_list, empty,
+and, above the caps that hold for all readers (caps), too_many_pieces and too_long; truncated or damaged for what a file breaks off at.
 Piece lost, the document goes on: null_text, not_text, bad_image_info, no_image_name, unsafe_path, no_text_index, index_out_of_range.
 JSON as Python reads it: of duplicate keys the last one counts, NaN is a number. Chosen: the standard library; orjson refuses lone
 surrogates, which crawled text holds, and parsing is not where the time goes.
@@ -25,6 +26,7 @@ from typing import Any
 
 from leafinstruct.errors import SourceError
 from leafinstruct.ingest import files, lines
+from leafinstruct.ingest.caps import excess
 from leafinstruct.ingest.config import Mmc4Source
 from leafinstruct.ingest.lines import Damage, Line
 from leafinstruct.ingest.span import Span
@@ -75,7 +77,7 @@ def read(source: Mmc4Source, span: Span, cache: Path) -> Iterator[Document | Rej
     pictures = _pictures(source, root, file)
     for item in lines.read(path, span.start, span.stop, cache):
         if isinstance(item, Damage):
-            yield Rejected(file, item.locator, "truncated", item.detail)
+            yield Rejected(file, item.locator, item.reason, item.detail)
             continue
         try:
             yield from _document(source, file, item.locator, _parse(item), pictures)
@@ -106,7 +108,15 @@ def _parse(line: Line) -> dict[str, Any]:
         raise _LostError("not_an_object", f"a {type(record).__name__}, not an object")
     if not isinstance(record.get("text_list"), list):
         raise _LostError("no_text_list", "text_list is missing or not a list")
+    if problem := _excess(record["text_list"], record.get("image_info")):
+        raise _LostError(*problem)
     return record
+
+
+def _excess(sentences: list[Any], entries: object) -> tuple[str, str] | None:
+    """Whether a record holds more than a document may, by its lists as they stand: before anything is made of them."""
+    pictures = len(entries) if isinstance(entries, list) else 0
+    return excess(len(sentences) + pictures, pictures, sum(len(item) for item in sentences if isinstance(item, str)))
 
 
 def _document(source: Mmc4Source, file: str, locator: str, record: dict[str, Any], pictures: str | None) -> Iterator[Document | Rejected]:

@@ -5,33 +5,25 @@
 Chosen: selectolax's lexbor, an HTML5 parser: 15,400 of 37 real pages (7 kB) a second, lxml 14,400 and not HTML5, resiliparse's own lexbor
 17,300 with a poorer interface. This whole function gives about 1,200 of those pages a second.
 
-HTML5 tree building is quadratic in nesting: 100 kB of `<div>` cost seconds, 5 MB a quarter of an hour. A page whose depth times tags passes
-_EFFORT is refused before it is parsed; real pages stay a hundred times below.
+HTML5 tree building is quadratic in nesting: 100 kB of `<div>` cost seconds, 5 MB a quarter of an hour. Such pages are refused before they
+are parsed (nesting).
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from selectolax.lexbor import LexborHTMLParser
 
 from leafinstruct.ingest.boilerplate import content
 from leafinstruct.ingest.charset import decode
+from leafinstruct.ingest.nesting import too_deep
 from leafinstruct.ingest.sources import Picture
-from leafinstruct.ingest.text import one_line, word_set
+from leafinstruct.ingest.text import one_line
 from leafinstruct.ingest.walk import Block, walk
 
 MAX_PAGE = 32 << 20
 """Bytes; a longer page is no document that anybody reads."""
-_EFFORT = 100_000_000
-"""Nesting depth times number of tags: about one second of tree building."""
-_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9-]*)[^<>]*?(/?)>")
-_UNNESTED = word_set(
-    """area base br col embed hr img input link meta param source track wbr p li dt dd td tr th thead tbody tfoot option optgroup rp rt
-    html head body"""
-)
-"""Void elements, and those whose end tag may be left out: they do not nest by themselves."""
 _LICENSES = ("link[rel~=license][href]", "a[rel~=license][href]")
 _LICENSE_NAMES = frozenset({"license", "licence", "dc.rights", "dcterms.license", "dcterms.rights", "dc.license"})
 
@@ -67,7 +59,7 @@ def parse(data: bytes, charset: str | None = None) -> Page:
     text = decode(data, charset)
     if "\0" in text[:1024]:
         raise PageError("not_text", "the file holds binary data")
-    if _effort(text) > _EFFORT:
+    if too_deep(text):
         raise PageError("too_deep", "the page nests its elements so deeply that parsing it would take minutes")
     return _taken_apart(LexborHTMLParser(text))
 
@@ -95,18 +87,3 @@ def _license(tree: LexborHTMLParser) -> str | None:
 def _href(tree: LexborHTMLParser, selector: str) -> str | None:
     node = tree.css_first(selector)
     return None if node is None else one_line(node.attributes.get("href") or "") or None
-
-
-def _effort(text: str) -> int:
-    """Deepest nesting times number of tags, from a look at the tags alone; pages with few tags are not looked at."""
-    tags = text.count("<")
-    if tags * tags <= _EFFORT:
-        return 0
-    depth = deepest = 0
-    for match in _TAG.finditer(text):
-        closing, name, void = match.groups()
-        if void or name.lower() in _UNNESTED:
-            continue
-        depth = max(0, depth - 1) if closing else depth + 1
-        deepest = max(deepest, depth)
-    return deepest * tags

@@ -183,7 +183,8 @@ def _kind(writer: _Writer, node: LexborNode, tag: str) -> TextKind | None:
 def _begin_in_list(writer: _Writer, node: LexborNode, tag: str) -> None:
     if tag in _LISTS:
         start = node.attributes.get("start") or "1"
-        writer.lists.append(_List((int(start) if start.isdecimal() else 1) if tag == "ol" else None))
+        first = int(start) if len(start) <= 9 and start.isdecimal() else 1  # longer ones are no number to browsers, nor to int()
+        writer.lists.append(_List(first if tag == "ol" else None))
     elif tag == "li":
         items = writer.lists[-1]
         items.mark = "- " if items.number is None else f"{items.number}. "

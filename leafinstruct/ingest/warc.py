@@ -4,10 +4,11 @@ A picture is another record of the same file, found by its address (through the 
 fragment), and is referred to by its range on disk: nothing is copied. A picture that the file does not hold is a reference to the web.
 Everything else in the file (robots.txt, errors, redirects, scripts) is no bad record and passes in silence.
 
-Parts are ranges of pages within one file, from the index that planning leaves in `cache`. A file that breaks off gives all whole records before
-the break, then `truncated`.
+Parts are ranges of pages within one file, from the index that planning leaves in `cache`. A file that breaks off gives all whole records
+before the break, then `truncated`; one with a record that cannot be read all before that, then `damaged`.
 
-Whole page lost: broken_record, too_large, empty, not_text, too_deep, no_content; truncated for what the file lacks.
+Whole page lost: broken_record, too_large, empty, not_text, too_deep, no_body, no_content, too_many_pieces, too_long; truncated or damaged
+for what cannot be read of the file.
 Picture lost, the document goes on: no_source, data_uri, tracking_pixel, unknown_scheme, bad_address.
 """
 
@@ -63,8 +64,8 @@ def read(source: WarcSource, span: Span, cache: Path) -> Iterator[Document | Rej
     for offset, length in index.pages[span.start : span.stop]:
         yield from _document(source, file, index, offset, _bytes(path, offset, length))
     if index.damage is not None and span.stop > len(index.pages):
-        offset, detail = index.damage
-        yield Rejected(file, f"offset={offset}", "truncated", detail)
+        offset, reason, detail = index.damage
+        yield Rejected(file, f"offset={offset}", reason, detail)
 
 
 def _bytes(path: Path, offset: int, length: int) -> bytes:

@@ -20,7 +20,7 @@ from leafinstruct.ingest import warc
 from leafinstruct.ingest.config import WarcSource
 from leafinstruct.pictures.archive import response
 from leafinstruct.pictures.read import fetch
-from leafinstruct.records.document import Ref
+from leafinstruct.records.document import Ref, Rejected
 
 COUNTS = json.loads((Path(__file__).parent / "real_counts.json").read_text(encoding="utf-8"))["warc"]
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(200))
@@ -210,10 +210,30 @@ def test_wherever_a_file_is_cut_the_whole_records_before_are_kept(tmp_path_facto
     assert [reason for _, reason, _ in rejected(items)] == ([] if at_a_border else ["truncated"])
 
 
-@pytest.mark.parametrize("data", [b"", b"hello world\n" * 50, gzip.compress(b"hello", mtime=0), b"\x1f\x8b\x00", b"WARC/1.0\r\n\r\n"])
-def test_a_file_that_is_no_archive_says_so_at_offset_0(tmp_path, data):
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "truncated"),
+        (b"\x1f\x8b\x00", "truncated"),
+        (b"WARC/1.0\r\nWARC-Ty", "truncated"),
+        (b"hello world\n" * 50, "damaged"),
+        (gzip.compress(b"hello", mtime=0), "damaged"),
+        (b"WARC/1.0\r\n\r\n", "damaged"),
+    ],
+)
+def test_a_file_that_is_no_archive_says_so_at_offset_0(tmp_path, data, reason):
     (tmp_path / "a.warc.gz").write_bytes(data)
-    assert rejected(read_all(warc, source(tmp_path / "a.warc.gz"), tmp_path / "cache")) == [("offset=0", "truncated", True)]
+    assert rejected(read_all(warc, source(tmp_path / "a.warc.gz"), tmp_path / "cache")) == [("offset=0", reason, True)]
+
+
+@pytest.mark.parametrize("suffix", [".warc", ".warc.gz"])
+def test_a_damaged_header_in_the_middle_is_not_called_an_early_end(tmp_path, suffix):
+    path = archive(tmp_path / f"a{suffix}", PAGES[0], b"JUNK" + PAGES[1][4:], *PAGES[2:])
+    items = read_all(warc, source(path), tmp_path / "cache")
+    assert [document.url[-1] for document in documents(items)] == ["0"]
+    (lost,) = [item for item in items if isinstance(item, Rejected)]
+    assert (lost.reason, lost.detail) == ("damaged", "a record cannot be read; what follows it is not read")
+    assert lost.locator == f"offset={len(archive(tmp_path / f'b{suffix}', PAGES[0]).read_bytes())}"
 
 
 def test_damage_in_the_middle_keeps_what_was_before_it(tmp_path):
@@ -224,7 +244,7 @@ def test_damage_in_the_middle_keeps_what_was_before_it(tmp_path):
     path.write_bytes(data)
     items = read_all(warc, source(path), tmp_path / "cache")
     assert [document.url[-1] for document in documents(items)] == ["0"]
-    assert rejected(items) == [(f"offset={second}", "truncated", True)]
+    assert rejected(items) == [(f"offset={second}", "damaged", True)]
 
 
 def test_a_file_compressed_in_one_piece_is_refused_with_the_cure(tmp_path):
