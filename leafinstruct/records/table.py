@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from leafinstruct.errors import SchemaError
+from leafinstruct.errors import SchemaError, SourceError
 from leafinstruct.records.document import Document, Image, Provenance, Ref, Segment, Text
 from leafinstruct.records.example import Cell, Example, Turn
 
@@ -172,10 +172,13 @@ def _groups(rows: Iterable[Row], binary: Sequence[str]) -> Iterator[list[Row]]:
 
 
 def read(path: Path, columns: Sequence[str] | None = None) -> Iterator[Row]:
-    """Stream the rows of a Parquet file, one row group in memory at a time."""
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=64, columns=list(columns) if columns else None):
-            yield from batch.to_pylist()
+    """Stream the rows of a Parquet file, one row group in memory at a time. Raises SourceError when the file is cut or damaged."""
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=64, columns=list(columns) if columns else None):
+                yield from batch.to_pylist()
+    except pa.ArrowInvalid as error:
+        raise SourceError(f"{path}: the Parquet file is cut or damaged; build with --rebuild to make it again") from error
 
 
 def key_of(path: Path) -> str | None:
