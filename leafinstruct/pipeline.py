@@ -137,7 +137,7 @@ def settings_of(loaded: Loaded, stage: str) -> Any:
     recipe = loaded.recipe
     answers = loaded.directory.parent / ".answers"  # shared by all runs and versions: answers are paid for
     if stage == "ingest":
-        from leafinstruct.ingest.stage import IngestSettings
+        from leafinstruct.ingest.origin import IngestSettings
 
         return IngestSettings(recipe.ingest, recipe.part_size, loaded.limit)
     if stage == "filter":

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from leafinstruct.errors import RecipeError
 from leafinstruct.filter.config import FilterConfig, Rule
-from leafinstruct.ingest.config import IngestConfig
+from leafinstruct.ingest.config import PATH_KEYS, IngestConfig
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.rewrite.config import RewriteConfig
@@ -29,7 +29,7 @@ from leafinstruct.shard.config import ShardConfig
 
 TOY_MODEL = "leaf:tiny-clip-1"
 OFFLINE_JUDGE = "offline-rules@1"
-_KINDS = ("mmc4", "html", "warc", "sketchbook")
+_KINDS = ("mmc4", "obelics", "html", "warc", "hub", "conversations", "video", "youcook2", "vist", "sketchbook")
 DEFAULT_PLACES = ("recipe.yaml", "pipelines/demo.yaml")
 
 
@@ -169,8 +169,8 @@ def _with_absolute_paths(raw: dict[str, Any], base: Path) -> dict[str, Any]:
     ingest = raw.get("ingest")
     sources = ingest.get("sources") if isinstance(ingest, dict) else None
     for source in sources if isinstance(sources, list) else []:
-        absolute(source, "path")
-        absolute(source, "pictures")
+        for key in PATH_KEYS:
+            absolute(source, key)
     section = raw.get("filter")
     alignment = section.get("alignment") if isinstance(section, dict) else None
     if isinstance(alignment, dict) and str(alignment.get("model", "")).endswith((".pt", ".pth")):
@@ -202,8 +202,8 @@ def _faults(error: ValidationError) -> list[str]:
 
 
 def _is_tag(step: str | int) -> bool:
-    """pydantic puts the kind of a source into the path of a fault; it is no key of the recipe."""
-    return step in _KINDS
+    """pydantic puts the kind of a source, or `<sort>` of a mapping, into the path of a fault; it is no key of the recipe."""
+    return step in _KINDS or str(step).startswith("<")
 
 
 def _key(steps: list[str | int]) -> str:

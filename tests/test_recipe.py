@@ -32,7 +32,7 @@ def fault(path: Path, *changes: str) -> str:
         ({}, "ingest: missing"),
         (
             {"ingest": {"sources": [{"kind": "pdf", "name": "a", "path": "x"}]}},
-            "ingest.sources[0].kind: one of mmc4, html, warc, sketchbook is needed",
+            "ingest.sources[0].kind: one of mmc4, obelics, html, warc, hub, conversations, video, youcook2, vist, sketchbook is needed",
         ),
         (
             {"ingest": {"sources": [{"kind": "mmc4", "name": "a", "path": "x", "pictrues": "y"}]}},

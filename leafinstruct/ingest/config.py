@@ -2,61 +2,228 @@
 
 A source is told by `kind` (a discriminated union), so a misspelt key is checked against the keys of that kind only and the message names
 the right ones. A class per kind, not one class with optional fields: a WARC has no picture folder, and a recipe that gives it one is wrong.
+Keys that hold paths are listed in PATH_KEYS: they are relative to the recipe, and no part of what a source says, so a project can move.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+
+from leafinstruct.records.document import Role, TextKind
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
+PATH_KEYS = ("path", "pictures", "videos", "cdxj")
+"""Keys of a source that hold paths."""
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, populate_by_name=True)
 
 
-class Mmc4Source(_Section):
+class _Source(_Section):
+    name: Name
+    """Names the source in ids, parts and rows; changing it changes every id."""
+    license: str | None = None
+    """Licence of records that state none themselves; None says unknown."""
+
+
+class Mmc4Source(_Source):
     """Multimodal C4: one JSON record a line with sentences, picture entries, and the sentence that each picture stands with."""
 
     kind: Literal["mmc4"] = "mmc4"
-    name: Name
-    """Names the source in ids, parts and rows; changing it changes every id."""
     path: str = Field(min_length=1)
     """A .jsonl, .jsonl.gz or .jsonl.zip file, a folder searched for them, or a glob. Relative to the recipe."""
     pictures: str | None = Field(default=None, min_length=1)
     """Folder of the picture files; default `images` beside each JSONL file, as the published shards are unpacked."""
-    license: str | None = None
-    """Licence of all records, as the format has no field for it; None says unknown."""
 
 
-class HtmlSource(_Section):
+class ObelicsSource(_Source):
+    """OBELICS: Parquet with parallel lists of texts and pictures, of which exactly one is given at each place."""
+
+    kind: Literal["obelics"] = "obelics"
+    path: str = Field(min_length=1)
+    """A .parquet file, a folder searched for them, or a glob. Relative to the recipe."""
+
+
+class HtmlSource(_Source):
     """HTML pages as files, their pictures beside them or on the web."""
 
     kind: Literal["html"] = "html"
-    name: Name
-    """Names the source in ids, parts and rows; changing it changes every id."""
     path: str = Field(min_length=1)
     """A page, a folder searched for .html, .htm and .xhtml, or a glob. Relative to the recipe."""
-    license: str | None = None
-    """Licence of pages that state none themselves; None says unknown."""
 
 
-class WarcSource(_Section):
-    """Web archives: pages are response records, pictures are other records of the same file."""
+class WarcSource(_Source):
+    """Web archives: pages are response records, pictures are other records of the same file or of the same crawl."""
 
     kind: Literal["warc"] = "warc"
-    name: Name
-    """Names the source in ids, parts and rows; changing it changes every id."""
     path: str = Field(min_length=1)
     """A .warc or .warc.gz file, a folder searched for them, or a glob. Relative to the recipe."""
-    license: str | None = None
-    """Licence of pages that state none themselves; None says unknown."""
+    crawl: bool = False
+    """Look for pictures in all files of the source, through an index that is built first, not only in the page's own file."""
+    cdxj: str | None = Field(default=None, min_length=1)
+    """A CDXJ index (file, folder or glob) of the crawl, used instead of building one; its file names are looked for in the source's folder."""
+
+    @model_validator(mode="after")
+    def _one_index(self) -> WarcSource:
+        if self.cdxj is not None and not self.crawl:
+            raise ValueError("cdxj is an index of a whole crawl; set crawl: true to have pictures looked for there")
+        return self
+
+
+class TextColumn(_Section):
+    """A column of texts, one or a list of them: `{text: title, as: heading}`. Dots lead into structs: `meta.caption`."""
+
+    text: str = Field(min_length=1)
+    as_: TextKind = Field(default="prose", alias="as")
+    """What its texts are."""
+    role: Role | None = None
+    """Who speaks, for conversations; None for pages."""
+
+
+class ImageColumn(_Section):
+    """A column of pictures, one or a list of them: bytes, a path relative to the file, or a web address."""
+
+    image: str = Field(min_length=1)
+    alt: str | None = Field(default=None, min_length=1)
+    """Column of alternative texts, parallel to the pictures."""
+
+
+def _which(value: Any) -> str | None:
+    """The sort of a mapping by the key that only it has; None for none of them."""
+    given = value if isinstance(value, dict) else value.__dict__ if isinstance(value, BaseModel) else {}
+    return next((f"<{key}>" for key in ("text", "image", "interleave", "conversation") if key in given), None)
+
+
+class InterleavedColumns(_Section):
+    """Parallel lists, read index by index: the first of each in this order, then the second of each. Nulls are passed over."""
+
+    interleave: tuple[
+        Annotated[
+            Annotated[TextColumn, Tag("<text>")] | Annotated[ImageColumn, Tag("<image>")],
+            Discriminator(_which, custom_error_type="columns", custom_error_message="text or image is needed"),
+        ],
+        ...,
+    ] = Field(min_length=1)
+
+
+class ConversationColumns(_Section):
+    """A column of turns (`from`/`value` or `role`/`content`) whose `<image>` marks are filled from a column of pictures, in order."""
+
+    conversation: str = Field(min_length=1)
+    images: str | None = Field(default=None, min_length=1)
+    """Column of pictures; None when turns hold none."""
+
+
+Columns = Annotated[
+    Annotated[TextColumn, Tag("<text>")]
+    | Annotated[ImageColumn, Tag("<image>")]
+    | Annotated[InterleavedColumns, Tag("<interleave>")]
+    | Annotated[ConversationColumns, Tag("<conversation>")],
+    Discriminator(_which, custom_error_type="columns", custom_error_message="one of text, image, interleave or conversation is needed"),
+]
+
+
+class HubSource(_Source):
+    """A dataset of the Hugging Face Hub, streamed, or Parquet, JSONL and WebDataset tar files of one's own, with a declared mapping."""
+
+    kind: Literal["hub"] = "hub"
+    repo: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+$")
+    """`organisation/name` on the Hub. Either this or `path`."""
+    path: str | None = Field(default=None, min_length=1)
+    """Local files instead: .parquet, .jsonl (.gz, .zip) or .tar, a folder or a glob. Relative to the recipe."""
+    config: str | None = None
+    """The Hub dataset's configuration; None for its default."""
+    split: str = "train"
+    """The Hub dataset's split."""
+    revision: str | None = None
+    """A commit or tag of the Hub dataset; None takes what is newest when the stream is first read, and notes its commit."""
+    rows: int | None = Field(default=None, gt=0)
+    """At most so many rows of the stream; None for all."""
+    segments: tuple[Columns, ...] = Field(min_length=1)
+    """Columns in reading order."""
+    url_column: str | None = None
+    """Column of each record's address."""
+    license_column: str | None = None
+    """Column of each record's licence."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> HubSource:
+        if (self.repo is None) == (self.path is None):
+            raise ValueError("give either repo (a dataset of the Hub) or path (local files)")
+        return self
+
+
+class ConversationsSource(_Source):
+    """InterleavedBench and LeafInstruct style JSON: `conversations` whose `<image>` marks are filled from `image`, in order over all turns."""
+
+    kind: Literal["conversations"] = "conversations"
+    path: str = Field(min_length=1)
+    """A .json file (one list) or .jsonl (.gz, .zip), a folder searched for them, or a glob. Relative to the recipe."""
+    pictures: str | None = Field(default=None, min_length=1)
+    """Folder that picture paths are relative to; default the JSON file's own."""
+
+
+class Frames(_Section):
+    """How a video becomes steps of text and frames."""
+
+    per_step: int = Field(default=1, ge=1, le=8)
+    """Frames a step at most; a later one must differ from those before it."""
+    min_seconds: float = Field(default=2.0, ge=0, allow_inf_nan=False)
+    """A shorter step is merged with its neighbour."""
+    max_steps: int = Field(default=20, ge=1, le=500)
+    """Steps of one document; a longer video gives several documents."""
+
+
+class Transcription(_Section):
+    """Speech recognition for videos without subtitles; needs the extra `leafinstruct[speech]`."""
+
+    model: str = Field(min_length=1)
+    """Name or folder of a faster-whisper model."""
+    language: str | None = Field(default=None, min_length=2)
+    """Language code; None lets the model tell."""
+
+
+class VideoSource(_Source):
+    """Videos with subtitles beside them: a.mp4 with a.vtt, a.en.vtt or a.srt."""
+
+    kind: Literal["video"] = "video"
+    path: str = Field(min_length=1)
+    """A video, a folder searched for them, or a glob. Relative to the recipe."""
+    language: str | None = Field(default=None, min_length=2)
+    """Which of several subtitle files to take (`a.en.vtt`); None takes `a.vtt`, else the only one."""
+    frames: Frames = Frames()
+    speech: Transcription | None = None
+    """Recognise the speech of videos without subtitles; off by default."""
+
+
+class YouCook2Source(_Source):
+    """YouCook2: annotated segments of cooking videos, one sentence each."""
+
+    kind: Literal["youcook2"] = "youcook2"
+    path: str = Field(min_length=1)
+    """The annotations' JSON. Relative to the recipe."""
+    videos: str = Field(min_length=1)
+    """Folder of the video files, searched for `<video id>.<any video suffix>`."""
+    subset: Literal["training", "validation", "testing"] | None = None
+    """Only this subset; None takes all."""
+    frames: Frames = Frames()
+
+
+class VistSource(_Source):
+    """VIST, story in sequence: five photographs and a sentence for each."""
+
+    kind: Literal["vist"] = "vist"
+    path: str = Field(min_length=1)
+    """A .json file of stories, a folder searched for them, or a glob. Relative to the recipe."""
+    pictures: str | None = Field(default=None, min_length=1)
+    """Folder of the photographs, `<photo_flickr_id>.jpg`; None refers to their addresses on the web."""
 
 
 class SketchbookSource(_Section):
-    """The embedded corpus: drawn how-to documents with ground truth, written as genuine MMC4, HTML and WARC files and then read as such."""
+    """The embedded corpus: drawn how-to documents with ground truth, written as genuine files of several formats and then read as such."""
 
     kind: Literal["sketchbook"] = "sketchbook"
     name: Name = "sketchbook"
@@ -64,14 +231,21 @@ class SketchbookSource(_Section):
     seed: int = Field(ge=0)
     """Everything drawn follows from it."""
     documents: int = Field(gt=0)
-    """Documents over all three formats."""
+    """Documents over all web formats."""
+    videos: int = Field(default=0, ge=0)
+    """Videos besides, with annotations like YouCook2's and subtitles."""
     picture_px: int = Field(default=128, ge=16, le=1024)
     """Side of a picture in pixels; 128 is pretty to look at and quick to draw."""
     defects: dict[str, float] = {}
     """Planted defects: name -> share of documents. None by default: a corpus to trust."""
 
 
-Source = Annotated[Mmc4Source | HtmlSource | WarcSource | SketchbookSource, Field(discriminator="kind")]
+FileSource = (
+    Mmc4Source | ObelicsSource | HtmlSource | WarcSource | HubSource | ConversationsSource | VideoSource | YouCook2Source | VistSource
+)
+"""A source that is read from files; what is streamed or drawn becomes one of these first."""
+
+Source = Annotated[FileSource | SketchbookSource, Field(discriminator="kind")]
 
 
 class IngestConfig(_Section):

@@ -30,6 +30,7 @@ from leafinstruct.ingest.span import Span
 from leafinstruct.records.document import Document, Provenance, Ref, Rejected
 
 SUFFIXES = (".html", ".htm", ".xhtml")
+LIBRARIES: tuple[str, ...] = ("selectolax", "resiliparse")
 
 
 def root_of(source: HtmlSource) -> Path:

@@ -35,6 +35,7 @@ from leafinstruct.ingest.text import one_line
 from leafinstruct.records.document import Document, Image, Provenance, Ref, Rejected, Segment, Text, document_id
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zip")
+LIBRARIES: tuple[str, ...] = ()
 
 
 class _LostError(Exception):

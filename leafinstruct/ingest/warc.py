@@ -30,6 +30,7 @@ from leafinstruct.pictures.archive import RecordError, Response, response
 from leafinstruct.records.document import Document, Provenance, Ref, Rejected
 
 SUFFIXES = (".warc", ".warc.gz")
+LIBRARIES: tuple[str, ...] = ("selectolax", "resiliparse", "fastwarc")
 
 
 def root_of(source: WarcSource) -> Path:

@@ -5,38 +5,32 @@ Failures are data: a picture that cannot be had is one cell of a report, not the
 
 References come from pages, so they are hostile: a name that leads out of the source's root, by `..`, as an absolute path or through a
 symbolic link, is refused, and so is whatever is not a regular file (a pipe would block for ever). For a range of an archive only that range
-is read.
+is read. A range of a WARC file is a record, whose body is the picture; a range of any other file is the picture as it lies there, or a
+`data:` address of it. Readers of containers and videos are imported when the first such reference comes, since most runs need neither.
 """
 
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
 from pathlib import Path
 
 from leafinstruct.pictures.archive import RecordError, response
+from leafinstruct.pictures.unreadable import MAX_BYTES, Unreadable
 from leafinstruct.records.document import Ref
 
-MAX_BYTES = 64 << 20
-"""Of one picture. The largest photographs of the web are below 50 MB; what is larger is not a picture or not wanted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """No bytes. reason: missing, unsafe_path, not_a_file, too_large, truncated, not_in_archive, url_not_fetched, no_video_frame,
-    unreadable; detail: for a person; retryable: whether another try may go better."""
-
-    reason: str
-    detail: str
-    retryable: bool = False
+__all__ = ["MAX_BYTES", "Unreadable", "fetch"]
 
 
 def fetch(ref: Ref, root: Path) -> bytes | Unreadable:
-    """The bytes that a reference means. root: the folder that the source's files are relative to. Raises nothing for bad data."""
+    """The bytes that a reference means, or why there are none. root: the folder that the source's files are relative to.
+
+    Reasons: url_not_fetched, missing, unsafe_path, not_a_file, too_large, truncated, not_in_archive, unreadable, and those of frames and
+    containers. Raises nothing for bad data.
+    """
     if ref.file is None:
-        return Unreadable("url_not_fetched", f"{ref.url}: pictures on the web are not fetched by this version")
-    if ref.time is not None:
-        return Unreadable("no_video_frame", f"{ref}: frames of videos are not read by this version")
+        return Unreadable(
+            "url_not_fetched", f"{ref.url}: on the web; add filter.pictures.fetch to the recipe to have such pictures fetched"
+        )
     try:
         path = (root / ref.file).resolve()
         if not path.is_relative_to(root.resolve()):
@@ -45,12 +39,26 @@ def fetch(ref: Ref, root: Path) -> bytes | Unreadable:
             return Unreadable("missing", f"{ref.file}: no such file")
         if not path.is_file():
             return Unreadable("not_a_file", f"{ref.file} is not a regular file")
-        return _whole(path, ref) if ref.offset is None else _range(path, ref)
+        return _bytes(path, ref)
     except OSError as error:
         lasting = error.errno in (errno.ENAMETOOLONG, errno.ELOOP)
         return Unreadable("missing" if lasting else "unreadable", f"{ref.file[:100]}: {error.strerror or error}", retryable=not lasting)
     except (RuntimeError, ValueError) as error:  # how Path tells of links in a circle and of zero bytes in a name
         return Unreadable("unsafe_path", f"{ref.file[:100]!r}: {error}")
+
+
+def _bytes(path: Path, ref: Ref) -> bytes | Unreadable:
+    if ref.time is not None:
+        from leafinstruct.pictures.frames import frame
+
+        return frame(path, ref.time)
+    if ref.offset is not None:
+        return _range(path, ref)
+    if ref.member is not None:
+        from leafinstruct.pictures.containers import cell
+
+        return cell(path, ref.member)
+    return _whole(path, ref)
 
 
 def _whole(path: Path, ref: Ref) -> bytes | Unreadable:

@@ -20,10 +20,12 @@ State = Literal["ok", "failed", "refused", "unparsed", "not_scored"]
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """Where a picture's bytes are: exactly one of file, file + offset + length, url, file + time.
+    """Where a picture's bytes are: exactly one of file, file + offset + length, url, file + time; `member` may stand with the first two.
 
     `file` is relative to the root of the document's source, with forward slashes. `offset` and `length` are bytes of the file as it lies
-    on disk (for WARC: the whole, possibly compressed, record). `time` is seconds from the start of a video.
+    on disk (for WARC: the whole, possibly compressed, record). `time` is seconds from the start of a video. `member` names a piece of what
+    the rest points at, where that piece has no range of its own on disk: `row=17,column=images,item=2` of a Parquet file,
+    `bytes=120,4711` of the decoded body of a WARC record.
     """
 
     file: str | None = None
@@ -31,14 +33,18 @@ class Ref:
     length: int | None = None
     url: str | None = None
     time: float | None = None
+    member: str | None = None
 
     def __str__(self) -> str:
-        """One line for people and rows: `a.png`, `a.warc.gz#bytes=17,204`, `https://...`, `a.mp4#t=2.5`."""
+        """One line for people and rows: `a.png`, `a.warc.gz#bytes=17,204`, `https://...`, `a.mp4#t=2.5`, `a.parquet!row=3,column=image`."""
         if self.file is None:
             return self.url or ""
+        place = self.file
         if self.offset is not None:
-            return f"{self.file}#bytes={self.offset},{self.length}"
-        return self.file if self.time is None else f"{self.file}#t={self.time:g}"
+            place += f"#bytes={self.offset},{self.length}"
+        elif self.time is not None:
+            place += f"#t={round(self.time, 6)!r}"
+        return place if self.member is None else f"{place}!{self.member}"
 
 
 @dataclass(frozen=True, slots=True)

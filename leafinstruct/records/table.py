@@ -26,7 +26,16 @@ Row = dict[str, Any]
 ROWS_A_GROUP, BYTES_A_GROUP = 512, 32_000_000
 """A row group ends at whichever comes first; bytes count picture bytes alone."""
 
-_REF = pa.struct([("file", pa.string()), ("offset", pa.int64()), ("length", pa.int64()), ("url", pa.string()), ("time", pa.float64())])
+_REF = pa.struct(
+    [
+        ("file", pa.string()),
+        ("offset", pa.int64()),
+        ("length", pa.int64()),
+        ("url", pa.string()),
+        ("time", pa.float64()),
+        ("member", pa.string()),
+    ]
+)
 _IMAGE_FIELDS: list[tuple[str, pa.DataType]] = [
     ("ref", _REF),
     ("alt", pa.string()),

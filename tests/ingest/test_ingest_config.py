@@ -24,7 +24,7 @@ def test_a_source_is_told_by_its_kind():
     [
         ({"sources": []}, "at least 1 item"),
         ({"sources": [PAGES, PAGES]}, "two sources are called 'pages'"),
-        ({"sources": [{**PAGES, "kind": "htm"}]}, "does not match any of the expected tags: 'mmc4', 'html', 'warc', 'sketchbook'"),
+        ({"sources": [{**PAGES, "kind": "htm"}]}, "does not match any of the expected tags: 'mmc4', 'obelics', 'html', 'warc', 'hub'"),
         ({"sources": [{**PAGES, "name": "My pages"}]}, "should match pattern"),
         ({"sources": [{**PAGES, "pictures": "x"}]}, "Extra inputs are not permitted"),
         ({"sources": [{**PAGES, "path": ""}]}, "at least 1 character"),

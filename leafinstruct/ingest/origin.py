@@ -1,0 +1,117 @@
+"""Where the documents come from: from a recipe's sources to files that readers read, and the reader of each kind.
+
+Readers read files and nothing else. What has no files gets some first, under the run: the embedded corpus is drawn as genuine files of
+several formats, and the rows of a streamed dataset are kept as Parquet, since a stream has no place that a picture could be found at again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from leafinstruct.artifact import Artifact, digest, save
+from leafinstruct.engine.base import Engine, Needs, Part
+from leafinstruct.errors import RecipeError
+from leafinstruct.ingest.config import FileSource, HtmlSource, HubSource, IngestConfig, Mmc4Source, SketchbookSource, WarcSource
+from leafinstruct.sketchbook import write as sketchbook
+
+SKETCHBOOK = 1
+"""Raised when the embedded corpus is drawn otherwise for the same settings."""
+
+
+@dataclass(frozen=True)
+class IngestSettings:
+    """config: the recipe's section; part_size: documents; limit: documents at most, spread over the sources, None for all."""
+
+    config: IngestConfig
+    part_size: int
+    limit: int | None = None
+
+
+def reader(kind: str) -> ModuleType:
+    """The module that reads a kind of source, imported when it is first needed: pages load no video decoder.
+
+    Each has LIBRARIES (whose versions can change what is read), root_of, plan and read.
+    """
+    return import_module(f"leafinstruct.ingest.{kind}")
+
+
+def prepare(settings: IngestSettings, out: Artifact, engine: Engine) -> None:
+    """Make files of what is drawn or streamed: the ordinary readers read files only."""
+    write_sketchbook(settings, out, engine)
+    for source in settings.config.sources:
+        if isinstance(source, HubSource) and source.repo is not None:
+            reader("hub").spool(source, hub_root(source, out), engine)
+
+
+def write_sketchbook(settings: IngestSettings, out: Artifact, engine: Engine) -> None:
+    """Write the embedded corpus under the run, chunk by chunk; what stands is kept, another setting starts over."""
+    for source in settings.config.sources:
+        if not isinstance(source, SketchbookSource):
+            continue
+        drawing = _drawing(source)
+        root = sketchbook_root(source, out)
+        mark = root / "complete.json"
+        wanted = {"settings": digest(asdict(drawing)), "code": SKETCHBOOK}
+        if mark.exists() and digest(wanted) in mark.read_text(encoding="utf-8"):
+            continue
+        shutil.rmtree(root, ignore_errors=True)
+        chunks = [Part(f"{index:05d}", chunk) for index, chunk in enumerate(sketchbook.chunks(drawing))]
+        for _ in engine.map(partial(_draw, drawing, root), chunks, Needs(what="drawing the Sketchbook")):
+            pass
+        sketchbook.collect_labels(drawing, root)
+        save(mark, {"key": digest(wanted), **wanted})
+
+
+def sketchbook_root(source: SketchbookSource, out: Artifact) -> Path:
+    return out.path.parent / "sketchbook" / source.name
+
+
+def hub_root(source: HubSource, out: Artifact) -> Path:
+    """Where the rows of a streamed dataset are kept as Parquet: a stream has no place that a picture could be found at again."""
+    return out.path.parent / "hub" / source.name
+
+
+def _draw(drawing: sketchbook.Settings, root: Path, part: Part) -> dict[str, Any]:
+    sketchbook.write_chunk(drawing, part.payload, root)
+    return {"counts": {}}
+
+
+def _drawing(source: SketchbookSource) -> sketchbook.Settings:
+    try:
+        return sketchbook.Settings(
+            seed=source.seed, documents=source.documents, picture_px=source.picture_px, defects=tuple(sorted(source.defects.items()))
+        )
+    except ValueError as error:
+        raise RecipeError(f"source {source.name}: {error}") from error
+
+
+def file_sources(settings: IngestSettings, out: Artifact) -> Iterator[FileSource]:
+    """The sources as files: the embedded corpus is several of them, under one name and root; a streamed one is the files of its rows."""
+    for source in settings.config.sources:
+        if isinstance(source, HubSource) and source.repo is not None:
+            yield source.model_copy(update={"repo": None, "revision": None, "rows": None, "path": str(hub_root(source, out))})
+            continue
+        if not isinstance(source, SketchbookSource):
+            yield source
+            continue
+        root = sketchbook_root(source, out)
+        if (root / "mmc4").is_dir():
+            yield Mmc4Source(name=source.name, path=str(root / "*" / "docs_*.jsonl"), license="CC0-1.0")  # its pages say so themselves
+        if (root / "html").is_dir():
+            yield HtmlSource(name=source.name, path=str(root))
+        if (root / "warc").is_dir():
+            yield WarcSource(name=source.name, path=str(root))
+
+
+def roots(settings: IngestSettings, out: Artifact) -> dict[str, str]:
+    """Source name -> the folder that its documents' files are relative to, itself relative to the artifact, so that a project can move."""
+    here = out.path.resolve()
+    return {source.name: os.path.relpath(reader(source.kind).root_of(source).resolve(), here) for source in file_sources(settings, out)}
