@@ -1,32 +1,30 @@
-"""The command `leaf`: verbs, progress, exit codes. The only file that prints, exits or reads the environment.
+"""The command `leaf`: verbs and exit codes. The only file that exits or reads the environment; with terminal.py the only one that prints.
 
 Exit codes: 0 done; 1 a LeafInstructError, one line on stderr; 2 wrong usage; 130 interrupted, with what was finished kept. Anything else is
 a defect of ours and shows its traceback. Rooms are imported inside the verbs, so that `leaf --help` loads Typer and nothing more.
 
-Chosen: Typer, whose options are typed signatures, and rich for progress (a line rewritten on a terminal, plain lines elsewhere).
+Chosen: Typer, whose options are typed signatures.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from leafinstruct import __version__
 from leafinstruct.errors import LeafInstructError
 from leafinstruct.report.story import printable
+from leafinstruct.terminal import answer, note, progress, show_forecast, show_status
 
 if TYPE_CHECKING:
-    from leafinstruct.pipeline import OnProgress
+    from leafinstruct.pipeline import OnProgress, Progressed
     from leafinstruct.recipe import Loaded
 
 app = typer.Typer(
@@ -95,26 +93,26 @@ def build(
     loaded = _load(recipe, changes, limit)
     with LocalEngine(workers) as engine:
         if dry_run:
-            _show_forecast(forecast(loaded, engine), as_json)
+            show_forecast(forecast(loaded, engine), as_json)
             return
         started = time.monotonic()
-        with _progress() as on_progress:
+        with progress() as on_progress:
             outcomes = list(run(loaded, engine, _stopping(on_progress), stage or STAGES[-1], rebuild, retry_failed))
     for outcome in outcomes:
         if outcome.changes:
             more = " and more" if len(outcome.changes) > 3 else ""
-            _note(f"{outcome.stage}: rebuilt what changed: {'; '.join(outcome.changes[:3])}{more}")
+            note(f"{outcome.stage}: rebuilt what changed: {'; '.join(outcome.changes[:3])}{more}")
     if at_rest := resting(loaded.recipe):
-        _note(f"rules at rest, as the judge in use does not give their scores: {', '.join(at_rest)}")
+        note(f"rules at rest, as the judge in use does not give their scores: {', '.join(at_rest)}")
     if all(outcome.stood for outcome in outcomes):
-        _note(f"nothing to do: {loaded.directory} is up to date")
-    _show_status(loaded, _again(recipe, changes, limit), as_json, time.monotonic() - started)
+        note(f"nothing to do: {loaded.directory} is up to date")
+    show_status(loaded, _again(recipe, changes, limit), as_json, time.monotonic() - started)
 
 
 @app.command()
 def status(recipe: RecipePath = None, limit: Limit = None, changes: Changes = None, as_json: AsJson = False) -> None:
     """Show what is done, what is missing, and the funnel."""
-    _show_status(_load(recipe, changes, limit), _again(recipe, changes, limit), as_json)
+    show_status(_load(recipe, changes, limit), _again(recipe, changes, limit), as_json)
 
 
 @app.command()
@@ -143,7 +141,7 @@ def explain(
             "ids stand in the shards' columns id and document_id"
         )
     if as_json:
-        _answer(told or {"rejected": lost})
+        answer(told or {"rejected": lost})
         return
     for line in story.story(told) if told else story.losses(lost):
         typer.echo(line)
@@ -175,10 +173,10 @@ def main() -> None:
         app()
     except LeafInstructError as error:
         for line in str(error).splitlines():
-            _note(line)
+            note(line)
         sys.exit(1)
     except _Interrupted:
-        _note("interrupted; what was finished is kept, run the same command to go on")
+        note("interrupted; what was finished is kept, run the same command to go on")
         sys.exit(130)
 
 
@@ -201,119 +199,12 @@ def _again(recipe: Path | None, changes: list[str] | None, limit: int | None) ->
     return shlex.join(["leaf", "build", *options, *(word for change in changes or () for word in ("--set", change))])
 
 
-@contextmanager
-def _progress() -> Iterator[OnProgress]:
-    """Progress on stderr: a rewritten line on a terminal, one line a tenth elsewhere."""
-    if not sys.stderr.isatty():
-        yield _plain_progress()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("{task.description:<28}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("parts  {task.fields[rate]:>12}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=False) as bars:
-        running: dict[tuple[str, str], tuple[Any, float]] = {}
-
-        def show(stage: str, what: str, done: int, total: int, documents: int) -> None:
-            if total == 0:
-                return
-            key = (stage, what)
-            if done == 0:
-                running[key] = (bars.add_task(f"{stage}: {what}", total=total, rate=""), time.monotonic())
-                return
-            task, began = running[key]
-            bars.update(task, completed=done, rate=_rate(documents, time.monotonic() - began))
-
-        yield show
-
-
 def _stopping(on_progress: OnProgress) -> OnProgress:
     """An event loop swallows what is raised inside one of its callbacks, an interrupt too: the next part that ends then stops the build."""
 
-    def show(stage: str, what: str, done: int, total: int, documents: int) -> None:
+    def show(now: Progressed) -> None:
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
             raise _Interrupted
-        on_progress(stage, what, done, total, documents)
+        on_progress(now)
 
     return show
-
-
-def _plain_progress() -> OnProgress:
-    began: dict[tuple[str, str], float] = {}
-
-    def show(stage: str, what: str, done: int, total: int, documents: int) -> None:
-        start = began.setdefault((stage, what), time.monotonic())
-        if total and done and (done == total or done * 10 // total > (done - 1) * 10 // total):
-            _note(f"{stage}: {what}: {done} of {total} parts {_rate(documents, time.monotonic() - start)}".rstrip())
-
-    return show
-
-
-def _rate(documents: int, seconds: float) -> str:
-    return f"{documents / max(seconds, 1e-3):,.0f} docs/s" if documents else ""
-
-
-def _show_status(loaded: Loaded, again: str, as_json: bool, seconds: float | None = None) -> None:
-    """again: the command to name as the next one when something is missing. seconds: of a build that just ended."""
-    from leafinstruct.pipeline import artifacts
-    from leafinstruct.report import funnel
-
-    entries = funnel.status(artifacts(loaded))
-    if as_json:
-        _answer({"run": str(loaded.directory), "stages": entries})
-        return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(Text(printable(loaded.directory), style="bold"))  # Text, since a path may look like rich's markup
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("", "documents", "pictures"):
-        table.add_column(column, justify="right" if column else "left")
-    for what, documents, pictures in funnel.rows(entries):
-        table.add_row(Text(printable(what)), documents, pictures, style="dim" if what.startswith("  ") else "")
-    if table.row_count:
-        console.print(table)
-    for line in funnel.unfinished(entries, again):
-        console.print(Text(printable(line), style="yellow"))
-    shards = entries[-1]
-    if shards["state"] == "done":
-        size = shards["counts"]["bytes"] / 1e6
-        where = (f"\n{shards['parts']} shards, {size:,.1f} MB in ", (printable(shards["path"]), "bold"), "/ (card: README.md)")
-        console.print(Text.assemble(*where))
-    if seconds is not None:
-        console.print(f"{seconds:,.1f} s", style="dim")
-
-
-def _show_forecast(expected: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        _answer(expected)
-        return
-    mark = {name: " (estimated)" if name in expected["estimated"] else "" for name in ("documents", "pictures", "requests")}
-    dollars = "price unknown (set llm.price)" if expected["dollars"] is None else f"{expected['dollars']:,.4f} dollars{mark['requests']}"
-    typer.echo(f"documents      {expected['documents']:>12,}{mark['documents']}")
-    typer.echo(f"pictures       {expected['pictures']:>12,}{mark['pictures']}")
-    typer.echo(f"LLM requests   {expected['requests']:>12,}{' at most' + mark['requests'] if expected['requests'] else ' (offline)'}")
-    typer.echo(
-        f"tokens         {expected['input_tokens']:>12,} in, {expected['output_tokens']:,} out{mark['requests'] if expected['requests'] else ''}"
-    )
-    typer.echo(f"cost           {dollars}")
-    if expected["estimated"]:
-        typer.echo(f"estimated from a sample of {expected['sample']} documents")
-
-
-def _note(line: str) -> None:
-    """One line on stderr; it may quote a file, which must not move the cursor or colour the terminal."""
-    typer.echo(f"leaf: {printable(line)}", err=True)
-
-
-def _answer(value: object) -> None:
-    """JSON in ASCII: a machine reads it the same, and a terminal gets no control character of a file's name or text."""
-    typer.echo(json.dumps(value, indent=1))

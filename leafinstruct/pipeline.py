@@ -11,9 +11,11 @@ Nothing here prints: progress and outcomes are handed to whoever called.
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
@@ -28,8 +30,20 @@ from leafinstruct.recipe import TOY_MODEL, Loaded, is_active
 
 STAGES = ("ingest", "filter", "rewrite", "shard")
 
-OnProgress = Callable[[str, str, int, int, int], None]
-"""stage, what it does, parts done, parts to do, documents done."""
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """How far a stage is: what it does now, parts done of all it has to do, and how many documents (or another unit) that is."""
+
+    stage: str
+    what: str
+    done: int
+    total: int
+    amount: int
+    unit: str
+
+
+OnProgress = Callable[[Progressed], None]
 
 
 @dataclass(frozen=True)
@@ -51,12 +65,34 @@ class Watched:
 
     def map(self, task: Task, parts: Sequence[Part], needs: Needs) -> Iterator[dict[str, Any]]:
         """See Engine.map."""
-        documents = 0
-        self._on_progress(self._stage, needs.what, 0, len(parts), 0)
-        for done, report in enumerate(self._engine.map(task, parts, needs), start=1):
-            documents += report["counts"].get("documents", 0)
-            self._on_progress(self._stage, needs.what, done, len(parts), documents)
+        now = Progressed(self._stage, needs.what, 0, len(parts), 0, needs.unit)
+        self._on_progress(now)
+        told = [now]  # the last that was told: a pulse tells the same with another amount
+        watched = task if needs.pulse is None else partial(self._with_pulse, task, needs.pulse, told)
+        for done, report in enumerate(self._engine.map(watched, parts, needs), start=1):
+            amount = needs.pulse() if needs.pulse else told[0].amount + report["counts"].get(needs.unit, 0)
+            told[0] = replace(now, done=done, amount=amount)
+            self._on_progress(told[0])
             yield report
+
+    async def _with_pulse(self, task: Task, pulse: Callable[[], int], told: list[Progressed], part: Part) -> dict[str, Any]:
+        """The task, with a line of progress a second while it runs."""
+
+        async def tell() -> None:
+            while True:
+                await asyncio.sleep(1)
+                self._on_progress(replace(told[0], amount=pulse()))
+
+        working, telling = asyncio.ensure_future(task(part)), asyncio.ensure_future(tell())
+        try:
+            await asyncio.wait({working, telling}, return_when=asyncio.FIRST_COMPLETED)
+            if telling.done():  # only by what the listener raises, an interrupt: it shall not wait for the end of a long part
+                await telling
+            report: dict[str, Any] = await working
+            return report
+        finally:
+            telling.cancel()
+            working.cancel()
 
 
 def artifacts(loaded: Loaded) -> dict[str, Artifact]:

@@ -31,6 +31,10 @@ class Needs:
     parts_in_flight: int = 2
     what: str = "parts"
     """What the task does, for the line of progress."""
+    unit: str = "documents"
+    """Which count of the parts' reports tells how fast it goes."""
+    pulse: Callable[[], int] | None = None
+    """io only: that count so far, asked every second, where a part takes so long that its report comes too late to show progress."""
     release: Callable[[], Awaitable[None]] | None = None
     """io only: awaited in the loop after the last part, however the map ends (closing a client's connections)."""
 

@@ -1,0 +1,136 @@
+"""What a person sees: progress, the funnel, an estimate, notes. With cli.py the only file that prints.
+
+Progress goes to stderr, answers to stdout: a bar on a terminal, plain lines elsewhere. Whatever may come from a file goes through
+`printable`, since a terminal obeys what it is shown. rich is loaded only when there is something to draw.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from leafinstruct.report.story import printable
+
+if TYPE_CHECKING:
+    from leafinstruct.pipeline import OnProgress, Progressed
+    from leafinstruct.recipe import Loaded
+
+QUIET_SECONDS = 15.0
+"""Without a terminal, a long part tells that it lives this often."""
+
+
+@contextmanager
+def progress() -> Iterator[OnProgress]:
+    """Progress on stderr: a rewritten line on a terminal; elsewhere a line a tenth, and one now and then while a part takes long."""
+    if not sys.stderr.isatty():
+        yield _plain()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("parts  {task.fields[rate]:>16}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=False) as bars:
+        running: dict[tuple[str, str], tuple[Any, float]] = {}
+
+        def show(now: Progressed) -> None:
+            if now.total == 0:
+                return
+            key = (now.stage, now.what)
+            if key not in running:
+                running[key] = (bars.add_task(f"{now.stage}: {now.what}", total=now.total, rate=""), time.monotonic())
+            task, began = running[key]
+            bars.update(task, completed=now.done, rate=_rate(now, time.monotonic() - began))
+
+        yield show
+
+
+def _plain() -> OnProgress:
+    began: dict[tuple[str, str], float] = {}
+    told = {"at": time.monotonic(), "done": 0.0}
+
+    def show(now: Progressed) -> None:
+        clock = time.monotonic()
+        start = began.setdefault((now.stage, now.what), clock)
+        tenth = now.done > told["done"] and (now.done == now.total or now.done * 10 // now.total > (now.done - 1) * 10 // now.total)
+        if now.total and (tenth or clock - told["at"] > QUIET_SECONDS):
+            note(f"{now.stage}: {now.what}: {now.done} of {now.total} parts {_rate(now, clock - start)}".rstrip())
+            told["at"] = clock
+        told["done"] = now.done
+
+    return show
+
+
+def _rate(now: Progressed, seconds: float) -> str:
+    return f"{now.amount / max(seconds, 1e-3):,.0f} {now.unit}/s" if now.amount else ""
+
+
+def show_status(loaded: Loaded, again: str, as_json: bool, seconds: float | None = None) -> None:
+    """again: the command to name as the next one when something is missing. seconds: of a build that just ended."""
+    from leafinstruct.pipeline import artifacts
+    from leafinstruct.report import funnel
+
+    entries = funnel.status(artifacts(loaded))
+    if as_json:
+        answer({"run": str(loaded.directory), "stages": entries})
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(Text(printable(loaded.directory), style="bold"))  # Text, since a path may look like rich's markup
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("", "documents", "pictures"):
+        table.add_column(column, justify="right" if column else "left")
+    for what, documents, pictures in funnel.rows(entries):
+        table.add_row(Text(printable(what)), documents, pictures, style="dim" if what.startswith("  ") else "")
+    if table.row_count:
+        console.print(table)
+    for line in funnel.unfinished(entries, again):
+        console.print(Text(printable(line), style="yellow"))
+    shards = entries[-1]
+    if shards["state"] == "done":
+        size = shards["counts"]["bytes"] / 1e6
+        where = (f"\n{shards['parts']} shards, {size:,.1f} MB in ", (printable(shards["path"]), "bold"), "/ (card: README.md)")
+        console.print(Text.assemble(*where))
+    if seconds is not None:
+        console.print(f"{seconds:,.1f} s", style="dim")
+
+
+def show_forecast(expected: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        answer(expected)
+        return
+    mark = {name: " (estimated)" if name in expected["estimated"] else "" for name in ("documents", "pictures", "requests")}
+    dollars = "price unknown (set llm.price)" if expected["dollars"] is None else f"{expected['dollars']:,.4f} dollars{mark['requests']}"
+    typer.echo(f"documents      {expected['documents']:>12,}{mark['documents']}")
+    typer.echo(f"pictures       {expected['pictures']:>12,}{mark['pictures']}")
+    typer.echo(f"LLM requests   {expected['requests']:>12,}{' at most' + mark['requests'] if expected['requests'] else ' (offline)'}")
+    typer.echo(
+        f"tokens         {expected['input_tokens']:>12,} in, {expected['output_tokens']:,} out{mark['requests'] if expected['requests'] else ''}"
+    )
+    typer.echo(f"cost           {dollars}")
+    if expected["estimated"]:
+        typer.echo(f"estimated from a sample of {expected['sample']} documents")
+
+
+def note(line: str) -> None:
+    """One line on stderr; it may quote a file, which must not move the cursor or colour the terminal."""
+    typer.echo(f"leaf: {printable(line)}", err=True)
+
+
+def answer(value: object) -> None:
+    """JSON in ASCII: a machine reads it the same, and a terminal gets no control character of a file's name or text."""
+    typer.echo(json.dumps(value, indent=1))
