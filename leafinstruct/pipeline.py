@@ -184,7 +184,8 @@ def settings_of(loaded: Loaded, stage: str) -> Any:
         strangers = any(source.kind != "sketchbook" for source in recipe.ingest.sources)
         weights = weights_of(alignment.model, _tiny_clip() if alignment.model == TOY_MODEL else None, strangers)
         rules = tuple(rule for rule in recipe.filter.rules if is_active(recipe, rule))
-        return FilterSettings(recipe.filter, rules, recipe.llm, loaded.template("prompts", recipe.filter.judge.prompt), weights, answers)
+        judge = loaded.template("prompts", recipe.filter.judge.prompt)
+        return FilterSettings(recipe.filter, rules, recipe.llm, judge, weights, answers, loaded.directory.parent / ".fetched")
     if stage == "rewrite":
         from leafinstruct.rewrite.stage import RewriteSettings
 

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from leafinstruct.filter.scores import MODEL_FAMILIES, PASSES, SCORES, Score
+from leafinstruct.pictures.config import FetchConfig
 
 
 class _Section(BaseModel):
@@ -62,7 +63,9 @@ class PictureConfig(_Section):
     max_pixels: int = Field(default=64_000_000, gt=0)
     """Refused before decoding above this many pixels: 64 million is 192 MB decoded, and more than any camera of the open web gives."""
     tolerate_failures: float = Field(default=0.02, ge=0, le=1)
-    """Share of pictures that may fail for a reason that could pass (an unreadable disk) before the run stops."""
+    """Share of pictures that may fail for a reason that could pass (an unreadable disk, a server that does not answer) before the run stops."""
+    fetch: FetchConfig | None = None
+    """Fetch pictures that are on the web. Without this section they are lost for the reason url_not_fetched."""
 
 
 class AlignmentConfig(_Section):

@@ -1,9 +1,9 @@
 """Pictures of living documents: reference -> bytes and measurements, in the part's picture file.
 
-Only pictures of documents that the text rules left alive are read, each reference once while its file stays as it was (size and time): rows
-that stand are carried over when a loosened rule brings more documents to life. Bytes are kept as they came and streamed, never held for a
-whole part; decoding is for measuring only and happens on at most 256 px. Bad bytes are a reason, not an exception.
-Cost: 1-3 ms a picture of 1 megapixel.
+Only pictures of documents that the text rules left alive are read, each reference once while its file stays as it was (size and time; of an
+address: what was fetched): rows that stand are carried over when a loosened rule brings more documents to life. Bytes are kept as they came
+and streamed, never held for a whole part; decoding is for measuring only and happens on at most 256 px. Bad bytes are a reason, not an
+exception. Cost: 1-3 ms a picture of 1 megapixel.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from PIL import Image as Pil
 
 from leafinstruct.filter.text import cell
 from leafinstruct.pictures.decode import Undecodable, decode, probe
-from leafinstruct.pictures.read import Unreadable, fetch
+from leafinstruct.pictures.read import fetch
+from leafinstruct.pictures.unreadable import Unreadable
+from leafinstruct.pictures.web.store import stored
 from leafinstruct.records import table
 from leafinstruct.records.document import Image, Ref
 from leafinstruct.records.example import Cell
@@ -31,7 +33,37 @@ MEASURE_PX = 256
 """Longer side at which entropy and sharpness are measured: sharpness depends on scale, so one scale for all."""
 
 
-def materialise(wanted: Iterable[tuple[Ref, Path]], standing: Path, max_pixels: int, counts: Counter[str]) -> Iterator[Row]:
+class Fetched:
+    """What filter/fetching left for a part: its pictures on the web. All others are where their reference points.
+
+    path: the part's `fetches-`, may be missing; store: the folder of what was fetched.
+    """
+
+    def __init__(self, path: Path, store: Path) -> None:
+        self._rows = {row["url"]: row for row in table.read(path)} if path.exists() else {}
+        self._store = store
+
+    def read(self, ref: Ref, root: Path) -> bytes | Unreadable:
+        """The bytes that a reference means, or why there are none."""
+        row = None if ref.file is not None else self._rows.get(ref.url)
+        if row is None:
+            return fetch(ref, root)
+        if row["sha256"] is None:
+            return Unreadable(row["reason"], row["detail"], retryable=row["state"] == "failed")
+        try:
+            return stored(self._store, row["segment"], row["offset"], row["size"], row["sha256"])
+        except OSError as error:
+            return Unreadable("unreadable", f"{ref.url}: {error.strerror or error}", retryable=True)
+
+    def stamp(self, ref: Ref, root: Path) -> str:
+        """What tells that a picture may have changed: size and time of its file, or what was fetched."""
+        row = None if ref.file is not None else self._rows.get(ref.url)
+        return stamp(ref, root) if row is None else row["sha256"] or row["reason"]
+
+
+def materialise(
+    wanted: Iterable[tuple[Ref, Path]], standing: Path, max_pixels: int, counts: Counter[str], fetched: Fetched
+) -> Iterator[Row]:
     """Rows of table.PICTURES, one a reference: first those that stand, also of documents that are not wanted now; then the missing ones.
 
     wanted: (reference, root of its source). standing: the part's picture file, may be missing. counts: `pictures_read`, `pictures_failed`.
@@ -40,13 +72,13 @@ def materialise(wanted: Iterable[tuple[Ref, Path]], standing: Path, max_pixels: 
     reused: set[str] = set()
     for row in table.read(standing) if standing.exists() else ():
         here = needed.get(row["ref"])
-        if row["state"] == "ok" and (here is None or row["stamp"] == stamp(*here)):
+        if row["state"] == "ok" and (here is None or row["stamp"] == fetched.stamp(*here)):
             reused.add(row["ref"])
             yield row
     for name, (ref, root) in needed.items():
         if name not in reused:
             counts["pictures_read"] += 1
-            row = {**_row(name, fetch(ref, root), max_pixels), "stamp": stamp(ref, root)}
+            row = {**_row(name, fetched.read(ref, root), max_pixels), "file": ref.file, "stamp": fetched.stamp(ref, root)}
             counts["pictures_failed"] += row["state"] == "failed"
             yield row
 

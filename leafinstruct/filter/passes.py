@@ -33,7 +33,7 @@ from leafinstruct.records.document import Document, Image, Ref
 from leafinstruct.records.example import Cell
 from leafinstruct.records.table import Row
 
-CODE = 2
+CODE = 3
 """Raised when the same documents and settings give other scores or verdicts than before."""
 
 
@@ -44,7 +44,8 @@ def libraries() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class FilterSettings:
-    """config: the recipe's section; rules: those that hold in this recipe; answers: folder of the answer cache."""
+    """config: the recipe's section; rules: those that hold in this recipe; answers: folder of the answer cache; fetched: folder of what was
+    fetched from the web."""
 
     config: FilterConfig
     rules: tuple[Rule, ...]
@@ -52,11 +53,20 @@ class FilterSettings:
     prompt: Prompt
     weights: alignment.Weights
     answers: Path
+    fetched: Path
 
     @property
     def judge_model(self) -> str:
         """Identity of whoever answers the judge's questions."""
         return judge.OFFLINE if self.llm.provider == "offline" else self.llm.revision or f"{self.llm.model} at {self.llm.base_url}"
+
+    @property
+    def shaping(self) -> dict[str, Any]:
+        """The section without what only says how fast and politely pictures are fetched."""
+        section = self.config.model_dump(mode="json")
+        if self.config.pictures.fetch is not None:
+            section["pictures"]["fetch"] = self.config.pictures.fetch.shaping
+        return section
 
 
 @dataclass(frozen=True)
@@ -198,11 +208,12 @@ def _materialise(
     wanted: list[tuple[Ref, Path]] = [
         (image.ref, root / record["roots"][document.source]) for document in living for image in document.images
     ]
+    fetched = materialise.Fetched(out.file("fetches", part.name), settings.fetched)
     path = out.file("pictures", part.name)
     key = digest([CODE, inputs.file_digest("documents", part.name), settings.config.pictures.max_pixels, version("pillow")])
     standing = path if table.key_of(path) == key else path.with_name("none")
     with writing(path) as temporary:
-        rows = materialise.materialise(wanted, standing, settings.config.pictures.max_pixels, counts)
+        rows = materialise.materialise(wanted, standing, settings.config.pictures.max_pixels, counts, fetched)
         table.write(temporary, rows, table.PICTURES, key)
     return _picture_facts(out, part)
 

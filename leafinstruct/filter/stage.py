@@ -1,5 +1,6 @@
 """filter: score, then decide. Documents -> kept documents, dropped documents with their reasons, scores, pictures.
 
+    fetch   (event loop)  pictures on the web, of documents that the text rules left alive
     look    (processes)   text scores, pictures of living documents, picture scores, embeddings, alignment, coherence -> keys
     reduce  (here)        exact duplicates over the keys of all parts
     judge   (event loop)  four questions about every document that is still alive
@@ -12,7 +13,6 @@ the key of what shaped it, and what stands is not made again.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 from leafinstruct.artifact import Artifact, Fingerprint, digest, writing
 from leafinstruct.engine.base import Engine, Needs, Part
 from leafinstruct.errors import LeafInstructError, ProviderError, SourceError
-from leafinstruct.filter import duplicate, judge, materialise
+from leafinstruct.filter import duplicate, fetching, judge, materialise
 from leafinstruct.filter.alignment import published_sha256
 from leafinstruct.filter.passes import CODE, Evidence, FilterSettings, ask, decide, libraries, look, trial_of
 from leafinstruct.filter.scores import JUDGE_FIELDS, PASSES
@@ -29,8 +29,6 @@ from leafinstruct.pictures.send import all_as_sent
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, Ref
 
-_RANGE = re.compile(r"#bytes=\d+,\d+$")
-
 
 def fingerprint(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engine) -> Fingerprint:  # noqa: ARG001 - every room's door
     """Config, active rules, prompt, models, weights, libraries that shape scores, and what ingest made."""
@@ -38,7 +36,7 @@ def fingerprint(settings: FilterSettings, inputs: Artifact, out: Artifact, engin
     assert record is not None, "ingest is done"
     return {
         "code": CODE,
-        "filter": settings.config.model_dump(mode="json"),
+        "filter": settings.shaping,
         "active_rules": [rule.score for rule in settings.rules],
         "weights": settings.weights.sha256 or settings.weights.name,
         "judge": _judge_identity(settings),
@@ -54,6 +52,11 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
     """
     parts = [Part(name) for name in inputs.parts()]
     out.keep_only([part.name for part in parts])
+    if settings.config.pictures.fetch is not None:
+        fetching.run(settings, inputs, out, parts, engine)
+    else:
+        for part in parts:
+            out.file("fetches", part.name).unlink(missing_ok=True)
     _look(settings, inputs, out, parts, engine)
     _reduce(out, parts)
     if settings.config.judge.enabled:
@@ -62,9 +65,10 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
     missing = [part for part in wanted if not out.stands(part.name, part.payload)]
     for _ in engine.map(partial(decide, settings, inputs, out), missing, Needs(what="deciding")):
         pass
-    totals = out.totals()
+    totals, unfetched = out.totals(), _unfetched(settings, out, parts)
     if not totals.counts["kept"]:
         pictures = f" (single pictures: {lost(totals.picture_reasons)})" if totals.picture_reasons else ""
+        pictures += f"; {unfetched:,} pictures are on the web: add filter.pictures.fetch to the recipe" if unfetched else ""
         raise LeafInstructError(
             f"no document is left after filter: {lost(totals.reasons)}{pictures}; `leaf explain ID` tells about one of them"
         )
@@ -75,6 +79,7 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
         if settings.config.judge.enabled and settings.llm.provider != "offline"
         else {},
         "toy": settings.weights.toy,
+        "unfetched": unfetched,
         "failed": [item for report in out.reports() for item in report["failed"]],
         "rules": [{**rule.model_dump(exclude_defaults=True), "level": rule.declared.level} for rule in settings.rules],
     }
@@ -99,8 +104,8 @@ def outdated(inputs: Artifact, out: Artifact) -> set[str]:
     for name in inputs.parts():
         path = out.file("pictures", name)
         root = inputs.path.resolve() / record["roots"][name.rpartition("-")[0]]
-        rows = table.read(path, ["ref", "stamp"]) if table.key_of(path) is not None else iter(())
-        here = [(row["stamp"], Ref(file=_RANGE.sub("", row["ref"]))) for row in rows if "://" not in row["ref"]]
+        rows = table.read(path, ["file", "stamp"]) if table.key_of(path) is not None else iter(())
+        here = {(row["stamp"], Ref(file=row["file"])) for row in rows if row.get("file") is not None}
         if any(then != materialise.stamp(ref, root) for then, ref in here):
             moved.add(name)
     return moved
@@ -114,7 +119,7 @@ def lost(reasons: Mapping[str, int]) -> str:
 
 def _look(settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine) -> None:
     """Run `look` where its key does not stand. Raises SourceError when too many pictures could not be read for a passing reason."""
-    wanted = [Part(part.name, _look_key(settings, inputs, part)) for part in parts]
+    wanted = [Part(part.name, _look_key(settings, inputs, out, part)) for part in parts]
     moved = outdated(inputs, out)
     keys = {part.name: table.key_of(out.file("keys", part.name)) or "" for part in wanted}  # "<look's key> <digest of what it saw>"
     missing = [part for part in wanted if keys[part.name].partition(" ")[0] != part.payload or part.name in moved]
@@ -126,6 +131,14 @@ def _look(settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequ
             f"{failed:,} of {read:,} pictures could not be read just now, more than filter.pictures.tolerate_failures allows; "
             "what was read is kept, run the same command again when the disk is back"
         )
+
+
+def _unfetched(settings: FilterSettings, out: Artifact, parts: Sequence[Part]) -> int:
+    """Pictures of living documents that are lost only because the recipe does not have them fetched."""
+    if settings.config.pictures.fetch is not None:
+        return 0
+    reasons = (row["reason"] for part in parts for row in table.read(out.file("pictures", part.name), ["reason"]))
+    return sum(reason.startswith("url_not_fetched") for reason in reasons)
 
 
 def _reduce(out: Artifact, parts: Sequence[Part]) -> None:
@@ -161,11 +174,12 @@ def _judge_identity(settings: FilterSettings) -> dict[str, Any] | None:
     return {"model": settings.judge_model, "prompt": settings.prompt.sha256, **sampling}
 
 
-def _look_key(settings: FilterSettings, inputs: Artifact, part: Part) -> str:
+def _look_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> str:
     """What shapes the evidence and the survivors of the passes before duplicates."""
     early = [rule.model_dump() for rule in settings.rules if rule.declared.turn < PASSES.index("duplicate")]
-    config = settings.config.model_dump(include={"min_images", "min_words", "pictures", "alignment"})
-    return digest([CODE, early, config, libraries(), settings.weights.sha256, inputs.file_digest("documents", part.name)])
+    config = settings.config.model_dump(include={"min_images": True, "min_words": True, "pictures": {"max_pixels"}, "alignment": True})
+    fetched = fetching.outcomes(out, part) if settings.config.pictures.fetch is not None else None
+    return digest([CODE, early, config, libraries(), settings.weights.sha256, inputs.file_digest("documents", part.name), fetched])
 
 
 def _ask_key(settings: FilterSettings, out: Artifact, part: Part) -> str:

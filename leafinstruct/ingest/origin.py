@@ -48,7 +48,8 @@ def prepare(settings: IngestSettings, out: Artifact, engine: Engine) -> None:
     write_sketchbook(settings, out, engine)
     for source in settings.config.sources:
         if isinstance(source, HubSource) and source.repo is not None:
-            reader("hub").spool(source, hub_root(source, out), engine)
+            most = min(source.rows or settings.limit, settings.limit) if settings.limit else source.rows
+            reader("hub").spool(source.model_copy(update={"rows": most}), hub_root(source, out), engine)
 
 
 def write_sketchbook(settings: IngestSettings, out: Artifact, engine: Engine) -> None:

@@ -24,7 +24,7 @@ from typing import Any
 from leafinstruct.artifact import Artifact, Fingerprint, digest, file_sha256, writing
 from leafinstruct.engine.base import Engine, Needs, Part
 from leafinstruct.errors import SourceError
-from leafinstruct.ingest.config import PATH_KEYS, FileSource, SketchbookSource
+from leafinstruct.ingest.config import PATH_KEYS, FileSource, HubSource, SketchbookSource, Source
 from leafinstruct.ingest.origin import IngestSettings, file_sources, prepare, reader, roots
 from leafinstruct.ingest.span import Span
 from leafinstruct.pictures.read import fetch
@@ -133,6 +133,9 @@ def read_part(out: Artifact, part: Part) -> dict[str, Any]:
     return out.commit(part.name, unit.key, report, [path])
 
 
+DEAR, DEAR_SAMPLE = frozenset({"video", "youcook2"}), 4
+"""Kinds whose documents cost seconds each, and how many of those a sample takes."""
+
 Sample = list[tuple[Document, dict[str, bytes]]]
 """Documents as read, their pictures' sha256 set where the bytes could be read, and those bytes by sha256."""
 
@@ -144,18 +147,30 @@ def sample(settings: IngestSettings, scratch: Artifact, engine: Engine, document
     """
     planned, found = 0, []
     for source in settings.config.sources:
-        small = (
-            source.model_copy(update={"documents": min(source.documents, 3 * documents)})
-            if isinstance(source, SketchbookSource)
-            else source
-        )
-        only = replace(settings, config=settings.config.model_copy(update={"sources": [small]}))
+        wanted = min(documents, DEAR_SAMPLE) if source.kind in DEAR else documents
+        only = replace(settings, config=settings.config.model_copy(update={"sources": [_small(source, wanted)]}))
         prepare(only, scratch, engine)
         parts = plan(only, scratch)
-        planned += source.documents if isinstance(source, SketchbookSource) else sum(_records(part.payload) for part in parts)
+        planned += _planned(source) or sum(_records(part.payload) for part in parts)
         for part in parts[:: -(-len(parts) // 4)]:
-            found += [_with_bytes(item, part.payload.source) for item in islice(_read(part.payload, scratch), -(-documents // 4))]
+            found += [_with_bytes(item, part.payload.source) for item in islice(_read(part.payload, scratch), -(-wanted // 4))]
     return planned if settings.limit is None else min(planned, settings.limit), found
+
+
+def _small(source: Source, documents: int) -> Source:
+    """The source with no more to draw or stream than a sample takes."""
+    if isinstance(source, SketchbookSource):
+        return source.model_copy(update={"documents": min(source.documents, 3 * documents), "videos": min(source.videos, DEAR_SAMPLE)})
+    if isinstance(source, HubSource) and source.repo is not None:
+        return source.model_copy(update={"rows": min(source.rows or documents, documents)})
+    return source
+
+
+def _planned(source: Source) -> int | None:
+    """Records of a source of which only a sample was drawn or streamed; None for files, which are counted."""
+    if isinstance(source, SketchbookSource):
+        return source.documents + source.videos
+    return reader("hub").rows(source) if isinstance(source, HubSource) and source.repo is not None else None
 
 
 def _read(unit: Unit, out: Artifact) -> Iterator[Document]:

@@ -100,6 +100,7 @@ SCORES = pa.schema([("document_id", pa.string()), *_CELL])
 PICTURES = pa.schema(
     [
         ("ref", pa.string()),
+        ("file", pa.string()),
         ("stamp", pa.string()),
         ("state", pa.string()),
         ("reason", pa.string()),
@@ -111,7 +112,18 @@ PICTURES = pa.schema(
         ("bytes", pa.binary()),
     ]
 )
-"""filter/pictures-*: one row a reference, with size and time of its file when it was read, and what was measured on the decoded picture."""
+"""filter/pictures-*: one row a reference, with size and time of its file (of an address: what was fetched) when it was read, and what was
+measured on the decoded picture."""
+
+FETCHES = pa.schema(
+    [
+        *((name, pa.string()) for name in ("url", "state", "reason", "detail", "final_url", "media", "sha256", "segment", "at")),
+        *((name, pa.int64()) for name in ("status", "size", "offset", "attempts")),
+        ("seconds", pa.float64()),
+    ]
+)
+"""filter/fetches-*: what became of each address that the part's living documents show pictures at. Things of the moment stay here: no row of
+the dataset and no fingerprint holds them."""
 
 EMBEDDINGS = pa.schema(
     [
@@ -188,6 +200,11 @@ def read(path: Path, columns: Sequence[str] | None = None) -> Iterator[Row]:
                 yield from batch.to_pylist()
     except pa.ArrowInvalid as error:
         raise SourceError(f"{path}: the Parquet file is cut or damaged; build with --rebuild to make it again") from error
+
+
+def read_without_bytes(path: Path) -> Iterator[Row]:
+    """`read` of every column but those that hold whole pictures."""
+    return read(path, [field.name for field in pq.read_schema(path) if not pa.types.is_binary(field.type)])
 
 
 def key_of(path: Path) -> str | None:

@@ -27,11 +27,14 @@ def explain(stages: Mapping[str, Artifact], wanted: str) -> dict[str, Any] | Non
     part, row = found
     document = table.document_of(row)
     example = example or _find(stages["rewrite"], "examples", document.id, "document_id")
+    refs = {table.image_ref(segment) for segment in row["segments"] if segment["type"] == "image"}
+    fetches = _by(stages["filter"].file("fetches", part), "url", refs)
+    pictures = _by(stages["filter"].file("pictures", part), "ref", refs)
     return {
         "document": document.id,
         "source": {"name": document.source, "url": document.url, "license": document.license, **asdict(document.provenance)},
         "part": part,
-        "segments": [_shown(segment) for segment in row["segments"]],
+        "segments": [_shown(segment, fetches, pictures) for segment in row["segments"]],
         "filter": _verdict(stages["filter"], part, document.id),
         "scores": _scores(stages["filter"], part, document.id),
         "rewrite": _rewritten(stages["rewrite"], part, document.id, example[1] if example else None),
@@ -65,11 +68,28 @@ def _in_part(path: Path, document: str, column: str = "id") -> Iterator[table.Ro
         yield from (row for row in table.read(path) if row[column] == document)
 
 
-def _shown(segment: table.Row) -> dict[str, Any]:
+def _by(path: Path, column: str, wanted: set[str]) -> dict[str, table.Row]:
+    """The wanted rows of a part's table by a column, without the bytes of pictures; none where the table is not there."""
+    if not path.exists():
+        return {}
+    return {row[column]: row for row in table.read_without_bytes(path) if row[column] in wanted}
+
+
+def _shown(segment: table.Row, fetches: Mapping[str, table.Row], pictures: Mapping[str, table.Row]) -> dict[str, Any]:
+    """A segment; of a picture also what was found at its reference, and for one on the web the log of its fetch."""
+    own = {name: segment[name] for name in ("position", "kind", "time", "role")}
     if segment["type"] == "text":
-        return {"position": segment["position"], "kind": segment["kind"], "text": segment["text"]}
+        return {**own, "text": segment["text"]}
     ref = table.image_ref(segment)
-    return {"position": segment["position"], "kind": "picture", "ref": ref, "alt": segment["alt"], "url": segment["url"]}
+    found = pictures.get(ref)
+    return {
+        **own,
+        "kind": "picture",
+        "ref": ref,
+        **{name: segment[name] for name in ("alt", "url", "license")},
+        "found": None if found is None else {name: found[name] for name in ("state", "reason", "sha256", "width", "height", "format")},
+        "fetch": fetches.get(segment["ref"]["url"] or ""),
+    }
 
 
 def _verdict(artifact: Artifact, part: str, document: str) -> dict[str, Any] | None:

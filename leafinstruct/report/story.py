@@ -27,12 +27,35 @@ def story(told: dict[str, Any]) -> Iterator[str]:
     yield f"  {_short(source['file'])} {_short(source['locator'])}".rstrip()
     yield f"  url {_short(source['url'] or 'unknown')}, licence {_short(source['license'] or 'unknown')}"
     for segment in told["segments"]:
-        content = segment.get("text") or segment.get("ref") or ""
-        yield f"  [{segment['position']}] {segment['kind']}: {_short(content)}".rstrip()
+        yield from _segment(segment)
     yield from _filter(told["filter"], told["scores"])
     yield from _rewrite(told["rewrite"])
     shard = told["shard"]
     yield f"shard: {shard['file']}, row {shard['row']}" if shard else "shard: not in one"
+
+
+def _segment(segment: dict[str, Any]) -> Iterator[str]:
+    """A text in one line; a picture with what is known of it: address, licence, what was found there, and how it was fetched."""
+    at = "" if segment["time"] is None else f" at {segment['time']:.3f} s"
+    role = f" ({segment['role']})" if segment["role"] else ""
+    content = segment.get("text") or segment.get("ref") or ""
+    yield f"  [{segment['position']}] {segment['kind']}{role}{at}: {_short(content)}".rstrip()
+    if segment["kind"] != "picture":
+        return
+    if segment["url"] and segment["url"] != segment["ref"]:
+        yield f"      address {_short(segment['url'])}"
+    if segment["license"]:
+        yield f"      licence {_short(segment['license'])}"
+    if found := segment["found"]:
+        size = (
+            f"{found['format']}, {found['width']} x {found['height']} pixels"
+            if found["width"]
+            else f"no picture, {_short(found['reason'])}"
+        )
+        yield f"      found: {size}"
+    if log := segment["fetch"]:
+        how = f"{log['status']}, {log['size']:,} bytes" if log["sha256"] else f"{log['state']}, {_short(log['reason'])}"
+        yield f"      fetched {log['at']} from {_short(log['final_url'] or log['url'])}: {how}; tries {log['attempts']}"
 
 
 def losses(rejected: Sequence[dict[str, Any]]) -> Iterator[str]:

@@ -74,9 +74,10 @@ def test_a_file_above_the_limit_is_refused(root, monkeypatch):
     assert fetch(Ref(file="a/x.png"), root).reason == "too_large"
 
 
-def test_addresses_and_videos_say_plainly_that_they_are_not_read(root):
-    assert fetch(Ref(url="http://a.example/x.png"), root).reason == "url_not_fetched"
-    assert fetch(Ref(file="a.mp4", time=2.0), root).reason == "no_video_frame"
+def test_an_address_is_not_fetched_here_and_names_the_cure(root):
+    found = fetch(Ref(url="http://a.example/x.png"), root)
+    assert found.reason == "url_not_fetched"
+    assert "filter.pictures.fetch" in found.detail
 
 
 def test_a_failing_disk_is_worth_another_try(root, monkeypatch):

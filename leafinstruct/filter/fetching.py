@@ -1,0 +1,100 @@
+"""Pictures on the web: fetched for the documents that the text rules left alive, before anything looks at pictures.
+
+    fetch  (event loop)   addresses of a part's living documents -> fetches-<part>: what became of each, and where its bytes lie in the store
+
+The store (pictures/web) is shared by all runs of a working directory: what was fetched is never fetched again, a final answer (404, robots.txt,
+opt-out, a private address) is not asked for twice, a passing failure is tried again whenever filter runs. `fetches-` holds no bytes; look
+copies them into the part's picture file like those of any other reference. What depends on the moment stays in `fetches-`: later keys see
+address, outcome and sha256 alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from leafinstruct.artifact import Artifact, digest, writing
+from leafinstruct.engine.base import Engine, Needs, Part
+from leafinstruct.errors import SourceError
+from leafinstruct.filter.passes import CODE, Evidence, FilterSettings, trial_of
+from leafinstruct.pictures.web.client import Web
+from leafinstruct.pictures.web.store import Store
+from leafinstruct.records import table
+from leafinstruct.records.document import Document
+
+
+def run(settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine) -> None:
+    """Fetch what no part's `fetches-` tells of. Raises SourceError when more failed for a passing reason than the recipe tolerates."""
+    config = settings.config.pictures.fetch
+    assert config is not None, "only a recipe with filter.pictures.fetch comes here"
+    wanted = [Part(part.name, _key(settings, inputs, part)) for part in parts]
+    missing = [part for part in wanted if not _stands(settings, out, part)]
+    if missing:
+        web = Web(config, Store(settings.fetched))
+        needs = Needs("io", 4, "fetching pictures", release=web.close, unit="pictures", pulse=lambda: web.answered)
+        for _ in engine.map(partial(fetch, settings, inputs, out, web), missing, needs):
+            pass
+    _refuse_failures(settings, out, parts)
+
+
+async def fetch(settings: FilterSettings, inputs: Artifact, out: Artifact, web: Web, part: Part) -> dict[str, Any]:
+    """Task: what becomes of every address of the part's living documents; under its key only if no failure may pass. payload: the key."""
+    documents = table.documents(inputs.file("documents", part.name))
+    addresses = _addresses(document for document in documents if trial_of(document, settings, Evidence()).alive)
+    answers = await asyncio.gather(*(web.fetch(address) for address in addresses))
+    rows = [asdict(answer) for answer in answers]
+    failed = sum(answer.state == "failed" for answer in answers)
+    with writing(out.file("fetches", part.name)) as temporary:
+        table.write(temporary, rows, table.FETCHES, "" if failed else part.payload)
+    return {"counts": {"pictures": len(rows), "failed": failed}}
+
+
+def _stands(settings: FilterSettings, out: Artifact, part: Part) -> bool:
+    """Whether a part's fetches are told under this key, and the store still holds them (a person may have emptied it)."""
+    path = out.file("fetches", part.name)
+    if table.key_of(path) != part.payload:
+        return False
+    segments = {row["segment"] for row in table.read(path, ["segment"])} - {None}
+    return all((settings.fetched / segment).exists() for segment in segments)
+
+
+def outcomes(out: Artifact, part: Part) -> str:
+    """What later passes depend on: address, outcome and sha256 of all that was fetched for a part."""
+    return digest(list(table.read(out.file("fetches", part.name), ["url", "state", "reason", "sha256"])))
+
+
+def _addresses(living: Iterable[Document]) -> list[str]:
+    """Addresses of pictures, each once, in the order of the documents."""
+    return list(
+        dict.fromkeys(image.ref.url for document in living for image in document.images if image.ref.file is None and image.ref.url)
+    )
+
+
+def _key(settings: FilterSettings, inputs: Artifact, part: Part) -> str:
+    """Who is alive, and what is refused; how politely and how fast it is fetched changes no outcome."""
+    early = [rule.model_dump() for rule in settings.rules if rule.declared.family == "text"]
+    config = settings.config.model_dump(include={"min_images", "min_words"})
+    return digest([CODE, early, config, settings.shaping["pictures"]["fetch"], inputs.file_digest("documents", part.name)])
+
+
+def _refuse_failures(settings: FilterSettings, out: Artifact, parts: Sequence[Part]) -> None:
+    total, failed, reasons = 0, 0, Counter[str]()
+    for part in parts:
+        for row in table.read(out.file("fetches", part.name), ["url", "state", "reason"]):
+            total += 1
+            if row["state"] == "failed":
+                failed += 1
+                reasons[row["reason"]] += 1
+    if failed > settings.config.pictures.tolerate_failures * total:
+        raise SourceError(
+            f"{failed:,} of {total:,} pictures on the web could not be fetched just now ({_most(reasons)}), more than "
+            "filter.pictures.tolerate_failures allows; what was fetched is kept and not fetched again: run the same command again later"
+        )
+
+
+def _most(reasons: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} x {reason}" for reason, count in Counter(reasons).most_common(3))

@@ -1,0 +1,64 @@
+"""The `filter.pictures.fetch:` section of a recipe. Loads pydantic and nothing else.
+
+The section's presence is the consent: nothing is asked of the web without it. A contact is required, because a crawler that nobody can
+write to is blocked, and deserves it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+_CONTACT = re.compile(r"[^@\s()]+@[^@\s()]+\.[^@\s()]+|https?://[^\s()]+")
+_HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::\d{1,5})?", re.IGNORECASE)
+
+
+class FetchConfig(BaseModel):
+    """How pictures on the web are fetched."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    contact: str
+    """An e-mail address or a web page, put into the User-Agent, so that whoever minds can say so."""
+    in_flight: int = Field(default=256, ge=1, le=10_000)
+    """Requests at a time over all hosts."""
+    per_host: int = Field(default=2, ge=1, le=64)
+    """Requests at a time to one host."""
+    delay: float = Field(default=0.0, ge=0, le=60)
+    """Seconds between the starts of two requests to one host; a longer Crawl-delay of its robots.txt is kept to."""
+    timeout: float = Field(default=30.0, gt=0, le=600)
+    """Seconds for one picture, from the first byte sent to the last one read, redirects included."""
+    max_bytes: int = Field(default=20_000_000, ge=1, le=64 << 20)
+    """Of one picture; reading stops there."""
+    max_redirects: int = Field(default=5, ge=0, le=20)
+    """Of one picture; each is checked like the first address."""
+    retries: int = Field(default=2, ge=0, le=10)
+    """Further tries after a failure that may pass."""
+    allow_hosts: tuple[str, ...] = ()
+    """Hosts (`name` or `name:port`) that may have an address of a private network: a mirror of one's own."""
+    robots: bool = True
+    """Ask robots.txt of each host, and keep to it."""
+    opt_out: bool = True
+    """Refuse pictures whose headers say noai, noimageai (X-Robots-Tag) or reserve text and data mining (tdm-reservation: 1)."""
+
+    @field_validator("contact")
+    @classmethod
+    def _reachable(cls, contact: str) -> str:
+        if not _CONTACT.fullmatch(contact):
+            raise ValueError("give an e-mail address or the address of a web page, so that hosts can reach you")
+        return contact
+
+    @field_validator("allow_hosts")
+    @classmethod
+    def _names(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for host in hosts:
+            if not _HOST.fullmatch(host):
+                raise ValueError(f"{host!r} is not a host: write name or name:port, one host each, no wildcard")
+        return tuple(host.lower() for host in hosts)
+
+    @property
+    def shaping(self) -> dict[str, Any]:
+        """What can change which pictures a dataset holds; speed, patience and politeness cannot."""
+        return self.model_dump(mode="json", include={"max_bytes", "max_redirects", "allow_hosts", "robots", "opt_out"})

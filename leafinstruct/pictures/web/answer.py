@@ -1,0 +1,99 @@
+"""What a server's answer means: a picture, a redirect, a verdict, or a failure that may pass. No I/O.
+
+A verdict is what will be so tomorrow (404, a page instead of a picture, an opt-out); a failure is what may not be (429, 5xx, no answer).
+RFC 9309 for robots.txt, RFC 9110 for statuses and Retry-After, TDMRep (W3C community report) for `tdm-reservation`; `noai` and `noimageai` in
+X-Robots-Tag are a convention without a standard. A host's /.well-known/tdmrep.json is not asked for.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Literal
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_PASSING = frozenset({408, 425, 429})
+_PLAIN_MEDIA = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/binary"})
+_OPT_OUT = frozenset({"noai", "noimageai"})
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one try gave. url: the last address asked; body: None without a picture; wait: seconds that the server asks for."""
+
+    state: Literal["ok", "failed"]
+    reason: str = ""
+    detail: str = ""
+    url: str | None = None
+    status: int | None = None
+    media: str | None = None
+    body: bytes | None = None
+    wait: float | None = None
+
+
+def of_status(status: int, headers: Mapping[str, str]) -> Outcome | None:
+    """What a status other than a redirect means; None for 200."""
+    if status == 200:
+        return None
+    passing = status in _PASSING or status >= 500
+    wait = retry_after(headers.get("Retry-After", "")) if passing else None
+    return Outcome("failed" if passing else "ok", f"http_{status}", f"the server answered {status}", status=status, wait=wait)
+
+
+def of_headers(headers: Mapping[str, str], opt_out: bool, limit: int) -> Outcome | None:
+    """Why the body is not read, None when it is: an opt-out, no picture, too large, an encoding that is not undone."""
+    media = media_of(headers)
+    if opt_out and (said := _opted_out(headers)):
+        return Outcome("ok", "opt_out", f"its headers say {said}", status=200, media=media)
+    if media not in _PLAIN_MEDIA and not media.startswith("image/"):
+        return Outcome("ok", "not_a_picture", f"the server sent {media[:60]}", status=200, media=media)
+    declared = headers.get("Content-Length", "")
+    if declared.isascii() and declared.isdigit() and (len(declared) > 18 or int(declared) > limit):
+        return Outcome("ok", "too_large", f"{declared[:20]} bytes declared, more than {limit:,}", status=200, media=media)
+    coding = headers.get("Content-Encoding", "identity").lower().strip()
+    if coding not in ("identity", "gzip", "x-gzip", "deflate", ""):
+        return Outcome("ok", "unknown_encoding", f"the body is encoded as {coding[:40]}", status=200, media=media)
+    return None
+
+
+def media_of(headers: Mapping[str, str]) -> str:
+    """The media type without parameters, lower case; empty when not given."""
+    return headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+def unpacked(body: bytes, headers: Mapping[str, str], limit: int) -> bytes | None:
+    """The body without its content encoding, at most one byte more than `limit`; None when it is damaged."""
+    coding = headers.get("Content-Encoding", "identity").lower().strip()
+    if coding in ("identity", ""):
+        return body
+    try:
+        return zlib.decompressobj(wbits=47).decompress(body, limit + 1)  # 47: gzip or zlib, told by the header
+    except zlib.error:
+        return None
+
+
+def retry_after(value: str) -> float | None:
+    """Seconds of a Retry-After, from a number or a date; None when it says nothing."""
+    if re.fullmatch(r"\d{1,9}", value.strip()):
+        return float(value)
+    try:
+        until = parsedate_to_datetime(value)
+    except (ValueError, TypeError):
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=UTC)
+    return max(0.0, (until - datetime.now(UTC)).total_seconds())
+
+
+def _opted_out(headers: Mapping[str, str]) -> str:
+    """The words by which a picture is withheld from training, empty when there are none."""
+    if headers.get("tdm-reservation", "").strip() == "1":
+        return "tdm-reservation: 1"
+    getall = getattr(headers, "getall", None)
+    tags = getall("X-Robots-Tag", []) if getall else [headers.get("X-Robots-Tag", "")]
+    words = {word.strip().lower() for tag in tags for part in tag.split(",") for word in part.split(":")}
+    return ", ".join(sorted(words & _OPT_OUT))

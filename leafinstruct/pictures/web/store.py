@@ -1,0 +1,125 @@
+"""What was fetched, kept for all runs: append-only segments of bytes and logs of outcomes.
+
+    <folder>/<writer>.bin      bytes of pictures, one after another
+    <folder>/<writer>.jsonl    one line a fetch, written after its bytes: address, outcome, and where the bytes lie
+
+Each writer (one a build) has files of its own, so builds can work beside each other, also over a network file system; opening reads all
+logs, the last line of an address counts. A kill leaves at most bytes without a line, or half a line, which is no line. Logs are JSON, never
+pickle. Cost: opening reads about 400,000 lines a second, and holds some 500 bytes an address; one file a picture was refused, as a million small
+files is what file systems and backups are worst at, and SQLite for its locks on network file systems.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+from uuid import uuid4
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What became of one address.
+
+    state: `ok` for an answer that stands, with a picture or, where sha256 is None, without one (404, robots.txt, opt-out, a private address);
+    `failed` for what may pass (no answer, 429, 5xx). reason: a short stable name, empty with a picture. segment, offset, size: where the bytes lie
+    in the store. at: when, UTC; seconds: how long, all tries together. terms: what was asked under, where the reason is a refusal of ours.
+    """
+
+    url: str
+    state: Literal["ok", "failed"]
+    reason: str = ""
+    detail: str = ""
+    final_url: str | None = None
+    status: int | None = None
+    media: str | None = None
+    sha256: str | None = None
+    size: int | None = None
+    segment: str | None = None
+    offset: int | None = None
+    at: str = ""
+    seconds: float = 0.0
+    attempts: int = 1
+    terms: str = ""
+
+
+_FIELDS = frozenset(field.name for field in fields(Fetched))
+
+
+class Store:
+    """What was fetched, of this and all earlier runs. folder: made when something is kept. Raises OSError when it cannot be read."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._name = uuid4().hex[:12]
+        self._known: dict[str, Fetched] = {}
+        self._bytes: BinaryIO | None = None
+        self._log: BinaryIO | None = None
+        for log in sorted(folder.glob("*.jsonl"), key=lambda path: (path.stat().st_mtime_ns, path.name)):
+            for entry in _entries(log):
+                self._keep(entry)
+
+    def get(self, url: str) -> Fetched | None:
+        """The last outcome of an address; a passing failure is told too."""
+        return self._known.get(url)
+
+    def put(self, entry: Fetched, data: bytes | None) -> Fetched:
+        """Keep an outcome, and the picture's bytes if there are any. Returns it with its place. Raises OSError when the disk refuses."""
+        blob, log = self._files()
+        if data is not None:
+            offset = blob.tell()
+            blob.write(data)
+            blob.flush()
+            place: dict[str, Any] = {"segment": f"{self._name}.bin", "offset": offset, "size": len(data)}
+            entry = Fetched(**{**asdict(entry), **place, "sha256": hashlib.sha256(data).hexdigest()})
+        log.write(json.dumps(asdict(entry), ensure_ascii=True).encode() + b"\n")
+        log.flush()
+        self._keep(entry)
+        return entry
+
+    def close(self) -> None:
+        """Let go of the writer's files."""
+        for stream in (self._bytes, self._log):
+            if stream is not None:
+                stream.close()
+        self._bytes = self._log = None
+
+    def _keep(self, entry: Fetched) -> None:
+        """An answer that stands is never replaced by a failure."""
+        before = self._known.get(entry.url)
+        if before is None or before.state == "failed" or entry.state == "ok":
+            self._known[entry.url] = entry
+
+    def _files(self) -> tuple[BinaryIO, BinaryIO]:
+        if self._bytes is None or self._log is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._bytes = (self.folder / f"{self._name}.bin").open("ab")
+            self._log = (self.folder / f"{self._name}.jsonl").open("ab")
+        return self._bytes, self._log
+
+
+def stored(folder: Path, segment: str, offset: int, size: int, sha256: str) -> bytes:
+    """Bytes of the store. Raises OSError when they are not there, or are not what was fetched."""
+    with (folder / Path(segment).name).open("rb") as stream:
+        stream.seek(offset)
+        data = stream.read(size)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise OSError(None, f"{segment} does not hold what was fetched")
+    return data
+
+
+def _entries(log: Path) -> Iterator[Fetched]:
+    """Whole lines of a log whose bytes are there. A line that is torn, or of another program, is passed over."""
+    blob = log.with_suffix(".bin")
+    held = blob.stat().st_size if blob.exists() else 0
+    with log.open("rb") as stream:
+        for line in stream:
+            try:
+                entry = Fetched(**{name: value for name, value in json.loads(line).items() if name in _FIELDS})
+            except (ValueError, TypeError, AttributeError):
+                continue
+            if entry.segment is None or (entry.offset or 0) + (entry.size or 0) <= held:
+                yield entry
