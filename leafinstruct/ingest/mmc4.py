@@ -12,13 +12,10 @@ reference: published shards come without pictures.
 Whole record lost: empty_line (once for a run of blank lines), line_too_long, not_utf8, broken_json, not_an_object, no_text_list, empty,
 and, above the caps that hold for all readers (caps), too_many_pieces and too_long; truncated or damaged for what a file breaks off at.
 Piece lost, the document goes on: null_text, not_text, bad_image_info, no_image_name, unsafe_path, no_text_index, index_out_of_range.
-JSON as Python reads it: of duplicate keys the last one counts, NaN is a number. Chosen: the standard library; orjson refuses lone
-surrogates, which crawled text holds, and parsing is not where the time goes.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -26,9 +23,12 @@ from typing import Any
 
 from leafinstruct.errors import SourceError
 from leafinstruct.ingest import files, lines
+from leafinstruct.ingest.address import web
 from leafinstruct.ingest.caps import excess
 from leafinstruct.ingest.config import Mmc4Source
 from leafinstruct.ingest.lines import Damage, Line
+from leafinstruct.ingest.parse import parsed_line
+from leafinstruct.ingest.reference import LostError, safe_name, shown
 from leafinstruct.ingest.span import Span
 from leafinstruct.ingest.text import lines as keep_lines
 from leafinstruct.ingest.text import one_line
@@ -36,15 +36,6 @@ from leafinstruct.records.document import Document, Image, Provenance, Ref, Reje
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zip")
 LIBRARIES: tuple[str, ...] = ()
-
-
-class _LostError(Exception):
-    """A record or a piece that cannot be used. Never leaves this module: it becomes a `Rejected`."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(reason, detail)
-        self.reason = reason
-        self.detail = detail
 
 
 def root_of(source: Mmc4Source) -> Path:
@@ -82,7 +73,7 @@ def read(source: Mmc4Source, span: Span, cache: Path) -> Iterator[Document | Rej
             continue
         try:
             yield from _document(source, file, item.locator, _parse(item), pictures)
-        except _LostError as lost:
+        except LostError as lost:
             yield Rejected(file, item.locator, lost.reason, lost.detail)
 
 
@@ -95,22 +86,11 @@ def _pictures(source: Mmc4Source, root: Path, file: str) -> str | None:
 
 
 def _parse(line: Line) -> dict[str, Any]:
-    if line.data is None:
-        raise _LostError("line_too_long", f"longer than {lines.MAX_LINE:,} bytes")
-    if not line.data.strip():
-        raise _LostError("empty_line", "no record on this line")
-    try:
-        record = json.loads(line.data.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise _LostError("not_utf8", f"byte {error.start} of the line: {error.reason}") from error
-    except (ValueError, RecursionError) as error:
-        raise _LostError("broken_json", str(error)) from error
-    if not isinstance(record, dict):
-        raise _LostError("not_an_object", f"a {type(record).__name__}, not an object")
+    record = parsed_line(line)
     if not isinstance(record.get("text_list"), list):
-        raise _LostError("no_text_list", "text_list is missing or not a list")
+        raise LostError("no_text_list", "text_list is missing or not a list")
     if problem := _excess(record["text_list"], record.get("image_info")):
-        raise _LostError(*problem)
+        raise LostError(*problem)
     return record
 
 
@@ -121,8 +101,8 @@ def _excess(sentences: list[Any], entries: object) -> tuple[str, str] | None:
 
 
 def _document(source: Mmc4Source, file: str, locator: str, record: dict[str, Any], pictures: str | None) -> Iterator[Document | Rejected]:
-    """The record's document, then what it lost. Raises _LostError when nothing is left of it."""
-    lost: list[_LostError] = []
+    """The record's document, then what it lost. Raises LostError when nothing is left of it."""
+    lost: list[LostError] = []
     placed = _placed(record, pictures, lost)
     segments: list[Segment] = []
     for index, sentence in enumerate(record["text_list"]):
@@ -132,72 +112,49 @@ def _document(source: Mmc4Source, file: str, locator: str, record: dict[str, Any
         if text:
             segments.append(Text(len(segments), text))
     if not segments:
-        raise _LostError("empty", "no text and no picture")
+        raise LostError("empty", "no text and no picture")
     identity = document_id(source.name, file, locator)
-    yield Document(identity, source.name, tuple(segments), Provenance(file, locator), _web(record.get("url")), source.license)
+    yield Document(identity, source.name, tuple(segments), Provenance(file, locator), web(record.get("url")), source.license)
     yield from (Rejected(file, locator, piece.reason, piece.detail, whole=False) for piece in lost)
 
 
-def _sentence(sentence: object, index: int, lost: list[_LostError]) -> str:
+def _sentence(sentence: object, index: int, lost: list[LostError]) -> str:
     if isinstance(sentence, str):
         return keep_lines(sentence) if "\n" in sentence.strip() else one_line(sentence)
     kind = "null_text" if sentence is None else "not_text"
-    lost.append(_LostError(kind, f"text_list[{index}] is {_shown(sentence)}"))
+    lost.append(LostError(kind, f"text_list[{index}] is {shown(sentence)}"))
     return ""
 
 
-def _placed(record: dict[str, Any], pictures: str | None, lost: list[_LostError]) -> dict[int, list[tuple[Ref, str | None]]]:
+def _placed(record: dict[str, Any], pictures: str | None, lost: list[LostError]) -> dict[int, list[tuple[Ref, str | None]]]:
     """Sentence index -> references and addresses of its pictures, in list order."""
     entries = record.get("image_info") or []
     placed: dict[int, list[tuple[Ref, str | None]]] = {}
     if not isinstance(entries, list):
-        lost.append(_LostError("bad_image_info", f"image_info is {_shown(entries)}"))
+        lost.append(LostError("bad_image_info", f"image_info is {shown(entries)}"))
         return placed
     for number, entry in enumerate(entries):
         try:
             index, ref, url = _entry(entry, len(record["text_list"]), pictures)
-        except _LostError as piece:
-            lost.append(_LostError(piece.reason, f"image_info[{number}]: {piece.detail}"))
+        except LostError as piece:
+            lost.append(LostError(piece.reason, f"image_info[{number}]: {piece.detail}"))
             continue
         placed.setdefault(index, []).append((ref, url))
     return placed
 
 
 def _entry(entry: object, sentences: int, pictures: str | None) -> tuple[int, Ref, str | None]:
-    """Sentence index, reference and address of one picture. Raises _LostError."""
+    """Sentence index, reference and address of one picture. Raises LostError."""
     if not isinstance(entry, dict):
-        raise _LostError("bad_image_info", f"{_shown(entry)} is not an object")
+        raise LostError("bad_image_info", f"{shown(entry)} is not an object")
     index = entry.get("matched_text_index")
     if isinstance(index, bool) or not isinstance(index, int):
-        raise _LostError("no_text_index", f"matched_text_index is {_shown(index)}")
+        raise LostError("no_text_index", f"matched_text_index is {shown(index)}")
     if not 0 <= index < sentences:
-        raise _LostError("index_out_of_range", f"matched_text_index is {index}, the record has {sentences} sentences")
-    name, url = entry.get("image_name"), _web(entry.get("raw_url"))
+        raise LostError("index_out_of_range", f"matched_text_index is {index}, the record has {sentences} sentences")
+    name, url = entry.get("image_name"), web(entry.get("raw_url"))
     if isinstance(name, str) and name.strip() and pictures is not None:
-        return index, Ref(file=f"{pictures}/{_safe(name)}" if pictures != "." else _safe(name)), url
+        return index, Ref(file=f"{pictures}/{safe_name(name)}" if pictures != "." else safe_name(name)), url
     if url is None:
-        raise _LostError("no_image_name", "neither a usable image_name nor a raw_url")
+        raise LostError("no_image_name", "neither a usable image_name nor a raw_url")
     return index, Ref(url=url), url
-
-
-def _safe(name: str) -> str:
-    """The name, if it stays below the picture folder on every system. Raises _LostError."""
-    path = PurePosixPath(name)
-    hostile = "\\" in name or ":" in name.partition("/")[0] or any(char < " " or "\ud800" <= char <= "\udfff" for char in name)
-    if hostile or path.is_absolute() or ".." in path.parts or not path.parts or len(name) > 1024:
-        raise _LostError("unsafe_path", f"image_name {_shown(name)} could leave the picture folder")
-    return path.as_posix()
-
-
-def _web(value: object) -> str | None:
-    """An http(s) address; anything else is none."""
-    text = one_line(value) if isinstance(value, str) else ""
-    return text if text.lower().startswith(("http://", "https://")) else None
-
-
-def _shown(value: object) -> str:
-    """A value in a report: short, ASCII, and never a nested one, which may be deep enough to overflow."""
-    if isinstance(value, (dict, list)):
-        return f"a {type(value).__name__} of {len(value)}"
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

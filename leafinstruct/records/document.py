@@ -60,13 +60,15 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A picture by reference. sha256, width, height (pixels, after EXIF rotation) and format are known once it was materialised."""
+    """A picture by reference; `role` for conversation sources only. sha256, width, height (pixels, after EXIF rotation) and format are known once
+    it was materialised."""
 
     position: int
     ref: Ref
     alt: str = ""
     url: str | None = None
     license: str | None = None
+    role: Role | None = None
     time: float | None = None
     state: State = "not_scored"
     sha256: str | None = None
@@ -100,6 +102,11 @@ class Document:
     @property
     def texts(self) -> tuple[Text, ...]:
         return tuple(segment for segment in self.segments if isinstance(segment, Text))
+
+    @property
+    def is_conversation(self) -> bool:
+        """Whether somebody speaks in it: its source told who, so it is an example as it is."""
+        return any(segment.role is not None for segment in self.segments)
 
     @property
     def images(self) -> tuple[Image, ...]:

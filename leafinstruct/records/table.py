@@ -269,7 +269,7 @@ def _segment_of(row: Row) -> Segment:
 
 def _image_of(row: Row) -> Image:
     fields = {name: row[name] for name in ("position", "alt", "url", "license", "time", "state", "sha256", "width", "height", "format")}
-    return Image(ref=Ref(**row["ref"]), **fields)
+    return Image(ref=Ref(**row["ref"]), role=row.get("role"), **fields)  # an example's pictures have their turn's role
 
 
 def cell_row(cell: Cell) -> Row:

@@ -55,7 +55,7 @@ def _segment(segment: dict[str, Any]) -> Iterator[str]:
         yield f"      found: {size}"
     if log := segment["fetch"]:
         how = f"{log['status']}, {log['size']:,} bytes" if log["sha256"] else f"{log['state']}, {_short(log['reason'])}"
-        yield f"      fetched {log['at']} from {_short(log['final_url'] or log['url'])}: {how}; tries {log['attempts']}"
+        yield f"      fetched {_short(log['at'])} from {_short(log['final_url'] or log['url'])}: {how}; tries {log['attempts']}"
 
 
 def losses(rejected: Sequence[dict[str, Any]]) -> Iterator[str]:

@@ -15,7 +15,7 @@ class RewriteConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     mode: Literal["rewrite", "keep"] = "rewrite"
-    """`keep` passes conversation sources (segments with a role) through unchanged and refuses others."""
+    """Conversations (segments with a role) pass unchanged in either mode; `keep` refuses everything else."""
     tasks: tuple[Task, ...] = Field(default=("guide", "continuation", "edit"), min_length=1)
     """Families to write: `guide` (question -> whole document), `continuation` (its beginning -> the rest), `edit` (first picture and the
     change -> what follows). Each document gets one, drawn by its id among those that it fits."""

@@ -31,7 +31,7 @@ from leafinstruct.records.example import Cell, Example, Turn, example_id
 from leafinstruct.rewrite import parse, prompt
 from leafinstruct.rewrite.config import RewriteConfig, Task
 
-CODE = 1
+CODE = 2
 """Raised when the same documents and answers give other examples than before."""
 
 
@@ -106,7 +106,8 @@ def estimate(settings: RewriteSettings, sample: Sequence[tuple[Document, Mapping
     """For `--dry-run`: mean input tokens of one document's question; 0 where conversations are kept. sample: see filter.estimate."""
     if settings.config.mode == "keep":
         return 0.0
-    chosen = [(document, prompt.choose(document, settings.config.tasks), data) for document, data in sample]
+    pages = [(document, data) for document, data in sample if not document.is_conversation]
+    chosen = [(document, prompt.choose(document, settings.config.tasks), data) for document, data in pages]
     tokens = [
         estimate_tokens(prompt.request(document, task, all_as_sent(data, settings.config.picture_px), settings.prompt))
         for document, task, data in chosen
@@ -121,15 +122,15 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
     out.open(part.name)
     documents = list(table.documents(inputs.file("documents", part.name)))
     cells = _cells(inputs, part, {document.id for document in documents})
-    if settings.config.mode == "keep":
-        outcomes = [_keep(document, cells[document.id]) for document in documents]
-    else:
+    outcomes: list[Example | _Refused] = [
+        _keep(document, cells[document.id]) for document in documents if settings.config.mode == "keep" or document.is_conversation
+    ]
+    documents = [document for document in documents if settings.config.mode == "rewrite" and not document.is_conversation]
+    if documents:
         offline = settings.llm.provider == "offline"  # templates need the places of pictures, not the pictures
         shown = set() if offline else {image.sha256 or "" for document in documents for image in document.images}
         pictures = all_as_sent(_bytes(inputs, part, shown), settings.config.picture_px)
-        outcomes = list(
-            await asyncio.gather(*(_rewrite(document, settings, client, pictures, cells[document.id]) for document in documents))
-        )
+        outcomes += await asyncio.gather(*(_rewrite(document, settings, client, pictures, cells[document.id]) for document in documents))
     prompts = tuple(sorted(_prompts(settings, inputs).items()))
     examples = [replace(outcome, prompts=prompts) for outcome in outcomes if isinstance(outcome, Example)]
     refused = [outcome for outcome in outcomes if isinstance(outcome, _Refused)]
@@ -139,7 +140,7 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
         table.write(temporary, map(_dropped_row, refused), table.VERDICTS)
     report = {
         "counts": {
-            "documents": len(documents),
+            "documents": len(outcomes),
             "examples": len(examples),
             "pictures": sum(len(example.images) for example in examples),
             "failed": sum(item.state == "failed" for item in refused),
@@ -187,11 +188,11 @@ def _example(document: Document, task: Task | str, turns: tuple[Turn, ...], answ
 
 def _keep(document: Document, cells: tuple[Cell, ...]) -> Example | _Refused:
     """A conversation as its source tells it. Segments without a role belong to whoever spoke last, to the user at the beginning."""
-    if not any(isinstance(segment, Text) and segment.role for segment in document.segments):
+    if not document.is_conversation:
         return _Refused(document, "not_a_conversation", "ok", "rewrite.mode is keep, but no segment has a role")
     role, roles = "user", []
     for segment in document.segments:
-        role = segment.role or role if isinstance(segment, Text) else role
+        role = segment.role or role
         roles.append(role)
     turns = tuple(
         Turn("assistant" if who == "assistant" else "user", tuple(item.text if isinstance(item, Text) else item for _, item in run))

@@ -1,0 +1,108 @@
+"""InterleavedBench and LeafInstruct style JSON: one record -> one conversation.
+
+    {"id": ..., "image": [path, ...] or path, "task_name": ..., "conversations": [{"from": "human", "value": "... <image> ..."}, ...]}
+
+A .json file holds one list of records and is unrolled first (unroll); .jsonl holds one a line. `images` and `messages` are read as `image` and
+`conversations`. Marks are filled from the pictures in order over all turns (turns); a record whose counts differ is lost as a whole. A
+conversation is an example as it is: rewrite passes it unchanged. Locators: `line=N` of JSONL, `item=N` of a list, from 1.
+
+Whole record lost: those of lines and parse; bad_images, bad_reference, unsafe_path, bad_turns, unknown_speaker, no_answer, too_few_pictures,
+too_many_pictures, too_many_pieces, too_long; truncated or damaged for what a file breaks off at.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from leafinstruct.errors import SourceError
+from leafinstruct.ingest import files, lines
+from leafinstruct.ingest.address import web
+from leafinstruct.ingest.caps import excess
+from leafinstruct.ingest.config import ConversationsSource
+from leafinstruct.ingest.lines import Damage
+from leafinstruct.ingest.parse import parsed_line
+from leafinstruct.ingest.reference import LostError, picture_ref, shown
+from leafinstruct.ingest.span import Span
+from leafinstruct.ingest.turns import segments_of
+from leafinstruct.ingest.unroll import DAMAGE, items, unrolled
+from leafinstruct.records.document import Document, Image, Provenance, Rejected, Text, document_id
+
+LIBRARIES: tuple[str, ...] = ("ijson",)
+SUFFIXES = (".json", ".jsonl", ".jsonl.gz", ".jsonl.zip")
+
+
+def root_of(source: ConversationsSource) -> Path:
+    """The folder of the records; when `pictures` names a folder elsewhere, the nearest folder that holds both."""
+    root = files.root_of(source.path)
+    return root if source.pictures is None else Path(os.path.commonpath([root, Path(source.pictures).absolute()]))
+
+
+def plan(source: ConversationsSource, part_size: int, cache: Path) -> list[Span]:
+    """Ranges of at most part_size records within one file. Raises SourceError when path or pictures are missing or all files are empty."""
+    if source.pictures is not None and not Path(source.pictures).is_dir():
+        raise SourceError(f"{source.pictures}: no such folder of pictures; leave `pictures` out when paths are relative to the JSON")
+    root = root_of(source)
+    spans = []
+    for file in files.listing(source.path, root, SUFFIXES):
+        total = lines.count(_lines_of(root / file, cache), cache)
+        spans += [Span((file,), start, min(start + part_size, total)) for start in range(0, total, part_size)]
+    if not spans:
+        raise SourceError(f"{source.path}: the files hold no records; a .json file must hold one list of them")
+    return spans
+
+
+def read(source: ConversationsSource, span: Span, cache: Path) -> Iterator[Document | Rejected]:
+    """The conversations of a span; records that could not be read; where a file breaks off."""
+    root = root_of(source)
+    (file,) = span.files
+    path = files.inside(root, file)
+    if path is None:
+        yield Rejected(file, "", "unsafe_path", "a symbolic link leads out of the source's folder")
+        return
+    folder = PurePosixPath(file).parent
+    if source.pictures is not None:
+        folder = PurePosixPath(Path(source.pictures).absolute().relative_to(root).as_posix())
+    unit = "item" if _is_list(path) else "line"
+    for item in lines.read(_lines_of(path, cache), span.start, span.stop, cache):
+        locator = item.locator.replace("line=", f"{unit}=")
+        if isinstance(item, Damage):
+            yield Rejected(file, locator, item.reason, item.detail)
+            continue
+        try:
+            record = parsed_line(item)
+            if DAMAGE in record and unit == "item":
+                raise LostError(*record[DAMAGE])
+            yield _document(source, file, locator, record, folder)
+        except LostError as lost:
+            yield Rejected(file, locator, lost.reason, lost.detail)
+
+
+def _is_list(path: Path) -> bool:
+    return path.name.lower().endswith(".json")
+
+
+def _lines_of(path: Path, cache: Path) -> Path:
+    """The file that holds a record a line: itself, or what it was unrolled to."""
+    return unrolled(path, cache, partial(items, prefix="item"), "conversations") if _is_list(path) else path
+
+
+def _document(source: ConversationsSource, file: str, locator: str, record: dict[str, Any], folder: PurePosixPath) -> Document:
+    """Raises LostError."""
+    given = record.get("image", record.get("images"))
+    names = [] if given is None else [given] if isinstance(given, str) else given
+    if not isinstance(names, list):
+        raise LostError("bad_images", f"image is {shown(given)}, neither a name nor a list of names")
+    turns = record.get("conversations", record.get("messages"))
+    if problem := excess(len(turns) if isinstance(turns, list) else 0, len(names), 0):
+        raise LostError(*problem)
+    pictures = [Image(0, ref, url=ref.url, license=source.license) for ref in (picture_ref(name, folder) for name in names)]
+    segments = tuple(replace(segment, position=position) for position, segment in enumerate(segments_of(turns, pictures)))
+    if problem := excess(len(segments), len(pictures), sum(len(item.text) for item in segments if isinstance(item, Text))):
+        raise LostError(*problem)
+    identity = document_id(source.name, file, locator)
+    return Document(identity, source.name, segments, Provenance(file, locator), web(record.get("url")), source.license)

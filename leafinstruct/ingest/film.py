@@ -1,0 +1,85 @@
+"""A video and its steps -> documents: before each step's text the frames that show it. What video and youcook2 share.
+
+Frames are chosen here, and only their times are noted; the pixels are taken from the video when filter wants them. A step whose moment shows nothing
+new keeps its text without a picture. Steps that lie beyond the end are lost, one that crosses it is cut there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from leafinstruct.errors import SourceError
+from leafinstruct.ingest.caps import excess
+from leafinstruct.ingest.config import Frames
+from leafinstruct.ingest.steps import Step, documents
+from leafinstruct.pictures import frames
+from leafinstruct.pictures.unreadable import Unreadable
+from leafinstruct.pictures.video import Facts
+from leafinstruct.records.document import Document, Image, Provenance, Ref, Rejected, Segment, Text, document_id
+
+Lost = tuple[str, str]
+"""Reason and sentence."""
+
+
+def grouped(names: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
+    """Names in sets of at most `size`, the leaves of a tree over their hashes: a name that is added changes one set, or splits it."""
+    yield from _leaves([(hashlib.sha256(name.encode()).digest(), name) for name in names], size, 0)
+
+
+def _leaves(hashed: list[tuple[bytes, str]], size: int, bit: int) -> Iterator[tuple[str, ...]]:
+    if len(hashed) <= size:
+        if hashed:
+            yield tuple(sorted(name for _, name in hashed))
+        return
+    for side in (0, 1):
+        yield from _leaves([item for item in hashed if item[0][bit // 8] >> (bit % 8) & 1 == side], size, bit + 1)
+
+
+def facts(path: Path, file: str) -> Facts | Rejected:
+    """What a video's header says, or why it is none. Raises SourceError when the disk refuses it."""
+    try:
+        found = frames.facts(path)
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read: {error.strerror or error}; check the file and its permissions") from error
+    return Rejected(file, "", found.reason, found.detail) if isinstance(found, Unreadable) else found
+
+
+def within(steps: Sequence[Step], duration: float | None, lost: list[Lost]) -> Iterator[Step]:
+    """The steps that the video reaches, none longer than it."""
+    for step in steps:
+        if step.end <= step.start:
+            lost.append(("zero_length_segment", f"a segment from {step.start:.3f} to {step.end:.3f} s"))
+        elif duration is not None and step.start >= duration:
+            lost.append(("segment_past_end", f"a segment from {step.start:.3f} s, the video ends at {duration:.3f} s"))
+        else:
+            yield Step(step.start, step.end if duration is None else min(step.end, duration), step.texts)
+
+
+def told(
+    source: str, license_: str | None, path: Path, file: str, url: str | None, steps: Sequence[Step], settings: Frames, lost: Sequence[Lost]
+) -> Iterator[Document | Rejected]:
+    """The documents of a video, each step's frames before its text; then what was lost. Raises SourceError when the disk refuses it."""
+    for locator, group in documents(steps, settings):
+        try:
+            chosen = frames.choose(path, [(step.start, step.end) for step in group], settings.per_step)
+        except OSError as error:
+            raise SourceError(f"{path}: cannot be read: {error.strerror or error}; check the file and its permissions") from error
+        if isinstance(chosen, Unreadable):
+            yield Rejected(file, locator, chosen.reason, chosen.detail)
+            continue
+        segments: list[Segment] = []
+        for step, times in zip(group, chosen, strict=True):
+            segments += [
+                Image(len(segments) + index, Ref(file=file, time=time), url=url, license=license_, time=time)
+                for index, time in enumerate(times)
+            ]
+            segments += [Text(len(segments) + index, text, time=step.start) for index, text in enumerate(step.texts)]
+        if problem := excess(len(segments), sum(map(len, chosen)), sum(len(step.text) for step in group)):
+            yield Rejected(file, locator, *problem)
+        elif not any(chosen):
+            yield Rejected(file, locator, "no_frames", "no frame can be had at any of its steps")
+        else:
+            yield Document(document_id(source, file, locator), source, tuple(segments), Provenance(file, locator), url, license_)
+    yield from (Rejected(file, "", reason, detail, whole=False) for reason, detail in lost)

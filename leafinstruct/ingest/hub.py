@@ -1,0 +1,221 @@
+"""Any table with a declared mapping: Parquet, JSONL and WebDataset tar files, and datasets of the Hugging Face Hub (hub_stream).
+
+A record is a row of named columns, whatever its file is; mapping makes segments of it. Pictures are not read here: a cell of Parquet is a
+member of its file, a member of a tar is a range of it, a string is a file's name or an address. Locators: `row=N` from 0 (Parquet), `line=N`
+(JSONL), `key=NAME` (tar).
+
+A column that the file does not have is a wrong recipe for Parquet, whose footer tells, and stops the build with the nearest name; rows of JSONL and
+tar may each have other columns, so there a missing one is null.
+
+Whole record lost: truncated, damaged, not_parquet, not_a_tar (once for the file), empty, those of lines and JSON (mmc4), too_many_pieces,
+too_long and those of turns. Piece lost: not_text, bad_reference, unsafe_path, not_a_picture_value.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+
+from leafinstruct.engine.base import Engine
+from leafinstruct.errors import RecipeError, SourceError
+from leafinstruct.ingest import files, lines, mapping, parquet, tar
+from leafinstruct.ingest.address import web
+from leafinstruct.ingest.config import HubSource
+from leafinstruct.ingest.licence import named
+from leafinstruct.ingest.lines import Damage
+from leafinstruct.ingest.parse import parsed_line
+from leafinstruct.ingest.reference import LostError, picture_ref, shown
+from leafinstruct.ingest.span import Span
+from leafinstruct.ingest.text import one_line
+from leafinstruct.pictures.containers import member
+from leafinstruct.records.document import Document, Provenance, Ref, Rejected, document_id
+
+LIBRARIES: tuple[str, ...] = ("pyarrow",)
+_JSONL = (".jsonl", ".jsonl.gz", ".jsonl.zip", ".ndjson")
+SUFFIXES = (*parquet.SUFFIXES, *tar.SUFFIXES, *_JSONL)
+MAX_MEMBER = 8 << 20
+"""Bytes of a text or JSON member of a tar."""
+
+
+def spool(source: HubSource, folder: Path, engine: Engine) -> None:
+    """Keep the rows of a dataset of the Hub as Parquet in a folder; what is there is not streamed again. See hub_stream."""
+    from leafinstruct.ingest import hub_stream
+
+    hub_stream.spool(source, folder, engine)
+
+
+def rows(source: HubSource) -> int | None:
+    """Rows of a dataset of the Hub as it says itself, None when it does not."""
+    from leafinstruct.ingest import hub_stream
+
+    return hub_stream.rows(source)
+
+
+def root_of(source: HubSource) -> Path:
+    """The folder itself, a file's folder, or a glob's part before the first wildcard."""
+    return files.root_of(_path(source))
+
+
+def plan(source: HubSource, part_size: int, cache: Path) -> list[Span]:
+    """Ranges of at most part_size records within one file.
+
+    Raises SourceError when the path is missing, unreadable or empty; RecipeError when a Parquet file has no column of a name in the mapping.
+    """
+    root = root_of(source)
+    spans: list[Span] = []
+    for file in files.listing(_path(source), root, SUFFIXES):
+        total = _records(source, root, file, cache)
+        spans += [Span((file,), start, min(start + part_size, total)) for start in range(0, total, part_size)]
+    if not spans:
+        raise SourceError(f"{source.path}: the files hold no records")
+    return spans
+
+
+def read(source: HubSource, span: Span, cache: Path) -> Iterator[Document | Rejected]:
+    """The documents of a span, each followed by the pieces it lost; records and files that could not be read."""
+    root = root_of(source)
+    (file,) = span.files
+    path = files.inside(root, file)
+    if path is None:
+        yield Rejected(file, "", "unsafe_path", "a symbolic link leads out of the source's folder")
+    elif _is(file, parquet.SUFFIXES):
+        yield from _parquet(source, path, span, cache)
+    elif _is(file, tar.SUFFIXES):
+        yield from _tar(source, path, span, cache)
+    else:
+        yield from _jsonl(source, path, span, cache)
+
+
+def _path(source: HubSource) -> str:
+    assert source.path is not None, "a source of the Hub is spooled first"
+    return source.path
+
+
+def _is(file: str, suffixes: tuple[str, ...]) -> bool:
+    return file.lower().endswith(suffixes)
+
+
+def _records(source: HubSource, root: Path, file: str, cache: Path) -> int:
+    if _is(file, tar.SUFFIXES):
+        return tar.index(root / file, cache).items
+    if not _is(file, parquet.SUFFIXES):
+        return lines.count(root / file, cache)
+    footer = parquet.footer(root / file, cache)
+    if footer.problem is not None:
+        return 1
+    for column in mapping.columns_of(source):
+        if column not in footer.columns:
+            near = get_close_matches(column, footer.columns, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(footer.columns)[:200]}"
+            raise RecipeError(f"source {source.name}: {file} has no column {column!r}; {hint}")
+    return footer.rows
+
+
+def _parquet(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator[Document | Rejected]:
+    (file,) = span.files
+    footer = parquet.footer(path, cache)
+    if footer.problem is not None:
+        yield Rejected(file, "", *footer.problem)
+        return
+    number = span.start
+    try:
+        for number, row in parquet.rows(path, span.start, span.stop, mapping.columns_of(source)):
+            yield from _record(source, file, f"row={number}", row, partial(_cell, file, number))
+    except (pa.ArrowInvalid, OSError) as error:
+        yield Rejected(file, f"row={number}", "damaged", f"the rows from here on cannot be read: {str(error)[:100]}")
+
+
+def _jsonl(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator[Document | Rejected]:
+    (file,) = span.files
+    for item in lines.read(path, span.start, span.stop, cache):
+        if isinstance(item, Damage):
+            yield Rejected(file, item.locator, item.reason, item.detail)
+            continue
+        try:
+            row = parsed_line(item)
+        except LostError as lost:
+            yield Rejected(file, item.locator, lost.reason, lost.detail)
+            continue
+        yield from _record(source, file, item.locator, row, partial(_named, file))
+
+
+def _tar(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator[Document | Rejected]:
+    (file,) = span.files
+    index = tar.index(path, cache)
+    pictures = {name.partition(".")[0] for name in mapping.image_columns(source)}
+    wanted = set(mapping.columns_of(source)) - pictures
+    with path.open("rb") as stream:
+        for sample in index.samples[span.start : span.stop]:
+            locator = f"key={one_line(sample.key)}"
+            row: dict[str, Any] = dict(sample.members)
+            try:
+                for column in wanted & row.keys():
+                    offset, length = sample.members[column]
+                    stream.seek(offset)
+                    row[column] = _text_member(column, stream.read(min(length, MAX_MEMBER + 1)))
+            except LostError as lost:
+                yield Rejected(file, locator, lost.reason, lost.detail)
+                continue
+            yield from _record(source, file, locator, row, partial(_range, file))
+    if index.damage is not None and span.stop > len(index.samples):
+        yield Rejected(file, f"item={len(index.samples)}", *index.damage)
+
+
+def _text_member(column: str, data: bytes) -> Any:
+    """A text or JSON member of a sample. Raises LostError."""
+    if len(data) > MAX_MEMBER:
+        raise LostError("line_too_long", f"{column}: longer than {MAX_MEMBER:,} bytes")
+    try:
+        text = data.decode("utf-8-sig")
+        return json.loads(text) if column.rpartition(".")[2] == "json" else text
+    except UnicodeDecodeError as error:
+        raise LostError("not_utf8", f"{column}: byte {error.start}: {error.reason}") from error
+    except (ValueError, RecursionError) as error:
+        raise LostError("broken_json", f"{column}: {str(error)[:200]}") from error
+
+
+def _record(source: HubSource, file: str, locator: str, row: Mapping[str, Any], refer: mapping.Refer) -> Iterator[Document | Rejected]:
+    lost: list[LostError] = []
+    license_ = _text(row, source.license_column)
+    license_ = (named(license_) or license_ or source.license) if license_ else source.license
+    try:
+        segments = mapping.segments(source, row, refer, license_, lost)
+    except LostError as whole:
+        yield Rejected(file, locator, whole.reason, whole.detail)
+    else:
+        url = web(_text(row, source.url_column))
+        yield Document(document_id(source.name, file, locator), source.name, segments, Provenance(file, locator), url, license_)
+    yield from (Rejected(file, locator, piece.reason, piece.detail, whole=False) for piece in lost)
+
+
+def _text(row: Mapping[str, Any], column: str | None) -> str | None:
+    value = mapping.value_of(row, column) if column else None
+    return one_line(value) or None if isinstance(value, str) else None
+
+
+def _cell(file: str, row: int, value: object, column: str, item: int | None) -> tuple[Ref, str | None]:
+    """A picture of a Parquet row: a struct or bytes in its own cell, or a name or address."""
+    if isinstance(value, str):
+        return _named(file, value, column, item)
+    if not isinstance(value, (dict, bytes)):
+        raise LostError("not_a_picture_value", f"{shown(value)} is neither bytes nor a name nor an address")
+    return Ref(file=file, member=member(row, column, item)), None
+
+
+def _named(file: str, value: object, column: str, item: int | None) -> tuple[Ref, str | None]:  # noqa: ARG001 - one signature for all tables
+    """A picture that is a name relative to the file, or an address; datasets write `{"path": name}`, too."""
+    ref = picture_ref(value.get("path") if isinstance(value, dict) else value, PurePosixPath(file).parent)
+    return ref, ref.url
+
+
+def _range(file: str, value: object, column: str, item: int | None) -> tuple[Ref, str | None]:  # noqa: ARG001 - one signature for all tables
+    """A picture that is a member of the tar."""
+    if not isinstance(value, tuple):
+        raise LostError("not_a_picture_value", f"{column} is {shown(value)}, no member of the tar")
+    return Ref(file=file, offset=value[0], length=value[1]), None

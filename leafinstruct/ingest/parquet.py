@@ -1,0 +1,108 @@
+"""Rows of Parquet files, for every reader of them: plans from footers, streams of row groups, damage as data.
+
+A part is a range of rows of one file. Reading decodes the row groups that the range touches, BATCH rows at a time and only the columns asked
+for, so memory is bounded by one batch however large a row group is. Of a picture column of `datasets` (a struct of bytes and path) only the path
+is read: the bytes are wanted when the picture is (pictures/containers). A file that is no Parquet, or is cut (its footer stands at the end),
+is one reason; the run goes on.
+
+Chosen: pyarrow, which datasets and our own tables use already; polars reads faster and would be a second copy of the same code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from leafinstruct.errors import SourceError
+from leafinstruct.ingest import files
+from leafinstruct.ingest.index import Index, remembered
+from leafinstruct.ingest.span import Span
+
+SUFFIXES = (".parquet",)
+BATCH = 32
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Footer:
+    """rows: of the file; columns: their names; problem: (reason, sentence) where it cannot be read, rows is 0 then."""
+
+    rows: int
+    columns: tuple[str, ...]
+    problem: tuple[str, str] | None
+
+
+def footer(file: Path, cache: Path) -> Footer:
+    """What a file's footer says, remembered. Raises SourceError when the disk refuses it."""
+    found = remembered(cache, file, _footer, VERSION)
+    return Footer(found["rows"], tuple(found["columns"]), tuple(found["problem"]) if found["problem"] else None)
+
+
+def plan(file: str, root: Path, part_size: int, cache: Path) -> Iterator[Span]:
+    """Ranges of at most part_size rows of one file; a file that cannot be read is one span, so that its reason belongs to one part."""
+    found = footer(root / file, cache)
+    total = found.rows if found.problem is None else 1
+    for start in range(0, total, part_size):
+        yield Span((file,), start, min(start + part_size, total))
+
+
+def spans(path: str, root: Path, part_size: int, cache: Path) -> list[Span]:
+    """The spans of all Parquet files of a source. Raises SourceError when the path is missing, or all files are empty."""
+    found = [span for file in files.listing(path, root, SUFFIXES) for span in plan(file, root, part_size, cache)]
+    if not found:
+        raise SourceError(f"{path}: the files hold no rows")
+    return found
+
+
+def rows(file: Path, start: int, stop: int, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(number, row) of a range. Raises pyarrow.ArrowInvalid or OSError in the middle of a damaged file."""
+    with pq.ParquetFile(file) as opened:
+        leaves = _leaves(opened, columns)
+        first = 0
+        for group in range(opened.num_row_groups):
+            length = opened.metadata.row_group(group).num_rows
+            if first < stop and first + length > start:
+                yield from _of_group(opened, group, first, range(max(start, first), min(stop, first + length)), leaves)
+            first += length
+
+
+def _of_group(
+    opened: pq.ParquetFile, group: int, first: int, wanted: range, columns: Sequence[str]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    number = first
+    for batch in opened.iter_batches(BATCH, row_groups=[group], columns=list(columns)):
+        if number + batch.num_rows > wanted.start:
+            skip = max(0, wanted.start - number)
+            yield from enumerate(batch.slice(skip, max(0, wanted.stop - number - skip)).to_pylist(), number + skip)
+        number += batch.num_rows
+        if number >= wanted.stop:
+            return
+
+
+def _leaves(opened: pq.ParquetFile, columns: Sequence[str]) -> list[str]:
+    """The leaf columns below the wanted ones, without the `bytes` of structs that hold something else, too."""
+    leaves = [opened.schema.column(index).path for index in range(len(opened.schema))]
+    below = [path for path in leaves if path.partition(".")[0] in columns]
+    beside = {path.rpartition(".")[0] for path in below if not path.endswith(".bytes")}
+    return [path for path in below if not path.endswith(".bytes") or path.rpartition(".")[0] not in beside]
+
+
+def _footer(file: Path) -> Index:
+    try:
+        with pq.ParquetFile(file) as opened:
+            return {"rows": opened.metadata.num_rows, "columns": opened.schema_arrow.names, "problem": None}
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        return {"rows": 0, "columns": [], "problem": _problem(file, error)}
+
+
+def _problem(file: Path, error: Exception) -> tuple[str, str]:
+    with file.open("rb") as stream:
+        begins = stream.read(4) == b"PAR1"
+    if begins:
+        return "truncated", "the Parquet file ends early: it has no footer"
+    return "not_parquet", f"no Parquet file: {str(error)[:100]}"

@@ -1,0 +1,75 @@
+"""Cues or annotated segments -> steps, the unit that gets frames: sentences, none too short, and not too many to a document. Pure.
+
+A cue that ends in mid-sentence goes on in the next, as subtitles are cut for the screen, unless the speaker pauses or has spoken for LONG. In a
+file without any full stop (automatic captions) each cue is a step. Annotated segments are steps as they are. A step shorter than min_seconds
+is merged with the one after it, the last with the one before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from leafinstruct.ingest.config import Frames
+from leafinstruct.ingest.subtitles import Cue
+
+LONG = 20.0
+"""Seconds after which a step ends, whatever the sentence does."""
+PAUSE = 2.0
+"""Seconds of silence that end a sentence."""
+_END = re.compile("[.!?\u2026\u3002\uff01\uff1f]['\"\u201d\u2019)\\]]*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """start, end: seconds; texts: of what was merged, in order."""
+
+    start: float
+    end: float
+    texts: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.texts)
+
+
+def sentences(cues: Sequence[Cue]) -> list[Step]:
+    """Cues joined to sentences."""
+    if not any(_END.search(cue.text) for cue in cues):
+        return [Step(cue.start, cue.end, (cue.text,)) for cue in cues]
+    steps: list[Step] = []
+    whole = True
+    for cue in cues:
+        joins = steps and not whole and cue.start - steps[-1].end <= PAUSE and cue.end - steps[-1].start <= LONG
+        if joins:
+            steps[-1] = replace(steps[-1], end=cue.end, texts=(" ".join((*steps[-1].texts, cue.text)),))
+        else:
+            steps.append(Step(cue.start, cue.end, (cue.text,)))
+        whole = bool(_END.search(cue.text))
+    return steps
+
+
+def documents(steps: Sequence[Step], settings: Frames) -> Iterator[tuple[str, list[Step]]]:
+    """(locator, steps) of each document: empty for a video that is one document, else `steps=1-20`."""
+    merged = _merged(steps, settings.min_seconds)
+    groups = [merged[start : start + settings.max_steps] for start in range(0, len(merged), settings.max_steps)]
+    for index, group in enumerate(groups):
+        first = index * settings.max_steps + 1
+        yield "" if len(groups) == 1 else f"steps={first}-{first + len(group) - 1}", group
+
+
+def _merged(steps: Sequence[Step], shortest: float) -> list[Step]:
+    merged: list[Step] = []
+    for step in steps:
+        if merged and merged[-1].end - merged[-1].start < shortest:
+            merged[-1] = _joined(merged[-1], step)
+        else:
+            merged.append(step)
+    if len(merged) > 1 and merged[-1].end - merged[-1].start < shortest:
+        merged[-2:] = [_joined(merged[-2], merged[-1])]
+    return merged
+
+
+def _joined(earlier: Step, later: Step) -> Step:
+    return Step(earlier.start, max(earlier.end, later.end), (*earlier.texts, *later.texts))

@@ -1,0 +1,140 @@
+"""Subtitle files (.vtt, .srt) -> clean cues: who reads them in order reads each spoken word once.
+
+Captions that YouTube makes roll: every line appears under the former one, then alone, then above the next, so plain reading gives each three
+times. A file is taken to roll when at least a third of its cues begin with the very lines that the cue before ended with; its lines are then read
+once each. In other files a repeated line is somebody who repeats himself, and stays.
+
+Mark-up (tags, word timings, positions, ASS overrides) goes, entities are undone, sounds in brackets and music are no speech. Where two cues
+overlap the earlier one ends when the later begins. Lost, each with its reason: empty_cue, not_speech, reversed_cue.
+
+Chosen: pysubs2, which reads both formats, comma or point, missing hours, STYLE and NOTE blocks; webvtt-py reads the one format only and stops at the
+first bad time stamp.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import pysubs2
+
+from leafinstruct.errors import SourceError
+from leafinstruct.ingest.charset import decode
+from leafinstruct.ingest.text import one_line
+
+SUFFIXES = (".vtt", ".srt")
+MAX_BYTES = 32 << 20
+ROLLING = 1 / 3
+"""Share of cues that begin with the lines of the cue before, from which a file rolls."""
+_TAG = re.compile(r"<[^<>]{0,200}>|\{[^{}]{0,200}\}")
+_SOUND = re.compile(r"[\[(][^\])]*[\])]|[♪♫#*\s-]+|(?:[♪♫].*)")
+_SPACES = re.compile(r"^[ \t]+\r?\n", re.MULTILINE)
+_SPEAKER = re.compile(r"^(?:>>+|-)\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """start, end: seconds; text: in one line."""
+
+    start: float
+    end: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    start: float
+    end: float
+    lines: tuple[str, ...]
+
+
+Lost = tuple[str, str]
+"""Reason and sentence."""
+
+
+def cues(file: Path) -> tuple[list[Cue], list[Lost]]:
+    """The clean cues of a file in the order of their time, and what was lost. Raises SourceError when the disk refuses the file.
+
+    A file that is no subtitles has no cues and one loss: bad_subtitles.
+    """
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise SourceError(f"{file}: cannot be read: {error.strerror or error}; check the file and its permissions") from error
+    if len(data) > MAX_BYTES:
+        return [], [("bad_subtitles", f"{file.name}: more than {MAX_BYTES:,} bytes")]
+    lost: list[Lost] = []
+    raw = sorted(_raw(file, data, lost), key=lambda cue: (cue.start, cue.end))
+    spoken = list(_spoken(_unrolled(raw) if _rolls(raw) else raw, lost))
+    apart = [replace(cue, end=min(cue.end, following.start)) for cue, following in pairwise(spoken)] + spoken[-1:]
+    return [cue for cue in apart if cue.end > cue.start], lost
+
+
+def _raw(file: Path, data: bytes, lost: list[Lost]) -> Iterator[_Raw]:
+    try:
+        text, is_vtt = _text(data), file.name.lower().endswith(".vtt")
+        if is_vtt:  # a line of spaces is part of its cue there, and YouTube's first cues begin with one
+            text = _SPACES.sub("", text)
+        parsed = pysubs2.SSAFile.from_string(text, format_="vtt" if is_vtt else "srt")
+    except Exception as error:  # the library raises what its parsers meet
+        lost.append(("bad_subtitles", f"{file.name}: {type(error).__name__}: {str(error)[:100]}"))
+        return
+    if not parsed.events:
+        lost.append(("bad_subtitles", f"{file.name}: no cue"))
+    for event in parsed.events:
+        start, end = event.start / 1000, event.end / 1000
+        if end <= start or start < 0:
+            lost.append(("reversed_cue", f"{file.name}: a cue from {start:.3f} to {end:.3f} s"))
+            continue
+        lines = (one_line(html.unescape(_TAG.sub("", line))) for line in event.text.replace("\\n", "\\N").split("\\N"))
+        kept = tuple(line for line in lines if line)
+        if kept:
+            yield _Raw(start, end, kept)
+        else:
+            lost.append(("empty_cue", f"{file.name}: nothing at {start:.3f} s"))
+
+
+def _text(data: bytes) -> str:
+    """The file's text: UTF-8 or UTF-16 by its mark, else UTF-8, else what it looks like."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return decode(data)
+
+
+def _rolls(raw: Sequence[_Raw]) -> bool:
+    repeated = sum(_overlap(earlier.lines, later.lines) > 0 for earlier, later in pairwise(raw))
+    return len(raw) > 2 and repeated >= ROLLING * (len(raw) - 1)
+
+
+def _overlap(before: Sequence[str], lines: Sequence[str]) -> int:
+    """How many lines at the end of `before` stand at the beginning of `lines`."""
+    return next((count for count in range(min(len(before), len(lines)), 0, -1) if tuple(before[-count:]) == tuple(lines[:count])), 0)
+
+
+def _unrolled(raw: Sequence[_Raw]) -> Iterator[_Raw]:
+    """Each line once, with the time of the cue that it first stands in."""
+    shown: tuple[str, ...] = ()
+    for cue in raw:
+        fresh = cue.lines[_overlap(shown, cue.lines) :]
+        shown = cue.lines
+        if fresh:
+            yield _Raw(cue.start, cue.end, fresh)
+
+
+def _spoken(raw: Sequence[_Raw] | Iterator[_Raw], lost: list[Lost]) -> Iterator[Cue]:
+    """Cues without sounds and speakers' marks."""
+    for cue in raw:
+        lines = [_SPEAKER.sub("", line) for line in cue.lines if not _SOUND.fullmatch(line)]
+        text = one_line(" ".join(lines))
+        if text:
+            yield Cue(cue.start, cue.end, text)
+        else:
+            lost.append(("not_speech", f"a sound at {cue.start:.3f} s: {cue.lines[0][:60]}"))

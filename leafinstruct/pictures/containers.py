@@ -1,0 +1,91 @@
+"""A picture in a cell of a Parquet file -> its bytes: `row=17,column=images,item=2`.
+
+A cell has no range on disk: its page is compressed together with its neighbours'. Pictures of a part are asked for in the order of their rows, so a
+cursor stays where the last one was found and reads on in small batches of the one column: a pass over N pictures decodes the column once,
+not once a picture. One cursor a process; another file, another column, a changed file or a row that lies behind opens a new one. Memory: a batch of
+BATCH cells, however large the row group is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from leafinstruct.pictures.unreadable import MAX_BYTES, Unreadable
+
+BATCH = 8
+_MEMBER = re.compile(r"row=(\d{1,18}),column=(.+?)(?:,item=(\d{1,9}))?")
+
+
+def member(row: int, column: str, item: int | None) -> str:
+    """How a reference names a cell. column: dots lead into structs; item: index in a cell that holds a list."""
+    return f"row={row},column={column}" + ("" if item is None else f",item={item}")
+
+
+def cell(path: Path, name: str) -> bytes | Unreadable:
+    """The bytes in a cell. Reasons: missing_cell, not_a_picture_value, too_large, truncated. Raises OSError when the disk refuses the file."""
+    found = _MEMBER.fullmatch(name)
+    if found is None:
+        return Unreadable("missing_cell", f"{name[:100]} names no cell")
+    row, column, item = int(found[1]), found[2], None if found[3] is None else int(found[3])
+    stat = path.stat()
+    try:
+        value = _cursor(str(path), stat.st_size, stat.st_mtime_ns, column).at(row)
+    except pa.ArrowInvalid as error:
+        return Unreadable("truncated", f"{path.name}: {str(error)[:100]}")
+    except (KeyError, IndexError):
+        return Unreadable("missing_cell", f"{path.name} has no {name[:100]}")
+    if item is not None:
+        if not isinstance(value, list) or item >= len(value):
+            return Unreadable("missing_cell", f"{path.name} has no {name[:100]}")
+        value = value[item]
+    data = value.get("bytes") if isinstance(value, dict) else value
+    if not isinstance(data, bytes):
+        held = "a path without bytes" if isinstance(value, dict) and value.get("path") else type(data).__name__
+        return Unreadable("not_a_picture_value", f"{name[:100]} of {path.name} holds {held}")
+    return Unreadable("too_large", f"{name[:100]}: more than {MAX_BYTES:,} bytes") if len(data) > MAX_BYTES else data
+
+
+@lru_cache(maxsize=1)
+def _cursor(path: str, size: int, changed: int, column: str) -> _Cursor:  # noqa: ARG001 - size and time are part of the key
+    return _Cursor(Path(path), column)
+
+
+class _Cursor:
+    """One column of one file, read forward."""
+
+    def __init__(self, path: Path, column: str) -> None:
+        self._file = pq.ParquetFile(path)
+        leaves = [self._file.schema.column(index).path for index in range(len(self._file.schema))]
+        self._steps = column.split(".")
+        self._leaves = [leaf for leaf in leaves if leaf == column or leaf.startswith(f"{column}.")]
+        if not self._leaves:
+            raise KeyError(column)
+        rows = [self._file.metadata.row_group(group).num_rows for group in range(self._file.num_row_groups)]
+        self._starts = [sum(rows[:group]) for group in range(len(rows) + 1)]
+        self._group, self._first, self._values = -1, 0, list[Any]()
+        self._batches: Iterator[pa.RecordBatch] = iter(())
+
+    def at(self, row: int) -> Any:
+        """The value in a row. Raises IndexError when the file has no such row."""
+        group = next((at for at in range(len(self._starts) - 1) if self._starts[at] <= row < self._starts[at + 1]), None)
+        if group is None:
+            raise IndexError(row)
+        if group != self._group or row < self._first:
+            self._group, self._first, self._values = group, self._starts[group], []
+            self._batches = self._file.iter_batches(BATCH, row_groups=[group], columns=self._leaves)
+        while row >= self._first + len(self._values):
+            self._first += len(self._values)
+            self._values = next(self._batches).column(0).to_pylist()
+        return self._inside(self._values[row - self._first])
+
+    def _inside(self, value: Any) -> Any:
+        for step in self._steps[1:]:
+            value = value.get(step) if isinstance(value, dict) else None
+        return value

@@ -1,0 +1,206 @@
+"""Frames of videos: which ones stand for a step (`choose`), and the bytes of one (`frame`).
+
+Choosing looks at no more than it needs. A segment that holds enough key frames is judged by those alone, which costs a tenth of decoding it; else its
+frames are decoded from the key frame before it to its end, DECODED at most. CANDIDATES of them, evenly spread, become small grey pictures:
+
+    shots       a jump between neighbours above CUT begins a new shot; the first and last of a shot stand aside while others are left,
+                since there the cut or dissolve is
+    sharpness   the sharpest of the longest shot is the segment's first frame
+    novelty     a further frame, and one that follows another segment's, must differ by more than SAME from those before it
+
+`frame` gives the very frame of a time that `choose` named, as JPEG: a decoded video has lost more than quality 95 loses, and PNG is five times
+larger. A process keeps one decoder open and goes on from where it stands, since pictures of a part come in order; it seeks where that saves
+decoding.
+Cost: benchmarks/frames.py.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from leafinstruct.pictures.unreadable import Unreadable
+from leafinstruct.pictures.video import Facts, Video, VideoError, opened, upright
+
+CANDIDATES = 12
+"""Frames of a segment that are looked at."""
+DECODED = 1_500
+"""Frames of a segment that are decoded at most: 50 s at 30 a second. What lies behind is not looked at."""
+CUT = 0.15
+"""Mean difference of grey levels, of [0, 1], from which two neighbouring candidates are of two shots."""
+SAME = 0.015
+"""Mean difference up to which two frames show the same."""
+QUALITY = 95
+"""Of JPEG."""
+_WIDTH = 96
+_FORWARD = 3.0
+"""Seconds that are decoded rather than sought: about the distance of two key frames."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """time: seconds; grey: (h, w) in [0, 1]; sharpness: deviation of its Laplacian."""
+
+    time: float
+    grey: NDArray[np.float32]
+    sharpness: float
+
+
+def facts(path: Path) -> Facts | Unreadable:
+    """What a video's header says, or why it is none. Raises OSError when the disk refuses the file."""
+    try:
+        with opened(path) as video:
+            return video.facts
+    except VideoError as error:
+        return error.unreadable
+
+
+def choose(path: Path, segments: Sequence[tuple[float, float]], per_segment: int) -> list[tuple[float, ...]] | Unreadable:
+    """Times of at most per_segment frames of each segment, in order; none where the video shows nothing there.
+
+    segments: (start, end) in seconds, end not included, any order. Raises OSError when the disk refuses the file.
+    """
+    chosen: list[tuple[float, ...]] = []
+    before: list[_Candidate] = []
+    try:
+        with opened(path) as video:
+            for start, end in segments:
+                picked = _best(_candidates(video, start, end, per_segment), per_segment, before)
+                before = picked or before
+                chosen.append(tuple(sorted(item.time for item in picked)))
+    except VideoError as error:
+        return error.unreadable if not any(chosen) else [*chosen, *[()] * (len(segments) - len(chosen))]
+    return chosen
+
+
+def _candidates(video: Video, start: float, end: float, per_segment: int) -> list[_Candidate]:
+    """Evenly spread frames of a segment: its key frames where they are enough, else of all its frames."""
+    try:
+        keys = _within(video, start, end, keys_only=True)
+    except VideoError:  # decoders give a key frame late, so damage may hide it from this pass and not from the next
+        keys = []
+    return keys if len(keys) >= 3 * per_segment else _within(video, start, end, keys_only=False) or keys
+
+
+def _within(video: Video, start: float, end: float, keys_only: bool) -> list[_Candidate]:
+    """At most CANDIDATES of a segment's frames, the first at or after each of that many moments."""
+    found: list[_Candidate] = []
+    moments = [start + (end - start) * index / CANDIDATES for index in range(CANDIDATES)]
+    try:
+        for number, (time, frame) in enumerate(video.frames(start, keys_only)):
+            if time >= end or number >= DECODED:
+                break
+            if moments and time >= moments[0]:
+                moments = [moment for moment in moments if moment > time]
+                found.append(_candidate(time, frame))
+    except VideoError:
+        if not found:  # a damaged end leaves what was before it
+            raise
+    return found
+
+
+def _candidate(time: float, frame: VideoFrame) -> _Candidate:
+    height = max(3, round(_WIDTH * frame.height / frame.width))
+    small = frame.reformat(width=_WIDTH, height=min(height, 4 * _WIDTH), format="gray").to_ndarray()
+    grey: NDArray[np.float32] = small.astype(np.float32) / np.float32(255)
+    laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * grey[1:-1, 1:-1]
+    return _Candidate(time, grey, float(laplacian.std()))
+
+
+def _best(candidates: Sequence[_Candidate], count: int, before: Sequence[_Candidate]) -> list[_Candidate]:
+    """The chosen ones, the most telling first."""
+    shots = sorted(_shots(candidates), key=len, reverse=True)  # stable: of equal ones the earlier
+    picked: list[_Candidate] = []
+    for shot in shots:
+        inner = shot[1:-1] if len(shot) > 2 else shot
+        fresh = [item for item in inner if _novelty(item, [*before, *picked]) > SAME] or (inner if not picked else [])
+        if fresh and len(picked) < count:
+            picked.append(max(fresh, key=lambda item: item.sharpness))
+    rest = [item for shot in shots for item in (shot[1:-1] if len(shot) > 2 else shot)]
+    while len(picked) < count and rest:
+        furthest = max(rest, key=lambda item: _novelty(item, picked))
+        if _novelty(furthest, picked) <= SAME:
+            break
+        picked.append(furthest)
+    return picked
+
+
+def _shots(candidates: Sequence[_Candidate]) -> list[list[_Candidate]]:
+    shots = [list(candidates[:1])] if candidates else []
+    for earlier, later in pairwise(candidates):
+        if _difference(earlier, later) > CUT:
+            shots.append([])
+        shots[-1].append(later)
+    return shots
+
+
+def _novelty(item: _Candidate, others: Sequence[_Candidate]) -> float:
+    return min((_difference(item, other) for other in others), default=1.0)
+
+
+def _difference(one: _Candidate, other: _Candidate) -> float:
+    return float(np.abs(one.grey - other.grey).mean()) if one.grey.shape == other.grey.shape else 1.0
+
+
+def frame(path: Path, time: float) -> bytes | Unreadable:
+    """The frame of a time that `choose` named, as JPEG, upright. Raises OSError when the disk refuses the file."""
+    stat = path.stat()
+    key = (str(path), stat.st_size, stat.st_mtime_ns)
+    try:
+        if _cursor.key != key:
+            _cursor.open(path, key)
+        found = _cursor.at(time)
+    except VideoError as error:
+        _cursor.close()
+        return error.unreadable
+    if found is None:
+        return Unreadable("missing_frame", f"{path.name} has no frame at {time:.6f} s")
+    buffer = io.BytesIO()
+    upright(found, _cursor.aspect).save(buffer, "JPEG", quality=QUALITY)
+    return buffer.getvalue()
+
+
+class _Cursor:
+    """The one video that this process has open, and where it stands."""
+
+    def __init__(self) -> None:
+        self.key: tuple[str, int, int] | None = None
+        self._stack = ExitStack()
+
+    def open(self, path: Path, key: tuple[str, int, int]) -> None:
+        """Another video. Raises VideoError."""
+        self.close()
+        self._video = self._stack.enter_context(opened(path))
+        self._frames = iter(self._video.frames(0.0))
+        self._last: tuple[float, VideoFrame] | None = None
+        self.aspect = self._video.aspect
+        self.key = key
+
+    def close(self) -> None:
+        """Let go of it."""
+        self.key = None
+        self._stack.close()
+
+    def at(self, time: float) -> VideoFrame | None:
+        """The frame of exactly that time, None when there is none. Raises VideoError."""
+        here = self._last[0] if self._last else 0.0
+        if not here <= time + 1e-6 or time - here > _FORWARD:
+            self._frames = iter(self._video.frames(max(0.0, time)))
+            self._last = None
+        while self._last is None or self._last[0] < time - 1e-6:
+            self._last = next(self._frames, None)
+            if self._last is None:
+                self._frames = iter(self._video.frames(0.0))
+                return None
+        return self._last[1] if abs(self._last[0] - time) <= 1e-5 else None
+
+
+_cursor = _Cursor()

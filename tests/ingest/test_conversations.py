@@ -1,0 +1,196 @@
+"""Conversations with `<image>` marks: every mark gets its picture, in order over all turns, or the record is lost with the reason."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from making import build, png, recipe, rows
+
+from leafinstruct.errors import SourceError
+from leafinstruct.ingest import conversations
+from leafinstruct.ingest.config import ConversationsSource
+from leafinstruct.ingest.reference import LostError
+from leafinstruct.ingest.turns import segments_of
+from leafinstruct.records.document import Document, Image, Ref, Rejected, Text
+
+
+def record(*turns: tuple[str, str], image: Any = ()) -> dict[str, Any]:
+    return {
+        "id": "1",
+        "image": image if isinstance(image, str) else list(image),
+        "task_name": "t",
+        "conversations": [{"from": who, "value": said} for who, said in turns],
+    }
+
+
+def found(path: Path, **settings: Any) -> list[Document | Rejected]:
+    source = ConversationsSource(name="c", path=str(path), **settings)
+    cache = path.parent / "cache"
+    return [item for span in conversations.plan(source, 3, cache) for item in conversations.read(source, span, cache)]
+
+
+def written(folder: Path, records: list[Any], name: str = "data.json") -> Path:
+    path = folder / name
+    path.write_text(json.dumps(records) if name.endswith(".json") else "\n".join(map(json.dumps, records)), encoding="utf-8")
+    return path
+
+
+def test_marks_are_filled_in_order_over_all_turns(tmp_path):
+    one = record(
+        ("human", "<image> What\nnext? "),
+        ("gpt", "First<image>then <image>"),
+        ("human", "Thanks"),
+        image=["a.png", "sub/b.png", "http://x.org/c.png"],
+    )
+    (page,) = found(written(tmp_path, [one]))
+    assert page.segments == (
+        Image(0, Ref(file="a.png"), role="user"),
+        Text(1, "What\nnext?", role="user"),
+        Text(2, "First", role="assistant"),
+        Image(3, Ref(file="sub/b.png"), role="assistant"),
+        Text(4, "then", role="assistant"),
+        Image(5, Ref(url="http://x.org/c.png"), url="http://x.org/c.png", role="assistant"),
+        Text(6, "Thanks", role="user"),
+    )
+    assert page.provenance.locator == "item=1"
+
+
+@pytest.mark.parametrize("name", ["data.jsonl", "data.json"])
+def test_lists_and_lines_give_the_same(tmp_path, name):
+    records = [record(("human", f"q{number} <image>"), ("gpt", "a"), image=f"{number}.png") for number in range(7)]
+    pages = found(written(tmp_path, records, name))
+    assert [page.images[0].ref.file for page in pages] == [f"{number}.png" for number in range(7)]
+    unit = "item" if name.endswith(".json") else "line"
+    assert [page.provenance.locator for page in pages] == [f"{unit}={number}" for number in range(1, 8)]
+
+
+@pytest.mark.parametrize(
+    ("made", "reason"),
+    [
+        (record(("human", "<image><image>"), ("gpt", "a"), image=["a.png"]), "too_few_pictures"),
+        (record(("human", "no mark"), ("gpt", "a"), image="a.png"), "too_many_pictures"),
+        (record(("human", "q")), "no_answer"),
+        (record(("stranger", "q"), ("gpt", "a")), "unknown_speaker"),
+        (record(("human", "<image>"), ("gpt", "a"), image=["../../etc/passwd"]), "unsafe_path"),
+        (record(("human", "<image>"), ("gpt", "a"), image=[7]), "bad_reference"),
+        ({"conversations": "hello"}, "bad_turns"),
+        ({"conversations": []}, "bad_turns"),
+        ({"conversations": [3]}, "bad_turns"),
+        ({"conversations": [{"from": "human", "value": None}]}, "bad_turns"),
+        ({"image": {"a": 1}, "conversations": []}, "bad_images"),
+        ({"id": 1}, "bad_turns"),
+        ([1, 2], "not_an_object"),
+        ("text", "not_an_object"),
+        (record(*[("human", "a <image> b"), ("gpt", "c")] * 6_000), "too_many_pieces"),
+    ],
+)
+def test_a_record_that_would_need_a_guess_is_lost_with_its_reason(tmp_path, made, reason):
+    good = record(("human", "q"), ("gpt", "a"))
+    items = found(written(tmp_path, [good, made, good]))
+    assert [item.reason if isinstance(item, Rejected) else "kept" for item in items] == ["kept", reason, "kept"]
+
+
+WORDS = st.text("abc <>image\n", max_size=12).filter(lambda text: "<image>" not in text)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["human", "gpt"]), st.lists(st.one_of(st.just("<image>"), WORDS), max_size=5)), min_size=1, max_size=5
+    )
+)
+def test_texts_and_marks_come_back_in_order(turns):
+    said = [{"from": who, "value": "".join(pieces)} for who, pieces in turns]
+    marks = sum(turn["value"].count("<image>") for turn in said)
+    pictures = [Image(0, Ref(file=f"{number}.png")) for number in range(marks)]
+    if not any("".join(turn["value"].split()) for turn in said if turn["from"] == "gpt"):
+        with pytest.raises(LostError, match="no_answer"):
+            segments_of(said, pictures)
+        return
+    segments = segments_of(said, pictures)
+    again: list[tuple[str, str]] = [(item.role, "<image>" if isinstance(item, Image) else item.text) for item in segments]
+    for role, who in (("user", "human"), ("assistant", "gpt")):
+        mine = "".join(text for speaker, text in again if speaker == role)
+        assert "".join(mine.split()) == "".join("".join(turn["value"] for turn in said if turn["from"] == who).split())
+    assert [item.ref.file for item in segments if isinstance(item, Image)] == [f"{number}.png" for number in range(marks)]
+
+
+def test_chat_messages_are_read_too(tmp_path):
+    made = {
+        "images": ["a.png"],
+        "messages": [
+            {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "q"}]},
+            {"role": "assistant", "content": "a"},
+        ],
+    }
+    (page,) = found(written(tmp_path, [made]))
+    assert [type(item).__name__ for item in page.segments] == ["Image", "Text", "Text"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept", "reason"),
+    [
+        ('[{"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}, {"conv', 1, "truncated"),
+        ('[{"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}, nonsense]', 1, "damaged"),
+        ('[{"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}, ' + "[" * 100_000, 1, "damaged"),
+    ],
+)
+def test_a_list_that_breaks_off_keeps_what_was_whole(tmp_path, text, kept, reason):
+    path = tmp_path / "data.json"
+    path.write_text(text)
+    items = found(path)
+    assert [isinstance(item, Document) for item in items] == [True] * kept + [False]
+    assert items[-1].reason == reason
+
+
+def test_a_file_without_a_list_names_the_cure(tmp_path):
+    with pytest.raises(SourceError, match="must hold one list"):
+        found(written(tmp_path, {"a": 1}))
+
+
+def test_a_zipped_jsonl_and_pictures_elsewhere(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "shots").mkdir()
+    path = tmp_path / "data" / "a.jsonl.gz"
+    path.write_bytes(gzip.compress(json.dumps(record(("human", "<image>"), ("gpt", "a"), image="x/a.png")).encode()))
+    (page,) = found(path, pictures=str(tmp_path / "shots"))
+    assert page.images[0].ref.file == "shots/x/a.png"
+
+
+def test_conversations_pass_a_build_unchanged_beside_pages_that_are_rewritten(tmp_path):
+    for index in range(4):
+        (tmp_path / f"{index}.png").write_bytes(png(dot=index * 9))
+    said = [
+        ("human", "Look at <image> and tell me what is on this sheet of paper"),
+        ("gpt", "<image> A blue bar, and on the next <image> as well"),
+        ("human", "Thanks a lot"),
+    ]
+    written(tmp_path, [record(*said, image=["0.png", "1.png", "2.png"])])
+    steps = "<p>Take a sharp pencil and a clean sheet of paper.</p><img src='3.png'><p>Draw one round circle in the middle of it.</p>"
+    html = f"<html><body><article><h1>How to draw</h1>{steps}</article></body></html>"
+    (tmp_path / "page.html").write_text(html)
+    path = recipe(
+        tmp_path,
+        ingest={
+            "sources": [
+                {"kind": "conversations", "name": "talk", "path": "data.json"},
+                {"kind": "html", "name": "pages", "path": "page.html"},
+            ]
+        },
+        filter={"min_words": 5, "alignment": {"allow_toy": True}, "judge": {"enabled": False}},
+    )
+    build(path)
+    published = {row["source"]: row for row in rows(tmp_path / "runs" / "t" / "shard")}
+    assert published["talk"]["task"] == "conversation"
+    assert [(turn["role"], [part["text"] or part["type"] for part in turn["content"]]) for turn in published["talk"]["messages"]] == [
+        ("user", ["Look at", "image", "and tell me what is on this sheet of paper"]),
+        ("assistant", ["image", "A blue bar, and on the next", "image", "as well"]),
+        ("user", ["Thanks a lot"]),
+    ]
+    assert [item["bytes"] for item in published["talk"]["images"]] == [png(dot=index * 9) for index in range(3)]
+    assert published["pages"]["task"] != "conversation"
