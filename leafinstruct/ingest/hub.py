@@ -153,7 +153,7 @@ def _tar(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator[Doc
     with path.open("rb") as stream:
         for sample in index.samples[span.start : span.stop]:
             locator = f"key={one_line(sample.key)}"
-            row: dict[str, Any] = dict(sample.members)
+            row: dict[str, Any] = {name: Ref(file=file, offset=place[0], length=place[1]) for name, place in sample.members.items()}
             try:
                 for column in wanted & row.keys():
                     offset, length = sample.members[column]
@@ -162,7 +162,7 @@ def _tar(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator[Doc
             except LostError as lost:
                 yield Rejected(file, locator, lost.reason, lost.detail)
                 continue
-            yield from _record(source, file, locator, row, partial(_range, file))
+            yield from _record(source, file, locator, row, _range)
     if index.damage is not None and span.stop > len(index.samples):
         yield Rejected(file, f"item={len(index.samples)}", *index.damage)
 
@@ -214,8 +214,8 @@ def _named(file: str, value: object, column: str, item: int | None) -> tuple[Ref
     return ref, ref.url
 
 
-def _range(file: str, value: object, column: str, item: int | None) -> tuple[Ref, str | None]:  # noqa: ARG001 - one signature for all tables
+def _range(value: object, column: str, item: int | None) -> tuple[Ref, str | None]:  # noqa: ARG001 - one signature for all tables
     """A picture that is a member of the tar."""
-    if not isinstance(value, tuple):
+    if not isinstance(value, Ref):
         raise LostError("not_a_picture_value", f"{column} is {shown(value)}, no member of the tar")
-    return Ref(file=file, offset=value[0], length=value[1]), None
+    return value, None

@@ -19,10 +19,20 @@ from typing import Any
 from leafinstruct.artifact import Artifact, digest, save
 from leafinstruct.engine.base import Engine, Needs, Part
 from leafinstruct.errors import RecipeError
-from leafinstruct.ingest.config import FileSource, HtmlSource, HubSource, IngestConfig, Mmc4Source, SketchbookSource, WarcSource
+from leafinstruct.ingest.config import (
+    FileSource,
+    HtmlSource,
+    HubSource,
+    IngestConfig,
+    Mmc4Source,
+    ObelicsSource,
+    SketchbookSource,
+    WarcSource,
+    YouCook2Source,
+)
 from leafinstruct.sketchbook import write as sketchbook
 
-SKETCHBOOK = 1
+SKETCHBOOK = 2
 """Raised when the embedded corpus is drawn otherwise for the same settings."""
 
 
@@ -88,7 +98,11 @@ def _draw(drawing: sketchbook.Settings, root: Path, part: Part) -> dict[str, Any
 def _drawing(source: SketchbookSource) -> sketchbook.Settings:
     try:
         return sketchbook.Settings(
-            seed=source.seed, documents=source.documents, picture_px=source.picture_px, defects=tuple(sorted(source.defects.items()))
+            seed=source.seed,
+            documents=source.documents,
+            picture_px=source.picture_px,
+            defects=tuple(sorted(source.defects.items())),
+            videos=source.videos,
         )
     except ValueError as error:
         raise RecipeError(f"source {source.name}: {error}") from error
@@ -110,6 +124,10 @@ def file_sources(settings: IngestSettings, out: Artifact) -> Iterator[FileSource
             yield HtmlSource(name=source.name, path=str(root))
         if (root / "warc").is_dir():
             yield WarcSource(name=source.name, path=str(root))
+        if (root / "obelics").is_dir():
+            yield ObelicsSource(name=source.name, path=str(root / "*" / "part-*.parquet"), license="CC0-1.0")
+        if (root / "video").is_dir():
+            yield YouCook2Source(name=source.name, path=str(root / "annotations.json"), videos=str(root / "video"), license="CC0-1.0")
 
 
 def roots(settings: IngestSettings, out: Artifact) -> dict[str, str]:

@@ -55,7 +55,7 @@ def fingerprint(settings: IngestSettings, inputs: Artifact | None, out: Artifact
         "code": CODE,
         "part_size": settings.part_size,
         "limit": settings.limit,
-        "sources": [source.model_dump(exclude=set(PATH_KEYS)) for source in settings.config.sources],
+        "sources": [source.model_dump(mode="json", exclude=set(PATH_KEYS)) for source in settings.config.sources],
         "truncated": settings.config.truncated,
         "roots": roots(settings, out),
         "libraries": {name: at for source in file_sources(settings, out) for name, at in _libraries(source).items()},
@@ -205,7 +205,7 @@ def _documents(unit: Unit, cache: Path, counts: Counter[str], rejected: list[dic
 
 def _key(settings: IngestSettings, source: FileSource, span: Span, cap: int | None) -> str:
     """A part's key: reader, its settings and libraries, span, and the state of its files."""
-    how = [source.model_dump(exclude=set(PATH_KEYS)), _libraries(source)]
+    how = [source.model_dump(mode="json", exclude=set(PATH_KEYS)), _libraries(source)]
     return digest([CODE, how, span.start, span.stop, [(file, _state(settings, source, file)) for file in span.files], cap])
 
 

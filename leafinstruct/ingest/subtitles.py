@@ -32,7 +32,7 @@ ROLLING = 1 / 3
 """Share of cues that begin with the lines of the cue before, from which a file rolls."""
 _TAG = re.compile(r"<[^<>]{0,200}>|\{[^{}]{0,200}\}")
 _SOUND = re.compile(r"[\[(][^\])]*[\])]|[♪♫#*\s-]+|(?:[♪♫].*)")
-_SPACES = re.compile(r"^[ \t]+\r?\n", re.MULTILINE)
+_TIMING = re.compile(r"<[\d:.]{1,20}>")
 _SPEAKER = re.compile(r"^(?:>>+|-)\s*")
 
 
@@ -77,10 +77,8 @@ def cues(file: Path) -> tuple[list[Cue], list[Lost]]:
 
 def _raw(file: Path, data: bytes, lost: list[Lost]) -> Iterator[_Raw]:
     try:
-        text, is_vtt = _text(data), file.name.lower().endswith(".vtt")
-        if is_vtt:  # a line of spaces is part of its cue there, and YouTube's first cues begin with one
-            text = _SPACES.sub("", text)
-        parsed = pysubs2.SSAFile.from_string(text, format_="vtt" if is_vtt else "srt")
+        text = _TIMING.sub("", _text(data))  # pysubs2 takes a line with two time stamps, as word timings make, for the head of a cue
+        parsed = pysubs2.SSAFile.from_string(text, format_="vtt" if file.name.lower().endswith(".vtt") else "srt")
     except Exception as error:  # the library raises what its parsers meet
         lost.append(("bad_subtitles", f"{file.name}: {type(error).__name__}: {str(error)[:100]}"))
         return

@@ -166,6 +166,9 @@ def _stories(file: Path) -> Iterator[dict[str, Any]]:
             if isinstance(photograph, dict):
                 address = next((photograph[name] for name in _ADDRESSES if isinstance(photograph.get(name), str)), None)
                 photographs[str(photograph.get("id"))] = (address, str(photograph.get("license")))
+    except Exception as error:  # the parser reads to the end, so a cut shows here first; what is before it is read all the same
+        failure = error
+    try:
         for entry in items(file, "annotations.item"):
             for piece in entry if isinstance(entry, list) else [entry]:
                 if isinstance(piece, dict) and len(stories.setdefault(str(piece.get("story_id")), [])) < MAX_PLACES:

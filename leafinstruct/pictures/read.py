@@ -11,21 +11,29 @@ is read. A range of a WARC file is a record, whose body is the picture; a range 
 
 from __future__ import annotations
 
+import base64
 import errno
+import re
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 from leafinstruct.pictures.archive import RecordError, response
 from leafinstruct.pictures.unreadable import MAX_BYTES, Unreadable
 from leafinstruct.records.document import Ref
 
-__all__ = ["MAX_BYTES", "Unreadable", "fetch"]
+__all__ = ["MAX_BYTES", "Unreadable", "data_address", "fetch"]
+
+ARCHIVES = (".warc", ".warc.gz")
+MAX_RANGE = 4 * MAX_BYTES // 3 + 4096
+"""Bytes of a range: a picture as base64 with its head."""
+_MEMBER = re.compile(r"bytes=(\d{1,12}),(\d{1,12})")
 
 
 def fetch(ref: Ref, root: Path) -> bytes | Unreadable:
     """The bytes that a reference means, or why there are none. root: the folder that the source's files are relative to.
 
-    Reasons: url_not_fetched, missing, unsafe_path, not_a_file, too_large, truncated, not_in_archive, unreadable, and those of frames and
-    containers. Raises nothing for bad data.
+    Reasons: url_not_fetched, missing, unsafe_path, not_a_file, too_large, truncated, not_in_archive, broken_data_address, unreadable, and those of
+    frames and containers. Raises nothing for bad data.
     """
     if ref.file is None:
         return Unreadable(
@@ -68,20 +76,56 @@ def _whole(path: Path, ref: Ref) -> bytes | Unreadable:
 
 
 def _range(path: Path, ref: Ref) -> bytes | Unreadable:
-    """The body of the record at the range; only the range is read."""
+    """What a range of a file holds; only the range is read."""
     assert ref.offset is not None, "only references with an offset come here"
     length = ref.length or 0
-    if length > MAX_BYTES:
+    if length > MAX_RANGE:
         return _too_large(ref)
     with path.open("rb") as file:
         file.seek(ref.offset)
         data = file.read(length)
     if len(data) < length:
-        return Unreadable("truncated", f"{ref}: the file ends {length - len(data):,} bytes before the record does")
+        return Unreadable("truncated", f"{ref}: the file ends {length - len(data):,} bytes before the range does")
+    if not path.name.lower().endswith(ARCHIVES):
+        return _plain(data, ref)
     try:
-        return response(data, MAX_BYTES).body
+        body = response(data, MAX_BYTES if ref.member is None else MAX_RANGE).body
     except RecordError as error:
         return Unreadable("too_large" if error.reason == "too_large" else "not_in_archive", f"{ref}: {error.detail}")
+    return body if ref.member is None else _inside(body, ref)
+
+
+def _inside(body: bytes, ref: Ref) -> bytes | Unreadable:
+    """The piece of a record's body that a member names: `bytes=120,4711`."""
+    place = _MEMBER.fullmatch(ref.member or "")
+    if place is None or int(place[1]) + int(place[2]) > len(body):
+        return Unreadable("not_in_archive", f"{ref}: the record's body has no such piece")
+    return _plain(body[int(place[1]) : int(place[1]) + int(place[2])], ref)
+
+
+def _plain(data: bytes, ref: Ref) -> bytes | Unreadable:
+    """The picture as it lies there, or out of its `data:` address."""
+    if data[:5].lower() == b"data:":
+        unpacked = data_address(data)
+        if unpacked is None:
+            return Unreadable("broken_data_address", f"{ref}: its data: address cannot be decoded")
+        data = unpacked
+    return _too_large(ref) if len(data) > MAX_BYTES else data
+
+
+def data_address(address: bytes) -> bytes | None:
+    """The bytes in a `data:` address (RFC 2397), base64 or percent-encoded; None when it is malformed."""
+    head, comma, rest = address[5:].partition(b",")
+    if not comma:
+        return None
+    body = unquote_to_bytes(rest)
+    if not head.lower().rstrip().endswith(b";base64"):
+        return body
+    packed = bytes(byte for byte in body if byte not in b" \t\r\n\f")
+    try:
+        return base64.b64decode(packed + b"=" * (-len(packed) % 4), validate=True)
+    except ValueError:
+        return None
 
 
 def _too_large(ref: Ref) -> Unreadable:

@@ -1,7 +1,8 @@
 """A how-to laid out as a page: headings, paragraphs and pictures in the order in which a reader meets them, with addresses.
 
 Four layouts, one a document: text then picture, picture then text, text then figure with a caption, and each step under its own heading.
-MMC4 knows no headings or captions and stands a picture before its sentence, so its documents always have the second.
+MMC4 knows no headings or captions and stands a picture before its sentence, so its documents always have the second; OBELICS knows none either
+and keeps the page's order, so its documents have one of the first two. A video shows each picture while its text is said.
 """
 
 from __future__ import annotations
@@ -129,10 +130,17 @@ def _lay_out(howto: HowTo, px: int, kind: Format, rng: random.Random) -> list[Bl
     for number, step in enumerate(howto.steps, start=1):
         alt = {"caption": step.caption, "title": f"{howto.title}, picture {number}", "none": ""}[alt_style]
         picture = Picture(f"{number}.png", png(step.scene, px), px, alt)
-        blocks.extend(_step_blocks(step, picture, "picture_first" if kind == "mmc4" else layout))
+        blocks.extend(_step_blocks(step, picture, _layout_of(kind, layout)))
     if howto.outro:
         blocks.append(Paragraph(howto.outro))
     return blocks
+
+
+def _layout_of(kind: Format, layout: str) -> str:
+    """The drawn layout, or the nearest to it that the format knows."""
+    if kind in ("mmc4", "video"):
+        return "picture_first"
+    return "text_first" if kind == "obelics" and layout != "picture_first" else layout
 
 
 def _step_blocks(step: Step, picture: Picture, layout: str) -> list[Block]:

@@ -22,9 +22,10 @@ from leafinstruct.sketchbook.lessons import lesson
 from leafinstruct.sketchbook.maps import way_map
 from leafinstruct.sketchbook.stories import story
 
-Format = Literal["mmc4", "html", "warc"]
+Format = Literal["mmc4", "html", "warc", "obelics", "video"]
 
-FORMATS: tuple[Format, ...] = ("mmc4", "html", "warc")
+FORMATS: tuple[Format, ...] = ("mmc4", "html", "warc", "obelics")
+"""Of the pages; videos come besides."""
 
 TOPICS: dict[str, Callable[[random.Random], HowTo]] = {
     "lesson": lesson,
@@ -37,7 +38,10 @@ TOPICS: dict[str, Callable[[random.Random], HowTo]] = {
 DEFECTS = ("misaligned", "duplicate", "spam", "too_short", "icon", "broken", "shuffled")
 
 CHUNK_DOCUMENTS = 100
-"""Documents a chunk at most; fewer when there are less than 300, so that all three formats occur."""
+"""Documents a chunk at most; fewer when there are less than 400, so that all four formats occur."""
+
+CHUNK_VIDEOS = 10
+"""Videos a chunk: each costs as much as ten documents."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Settings:
     """What a corpus is made from. Same settings, same bytes.
 
     seed: any integer; documents: how many, at least 1; picture_px: side of the pictures, 32 to 1024;
+    videos: how many besides, without defects, numbered behind the documents;
     defects: (name, share of the documents in [0, 1]) pairs, names of DEFECTS, shares summing to at most 1.
     Raises ValueError naming the setting, what it was and what is allowed.
     """
@@ -53,10 +58,13 @@ class Settings:
     documents: int
     picture_px: int = 128
     defects: tuple[tuple[str, float], ...] = ()
+    videos: int = 0
 
     def __post_init__(self) -> None:
         if self.documents < 1:
             raise ValueError(f"documents: {self.documents} is too few; at least 1")
+        if self.videos < 0:
+            raise ValueError(f"videos: {self.videos} is less than none")
         if not 32 <= self.picture_px <= 1024:
             raise ValueError(f"picture_px: {self.picture_px} is not between 32 and 1024")
         for name, rate in self.defects:
@@ -70,7 +78,7 @@ class Settings:
         total = sum(rate for _, rate in self.defects)
         if total > 1.0 + 1e-9:
             raise ValueError(f"defects: the rates sum to {total:g}; at most 1, since a document has one defect")
-        if dict(self.defects).get("duplicate") and not all(_clean(self, chunk.format) for chunk in chunks(self)):
+        if dict(self.defects).get("duplicate") and not all(_clean(self, chunk.format) for chunk in chunks(self) if chunk.format != "video"):
             raise ValueError("defects.duplicate: no clean document is left to repeat; lower the rates or ask for more documents")
 
 
@@ -92,7 +100,10 @@ def chunks(settings: Settings) -> list[Chunk]:
     """The whole corpus in pieces that can be written apart, in any order."""
     size = max(1, min(CHUNK_DOCUMENTS, -(-settings.documents // len(FORMATS))))
     starts = range(0, settings.documents, size)
-    return [Chunk(FORMATS[k % 3], k, start, min(start + size, settings.documents)) for k, start in enumerate(starts)]
+    pages = [Chunk(FORMATS[k % len(FORMATS)], k, start, min(start + size, settings.documents)) for k, start in enumerate(starts)]
+    last = settings.documents + settings.videos
+    films = range(settings.documents, last, CHUNK_VIDEOS)
+    return [*pages, *(Chunk("video", len(pages) + k, start, min(start + CHUNK_VIDEOS, last)) for k, start in enumerate(films))]
 
 
 def topic_of(index: int) -> str:

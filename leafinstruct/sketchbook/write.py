@@ -3,6 +3,8 @@
     root/mmc4/docs_0000.jsonl, root/mmc4/images/*.png
     root/html/<slug>/index.html and its pictures
     root/warc/pages_0002.warc.gz
+    root/obelics/part-0003.parquet, root/obelics/images/*.png
+    root/video/<slug>.mp4, root/video/<slug>.vtt, root/annotations.json (like YouCook2's)
     root/labels/<chunk>.jsonl -> root/labels.jsonl
 
 A chunk is a pure function of (settings, chunk): chunks are written in any order, twice, or by many processes, to the same bytes. A file
@@ -17,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from leafinstruct.sketchbook import as_html, as_mmc4, as_warc
+from leafinstruct.sketchbook import as_html, as_mmc4, as_obelics, as_video, as_warc
 from leafinstruct.sketchbook.page import Page, page
 from leafinstruct.sketchbook.plan import DEFECTS, Chunk, Settings, chunks
 
@@ -40,11 +42,15 @@ def write_chunk(settings: Settings, chunk: Chunk, root: Path) -> None:
             placed = _write_html(root, pages)
         case "warc":
             placed = _write_warc(root, f"pages_{chunk.index:04d}.warc.gz", pages)
+        case "obelics":
+            placed = _write_obelics(root, f"part-{chunk.index:04d}.parquet", pages)
+        case "video":
+            placed = _write_videos(root, chunk.name, pages)
     _put(root / "labels" / f"{chunk.name}.jsonl", _lines([_label(*three) for three in placed]))
 
 
 def collect_labels(settings: Settings, root: Path) -> Path:
-    """Joins the chunks' labels to `root/labels.jsonl`, in document order, and resolves what each duplicate repeats.
+    """Joins the chunks' labels to `root/labels.jsonl`, in document order, resolves what each duplicate repeats, and joins the videos' annotations.
 
     Raises FileNotFoundError when a chunk has not been written.
     """
@@ -56,6 +62,14 @@ def collect_labels(settings: Settings, root: Path) -> Path:
         if label["duplicate_of"] is not None:
             original = labels[label["duplicate_of"]]
             label["duplicate_of"] = [original["file"], original["locator"]]
+    films = [
+        json.loads((root / "video" / f".{chunk.name}.json").read_text(encoding="utf-8"))
+        for chunk in chunks(settings)
+        if chunk.format == "video"
+    ]
+    if films:
+        database = {name: entry for film in films for name, entry in film.items()}
+        _put(root / "annotations.json", json.dumps({"database": database}, indent=1).encode())
     path = root / "labels.jsonl"
     _put(path, _lines(labels))
     return path
@@ -87,6 +101,26 @@ def _write_warc(root: Path, name: str, pages: Iterator[Page]) -> Iterator[Placed
         archive += as_warc.members(document)
         yield document, f"warc/{name}", f"offset={offset}"
     _put(root / "warc" / name, bytes(archive))
+
+
+def _write_obelics(root: Path, name: str, pages: Iterator[Page]) -> Iterator[Placed]:
+    rows = []
+    for document in pages:
+        for picture in document.pictures:
+            _put(root / "obelics" / "images" / document.file_name(picture), picture.data)
+        rows.append(as_obelics.row(document))
+        yield document, f"obelics/{name}", f"row={len(rows) - 1}"
+    _put(root / "obelics" / name, as_obelics.parquet(rows))
+
+
+def _write_videos(root: Path, chunk: str, pages: Iterator[Page]) -> Iterator[Placed]:
+    entries = {}
+    for document in pages:
+        _put(root / "video" / f"{document.slug}.mp4", as_video.video(document))
+        _put(root / "video" / f"{document.slug}.vtt", as_video.subtitles(document).encode())
+        entries[document.slug] = as_video.entry(document)
+        yield document, f"video/{document.slug}.mp4", ""
+    _put(root / "video" / f".{chunk}.json", json.dumps(entries).encode())
 
 
 def _label(document: Page, file: str, locator: str) -> dict[str, Any]:

@@ -116,7 +116,7 @@ def test_a_range_that_is_no_response_has_a_reason(packed):
     assert reason(offset, size) == "not_in_archive"
     assert reason(3, length) == "not_in_archive"
     assert reason(offset, size + 1) == "truncated"
-    assert reason(0, read.MAX_BYTES + 1) == "too_large"
+    assert reason(0, read.MAX_RANGE + 1) == "too_large"
     assert reason(0, 0) == "not_in_archive"
 
 

@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 from PIL import Image, UnidentifiedImageError
@@ -84,8 +85,16 @@ def read_warc(root: Path, label: Label) -> Found:
     return texts, [pictures[host[0] + source] for source in sources]
 
 
+def read_obelics(root: Path, label: Label) -> Found:
+    path = root / label["file"]
+    row = pq.read_table(path).slice(int(label["locator"].removeprefix("row=")), 1).to_pylist()[0]
+    assert [image is None for image in row["images"]] == [text is not None for text in row["texts"]]
+    texts = [paragraph for text in row["texts"] if text for paragraph in text.split("\n\n")]
+    return texts, [(path.parent / image).read_bytes() for image in row["images"] if image]
+
+
 def read(root: Path, label: Label) -> Found:
-    return {"mmc4": read_mmc4, "html": read_html, "warc": read_warc}[label["file"].split("/")[0]](root, label)
+    return {"mmc4": read_mmc4, "html": read_html, "warc": read_warc, "obelics": read_obelics}[label["file"].split("/")[0]](root, label)
 
 
 def of(corpus: tuple[Path, list[Label]], defect: str | None) -> list[tuple[Label, Found]]:
@@ -126,9 +135,9 @@ def test_clean_pictures_are_the_scenes_of_the_labels_in_order(corpus):
         assert [Image.open(io.BytesIO(data)).convert("RGB").tobytes() for data in pictures] == drawn
 
 
-def test_the_three_formats_and_five_topics_all_occur_even_in_a_small_corpus(tmp_path):
+def test_the_four_formats_and_five_topics_all_occur_even_in_a_small_corpus(tmp_path):
     labels = write(Settings(seed=1, documents=15, picture_px=32), tmp_path)
-    assert Counter(label["file"].split("/")[0] for label in labels) == {"mmc4": 5, "html": 5, "warc": 5}
+    assert Counter(label["file"].split("/")[0] for label in labels) == {"mmc4": 4, "html": 4, "warc": 4, "obelics": 3}
     assert Counter(label["topic"] for label in labels) == dict.fromkeys(("lesson", "story", "edit", "assembly", "map"), 3)
 
 

@@ -38,7 +38,7 @@ def test_every_word_is_in_the_vocabulary_and_every_word_of_it_is_used(howtos):
     assert len(WORDS) <= 300
 
 
-@pytest.mark.parametrize("kind", ["mmc4", "html", "warc"])
+@pytest.mark.parametrize("kind", ["mmc4", "html", "warc", "obelics"])
 def test_alt_texts_and_captions_of_written_pages_keep_to_the_vocabulary(kind):
     for index in range(60):
         document = page(SETTINGS, index, kind)

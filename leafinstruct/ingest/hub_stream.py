@@ -1,0 +1,162 @@
+"""A dataset of the Hugging Face Hub, streamed and kept: `datasets` reads it row by row, the mapped columns go into Parquet files under the run.
+
+A stream has no place that a picture could be found at again, so its rows are written once, pictures as the bytes that the Hub holds (nothing is
+decoded or encoded), and hub reads the files like anybody's. ROWS rows make a file, written by one rename; a build that was cut goes on behind the
+files that are whole. `complete.json` comes last: from then on the network is asked nothing. The commit is resolved once and noted, so that what was
+half read is finished from the same commit.
+
+No code of a dataset is run (`datasets` 4 and later know none); only the Hub's own login is used, and its token is never shown.
+Chosen: `datasets` streaming over downloading files, since it reads whatever format the Hub holds, and over its sharded iteration, whose resume state
+depends on its version.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from difflib import get_close_matches
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from leafinstruct.artifact import digest, save, writing
+from leafinstruct.engine.base import Engine, Needs, Part
+from leafinstruct.errors import LeafInstructError, RecipeError, SourceError
+from leafinstruct.ingest import mapping
+from leafinstruct.ingest.config import HubSource
+
+ROWS = 500
+"""Rows of a file: what is streamed again at most after a kill."""
+
+
+def spool(source: HubSource, folder: Path, engine: Engine) -> None:
+    """Keep the dataset's rows in `folder`; what is there is not streamed again.
+
+    Raises RecipeError for a dataset, configuration, split or column that does not exist, SourceError when the Hub cannot be reached.
+    """
+    wanted = digest([source.repo, source.config, source.split, source.revision, source.rows, mapping.columns_of(source)])
+    mark = folder / "complete.json"
+    if _noted(mark).get("key") == wanted:
+        return
+    started = folder / "started.json"
+    if _noted(started).get("key") != wanted:
+        for path in folder.glob("*"):
+            path.unlink()
+        save(started, {"key": wanted, "repo": source.repo, "commit": _commit(source)})
+    commit = str(_noted(started)["commit"])
+    for _ in engine.map(partial(_keep, source, folder, commit), [Part(source.name)], Needs(what=f"streaming {source.repo}", unit="rows")):
+        pass
+    save(mark, {"key": wanted, "repo": source.repo, "commit": commit})
+
+
+def rows(source: HubSource) -> int | None:
+    """Rows of the split as the Hub tells them, None when it does not."""
+    try:
+        from datasets import load_dataset_builder
+
+        splits = load_dataset_builder(source.repo, source.config, revision=source.revision).info.splits or {}
+        known = splits[source.split].num_examples if source.split in splits else None
+    except Exception:  # an estimate is not worth an error; the build tells it
+        known = None
+    return min(known or source.rows, source.rows) if source.rows is not None else known
+
+
+def _keep(source: HubSource, folder: Path, commit: str, part: Part) -> dict[str, Any]:  # noqa: ARG001 - one part, the stream
+    """Task: write the rows behind those that are kept already."""
+    kept = sorted(folder.glob("rows-*.parquet"))
+    done = len(kept) * ROWS
+    try:
+        stream = _stream(source, commit)
+        if done:
+            stream = stream.skip(done)
+        left = None if source.rows is None else max(0, source.rows - done)
+        count = 0
+        for index, table in enumerate(_tables(stream, left), len(kept)):
+            _write(table, folder / f"rows-{index:06d}.parquet")
+            count += table.num_rows
+    except LeafInstructError:
+        raise
+    except Exception as error:  # what `datasets`, fsspec and the Hub's client raise has no common class
+        raise _told(source, error) from error
+    if not done and not count:
+        raise RecipeError(f"source {source.name}: {source.repo}, split {source.split}, holds no rows")
+    return {"counts": {"rows": done + count}}
+
+
+def _stream(source: HubSource, commit: str) -> Any:
+    """The dataset as a stream of Arrow tables with the mapped columns alone, pictures as bytes."""
+    from datasets import Image, List, load_dataset
+
+    stream = load_dataset(source.repo, source.config, split=source.split, revision=commit, streaming=True)
+    columns = mapping.columns_of(source)
+    known = list(stream.features or next(iter(stream), {}))
+    for column in columns:
+        if column not in known:
+            near = get_close_matches(column, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)[:200]}"
+            raise RecipeError(f"source {source.name}: {source.repo} has no column {column!r}; {hint}")
+    stream = stream.select_columns(columns)
+    for column, feature in (stream.features or {}).items():
+        if isinstance(feature, Image):
+            stream = stream.cast_column(column, Image(decode=False))
+        elif isinstance(feature, List) and isinstance(feature.feature, Image):
+            stream = stream.cast_column(column, List(Image(decode=False)))
+    return stream
+
+
+def _tables(stream: Any, rows: int | None) -> Iterator[Any]:
+    """Arrow tables of ROWS rows, pictures that are given by a place inside the dataset read into them."""
+    import pyarrow as pa
+    from datasets.table import embed_table_storage
+
+    schema = stream.features.arrow_schema if stream.features else None
+    iterator = iter(stream if rows is None else stream.take(rows))
+    while chunk := list(islice(iterator, ROWS)):
+        table = pa.Table.from_pylist(chunk, schema=schema)
+        yield embed_table_storage(table) if schema is not None else table
+
+
+def _write(table: Any, path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    with writing(path) as temporary:
+        pq.write_table(table, temporary, row_group_size=100, compression="zstd")
+
+
+def _commit(source: HubSource) -> str:
+    """The commit that the revision names now."""
+    from huggingface_hub import HfApi
+
+    try:
+        return str(HfApi().dataset_info(source.repo or "", revision=source.revision).sha)
+    except Exception as error:  # the client's errors have no common class
+        raise _told(source, error) from error
+
+
+def _told(source: HubSource, error: Exception) -> LeafInstructError:
+    """What went wrong, in one line with its cure; the Hub's messages are long and may quote headers."""
+    name, where = type(error).__name__, f"source {source.name}: {source.repo}"
+    if name in ("RepositoryNotFoundError", "DatasetNotFoundError"):
+        return RecipeError(f"{where} is not on the Hub, or is private; check the name, or log in with `hf auth login`")
+    if name == "GatedRepoError":
+        return RecipeError(f"{where} is gated; accept its terms on the Hub, then log in with `hf auth login`")
+    if name == "RevisionNotFoundError":
+        return RecipeError(f"{where} has no revision {source.revision!r}")
+    if isinstance(error, ValueError) or name in ("EmptyDatasetError", "DataFilesNotFoundError"):
+        return RecipeError(f"{where} cannot be read: {_first_line(error)}; check config and split")
+    return SourceError(
+        f"{where}: the Hub does not answer ({name}: {_first_line(error)}); what was read is kept, run the same command again"
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).split("\n", 1)[0].split())[:160]
+
+
+def _noted(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

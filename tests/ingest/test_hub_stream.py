@@ -1,0 +1,212 @@
+"""A dataset of the Hub, streamed from a local server that speaks its endpoints: kept once, gone on with after a cut, asked for nothing again."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from making import png
+
+FILE = "data/train-00000-of-00001.parquet"
+COMMIT = "1f0e5c1d2b3a49586776859493a2b1c0d1e2f304"
+
+
+def dataset(rows: int) -> bytes:
+    picture = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    made = [
+        {"caption": f"caption {number}", "image": {"bytes": png(dot=number % 70), "path": None}, "unused": "x" * 100}
+        for number in range(rows)
+    ]
+    schema = pa.schema([("caption", pa.string()), ("image", picture), ("unused", pa.string())])
+    features = {
+        "caption": {"dtype": "string", "_type": "Value"},
+        "image": {"_type": "Image"},
+        "unused": {"dtype": "string", "_type": "Value"},
+    }
+    schema = schema.with_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(made, schema=schema), buffer, row_group_size=100)
+    return buffer.getvalue()
+
+
+class Hub(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Endpoint)
+        self.asked: Counter[str] = Counter()
+        self.file = dataset(1200)
+
+
+class _Endpoint(BaseHTTPRequestHandler):
+    server: Hub
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        kind = "file" if "/resolve/" in path else "api"
+        self.server.asked[kind] += 1
+        if "org/name" not in path:
+            self._send(404, b"{}", ("X-Error-Code", "RepoNotFound"))
+        elif path.endswith(".parquet") and kind == "file":
+            self._file()
+        elif kind == "file":
+            self._send(404, b"", ("X-Error-Code", "EntryNotFound"))
+        elif "/tree/" in path or "/paths-info/" in path:
+            oid, size = hashlib.sha1(self.server.file).hexdigest(), len(self.server.file)
+            folder = [] if path.endswith("/data") else [{"type": "directory", "path": "data", "size": 0, "oid": oid}]
+            inside = "recursive=true" in self.path.lower() or path.endswith("/data") or "/paths-info/" in path
+            self._json([*folder, *([{"type": "file", "path": FILE, "size": size, "oid": oid}] if inside else [])])
+        elif re.search(r"/revision/|/datasets/org/name$", path):
+            siblings = [{"rfilename": FILE}]
+            self._json(
+                {
+                    "id": "org/name",
+                    "sha": COMMIT,
+                    "private": False,
+                    "gated": False,
+                    "siblings": siblings,
+                    "tags": [],
+                    "downloads": 0,
+                    "likes": 0,
+                }
+            )
+        else:
+            self._send(404, b"{}")
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def _file(self) -> None:
+        data = self.server.file
+        headers = [("ETag", f'"{hashlib.sha1(data).hexdigest()}"'), ("X-Repo-Commit", COMMIT), ("Accept-Ranges", "bytes")]
+        if wanted := re.match(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
+            start, stop = int(wanted[1]), min(int(wanted[2] or len(data) - 1), len(data) - 1)
+            self._send(206, data[start : stop + 1], *headers, ("Content-Range", f"bytes {start}-{stop}/{len(data)}"))
+        else:
+            self._send(200, data, *headers)
+
+    def _json(self, value: object) -> None:
+        self._send(200, json.dumps(value).encode(), ("Content-Type", "application/json"))
+
+    def _send(self, status: int, body: bytes, *headers: tuple[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Hub]:
+    hub = Hub()
+    thread = threading.Thread(target=hub.serve_forever, daemon=True)
+    thread.start()
+    yield hub
+    hub.shutdown()
+    hub.server_close()
+    thread.join()
+
+
+SCRIPT = """
+import json, sys
+from pathlib import Path
+from leafinstruct.engine.local import LocalEngine
+from leafinstruct.errors import LeafInstructError
+from leafinstruct.ingest import hub
+from leafinstruct.ingest.config import HubSource
+settings, folder = json.loads(sys.argv[1]), Path(sys.argv[2])
+class Engine:
+    workers = 1
+    def map(self, task, parts, needs):
+        return [task(part) for part in parts]
+source = HubSource(name="h", segments=[{"text": "caption"}, {"image": "image"}], **settings)
+try:
+    hub.spool(source, folder, Engine())
+except LeafInstructError as error:
+    print(type(error).__name__, error)
+    sys.exit(1)
+local = source.model_copy(update={"repo": None, "path": str(folder)})
+documents = [item for span in hub.plan(local, 100, folder / "cache") for item in hub.read(local, span, folder / "cache")]
+from leafinstruct.pictures.read import fetch
+import hashlib
+print(json.dumps([[d.texts[0].text, hashlib.sha256(fetch(d.images[0].ref, folder)).hexdigest()] for d in documents]))
+"""
+
+
+def spool(server: Hub | str, folder: Path, home: Path, **settings: object) -> subprocess.CompletedProcess[str]:
+    endpoint = server if isinstance(server, str) else f"http://127.0.0.1:{server.server_address[1]}"
+    variables = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    command = [sys.executable, "-c", SCRIPT, json.dumps({"repo": "org/name", **settings}), str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=variables, check=False)
+
+
+def test_rows_are_kept_with_the_very_bytes_and_the_network_is_asked_nothing_again(server, tmp_path):
+    done = spool(server, tmp_path / "rows", tmp_path / "home")
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    wanted = [[f"caption {number}", hashlib.sha256(png(dot=number % 70)).hexdigest()] for number in range(1200)]
+    assert json.loads(done.stdout) == wanted
+    assert sorted(path.name for path in (tmp_path / "rows").glob("*.parquet")) == [f"rows-{index:06d}.parquet" for index in range(3)]
+    assert "unused" not in pq.read_schema(tmp_path / "rows" / "rows-000000.parquet").names
+    assert json.loads((tmp_path / "rows" / "complete.json").read_text())["commit"] == COMMIT
+    server.asked.clear()
+    again = spool(server, tmp_path / "rows", tmp_path / "home")
+    assert json.loads(again.stdout) == wanted
+    assert not server.asked
+
+
+def test_what_was_cut_is_gone_on_with_behind_the_files_that_are_whole(server, tmp_path):
+    spool(server, tmp_path / "rows", tmp_path / "home")
+    wanted = {path.name: path.read_bytes() for path in (tmp_path / "rows").glob("*.parquet")}
+    (tmp_path / "rows" / "complete.json").unlink()
+    (tmp_path / "rows" / "rows-000002.parquet").unlink()
+    kept = (tmp_path / "rows" / "rows-000001.parquet").stat().st_mtime_ns
+    spool(server, tmp_path / "rows", tmp_path / "home")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "rows").glob("*.parquet")} == wanted
+    assert (tmp_path / "rows" / "rows-000001.parquet").stat().st_mtime_ns == kept
+
+
+def test_only_so_many_rows(server, tmp_path):
+    done = spool(server, tmp_path / "rows", tmp_path / "home", rows=7)
+    assert len(json.loads(done.stdout)) == 7
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"repo": "org/other"}, "RecipeError source h: org/other is not on the Hub, or is private"),
+        ({"split": "tset"}, "RecipeError source h: org/name cannot be read"),
+    ],
+)
+def test_what_does_not_exist_is_one_line_with_its_cure(server, tmp_path, settings, said):
+    done = spool(server, tmp_path / "rows", tmp_path / "home", **settings)
+    assert done.returncode == 1
+    assert done.stdout.startswith(said)
+    assert len(done.stdout.splitlines()) == 1
+
+
+def test_a_hub_that_does_not_answer_is_no_verdict(tmp_path):
+    done = spool("http://127.0.0.1:9", tmp_path / "rows", tmp_path / "home")
+    assert done.stdout.startswith("SourceError source h: org/name: the Hub does not answer"), done.stdout + done.stderr[-500:]
+    assert "run the same command again" in done.stdout
