@@ -23,7 +23,7 @@ from leafinstruct.ingest.address import join, key
 from leafinstruct.ingest.index import Index, remembered
 from leafinstruct.pictures.archive import media, target
 
-VERSION = 2
+VERSION = 3
 """Raised when an index says something else about the same file."""
 PAGES = frozenset({"text/html", "application/xhtml+xml"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -124,6 +124,8 @@ def _gathered(records: list[_Record], end: int, reason: str) -> Index:
 
 def _described(record: WarcRecord) -> _Record:
     offset = record.stream_pos
+    if record.record_type == WarcRecordType.revisit:
+        return _revisit(offset, record)
     if record.record_type != WarcRecordType.response or not record.is_http:
         return _Record(offset)
     record.parse_http(quirks_mode=True)
@@ -136,6 +138,15 @@ def _described(record: WarcRecord) -> _Record:
     except ValueError:  # a malformed address can be neither found nor followed
         return _Record(offset, page=status == 200 and kind in PAGES)
     return _Record(offset)
+
+
+def _revisit(offset: int, record: WarcRecord) -> _Record:
+    """A capture that says "as at that address": a redirect there. One of the same address adds nothing to the capture it repeats."""
+    try:
+        address, other = key(target(record)), record.headers.get("WARC-Refers-To-Target-URI") or ""
+        return _Record(offset, address, location=other) if other and key(other) != address else _Record(offset)
+    except ValueError:
+        return _Record(offset)
 
 
 def _refuse_one_piece(file: Path, records: list[_Record]) -> None:

@@ -16,9 +16,13 @@ from leafinstruct.records.document import Document, Image, Provenance, Ref, Reje
 
 _PROBLEMS = {
     "tracking_pixel": "a picture of one pixel",
-    "data_uri": "the picture stands in the page itself as a data: address, which is not read",
+    "data_uri": "a data: address too short for a picture, or of a drawing",
     "no_source": "an <img> without any address",
 }
+
+
+MAX_EMBEDDED = 200
+"""Pictures of one page as data: addresses: each is looked for in the page's bytes."""
 
 
 class NoReferenceError(Exception):
@@ -63,6 +67,27 @@ def assemble(
     else:
         yield Rejected(provenance.file, provenance.locator, "no_content", "nothing but pictures without an address")
     yield from lost
+
+
+class Embedded:
+    """The places of data: addresses in a page's bytes. A page is searched forward, since its pictures come in order."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body, self._from, self._left = body, 0, MAX_EMBEDDED
+
+    def place(self, address: str) -> tuple[int, int]:
+        """Offset and length of an address, as it stands there. Raises NoReferenceError for one that is written otherwise, or one too many."""
+        self._left -= 1
+        if self._left < 0:
+            raise NoReferenceError("data_uri", f"the page holds more than {MAX_EMBEDDED} pictures as data: addresses")
+        wanted = address.encode("ascii", errors="replace")
+        found = self._body.find(wanted, self._from)
+        if found < 0:
+            found = self._body.find(wanted)
+        if found < 0:
+            raise NoReferenceError("data_uri", "a data: address that the page writes with escapes or line breaks")
+        self._from = found
+        return found, len(wanted)
 
 
 def _excess(page: Page) -> tuple[str, str] | None:

@@ -6,7 +6,7 @@ refused because the cap on their length makes cuts move. Parts hold two thirds o
 
 A relative address is a file below the source's root, else the web address that <base> makes of it. `/x.png` is looked for at the root of
 the source first. Percent-encoding is undone unless a file of the written name exists. Files are only looked for, never opened: a missing one
-is a reference like any other, and materialising it gives the reason.
+is a reference like any other, and materialising it gives the reason. A data: address is a range of the page.
 
 Whole page lost: unreadable, unsafe_path, empty, too_large, not_text, too_deep, no_body, no_content, too_many_pieces, too_long.
 Picture lost, the document goes on: no_source, data_uri, tracking_pixel, unsafe_path, unknown_scheme, bad_address.
@@ -23,9 +23,10 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from leafinstruct.ingest import files
 from leafinstruct.ingest.address import join, web, without_fragment
-from leafinstruct.ingest.assemble import NoReferenceError, assemble
+from leafinstruct.ingest.assemble import Embedded, NoReferenceError, assemble
 from leafinstruct.ingest.config import HtmlSource
 from leafinstruct.ingest.page import MAX_PAGE, Page, PageError, parse
+from leafinstruct.ingest.sources import is_data
 from leafinstruct.ingest.span import Span
 from leafinstruct.records.document import Document, Provenance, Ref, Rejected
 
@@ -49,11 +50,12 @@ def read(source: HtmlSource, span: Span, cache: Path) -> Iterator[Document | Rej
     root = root_of(source)
     for file in span.files[span.start : span.stop]:
         try:
-            page = parse(_bytes(root, file))
+            body = _bytes(root, file)
+            page = parse(body)
         except PageError as error:
             yield Rejected(file, "", error.reason, error.detail)
             continue
-        locate = partial(_locate, root, file, page)
+        locate = partial(_locate, root, file, page, Embedded(body))
         yield from assemble(page, source.name, Provenance(file), None, source.license, locate)
 
 
@@ -78,8 +80,11 @@ def _bytes(root: Path, file: str) -> bytes:
         raise PageError("unreadable", str(error.strerror or error)) from error
 
 
-def _locate(root: Path, file: str, page: Page, sources: tuple[str, ...]) -> tuple[Ref, str | None]:
+def _locate(root: Path, file: str, page: Page, embedded: Embedded, sources: tuple[str, ...]) -> tuple[Ref, str | None]:
     """The first address that is on the web or an existing file, else the first that could be one. Raises NoReferenceError for none."""
+    if sources and is_data(sources[0]):
+        offset, length = embedded.place(sources[0])
+        return Ref(file=file, offset=offset, length=length), None
     possible: list[Ref] = []
     problem = NoReferenceError("no_source", "an <img> without any address")
     for address in sources:

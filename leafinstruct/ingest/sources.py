@@ -4,7 +4,8 @@ Lazy loading, responsive sizes and <picture> mean that `src` is often a placehol
 candidates from large to small (a training picture can be made smaller, not larger), then the lazy attributes, then `src`. The reader takes
 the first one that it can find, so an archive that holds only the small one still gives a picture.
 
-Not taken: data: addresses (placeholders, nearly always; a reason is given when nothing else is there), formats that no decoder here reads.
+A data: address counts only when nothing else is there, and then only one that is long enough to be more than a placeholder (a transparent pixel, a
+blurred preview) and no drawing. Not taken: formats that no decoder here reads.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ _LAZY = ("data-src", "data-original", "data-lazy-src", "data-lazy", "data-hi-res
 _SRCSETS = ("srcset", "data-srcset", "data-lazy-srcset")
 _CANDIDATE = re.compile(r"\s*([^\s,]\S*[^\s,]|[^\s,])(?:\s+([0-9.]+)([wx]))?\s*(?:,|$)")
 _READABLE = frozenset(f"image/{name}" for name in ("jpeg", "jpg", "png", "webp", "gif", "avif", "bmp", "tiff"))
+
+PLACEHOLDER = 1_000
+"""Characters of a data: address below which it stands for a picture that is loaded later: previews have some hundred."""
 
 Attributes = Mapping[str, str | None]
 
@@ -41,8 +45,20 @@ def picture(node: LexborNode) -> Picture:
     if _is_pixel(attributes):
         return Picture((), alt, "tracking_pixel")
     given = [address.strip() for address in _addresses(node, attributes) if address.strip()]
-    real = tuple(dict.fromkeys(address for address in given if not address.lower().startswith("data:")))
-    return Picture(real, alt, "" if real else "data_uri" if given else "no_source")
+    real = tuple(dict.fromkeys(address for address in given if not is_data(address)))
+    embedded = () if real else tuple(sorted((address for address in given if _is_whole_picture(address)), key=len, reverse=True)[:1])
+    return Picture(real or embedded, alt, "" if real or embedded else "data_uri" if given else "no_source")
+
+
+def is_data(address: str) -> bool:
+    """Whether an address holds the picture itself (RFC 2397)."""
+    return address[:5].lower() == "data:"
+
+
+def _is_whole_picture(address: str) -> bool:
+    """Whether a data: address may be a picture that somebody looks at."""
+    kind = address[5:40].lower().partition(",")[0].partition(";")[0].strip()
+    return kind in _READABLE and len(address) >= PLACEHOLDER
 
 
 def _addresses(node: LexborNode, attributes: Attributes) -> Iterator[str]:

@@ -24,14 +24,14 @@ from typing import Any
 from leafinstruct.artifact import Artifact, Fingerprint, digest, file_sha256, writing
 from leafinstruct.engine.base import Engine, Needs, Part
 from leafinstruct.errors import SourceError
-from leafinstruct.ingest.config import PATH_KEYS, FileSource, HubSource, SketchbookSource, Source
+from leafinstruct.ingest.config import PATH_KEYS, FileSource, HubSource, SketchbookSource, Source, WarcSource
 from leafinstruct.ingest.origin import IngestSettings, file_sources, prepare, reader, roots
 from leafinstruct.ingest.span import Span
 from leafinstruct.pictures.read import fetch
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, Image, Rejected
 
-CODE = 1
+CODE = 2
 """Raised when the same input gives other documents than before."""
 
 
@@ -206,7 +206,8 @@ def _documents(unit: Unit, cache: Path, counts: Counter[str], rejected: list[dic
 def _key(settings: IngestSettings, source: FileSource, span: Span, cap: int | None) -> str:
     """A part's key: reader, its settings and libraries, span, and the state of its files."""
     how = [source.model_dump(mode="json", exclude=set(PATH_KEYS)), _libraries(source)]
-    return digest([CODE, how, span.start, span.stop, [(file, _state(settings, source, file)) for file in span.files], cap])
+    beyond = reader("warc").depends(source) if isinstance(source, WarcSource) else None
+    return digest([CODE, how, beyond, span.start, span.stop, [(file, _state(settings, source, file)) for file in span.files], cap])
 
 
 def _libraries(source: FileSource) -> dict[str, str]:

@@ -1,36 +1,41 @@
 """WARC: response records of one archive file. A page is a record with status 200 and an HTML type; its locator is `offset=N`, bytes on disk.
 
-A picture is another record of the same file, found by its address (through the file's own redirects; http or https, with or without
-fragment), and is referred to by its range on disk: nothing is copied. A picture that the file does not hold is a reference to the web.
+A picture is another record of the same file, found by its address (through the file's own redirects and revisits; http or https, with or
+without fragment), and is referred to by its range on disk: nothing is copied. With `crawl: true` the other files of the source are looked in next
+(crawl). A picture that is in none is a reference to the web; a data: address is a range of its page's decoded body.
 Everything else in the file (robots.txt, errors, redirects, scripts) is no bad record and passes in silence.
 
 Parts are ranges of pages within one file, from the index that planning leaves in `cache`. A file that breaks off gives all whole records
 before the break, then `truncated`; one with a record that cannot be read all before that, then `damaged`.
 
-Whole page lost: broken_record, too_large, empty, not_text, too_deep, no_body, no_content, too_many_pieces, too_long; truncated or damaged
-for what cannot be read of the file.
+Whole page lost: broken_record, truncated_record (the crawler cut it), too_large, empty, not_text, too_deep, no_body, no_content, too_many_pieces,
+too_long; truncated or damaged for what cannot be read of the file.
 Picture lost, the document goes on: no_source, data_uri, tracking_pixel, unknown_scheme, bad_address.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from leafinstruct.errors import SourceError
-from leafinstruct.ingest import archive_index, files
+from leafinstruct.ingest import archive_index, crawl, files
 from leafinstruct.ingest.address import join, web, without_fragment
 from leafinstruct.ingest.archive_index import ArchiveIndex
-from leafinstruct.ingest.assemble import NoReferenceError, assemble
+from leafinstruct.ingest.assemble import Embedded, NoReferenceError, assemble
 from leafinstruct.ingest.config import WarcSource
 from leafinstruct.ingest.page import MAX_PAGE, PageError, parse
+from leafinstruct.ingest.sources import is_data
 from leafinstruct.ingest.span import Span
 from leafinstruct.pictures.archive import RecordError, Response, response
 from leafinstruct.records.document import Document, Provenance, Ref, Rejected
 
 SUFFIXES = (".warc", ".warc.gz")
 LIBRARIES: tuple[str, ...] = ("selectolax", "resiliparse", "fastwarc")
+Lookup = Callable[[str], Ref | None]
+"""Absolute address -> the archived picture. Raises ValueError for a malformed address."""
 
 
 def root_of(source: WarcSource) -> Path:
@@ -45,12 +50,24 @@ def plan(source: WarcSource, part_size: int, cache: Path) -> list[Span]:
     """
     root = root_of(source)
     spans = []
-    for file in files.listing(source.path, root, SUFFIXES):
+    for file in _archives(source, root):
         total = archive_index.index(root / file, cache).items
         spans += [Span((file,), start, min(start + part_size, total)) for start in range(0, total, part_size)]
     if not spans:
         raise SourceError(f"{source.path}: the archives hold no page (a response with status 200 and type text/html)")
+    if source.crawl:
+        crawl.built(source, root, _archives(source, root), cache)  # here, once, rather than by every worker
     return spans
+
+
+def depends(source: WarcSource) -> str | None:
+    """What a page's document depends on besides its own file: the whole crawl, where pictures are looked for there."""
+    root = root_of(source)
+    return crawl.depends(source, root, _archives(source, root)) if source.crawl else None
+
+
+def _archives(source: WarcSource, root: Path) -> tuple[str, ...]:
+    return tuple(files.listing(source.path, root, SUFFIXES))
 
 
 def read(source: WarcSource, span: Span, cache: Path) -> Iterator[Document | Rejected]:
@@ -62,11 +79,20 @@ def read(source: WarcSource, span: Span, cache: Path) -> Iterator[Document | Rej
         yield Rejected(file, "", "unsafe_path", "a symbolic link leads out of the source's folder")
         return
     index = archive_index.index(path, cache)
+    lookup = partial(_find, file, index, crawl.built(source, root, _archives(source, root), cache) if source.crawl else None)
     for offset, length in index.pages[span.start : span.stop]:
-        yield from _document(source, file, index, offset, _bytes(path, offset, length))
+        yield from _document(source, file, lookup, offset, _bytes(path, offset, length))
     if index.damage is not None and span.stop > len(index.pages):
         offset, reason, detail = index.damage
         yield Rejected(file, f"offset={offset}", reason, detail)
+
+
+def _find(file: str, index: ArchiveIndex, whole: Path | None, address: str) -> Ref | None:
+    """The picture at an address: in the page's own file, else in the crawl. Raises ValueError for a malformed address."""
+    if (own := index.find(address)) is not None:
+        return Ref(file=file, offset=own[0], length=own[1])
+    place = crawl.find(whole, address) if whole is not None else None
+    return None if place is None else Ref(file=place[0], offset=place[1], length=place[2])
 
 
 def _bytes(path: Path, offset: int, length: int) -> bytes:
@@ -79,7 +105,7 @@ def _bytes(path: Path, offset: int, length: int) -> bytes:
         raise SourceError(f"{path}, offset {offset:,}: cannot be read: {error.strerror or error}") from error
 
 
-def _document(source: WarcSource, file: str, index: ArchiveIndex, offset: int, data: bytes) -> Iterator[Document | Rejected]:
+def _document(source: WarcSource, file: str, lookup: Lookup, offset: int, data: bytes) -> Iterator[Document | Rejected]:
     provenance = Provenance(file, f"offset={offset}")
     try:
         answer = response(data, MAX_PAGE)
@@ -87,7 +113,8 @@ def _document(source: WarcSource, file: str, index: ArchiveIndex, offset: int, d
     except (RecordError, PageError) as error:
         yield Rejected(file, provenance.locator, error.reason, error.detail)
         return
-    locate = partial(_locate, file, index, _base(answer, page.base))
+    record, embedded = Ref(file=file, offset=offset, length=len(data)), Embedded(answer.body)
+    locate = partial(_locate, record, lookup, _base(answer, page.base), embedded)
     yield from assemble(page, source.name, provenance, web(answer.url), source.license, locate)
 
 
@@ -99,21 +126,27 @@ def _base(answer: Response, base: str | None) -> str:
         return answer.url
 
 
-def _locate(file: str, index: ArchiveIndex, base: str, sources: tuple[str, ...]) -> tuple[Ref, str | None]:
-    """The first address that the archive holds, else the best one on the web. Raises NoReferenceError when none is on the web."""
+def _locate(record: Ref, lookup: Lookup, base: str, embedded: Embedded, sources: tuple[str, ...]) -> tuple[Ref, str | None]:
+    """The first address that the archive holds, else the best one on the web. Raises NoReferenceError when none is on the web.
+
+    record: the page's own.
+    """
+    if sources and is_data(sources[0]):
+        offset, length = embedded.place(sources[0])
+        return replace(record, member=f"bytes={offset},{length}"), None
     elsewhere: list[str] = []
     problem = NoReferenceError("no_source", "an <img> without any address")
     for address in sources:
         try:
             absolute = without_fragment(join(base, address))
-            place = index.find(absolute)
+            place = lookup(absolute)
         except ValueError as error:
             problem = NoReferenceError("bad_address", f"{address[:100]}: {error}")
             continue
         if web(absolute) is None:
             problem = NoReferenceError("unknown_scheme", f"{address[:100]} is not on the web")
         elif place is not None:
-            return Ref(file=file, offset=place[0], length=place[1]), absolute
+            return place, absolute
         else:
             elsewhere.append(absolute)
     if not elsewhere:

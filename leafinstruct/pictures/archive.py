@@ -32,7 +32,7 @@ class Response:
 
 
 class RecordError(Exception):
-    """The range holds no usable response. reason: broken_record, not_a_response, too_large. Callers turn it into data."""
+    """The range holds no usable response. reason: broken_record, not_a_response, truncated_record, too_large. Callers turn it into data."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(reason, detail)
@@ -57,6 +57,8 @@ def _response(data: bytes, limit: int, decoding: _Decoding) -> Response:
         raise RecordError("broken_record", "there is no record at this place")
     if record.record_type != WarcRecordType.response or not record.is_http:
         raise RecordError("not_a_response", "the record at this place is not an HTTP response")
+    if why := record.headers.get("WARC-Truncated"):
+        raise RecordError("truncated_record", f"the crawler cut this record ({why[:40]})")
     record.parse_http(auto_decode=decoding, quirks_mode=True)  # FastWARC 2.0 wants the decoding here and in the iterator
     body = record.reader.read(limit + 1)
     if len(body) > limit:

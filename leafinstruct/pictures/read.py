@@ -91,7 +91,8 @@ def _range(path: Path, ref: Ref) -> bytes | Unreadable:
     try:
         body = response(data, MAX_BYTES if ref.member is None else MAX_RANGE).body
     except RecordError as error:
-        return Unreadable("too_large" if error.reason == "too_large" else "not_in_archive", f"{ref}: {error.detail}")
+        known = {"too_large": "too_large", "truncated_record": "truncated"}
+        return Unreadable(known.get(error.reason, "not_in_archive"), f"{ref}: {error.detail}")
     return body if ref.member is None else _inside(body, ref)
 
 
