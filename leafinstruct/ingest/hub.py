@@ -20,8 +20,6 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import pyarrow as pa
-
 from leafinstruct.engine.base import Engine
 from leafinstruct.errors import RecipeError, SourceError
 from leafinstruct.ingest import files, lines, mapping, parquet, tar
@@ -127,8 +125,8 @@ def _parquet(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator
     try:
         for number, row in parquet.rows(path, span.start, span.stop, mapping.columns_of(source)):
             yield from _record(source, file, f"row={number}", row, partial(_cell, file, number))
-    except (pa.ArrowInvalid, OSError) as error:
-        yield Rejected(file, f"row={number}", "damaged", f"the rows from here on cannot be read: {str(error)[:100]}")
+    except parquet.DAMAGE as error:
+        yield Rejected(file, f"row={number}", "damaged", f"the rows from here on cannot be read: {parquet.said(error)}")
 
 
 def _jsonl(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator[Document | Rejected]:

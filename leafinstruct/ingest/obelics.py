@@ -21,8 +21,6 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import pyarrow as pa
-
 from leafinstruct.ingest import files, parquet
 from leafinstruct.ingest.address import web
 from leafinstruct.ingest.caps import excess
@@ -72,8 +70,8 @@ def read(source: ObelicsSource, span: Span, cache: Path) -> Iterator[Document | 
     try:
         for number, row in parquet.rows(path, span.start, span.stop, columns):
             yield from _record(source, file, f"row={number}", row)
-    except (pa.ArrowInvalid, OSError) as error:
-        yield Rejected(file, f"row={number}", "damaged", f"the rows from here on cannot be read: {str(error)[:100]}")
+    except parquet.DAMAGE as error:
+        yield Rejected(file, f"row={number}", "damaged", f"the rows from here on cannot be read: {parquet.said(error)}")
 
 
 def _record(source: ObelicsSource, file: str, locator: str, row: dict[str, Any]) -> Iterator[Document | Rejected]:
@@ -141,5 +139,5 @@ def _parsed(value: object, kind: type[Any], lost: list[LostError]) -> Any:
             return value
         raise ValueError(f"it is {shown(value)}")
     except (ValueError, RecursionError) as error:
-        lost.append(LostError("bad_metadata", f"metadata cannot be read: {str(error)[:100]}"))
+        lost.append(LostError("bad_metadata", f"metadata cannot be read: {parquet.said(error)}"))
         return kind()

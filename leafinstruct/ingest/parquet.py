@@ -25,6 +25,8 @@ from leafinstruct.ingest.span import Span
 
 SUFFIXES = (".parquet",)
 BATCH = 32
+DAMAGE = (pa.ArrowException, OSError, ValueError)
+"""What Arrow raises on damaged data."""
 VERSION = 1
 
 
@@ -60,7 +62,7 @@ def spans(path: str, root: Path, part_size: int, cache: Path) -> list[Span]:
 
 
 def rows(file: Path, start: int, stop: int, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(number, row) of a range. Raises pyarrow.ArrowInvalid or OSError in the middle of a damaged file."""
+    """(number, row) of a range. Raises one of DAMAGE in the middle of a damaged file."""
     with pq.ParquetFile(file) as opened:
         leaves = _leaves(opened, columns)
         first = 0
@@ -96,7 +98,9 @@ def _footer(file: Path) -> Index:
     try:
         with pq.ParquetFile(file) as opened:
             return {"rows": opened.metadata.num_rows, "columns": opened.schema_arrow.names, "problem": None}
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk's; Arrow's own carry no number
+            raise
         return {"rows": 0, "columns": [], "problem": _problem(file, error)}
 
 
@@ -104,5 +108,10 @@ def _problem(file: Path, error: Exception) -> tuple[str, str]:
     with file.open("rb") as stream:
         begins = stream.read(4) == b"PAR1"
     if begins:
-        return "truncated", "the Parquet file ends early: it has no footer"
-    return "not_parquet", f"no Parquet file: {str(error)[:100]}"
+        return "truncated", f"the Parquet file ends early, or its footer is damaged: {said(error)}"
+    return "not_parquet", f"no Parquet file: {said(error)}"
+
+
+def said(error: Exception) -> str:
+    """Arrow's words in one short line."""
+    return " ".join(str(error).split())[:100]

@@ -37,10 +37,12 @@ def cell(path: Path, name: str) -> bytes | Unreadable:
     stat = path.stat()
     try:
         value = _cursor(str(path), stat.st_size, stat.st_mtime_ns, column).at(row)
-    except pa.ArrowInvalid as error:
-        return Unreadable("truncated", f"{path.name}: {str(error)[:100]}")
-    except (KeyError, IndexError):
+    except (KeyError, IndexError, StopIteration):
         return Unreadable("missing_cell", f"{path.name} has no {name[:100]}")
+    except (pa.ArrowException, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk's; Arrow's own carry no number
+            raise
+        return Unreadable("truncated", f"{path.name}: {' '.join(str(error).split())[:100]}")
     if item is not None:
         if not isinstance(value, list) or item >= len(value):
             return Unreadable("missing_cell", f"{path.name} has no {name[:100]}")

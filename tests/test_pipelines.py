@@ -1,0 +1,50 @@
+"""Every recipe that comes with the package parses, and tells a reader where its corpus is and under which licence."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from leafinstruct import recipe
+
+PIPELINES = sorted((Path(__file__).parent.parent / "pipelines").glob("*.yaml"))
+CORPORA = {"mmc4", "obelics", "common-crawl", "youcook2", "vist", "own-videos", "interleavedbench", "hub"}
+EMBEDDED = {"demo", "start"}
+
+
+def test_there_is_a_recipe_for_each_corpus():
+    assert {path.stem for path in PIPELINES} == CORPORA | EMBEDDED
+
+
+@pytest.mark.parametrize("path", PIPELINES, ids=lambda path: path.stem)
+def test_it_parses(path):
+    loaded = recipe.load(path)
+    assert loaded.recipe.version == "dev"
+    kinds = {source.kind for source in loaded.recipe.ingest.sources}
+    assert kinds <= {"sketchbook"} or path.stem in CORPORA
+
+
+@pytest.mark.parametrize("path", [path for path in PIPELINES if path.stem in CORPORA], ids=lambda path: path.stem)
+def test_it_tells_where_to_get_the_corpus_and_under_which_licence(path):
+    text = path.read_text(encoding="utf-8")
+    comments = "\n".join(line for line in text.splitlines() if line.startswith("#"))
+    assert re.search(r"^# Get it: ", comments, re.MULTILINE)
+    assert re.search(r"^# Licence: .{20}", comments, re.MULTILINE)
+    assert re.search(r"https?://\S+", comments)
+    sources = yaml.safe_load(text)["ingest"]["sources"]
+    assert all(not str(source.get(key, "")).startswith(("/", "~")) for source in sources for key in ("path", "pictures", "videos", "cdxj"))
+    assert max(map(len, text.splitlines())) <= 160
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in PIPELINES if path.stem in {"mmc4", "obelics", "common-crawl"}], ids=lambda path: path.stem
+)
+def test_pictures_on_the_web_are_fetched_under_a_contact(path):
+    fetch = recipe.load(path).recipe.filter.pictures.fetch
+    assert fetch is not None
+    assert fetch.contact == "you@example.org"
+    assert fetch.robots
+    assert fetch.opt_out
