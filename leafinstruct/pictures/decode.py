@@ -83,7 +83,7 @@ def decode(data: bytes, max_side: int | None = None, max_pixels: int = MAX_PIXEL
     except Exception as error:  # decoders meet hostile bytes and raise whatever they like
         return _reason(error)
     if max_side is not None:
-        rgb.thumbnail((max_side, max_side), Image.Resampling.LANCZOS, reducing_gap=3.0)
+        rgb.thumbnail((max_side, max_side), Image.Resampling.BICUBIC, reducing_gap=2.0)
     return rgb
 
 

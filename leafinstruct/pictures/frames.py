@@ -1,11 +1,12 @@
 """Frames of videos: which ones stand for a step (`choose`), and the bytes of one (`frame`).
 
-Choosing looks at no more than it needs. A segment that holds enough key frames is judged by those alone, which costs a tenth of decoding it; else its
-frames are decoded from the key frame before it to its end, DECODED at most. CANDIDATES of them, evenly spread, become small grey pictures:
+Choosing looks at no more than it needs. A segment that holds enough key frames is judged by those alone, which costs a tenth of decoding it; else
+its frames are decoded from the key frame before it, or from where the last segment ended, to its end, DECODED at most, and frames that no other
+refers to are passed over. CANDIDATES of them, evenly spread, become small grey pictures:
 
     shots       a jump between neighbours above CUT begins a new shot; the first and last of a shot stand aside while others are left,
                 since there the cut or dissolve is
-    sharpness   the sharpest of the longest shot is the segment's first frame
+    sharpness   the sharpest of the longest shot, or the first that nearly is, is the segment's first frame
     novelty     a further frame, and one that follows another segment's, must differ by more than SAME from those before it
 
 `frame` gives the very frame of a time that `choose` named, as JPEG: a decoded video has lost more than quality 95 loses, and PNG is five times
@@ -17,7 +18,7 @@ Cost: benchmarks/frames.py.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
@@ -28,21 +29,23 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from leafinstruct.pictures.unreadable import Unreadable
-from leafinstruct.pictures.video import Facts, Video, VideoError, opened, upright
+from leafinstruct.pictures.video import FORWARD, Facts, Video, VideoError, opened, upright
 
 CANDIDATES = 12
 """Frames of a segment that are looked at."""
+ENOUGH = 3
+"""Key frames for each frame wanted, from which they alone are looked at."""
 DECODED = 1_500
 """Frames of a segment that are decoded at most: 50 s at 30 a second. What lies behind is not looked at."""
 CUT = 0.15
 """Mean difference of grey levels, of [0, 1], from which two neighbouring candidates are of two shots."""
 SAME = 0.015
 """Mean difference up to which two frames show the same."""
+AS_SHARP = 0.95
+"""Of frames that are nearly as sharp as the sharpest the earliest is taken: less must be decoded to come to it."""
 QUALITY = 95
 """Of JPEG."""
 _WIDTH = 96
-_FORWARD = 3.0
-"""Seconds that are decoded rather than sought: about the distance of two key frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +86,23 @@ def choose(path: Path, segments: Sequence[tuple[float, float]], per_segment: int
 
 def _candidates(video: Video, start: float, end: float, per_segment: int) -> list[_Candidate]:
     """Evenly spread frames of a segment: its key frames where they are enough, else of all its frames."""
-    try:
-        keys = _within(video, start, end, keys_only=True)
-    except VideoError:  # decoders give a key frame late, so damage may hide it from this pass and not from the next
-        keys = []
-    return keys if len(keys) >= 3 * per_segment else _within(video, start, end, keys_only=False) or keys
+    enough = ENOUGH * per_segment
+    if (video.key_frames(start, end) or 0) >= enough:
+        try:
+            keys = _within(video.frames(start, "NONKEY"), start, end)
+        except VideoError:  # decoders give a key frame late, so damage may hide it from this pass and not from the next
+            keys = []
+        if len(keys) >= enough:
+            return keys
+    return _within(video.onward(start), start, end) or _within(video.frames(start), start, end)  # very short ones may hold no other frame
 
 
-def _within(video: Video, start: float, end: float, keys_only: bool) -> list[_Candidate]:
+def _within(frames: Iterator[tuple[float, VideoFrame]], start: float, end: float) -> list[_Candidate]:
     """At most CANDIDATES of a segment's frames, the first at or after each of that many moments."""
     found: list[_Candidate] = []
     moments = [start + (end - start) * index / CANDIDATES for index in range(CANDIDATES)]
     try:
-        for number, (time, frame) in enumerate(video.frames(start, keys_only)):
+        for number, (time, frame) in enumerate(frames):
             if time >= end or number >= DECODED:
                 break
             if moments and time >= moments[0]:
@@ -123,7 +130,8 @@ def _best(candidates: Sequence[_Candidate], count: int, before: Sequence[_Candid
         inner = shot[1:-1] if len(shot) > 2 else shot
         fresh = [item for item in inner if _novelty(item, [*before, *picked]) > SAME] or (inner if not picked else [])
         if fresh and len(picked) < count:
-            picked.append(max(fresh, key=lambda item: item.sharpness))
+            sharpest = max(item.sharpness for item in fresh)
+            picked.append(next(item for item in fresh if item.sharpness >= AS_SHARP * sharpest))
     rest = [item for shot in shots for item in (shot[1:-1] if len(shot) > 2 else shot)]
     while len(picked) < count and rest:
         furthest = max(rest, key=lambda item: _novelty(item, picked))
@@ -192,7 +200,7 @@ class _Cursor:
     def at(self, time: float) -> VideoFrame | None:
         """The frame of exactly that time, None when there is none. Raises VideoError."""
         here = self._last[0] if self._last else 0.0
-        if not here <= time + 1e-6 or time - here > _FORWARD:
+        if not here <= time + 1e-6 or time - here > FORWARD:
             self._frames = iter(self._video.frames(max(0.0, time)))
             self._last = None
         while self._last is None or self._last[0] < time - 1e-6:

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import av
 from av.video.frame import VideoFrame
@@ -31,6 +31,8 @@ from leafinstruct.pictures.unreadable import Unreadable
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg"
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".ogv")
 _MARGIN = 1e-6
+FORWARD = 3.0
+"""Seconds that are decoded rather than sought: about the distance of two key frames."""
 
 av.logging.set_level(None)
 
@@ -72,6 +74,8 @@ class Video:
         context.thread_count = 1
         self._base = self._stream.time_base
         self._start = self._stream.start_time or 0
+        self._going: Iterator[tuple[float, VideoFrame]] = iter(())
+        self._last: tuple[float, VideoFrame] | None = None
 
     @property
     def aspect(self) -> Fraction | None:
@@ -90,13 +94,32 @@ class Video:
         """Seconds from the start of the stream; None for a frame without a time stamp."""
         return None if frame.pts is None else round(float((frame.pts - self._start) * self._base), 6)
 
-    def frames(self, since: float, keys_only: bool = False) -> Iterator[tuple[float, VideoFrame]]:
-        """(time, frame) in order from the first one at or after `since`, seconds. keys_only: decode key frames alone, the cheap ones.
+    def key_frames(self, start: float, end: float) -> int | None:
+        """How many key frames the container's index tells of within a range, seconds; None when it has no index. Nothing is decoded."""
+        times = [entry.timestamp for entry in self._stream.index_entries if entry.is_keyframe]
+        return sum(start <= float((time - self._start) * self._base) < end for time in times) if times else None
+
+    def onward(self, since: float) -> Iterator[tuple[float, VideoFrame]]:
+        """(time, frame) from `since` on, without frames that no other refers to, which cost a third of decoding. Goes on from where the last call
+        stopped where that is less to decode than to seek. Raises VideoError in the middle of a damaged stream."""
+        here = self._last[0] if self._last is not None else None
+        if here is None or not here <= since + _MARGIN or since - here > FORWARD:
+            self._going, self._last = self.frames(since, "NONREF"), None
+        if self._last is not None and self._last[0] >= since - _MARGIN:
+            yield self._last
+        for item in self._going:
+            self._last = item
+            if item[0] >= since - _MARGIN:
+                yield item
+
+    def frames(self, since: float, skip: Literal["DEFAULT", "NONREF", "NONKEY"] = "DEFAULT") -> Iterator[tuple[float, VideoFrame]]:
+        """(time, frame) in order from the first one at or after `since`, seconds. skip: which frames are not decoded (NONKEY: all but key frames).
 
         Raises VideoError in the middle of a damaged stream.
         """
+        self._last = None
         try:
-            self._stream.codec_context.skip_frame = "NONKEY" if keys_only else "DEFAULT"
+            self._stream.codec_context.skip_frame = skip
             self._container.seek(max(0, self._start + int(since / self._base)), stream=self._stream, backward=True)
             for frame in self._container.decode(self._stream):
                 time = self.time_of(frame)

@@ -14,9 +14,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import BinaryIO, Literal
 from uuid import uuid4
 
 
@@ -46,7 +46,7 @@ class Fetched:
     terms: str = ""
 
 
-_FIELDS = frozenset(field.name for field in fields(Fetched))
+_FIELDS = tuple(field.name for field in fields(Fetched))
 
 
 class Store:
@@ -73,9 +73,11 @@ class Store:
             offset = blob.tell()
             blob.write(data)
             blob.flush()
-            place: dict[str, Any] = {"segment": f"{self._name}.bin", "offset": offset, "size": len(data)}
-            entry = Fetched(**{**asdict(entry), **place, "sha256": hashlib.sha256(data).hexdigest()})
-        log.write(json.dumps(asdict(entry), ensure_ascii=True).encode() + b"\n")
+            name, sha256 = f"{self._name}.bin", hashlib.sha256(data).hexdigest()
+            entry = replace(entry, segment=name, offset=offset, size=len(data), sha256=sha256)
+        log.write(
+            json.dumps({field: getattr(entry, field) for field in _FIELDS}).encode() + b"\n"
+        )  # asdict copies, and costs more than a request
         log.flush()
         self._keep(entry)
         return entry

@@ -1,0 +1,83 @@
+"""Decode and resize to 256 pixels, pictures a CPU second, against img2dataset's Resizer: the same files, one run, one thread.
+
+python benchmarks/decoding.py FOLDER [--peer PATH/bin/python]
+
+FOLDER is searched for JPEG files. --peer: a Python that has img2dataset installed (pip install img2dataset==1.47.0, in an environment of its own).
+Its Resizer scales the shorter side to 256 and encodes to JPEG again, as datasets of it hold; ours is measured the same way, decoded and encoded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import subprocess
+import time
+from pathlib import Path
+
+from leafinstruct.pictures.decode import Undecodable, decode, probe
+
+ROUNDS, SIDE, QUALITY = 5, 256, 95
+PEER = """
+import io, sys, time, os
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
+import cv2
+cv2.setNumThreads(1)
+from img2dataset.resizer import Resizer
+resizer = Resizer(image_size=256, resize_mode="keep_ratio", resize_only_if_bigger=True, encode_quality=95, encode_format="jpg")
+data = [open(name, "rb").read() for name in sys.argv[2:]]
+best = 1e9
+for _ in range(int(sys.argv[1])):
+    started = time.process_time()
+    for item in data:
+        resizer(io.BytesIO(item))
+    best = min(best, time.process_time() - started)
+print(best)
+"""
+
+
+def resized(data: bytes) -> bytes | None:
+    """A JPEG whose shorter side is SIDE pixels, or None for what is no picture."""
+    header = probe(data)
+    if isinstance(header, Undecodable):
+        return None
+    longer = max(header.width, header.height) * SIDE / min(header.width, header.height)
+    picture = decode(data, round(longer))
+    if isinstance(picture, Undecodable):
+        return None
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=QUALITY)
+    return buffer.getvalue()
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--peer", type=Path)
+    arguments = parser.parse_args()
+    names = sorted(path for path in arguments.folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg"))
+    data = [name.read_bytes() for name in names]
+    best = decoding = float("inf")
+    for _ in range(ROUNDS):
+        started = time.process_time()
+        for item in data:
+            resized(item)
+        best = min(best, time.process_time() - started)
+        started = time.process_time()
+        for item in data:
+            decode(item, SIDE)
+        decoding = min(decoding, time.process_time() - started)
+    print(f"{len(names)} JPEGs, {sum(map(len, data)) / len(data) / 1000:.0f} kB on average")
+    print(f"leafinstruct, decode, resize, encode {len(names) / best:8.0f} pictures/CPU-s")
+    print(f"leafinstruct, decode to {SIDE} px       {len(names) / decoding:8.0f} pictures/CPU-s (what filter does)")
+    if arguments.peer is None:
+        print("img2dataset: not given (--peer)")
+        return
+    command = [str(arguments.peer), "-c", PEER, str(ROUNDS), *map(str, names)]
+    peer = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
+    print(f"img2dataset, Resizer                 {len(names) / peer:8.0f} pictures/CPU-s")
+    print(f"ratio: {peer / best:.2f} with encoding, {peer / decoding:.2f} for what filter does")
+
+
+if __name__ == "__main__":
+    main()
