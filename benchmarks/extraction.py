@@ -67,7 +67,8 @@ def main() -> None:
     arguments = parser.parse_args()
     names = sorted(arguments.pages.rglob("*.html"))
     data = [name.read_bytes() for name in names]
-    nodes = [LexborHTMLParser(page.decode()).css_first("main, article, div.content") for page in data]
+    nodes = [node for page in data if (node := LexborHTMLParser(page.decode()).css_first("main, article, div.content")) is not None]
+    assert len(nodes) == len(names), "every page has a content node"
     wanted = [words(node.text(separator=" ")) for node in nodes]
     pictures = [Counter(image.attributes.get("src") or "" for image in node.css("img")) for node in nodes]
     best = float("inf")
