@@ -25,6 +25,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ingest.reading import archive, record
 from making import png
+from pictures.films import film, shade
 
 from leafinstruct.errors import LeafInstructError
 from leafinstruct.ingest import conversations, html, hub, mmc4, obelics, subtitles, video, vist, warc, youcook2
@@ -42,9 +43,6 @@ from leafinstruct.ingest.config import (
 from leafinstruct.pictures import containers, frames
 from leafinstruct.pictures.decode import decode, probe
 from leafinstruct.records.document import Document, Rejected
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "pictures"))
-from films import film, shade
 
 PER_CASE = 10.0
 """Seconds that no input may take."""
@@ -245,7 +243,7 @@ BOMBS = {
 
 CHILD = """
 import resource, sys, time
-sys.path[:0] = [sys.argv[1], sys.argv[1] + "/pictures"]
+sys.path[:0] = [sys.argv[1]]
 from pathlib import Path
 from fuzz.test_parsers import READERS
 from leafinstruct.errors import LeafInstructError

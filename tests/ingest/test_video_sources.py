@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from making import build, recipe, rows
+from pictures.films import film, shade, sound
 
 from leafinstruct.errors import RecipeError, SourceError
 from leafinstruct.ingest import video, youcook2
 from leafinstruct.ingest.config import Frames, VideoSource, YouCook2Source
 from leafinstruct.pictures.read import fetch
 from leafinstruct.records.document import Document, Image, Rejected, Text
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "pictures"))
-from films import film, shade, sound
 
 COLOURS = [(200, 30, 30), (30, 30, 200), (30, 160, 40), (190, 180, 20)]
 

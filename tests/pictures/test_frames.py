@@ -9,15 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pictures.films import film, shade, sound
 from PIL import Image
 
 from leafinstruct.pictures import frames
 from leafinstruct.pictures.read import fetch
 from leafinstruct.pictures.unreadable import Unreadable
 from leafinstruct.records.document import Ref
-
-sys.path.insert(0, str(Path(__file__).parent))
-from films import film, shade, sound
 
 RED, BLUE, GREEN = (200, 30, 30), (30, 30, 200), (30, 160, 40)
 

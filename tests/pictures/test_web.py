@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pictures.web_server import PICTURE, Wild, answer, redirect, wild
 from pydantic import ValidationError
 
 from leafinstruct.pictures.config import FetchConfig
@@ -23,9 +24,6 @@ from leafinstruct.pictures.web.address import parsed, public
 from leafinstruct.pictures.web.answer import retry_after
 from leafinstruct.pictures.web.client import Web
 from leafinstruct.pictures.web.store import Fetched, Store, stored
-
-sys.path.insert(0, str(Path(__file__).parent))
-from web_server import PICTURE, Wild, answer, redirect, wild
 
 
 @pytest.fixture
