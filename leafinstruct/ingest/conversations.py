@@ -12,7 +12,6 @@ too_many_pictures, too_many_pieces, too_long; truncated or damaged for what a fi
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -27,7 +26,7 @@ from leafinstruct.ingest.config import ConversationsSource
 from leafinstruct.ingest.lines import Damage
 from leafinstruct.ingest.parse import parsed_line
 from leafinstruct.ingest.reference import LostError, picture_ref, shown
-from leafinstruct.ingest.span import Span
+from leafinstruct.ingest.span import Span, ranges
 from leafinstruct.ingest.turns import segments_of
 from leafinstruct.ingest.unroll import DAMAGE, items, unrolled
 from leafinstruct.records.document import Document, Image, Provenance, Rejected, Text, document_id
@@ -38,8 +37,7 @@ SUFFIXES = (".json", ".jsonl", ".jsonl.gz", ".jsonl.zip")
 
 def root_of(source: ConversationsSource) -> Path:
     """The folder of the records; when `pictures` names a folder elsewhere, the nearest folder that holds both."""
-    root = files.root_of(source.path)
-    return root if source.pictures is None else Path(os.path.commonpath([root, Path(source.pictures).absolute()]))
+    return files.root_with(source.path, source.pictures)
 
 
 def plan(source: ConversationsSource, part_size: int, cache: Path) -> list[Span]:
@@ -49,8 +47,7 @@ def plan(source: ConversationsSource, part_size: int, cache: Path) -> list[Span]
     root = root_of(source)
     spans = []
     for file in files.listing(source.path, root, SUFFIXES):
-        total = lines.count(_lines_of(root / file, cache), cache)
-        spans += [Span((file,), start, min(start + part_size, total)) for start in range(0, total, part_size)]
+        spans += ranges(file, lines.count(_lines_of(root / file, cache), cache), part_size)
     if not spans:
         raise SourceError(f"{source.path}: the files hold no records; a .json file must hold one list of them")
     return spans

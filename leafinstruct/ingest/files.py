@@ -25,6 +25,12 @@ def root_of(path: str) -> Path:
     return Path(*given.parts[: _first_wildcard(given)])
 
 
+def root_with(path: str, pictures: str | None) -> Path:
+    """The folder of the records; when `pictures` names a folder elsewhere, the nearest folder that holds both."""
+    root = root_of(path)
+    return root if pictures is None else Path(os.path.commonpath([root, Path(pictures).absolute()]))
+
+
 def listing(path: str, root: Path, suffixes: tuple[str, ...]) -> list[str]:
     """Names of the source's regular files relative to root, which is `root_of(path)` or a folder above it, sorted.
 

@@ -6,7 +6,6 @@ new keeps its text without a picture. Steps that lie beyond the end are lost, on
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -21,20 +20,6 @@ from leafinstruct.records.document import Document, Image, Provenance, Ref, Reje
 
 Lost = tuple[str, str]
 """Reason and sentence."""
-
-
-def grouped(names: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
-    """Names in sets of at most `size`, the leaves of a tree over their hashes: a name that is added changes one set, or splits it."""
-    yield from _leaves([(hashlib.sha256(name.encode()).digest(), name) for name in names], size, 0)
-
-
-def _leaves(hashed: list[tuple[bytes, str]], size: int, bit: int) -> Iterator[tuple[str, ...]]:
-    if len(hashed) <= size:
-        if hashed:
-            yield tuple(sorted(name for _, name in hashed))
-        return
-    for side in (0, 1):
-        yield from _leaves([item for item in hashed if item[0][bit // 8] >> (bit % 8) & 1 == side], size, bit + 1)
 
 
 def facts(path: Path, file: str) -> Facts | Rejected:

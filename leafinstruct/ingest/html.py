@@ -14,7 +14,6 @@ Picture lost, the document goes on: no_source, data_uri, tracking_pixel, unsafe_
 
 from __future__ import annotations
 
-import hashlib
 import posixpath
 from collections.abc import Iterator
 from functools import partial
@@ -27,7 +26,7 @@ from leafinstruct.ingest.assemble import Embedded, NoReferenceError, assemble
 from leafinstruct.ingest.config import HtmlSource
 from leafinstruct.ingest.page import MAX_PAGE, Page, PageError, parse
 from leafinstruct.ingest.sources import is_data
-from leafinstruct.ingest.span import Span
+from leafinstruct.ingest.span import Span, grouped
 from leafinstruct.records.document import Document, Provenance, Ref, Rejected
 
 SUFFIXES = (".html", ".htm", ".xhtml")
@@ -41,8 +40,7 @@ def root_of(source: HtmlSource) -> Path:
 
 def plan(source: HtmlSource, part_size: int, cache: Path) -> list[Span]:  # noqa: ARG001 - a listing is the whole plan, nothing to keep
     """Sets of at most part_size pages. Raises SourceError when the path is missing, unreadable or matches nothing."""
-    hashed = [(hashlib.sha256(name.encode()).digest(), name) for name in files.listing(source.path, root_of(source), SUFFIXES)]
-    return [Span(names, 0, len(names)) for names in _leaves(hashed, part_size, 0)]
+    return [Span(names, 0, len(names)) for names in grouped(files.listing(source.path, root_of(source), SUFFIXES), part_size)]
 
 
 def read(source: HtmlSource, span: Span, cache: Path) -> Iterator[Document | Rejected]:  # noqa: ARG001 - one signature for all readers
@@ -57,15 +55,6 @@ def read(source: HtmlSource, span: Span, cache: Path) -> Iterator[Document | Rej
             continue
         locate = partial(_locate, root, file, page, Embedded(body))
         yield from assemble(page, source.name, Provenance(file), None, source.license, locate)
-
-
-def _leaves(hashed: list[tuple[bytes, str]], part_size: int, bit: int) -> Iterator[tuple[str, ...]]:
-    if len(hashed) <= part_size:
-        if hashed:
-            yield tuple(sorted(name for _, name in hashed))
-        return
-    for side in (0, 1):
-        yield from _leaves([item for item in hashed if item[0][bit // 8] >> (bit % 8) & 1 == side], part_size, bit + 1)
 
 
 def _bytes(root: Path, file: str) -> bytes:

@@ -29,7 +29,7 @@ from leafinstruct.ingest.licence import named
 from leafinstruct.ingest.lines import Damage
 from leafinstruct.ingest.parse import parsed_line
 from leafinstruct.ingest.reference import LostError, picture_ref, shown
-from leafinstruct.ingest.span import Span
+from leafinstruct.ingest.span import Span, ranges
 from leafinstruct.ingest.text import one_line
 from leafinstruct.pictures.containers import member
 from leafinstruct.records.document import Document, Provenance, Ref, Rejected, document_id
@@ -68,8 +68,7 @@ def plan(source: HubSource, part_size: int, cache: Path) -> list[Span]:
     root = root_of(source)
     spans: list[Span] = []
     for file in files.listing(_path(source), root, SUFFIXES):
-        total = _records(source, root, file, cache)
-        spans += [Span((file,), start, min(start + part_size, total)) for start in range(0, total, part_size)]
+        spans += ranges(file, _records(source, root, file, cache), part_size)
     if not spans:
         raise SourceError(f"{source.path}: the files hold no records")
     return spans

@@ -16,7 +16,6 @@ Piece lost, the document goes on: null_text, not_text, bad_image_info, no_image_
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -29,7 +28,7 @@ from leafinstruct.ingest.config import Mmc4Source
 from leafinstruct.ingest.lines import Damage, Line
 from leafinstruct.ingest.parse import parsed_line
 from leafinstruct.ingest.reference import LostError, safe_name, shown
-from leafinstruct.ingest.span import Span
+from leafinstruct.ingest.span import Span, ranges
 from leafinstruct.ingest.text import lines as keep_lines
 from leafinstruct.ingest.text import one_line
 from leafinstruct.records.document import Document, Image, Provenance, Ref, Rejected, Segment, Text, document_id
@@ -40,8 +39,7 @@ LIBRARIES: tuple[str, ...] = ()
 
 def root_of(source: Mmc4Source) -> Path:
     """The folder of the records; when `pictures` names a folder elsewhere, the nearest folder that holds both."""
-    root = files.root_of(source.path)
-    return root if source.pictures is None else Path(os.path.commonpath([root, Path(source.pictures).absolute()]))
+    return files.root_with(source.path, source.pictures)
 
 
 def plan(source: Mmc4Source, part_size: int, cache: Path) -> list[Span]:
@@ -51,8 +49,7 @@ def plan(source: Mmc4Source, part_size: int, cache: Path) -> list[Span]:
     root = root_of(source)
     spans = []
     for file in files.listing(source.path, root, SUFFIXES):
-        total = lines.count(root / file, cache)
-        spans += [Span((file,), start, min(start + part_size, total)) for start in range(0, total, part_size)]
+        spans += ranges(file, lines.count(root / file, cache), part_size)
     if not spans:
         raise SourceError(f"{source.path}: the files hold no records")
     return spans

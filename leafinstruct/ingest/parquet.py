@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from leafinstruct.errors import SourceError
 from leafinstruct.ingest import files
 from leafinstruct.ingest.index import Index, remembered
-from leafinstruct.ingest.span import Span
+from leafinstruct.ingest.span import Span, ranges
 
 SUFFIXES = (".parquet",)
 BATCH = 32
@@ -45,17 +45,11 @@ def footer(file: Path, cache: Path) -> Footer:
     return Footer(found["rows"], tuple(found["columns"]), tuple(found["problem"]) if found["problem"] else None)
 
 
-def plan(file: str, root: Path, part_size: int, cache: Path) -> Iterator[Span]:
-    """Ranges of at most part_size rows of one file; a file that cannot be read is one span, so that its reason belongs to one part."""
-    found = footer(root / file, cache)
-    total = found.rows if found.problem is None else 1
-    for start in range(0, total, part_size):
-        yield Span((file,), start, min(start + part_size, total))
-
-
 def spans(path: str, root: Path, part_size: int, cache: Path) -> list[Span]:
-    """The spans of all Parquet files of a source. Raises SourceError when the path is missing, or all files are empty."""
-    found = [span for file in files.listing(path, root, SUFFIXES) for span in plan(file, root, part_size, cache)]
+    """Ranges of at most part_size rows of all Parquet files of a source; a file that cannot be read is one span, so that its reason belongs to one
+    part. Raises SourceError when the path is missing, or all files are empty."""
+    footers = ((file, footer(root / file, cache)) for file in files.listing(path, root, SUFFIXES))
+    found = [span for file, told in footers for span in ranges(file, told.rows if told.problem is None else 1, part_size)]
     if not found:
         raise SourceError(f"{path}: the files hold no rows")
     return found

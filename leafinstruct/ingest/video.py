@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from leafinstruct.ingest import files, film, steps
 from leafinstruct.ingest.config import VideoSource
-from leafinstruct.ingest.span import Span
+from leafinstruct.ingest.span import Span, grouped
 from leafinstruct.ingest.subtitles import SUFFIXES as SUBTITLES
 from leafinstruct.ingest.subtitles import Cue, cues
 from leafinstruct.pictures.video import SUFFIXES
@@ -37,7 +37,7 @@ def plan(source: VideoSource, part_size: int, cache: Path) -> list[Span]:  # noq
     """
     root = root_of(source)
     spans = []
-    for names in film.grouped(files.listing(source.path, root, SUFFIXES), max(1, part_size // 50)):
+    for names in grouped(files.listing(source.path, root, SUFFIXES), max(1, part_size // 50)):
         beside = sorted({text for name in names for text in _subtitles(root, name)})
         spans.append(Span((*names, *beside), 0, len(names)))
     return spans

@@ -16,7 +16,6 @@ Piece lost: no_photograph, null_text, same_place (two pieces of a story claim on
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -29,7 +28,7 @@ from leafinstruct.ingest.config import VistSource
 from leafinstruct.ingest.lines import Damage
 from leafinstruct.ingest.parse import parsed_line
 from leafinstruct.ingest.reference import LostError, shown
-from leafinstruct.ingest.span import Span
+from leafinstruct.ingest.span import Span, ranges
 from leafinstruct.ingest.text import one_line
 from leafinstruct.ingest.unroll import DAMAGE, items, unrolled
 from leafinstruct.records.document import Document, Image, Provenance, Ref, Rejected, Segment, Text, document_id
@@ -58,9 +57,8 @@ LICENSES = {
 
 
 def root_of(source: VistSource) -> Path:
-    """The folder of the stories; when `pictures` names a folder elsewhere, the nearest folder that holds both."""
-    root = files.root_of(source.path)
-    return root if source.pictures is None else Path(os.path.commonpath([root, Path(source.pictures).absolute()]))
+    """The folder of the records; when `pictures` names a folder elsewhere, the nearest folder that holds both."""
+    return files.root_with(source.path, source.pictures)
 
 
 def plan(source: VistSource, part_size: int, cache: Path) -> list[Span]:
@@ -70,8 +68,7 @@ def plan(source: VistSource, part_size: int, cache: Path) -> list[Span]:
     root = root_of(source)
     spans = []
     for file in files.listing(source.path, root, SUFFIXES):
-        total = lines.count(_lines_of(root / file, cache), cache)
-        spans += [Span((file,), start, min(start + part_size, total)) for start in range(0, total, part_size)]
+        spans += ranges(file, lines.count(_lines_of(root / file, cache), cache), part_size)
     if not spans:
         raise SourceError(f"{source.path}: no story; VIST's story-in-sequence files have `annotations` with a story_id")
     return spans

@@ -28,7 +28,7 @@ from leafinstruct.ingest.assemble import Embedded, NoReferenceError, assemble
 from leafinstruct.ingest.config import WarcSource
 from leafinstruct.ingest.page import MAX_PAGE, PageError, parse
 from leafinstruct.ingest.sources import is_data
-from leafinstruct.ingest.span import Span
+from leafinstruct.ingest.span import Span, ranges
 from leafinstruct.pictures.archive import RecordError, Response, response
 from leafinstruct.records.document import Document, Provenance, Ref, Rejected
 
@@ -51,8 +51,7 @@ def plan(source: WarcSource, part_size: int, cache: Path) -> list[Span]:
     root = root_of(source)
     spans = []
     for file in _archives(source, root):
-        total = archive_index.index(root / file, cache).items
-        spans += [Span((file,), start, min(start + part_size, total)) for start in range(0, total, part_size)]
+        spans += ranges(file, archive_index.index(root / file, cache).items, part_size)
     if not spans:
         raise SourceError(f"{source.path}: the archives hold no page (a response with status 200 and type text/html)")
     if source.crawl:

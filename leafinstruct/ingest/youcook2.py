@@ -24,7 +24,7 @@ from leafinstruct.ingest import files, film
 from leafinstruct.ingest.address import web
 from leafinstruct.ingest.config import YouCook2Source
 from leafinstruct.ingest.reference import shown
-from leafinstruct.ingest.span import Span
+from leafinstruct.ingest.span import Span, grouped
 from leafinstruct.ingest.steps import Step
 from leafinstruct.ingest.text import one_line
 from leafinstruct.pictures.video import SUFFIXES
@@ -51,7 +51,7 @@ def plan(source: YouCook2Source, part_size: int, cache: Path) -> list[Span]:  # 
     wanted = list(_wanted(source))
     spans = [
         Span((annotations, *names), 1, 1 + len(names))
-        for names in film.grouped([here[name] for name in wanted if name in here], max(1, part_size // 50))
+        for names in grouped([here[name] for name in wanted if name in here], max(1, part_size // 50))
     ]
     missing = sum(name not in here for name in wanted)
     return [*spans, Span((annotations,), 0, missing)] if missing else spans
