@@ -2,8 +2,9 @@
 
 A cell has no range on disk: its page is compressed together with its neighbours'. Pictures of a part are asked for in the order of their rows, so a
 cursor stays where the last one was found and reads on in small batches of the one column: a pass over N pictures decodes the column once,
-not once a picture. One cursor a process; another file, another column, a changed file or a row that lies behind opens a new one. Memory: a batch of
-BATCH cells, however large the row group is.
+not once a picture. One cursor a process; another file, another column, a changed file or a row that lies behind opens a new one. Memory: a page of
+the column and a batch of BATCH cells. How large a page is its writer decides: `datasets` writes a hundred pictures a row group, while one who puts
+400 MB of pictures into a row group makes pages of 200 MB.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ import pyarrow.parquet as pq
 from leafinstruct.pictures.unreadable import MAX_BYTES, Unreadable
 
 BATCH = 8
+PAGE = 1 << 20
+"""Bytes read at a time; without it Arrow holds the whole column of a row group."""
 _MEMBER = re.compile(r"row=(\d{1,18}),column=(.+?)(?:,item=(\d{1,9}))?")
 
 
@@ -63,7 +66,7 @@ class _Cursor:
     """One column of one file, read forward."""
 
     def __init__(self, path: Path, column: str) -> None:
-        self._file = pq.ParquetFile(path)
+        self._file = pq.ParquetFile(path, pre_buffer=False, buffer_size=PAGE)
         leaves = [self._file.schema.column(index).path for index in range(len(self._file.schema))]
         self._steps = column.split(".")
         self._leaves = [leaf for leaf in leaves if leaf == column or leaf.startswith(f"{column}.")]
