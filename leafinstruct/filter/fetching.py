@@ -15,16 +15,17 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leafinstruct.artifact import Artifact, digest, writing
 from leafinstruct.engine.base import Engine, Needs, Part
 from leafinstruct.errors import SourceError
 from leafinstruct.filter.passes import CODE, Evidence, FilterSettings, trial_of
-from leafinstruct.pictures.web.client import Web
-from leafinstruct.pictures.web.store import Store
 from leafinstruct.records import table
 from leafinstruct.records.document import Document
+
+if TYPE_CHECKING:
+    from leafinstruct.pictures.web.client import Web
 
 
 def run(settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine) -> None:
@@ -34,6 +35,9 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequen
     wanted = [Part(part.name, _key(settings, inputs, part)) for part in parts]
     missing = [part for part in wanted if not _stands(settings, out, part)]
     if missing:
+        from leafinstruct.pictures.web.client import Web  # aiohttp takes a tenth of a second that most builds do not need
+        from leafinstruct.pictures.web.store import Store
+
         web = Web(config, Store(settings.fetched))
         needs = Needs("io", 4, "fetching pictures", release=web.close, unit="pictures", pulse=lambda: web.answered)
         for _ in engine.map(partial(fetch, settings, inputs, out, web), missing, needs):

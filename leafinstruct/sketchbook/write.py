@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from leafinstruct.sketchbook import as_html, as_mmc4, as_obelics, as_video, as_warc
+from leafinstruct.sketchbook import as_html, as_mmc4, as_obelics, as_warc
 from leafinstruct.sketchbook.page import Page, page
 from leafinstruct.sketchbook.plan import DEFECTS, Chunk, Settings, chunks
 
@@ -114,6 +114,8 @@ def _write_obelics(root: Path, name: str, pages: Iterator[Page]) -> Iterator[Pla
 
 
 def _write_videos(root: Path, chunk: str, pages: Iterator[Page]) -> Iterator[Placed]:
+    from leafinstruct.sketchbook import as_video  # loads a video encoder, which a corpus that stands does not need
+
     entries = {}
     for document in pages:
         _put(root / "video" / f"{document.slug}.mp4", as_video.video(document))
