@@ -7,6 +7,7 @@ new keeps its text without a picture. Steps that lie beyond the end are lost, on
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from leafinstruct.errors import SourceError
@@ -46,14 +47,17 @@ def told(
     source: str, license_: str | None, path: Path, file: str, url: str | None, steps: Sequence[Step], settings: Frames, lost: Sequence[Lost]
 ) -> Iterator[Document | Rejected]:
     """The documents of a video, each step's frames before its text; then what was lost. Raises SourceError when the disk refuses it."""
-    for locator, group in documents(steps, settings):
-        try:
-            chosen = frames.choose(path, [(step.start, step.end) for step in group], settings.per_step)
-        except OSError as error:
-            raise SourceError(f"{path}: cannot be read: {error.strerror or error}; check the file and its permissions") from error
-        if isinstance(chosen, Unreadable):
-            yield Rejected(file, locator, chosen.reason, chosen.detail)
-            continue
+    groups = list(documents(steps, settings))
+    try:  # all at once, so that a video is decoded in one pass however many documents it gives
+        found = frames.choose(path, [(step.start, step.end) for _, group in groups for step in group], settings.per_step)
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read: {error.strerror or error}; check the file and its permissions") from error
+    if isinstance(found, Unreadable):
+        yield Rejected(file, "", found.reason, found.detail)
+        groups, found = [], []
+    remaining = iter(found)
+    for locator, group in groups:
+        chosen = list(islice(remaining, len(group)))
         segments: list[Segment] = []
         for step, times in zip(group, chosen, strict=True):
             segments += [

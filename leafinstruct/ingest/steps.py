@@ -2,7 +2,7 @@
 
 A cue that ends in mid-sentence goes on in the next, as subtitles are cut for the screen, unless the speaker pauses or has spoken for LONG. In a
 file without any full stop (automatic captions) each cue is a step. Annotated segments are steps as they are. A step shorter than min_seconds
-is merged with the one after it, the last with the one before.
+is merged with the one after it, the last with the one before, unless APART lies between: a frame from there would show neither.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ LONG = 20.0
 """Seconds after which a step ends, whatever the sentence does."""
 PAUSE = 2.0
 """Seconds of silence that end a sentence."""
+APART = 10.0
+"""Seconds between two steps from which they are not merged."""
 _END = re.compile("[.!?\u2026\u3002\uff01\uff1f]['\"\u201d\u2019)\\]]*$")
 
 
@@ -62,11 +64,11 @@ def documents(steps: Sequence[Step], settings: Frames) -> Iterator[tuple[str, li
 def _merged(steps: Sequence[Step], shortest: float) -> list[Step]:
     merged: list[Step] = []
     for step in steps:
-        if merged and merged[-1].end - merged[-1].start < shortest:
+        if merged and merged[-1].end - merged[-1].start < shortest and step.start - merged[-1].end < APART:
             merged[-1] = _joined(merged[-1], step)
         else:
             merged.append(step)
-    if len(merged) > 1 and merged[-1].end - merged[-1].start < shortest:
+    if len(merged) > 1 and merged[-1].end - merged[-1].start < shortest and merged[-1].start - merged[-2].end < APART:
         merged[-2:] = [_joined(merged[-2], merged[-1])]
     return merged
 

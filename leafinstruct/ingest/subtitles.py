@@ -4,11 +4,12 @@ Captions that YouTube makes roll: every line appears under the former one, then 
 times. A file is taken to roll when at least a third of its cues begin with the very lines that the cue before ended with; its lines are then read
 once each. In other files a repeated line is somebody who repeats himself, and stays.
 
-Mark-up (tags, word timings, positions, ASS overrides) goes, entities are undone, sounds in brackets and music are no speech. Where two cues
-overlap the earlier one ends when the later begins. Lost, each with its reason: empty_cue, not_speech, reversed_cue.
+Mark-up (tags, word timings, positions, ASS overrides, cues' identifiers) goes, entities are undone, sounds in brackets and music are no speech.
+Where two cues overlap the earlier one ends when the later begins; two that begin at once (two speakers) are one. Lost, each with its
+reason: empty_cue, not_speech, reversed_cue.
 
 Chosen: pysubs2, which reads both formats, comma or point, missing hours, STYLE and NOTE blocks; webvtt-py reads the one format only and stops at the
-first bad time stamp.
+first bad time stamp. It takes the identifier of a WebVTT cue for the end of the cue before, so identifiers are taken away first.
 """
 
 from __future__ import annotations
@@ -27,12 +28,15 @@ from leafinstruct.ingest.charset import decode
 from leafinstruct.ingest.text import one_line
 
 SUFFIXES = (".vtt", ".srt")
-MAX_BYTES = 32 << 20
+MAX_BYTES = 8 << 20
+"""Some 200,000 cues, which are read in 8 s; ten hours of speech have 10,000."""
 ROLLING = 1 / 3
 """Share of cues that begin with the lines of the cue before, from which a file rolls."""
-_TAG = re.compile(r"<[^<>]{0,200}>|\{[^{}]{0,200}\}")
+_TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>|\{\\[^{}]{0,200}\}")
 _SOUND = re.compile(r"[\[(][^\])]*[\])]|[♪♫#*\s-]+|(?:[♪♫].*)")
 _TIMING = re.compile(r"<[\d:.]{1,20}>")
+_LESS = re.compile(r"<(?![A-Za-z/])")
+_IDENTIFIER = re.compile(r"\n\n(?![^\n]*-->)[^\n]+\n(?=[^\n]*-->)")
 _SPEAKER = re.compile(r"^(?:>>+|-)\s*")
 
 
@@ -70,15 +74,17 @@ def cues(file: Path) -> tuple[list[Cue], list[Lost]]:
         return [], [("bad_subtitles", f"{file.name}: more than {MAX_BYTES:,} bytes")]
     lost: list[Lost] = []
     raw = sorted(_raw(file, data, lost), key=lambda cue: (cue.start, cue.end))
-    spoken = list(_spoken(_unrolled(raw) if _rolls(raw) else raw, lost))
-    apart = [replace(cue, end=min(cue.end, following.start)) for cue, following in pairwise(spoken)] + spoken[-1:]
-    return [cue for cue in apart if cue.end > cue.start], lost
+    spoken = _together(_spoken(_unrolled(raw) if _rolls(raw) else raw, lost))
+    return [replace(cue, end=min(cue.end, following.start)) for cue, following in pairwise(spoken)] + spoken[-1:], lost
 
 
 def _raw(file: Path, data: bytes, lost: list[Lost]) -> Iterator[_Raw]:
+    webvtt = file.name.lower().endswith(".vtt")
     try:
-        text = _TIMING.sub("", _text(data))  # pysubs2 takes a line with two time stamps, as word timings make, for the head of a cue
-        parsed = pysubs2.SSAFile.from_string(text, format_="vtt" if file.name.lower().endswith(".vtt") else "srt")
+        text = _text(data).replace("\r\n", "\n").replace("\r", "\n")
+        text = _TIMING.sub("", text)  # pysubs2 takes a line with two time stamps, as word timings make, for the head of a cue
+        text = _LESS.sub("&lt;", text)  # and what lies between "less" and "greater" for a tag
+        parsed = pysubs2.SSAFile.from_string(_IDENTIFIER.sub("\n\n", text) if webvtt else text, format_="vtt" if webvtt else "srt")
     except Exception as error:  # the library raises what its parsers meet
         lost.append(("bad_subtitles", f"{file.name}: {type(error).__name__}: {str(error)[:100]}"))
         return
@@ -125,6 +131,19 @@ def _unrolled(raw: Sequence[_Raw]) -> Iterator[_Raw]:
         shown = cue.lines
         if fresh:
             yield _Raw(cue.start, cue.end, fresh)
+
+
+def _together(cues: Iterator[Cue]) -> list[Cue]:
+    """Cues that begin at once as one, what they both say once."""
+    found: list[Cue] = []
+    for cue in cues:
+        if not found or cue.start > found[-1].start:
+            found.append(cue)
+        elif cue.text == found[-1].text:
+            found[-1] = replace(found[-1], end=max(cue.end, found[-1].end))
+        else:
+            found[-1] = Cue(cue.start, max(cue.end, found[-1].end), f"{found[-1].text} {cue.text}")
+    return found
 
 
 def _spoken(raw: Sequence[_Raw] | Iterator[_Raw], lost: list[Lost]) -> Iterator[Cue]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,39 @@ def test_overlaps_end_where_the_next_begins_and_order_is_that_of_time(tmp_path):
     assert found == [(0.0, 2.0, "first"), (2.0, 3.0, "second"), (3.0, 5.0, "third")]
 
 
+def test_two_who_speak_at_once_are_both_heard_and_what_is_said_twice_is_heard_once(tmp_path):
+    assert read(tmp_path, vtt((0, 1000, "first one"), (0, 2000, "second"))) == ([(0.0, 2.0, "first one second")], [])
+    assert read(tmp_path, vtt((3000, 4000, "same"), (3000, 4500, "same"))) == ([(3.0, 4.5, "same")], [])
+
+
+CUES = st.lists(st.tuples(st.integers(0, 20), st.integers(1, 9), st.text("abcdefgh", min_size=1, max_size=6)), min_size=1, max_size=12)
+
+
+@given(CUES)
+def test_whatever_overlaps_every_word_is_kept_and_no_two_cues_do(tmp_path_factory, spoken):
+    said = [(start * 1000, (start + length) * 1000, f"{word}{number}") for number, (start, length, word) in enumerate(spoken)]
+    found, _ = read(tmp_path_factory.mktemp("overlap"), vtt(*said))
+    assert sorted(word for _, _, text in found for word in text.split()) == sorted(word for _, _, word in said)
+    assert all(start < end for start, end, _ in found)
+    assert all(earlier[1] <= later[0] for earlier, later in pairwise(found))
+
+
+def test_the_identifier_of_a_cue_is_not_said(tmp_path):
+    """Meeting software gives every cue an identifier, and pysubs2 alone takes it for the end of the cue before."""
+    text = "WEBVTT\n\nintro\n00:00.000 --> 00:01.000\nWell.\n\n4f2a-9c/12-0\n00:01.000 --> 00:02.000\n<v Ann Lee>Take 2 eggs.</v>\n"
+    assert [said for _, _, said in read(tmp_path, text)[0]] == ["Well.", "Take 2 eggs."]
+
+
+def test_lines_may_end_in_a_carriage_return_alone(tmp_path):
+    srt = "1\r00:00:00,000 --> 00:00:01,000\rOne.\r\r2\r00:00:01,000 --> 00:00:02,000\rTwo.\r"
+    assert [said for _, _, said in read(tmp_path, srt, "a.srt")[0]] == ["One.", "Two."]
+
+
+def test_what_only_looks_like_markup_stays(tmp_path):
+    text = vtt((0, 1000, "if a < b and c > d"), (1000, 2000, "write {x} here"), (2000, 3000, "I <3 it > all"))
+    assert [said for _, _, said in read(tmp_path, text)[0]] == ["if a < b and c > d", "write {x} here", "I <3 it > all"]
+
+
 def test_markup_goes_and_entities_are_undone(tmp_path):
     text = vtt((0, 1000, "<v Bob>Salt &amp; <i>pepper</i> &lt;3"), (1000, 2000, ">> Yes.\n- No."), (2000, 3000, "{\\an8}Up there"))
     assert [said for _, _, said in read(tmp_path, text)[0]] == ["Salt & pepper <3", "Yes. No.", "Up there"]
@@ -143,6 +177,13 @@ def test_short_steps_are_merged_and_many_make_several_documents():
         ("steps=4-6", 3),
         ("steps=7-7", 1),
     ]
+
+
+def test_a_short_step_is_not_merged_with_one_that_is_far_away():
+    """A frame from the minutes between would show neither."""
+    steps = [Step(0, 1, ("a",)), Step(300, 301, ("b",)), Step(305, 320, ("c",)), Step(500, 501, ("d",))]
+    ((_, group),) = documents(steps, Frames(min_seconds=2))
+    assert [(step.start, step.end, step.texts) for step in group] == [(0, 1, ("a",)), (300, 320, ("b", "c")), (500, 501, ("d",))]
 
 
 @given(st.lists(st.floats(0.1, 10), min_size=1, max_size=20), st.floats(0, 5), st.integers(1, 6))
