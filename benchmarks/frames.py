@@ -29,7 +29,7 @@ def main() -> None:
         steps = [(start * arguments.step, (start + 1) * arguments.step) for start in range(max(1, int(length / arguments.step)))]
         started = time.process_time()
         with opened(path) as video:
-            count = sum(1 for _ in video.frames(0.0))
+            count = sum(1 for _ in video.frames(0.0, "DEFAULT"))
         whole = time.process_time() - started
         started = time.process_time()
         chosen = frames.choose(path, steps, 1)

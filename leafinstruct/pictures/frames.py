@@ -25,11 +25,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from av.video.frame import VideoFrame
 from numpy.typing import NDArray
+from PIL import Image
 
 from leafinstruct.pictures.unreadable import Unreadable
-from leafinstruct.pictures.video import FORWARD, Facts, Video, VideoError, opened, upright
+from leafinstruct.pictures.video import Facts, Shown, Video, VideoError, opened
 
 CANDIDATES = 12
 """Frames of a segment that are looked at."""
@@ -45,7 +45,10 @@ AS_SHARP = 0.95
 """Of frames that are nearly as sharp as the sharpest the earliest is taken: less must be decoded to come to it."""
 QUALITY = 95
 """Of JPEG."""
+GIVEN_UP = 4
+"""Segments that fail until the rest of a damaged video is left alone: each may cost as much as a sound one."""
 _WIDTH = 96
+_SAME_TIME = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +76,21 @@ def choose(path: Path, segments: Sequence[tuple[float, float]], per_segment: int
     """
     chosen: list[tuple[float, ...]] = []
     before: list[_Candidate] = []
+    problems: list[VideoError] = []
     try:
         with opened(path) as video:
             for start, end in segments:
-                picked = _best(_candidates(video, start, end, per_segment), per_segment, before)
+                try:
+                    candidates = _candidates(video, start, end, per_segment) if len(problems) < GIVEN_UP else []
+                except VideoError as error:  # damage in the middle of a file need not reach its other segments
+                    problems.append(error)
+                    candidates = []
+                picked = _best(candidates, per_segment, before)
                 before = picked or before
                 chosen.append(tuple(sorted(item.time for item in picked)))
     except VideoError as error:
-        return error.unreadable if not any(chosen) else [*chosen, *[()] * (len(segments) - len(chosen))]
-    return chosen
+        return error.unreadable
+    return problems[0].unreadable if problems and not any(chosen) else chosen
 
 
 def _candidates(video: Video, start: float, end: float, per_segment: int) -> list[_Candidate]:
@@ -89,15 +98,16 @@ def _candidates(video: Video, start: float, end: float, per_segment: int) -> lis
     enough = ENOUGH * per_segment
     if (video.key_frames(start, end) or 0) >= enough:
         try:
-            keys = _within(video.frames(start, "NONKEY"), start, end)
+            keys = _within(video, video.frames(start, "NONKEY"), start, end)
         except VideoError:  # decoders give a key frame late, so damage may hide it from this pass and not from the next
             keys = []
         if len(keys) >= enough:
             return keys
-    return _within(video.onward(start), start, end) or _within(video.frames(start), start, end)  # very short ones may hold no other frame
+    referred = _within(video, video.onward(start, "NONREF"), start, end)
+    return referred or _within(video, video.frames(start, "DEFAULT"), start, end)  # a very short segment may hold no other frame
 
 
-def _within(frames: Iterator[tuple[float, VideoFrame]], start: float, end: float) -> list[_Candidate]:
+def _within(video: Video, frames: Iterator[Shown], start: float, end: float) -> list[_Candidate]:
     """At most CANDIDATES of a segment's frames, the first at or after each of that many moments."""
     found: list[_Candidate] = []
     moments = [start + (end - start) * index / CANDIDATES for index in range(CANDIDATES)]
@@ -107,17 +117,14 @@ def _within(frames: Iterator[tuple[float, VideoFrame]], start: float, end: float
                 break
             if moments and time >= moments[0]:
                 moments = [moment for moment in moments if moment > time]
-                found.append(_candidate(time, frame))
+                found.append(_candidate(time, video.grey(frame, _WIDTH)))
     except VideoError:
         if not found:  # a damaged end leaves what was before it
             raise
     return found
 
 
-def _candidate(time: float, frame: VideoFrame) -> _Candidate:
-    height = max(3, round(_WIDTH * frame.height / frame.width))
-    small = frame.reformat(width=_WIDTH, height=min(height, 4 * _WIDTH), format="gray").to_ndarray()
-    grey: NDArray[np.float32] = small.astype(np.float32) / np.float32(255)
+def _candidate(time: float, grey: NDArray[np.float32]) -> _Candidate:
     laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * grey[1:-1, 1:-1]
     return _Candidate(time, grey, float(laplacian.std()))
 
@@ -165,19 +172,19 @@ def frame(path: Path, time: float) -> bytes | Unreadable:
     try:
         if _cursor.key != key:
             _cursor.open(path, key)
-        found = _cursor.at(time)
+        picture = _cursor.at(time)
     except VideoError as error:
         _cursor.close()
         return error.unreadable
-    if found is None:
+    if picture is None:
         return Unreadable("missing_frame", f"{path.name} has no frame at {time:.6f} s")
     buffer = io.BytesIO()
-    upright(found, _cursor.aspect).save(buffer, "JPEG", quality=QUALITY)
+    picture.save(buffer, "JPEG", quality=QUALITY)
     return buffer.getvalue()
 
 
 class _Cursor:
-    """The one video that this process has open, and where it stands."""
+    """The one video that this process has open, standing where it was last read."""
 
     def __init__(self) -> None:
         self.key: tuple[str, int, int] | None = None
@@ -187,9 +194,6 @@ class _Cursor:
         """Another video. Raises VideoError."""
         self.close()
         self._video = self._stack.enter_context(opened(path))
-        self._frames = iter(self._video.frames(0.0))
-        self._last: tuple[float, VideoFrame] | None = None
-        self.aspect = self._video.aspect
         self.key = key
 
     def close(self) -> None:
@@ -197,18 +201,10 @@ class _Cursor:
         self.key = None
         self._stack.close()
 
-    def at(self, time: float) -> VideoFrame | None:
-        """The frame of exactly that time, None when there is none. Raises VideoError."""
-        here = self._last[0] if self._last else 0.0
-        if not here <= time + 1e-6 or time - here > FORWARD:
-            self._frames = iter(self._video.frames(max(0.0, time)))
-            self._last = None
-        while self._last is None or self._last[0] < time - 1e-6:
-            self._last = next(self._frames, None)
-            if self._last is None:
-                self._frames = iter(self._video.frames(0.0))
-                return None
-        return self._last[1] if abs(self._last[0] - time) <= 1e-5 else None
+    def at(self, time: float) -> Image.Image | None:
+        """The frame of exactly that time, upright; None when there is none. Raises VideoError."""
+        shown = next(self._video.onward(time, "DEFAULT"), None)
+        return self._video.upright(shown[1]) if shown is not None and abs(shown[0] - time) <= _SAME_TIME else None
 
 
 _cursor = _Cursor()

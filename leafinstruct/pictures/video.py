@@ -1,28 +1,39 @@
 """A video file, opened safely: its frames from a moment on, at exact times. The only place that opens one.
 
 Hostile files are the rule on the web: only containers of an allow-list are probed, no protocol may be opened from inside one (playlists name other
-files), a frame above MAX_PIXELS is refused before it is decoded, and nothing of ffmpeg's chatter leaves this module.
+files), no frame above MAX_PIXELS is decoded, neither while a file is probed nor where a stream grows in its middle, and nothing of ffmpeg's chatter
+leaves this module.
 
 Times are seconds from the start of the video stream, as players count, of the frame's own presentation time stamp, rounded to 1e-6: with a variable
 frame rate there is no other exact name of a frame. Frames are given upright (display matrix) and in the shape that they are shown in (sample
 aspect ratio).
 
-Chosen: PyAV, whose seeks are exact; torchcodec's wheels are CUDA builds, decord is not maintained, OpenCV counts frames instead of reading
-their times. One thread a video, since the engine gives each process its share of the cores.
+The same time must name the same frame wherever reading began. Containers with an index (MP4, Matroska) seek to the key frame before a moment;
+MPEG-TS and FLV may come out behind it, so what comes first is looked at, and the seek is repeated from ever earlier until it is early enough. AVI
+and ASF note no presentation times: the nth frame shown has the nth time, and where frames are stored out of order they are read from the start.
+
+Chosen: PyAV, which gives time stamps and seeks; torchcodec's wheels are CUDA builds, decord is not maintained, OpenCV counts frames
+instead of reading their times. One thread a video, since the engine gives each process its share of the cores.
 """
 
 from __future__ import annotations
 
 import errno
+import heapq
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import av
+import numpy as np
+from av.stream import Disposition
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
 from PIL import Image
 
 from leafinstruct.pictures.decode import MAX_PIXELS
@@ -30,16 +41,33 @@ from leafinstruct.pictures.unreadable import Unreadable
 
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg"
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".ogv")
-_MARGIN = 1e-6
 FORWARD = 3.0
 """Seconds that are decoded rather than sought: about the distance of two key frames."""
+FAR = 9_000
+"""Frames that are decoded, or packets that are read without one, at most to come from a key frame to a moment: 5 min at 30 a second."""
+LINEAR = 200_000
+"""The same for a video that must be read from its start: 2 h at 30 a second."""
+MAX_ASPECT = 8
+"""Of a sample: no camera stores pixels so wide or high. Beyond it the header is not believed."""
+STREAMS = 64
+"""Streams of a file whose decoders are bounded while the file is probed; a file with more is refused."""
+_MARGIN = 1e-6
+_UNTIMED = ("avi", "asf")
+_EARLIER = (0.0, 2.0, 8.0, 32.0, 128.0, 512.0, 2048.0)
+"""Seconds before a moment from which it is tried to come to it."""
+_BOUND = {"max_pixels": str(MAX_PIXELS)}
+
+Skip = Literal["DEFAULT", "NONREF", "NONKEY"]
+"""Which frames are not decoded: none; those that no other refers to; all but key frames."""
+Shown = tuple[float, VideoFrame]
+"""Time in seconds, and the frame."""
 
 av.logging.set_level(None)
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """duration: seconds, None when the file does not say. width, height: as shown, pixels."""
+    """duration: seconds, None when the file does not say. width, height: as stored, pixels."""
 
     duration: float | None
     width: int
@@ -63,25 +91,36 @@ class Video:
     """An open video. Made by `opened`."""
 
     def __init__(self, container: Any, name: str) -> None:
-        if not container.streams.video:
-            raise VideoError("no_video_stream", f"{name} holds no pictures")
-        self._container, self._stream, self._name = container, container.streams.video[0], name
+        moving = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+        if not moving:
+            raise VideoError("no_video_stream", f"{name} holds no moving pictures")
+        self._container, self._stream, self._name = container, moving[0], name
         context = self._stream.codec_context
         if context is None:
             raise VideoError("broken", f"{name}: no decoder reads its video stream")
         if context.width * context.height > MAX_PIXELS:
             raise VideoError("too_many_pixels", f"{name}: frames of {context.width} x {context.height} pixels, above {MAX_PIXELS:,}")
+        if not context.width or not context.height:
+            raise VideoError("broken", f"{name}: the size of its frames cannot be read, or is above {MAX_PIXELS:,} pixels")
         context.thread_count = 1
+        context.options = _BOUND
         self._base = self._stream.time_base
         self._start = self._stream.start_time or 0
-        self._going: Iterator[tuple[float, VideoFrame]] = iter(())
-        self._last: tuple[float, VideoFrame] | None = None
+        self._counted = container.format.name in _UNTIMED
+        self._linear = self._counted and context.has_b_frames
+        self._to_rgb, self._to_grey = VideoReformatter(), VideoReformatter()  # a frame's own makes its tables anew: ten times as slow
+        self._going: Iterator[Shown] = iter(())
+        self._last: Shown | None = None
+        self._passed = 0.0
+        """The earliest moment whose first frame is `_last`."""
+        self._skip: Skip = "DEFAULT"
+        self._keys: tuple[int, list[float]] = (0, [])
 
     @property
-    def aspect(self) -> Fraction | None:
+    def _aspect(self) -> Fraction | None:
         """Width over height of a stored sample; None for square ones."""
         ratio = self._stream.sample_aspect_ratio
-        return ratio if ratio and ratio > 0 and ratio != 1 else None
+        return ratio if ratio and ratio != 1 and 1 / MAX_ASPECT <= ratio <= MAX_ASPECT else None
 
     @property
     def facts(self) -> Facts:
@@ -90,45 +129,103 @@ class Video:
         seconds = float(length * self._base) if length else self._container.duration / av.time_base if self._container.duration else None
         return Facts(seconds if seconds and seconds > 0 else None, self._stream.codec_context.width, self._stream.codec_context.height)
 
-    def time_of(self, frame: VideoFrame) -> float | None:
-        """Seconds from the start of the stream; None for a frame without a time stamp."""
-        return None if frame.pts is None else round(float((frame.pts - self._start) * self._base), 6)
-
     def key_frames(self, start: float, end: float) -> int | None:
         """How many key frames the container's index tells of within a range, seconds; None when it has no index. Nothing is decoded."""
-        times = [entry.timestamp for entry in self._stream.index_entries if entry.is_keyframe]
-        return sum(start <= float((time - self._start) * self._base) < end for time in times) if times else None
+        count = len(self._stream.index_entries)
+        if count != self._keys[0]:  # some containers learn theirs while they are read
+            self._keys = (count, [self._seconds(entry.timestamp) for entry in self._stream.index_entries if entry.is_keyframe])
+        return sum(start <= time < end for time in self._keys[1]) if self._keys[1] else None
 
-    def onward(self, since: float) -> Iterator[tuple[float, VideoFrame]]:
-        """(time, frame) from `since` on, without frames that no other refers to, which cost a third of decoding. Goes on from where the last call
-        stopped where that is less to decode than to seek. Raises VideoError in the middle of a damaged stream."""
-        here = self._last[0] if self._last is not None else None
-        if here is None or not here <= since + _MARGIN or since - here > FORWARD:
-            self._going, self._last = self.frames(since, "NONREF"), None
+    def onward(self, since: float, skip: Skip) -> Iterator[Shown]:
+        """Like `frames`, going on from where the last call stopped where that is less to decode than to seek. Raises VideoError, too."""
+        if self._last is None or skip != self._skip or since < self._passed or self._leads_further(self._last[0], since):
+            self._going, self._last, self._skip, self._passed = self.frames(since, skip), None, skip, since
         if self._last is not None and self._last[0] >= since - _MARGIN:
             yield self._last
-        for item in self._going:
-            self._last = item
+        try:
+            for item in self._going:
+                self._passed = self._last[0] + 2 * _MARGIN if self._last is not None else since
+                self._last = item
+                if item[0] >= since - _MARGIN:
+                    yield item
+        except VideoError:
+            self._last = None
+            raise
+
+    def _leads_further(self, here: float, since: float) -> bool:
+        """Whether seeking to `since` saves decoding what is between."""
+        if self._linear or since - here <= FORWARD:
+            return False
+        between = self.key_frames(here + _MARGIN, since + _MARGIN)
+        return between is None or between > 0
+
+    def frames(self, since: float, skip: Skip) -> Iterator[Shown]:
+        """Frames in the order they are shown in, from the first one at or after `since`, seconds. Raises VideoError in the middle of a
+        damaged stream, and where more than FAR frames would have to be decoded first."""
+        self._last = None
+        self._stream.codec_context.skip_frame = "DEFAULT" if self._counted else skip
+        for at in self._places(since):
+            decoded = self._decoded(at)
+            first = next(decoded, None)
+            if first is not None and first[0] <= since + _MARGIN:
+                break
+        before = 0
+        for item in chain([first] if first is not None else [], decoded):
             if item[0] >= since - _MARGIN:
                 yield item
+                continue
+            before += 1
+            if before > (LINEAR if self._linear else FAR):
+                raise VideoError("broken", f"{self._name}: no key frame within {before:,} frames before {since:.3f} s")
 
-    def frames(self, since: float, skip: Literal["DEFAULT", "NONREF", "NONKEY"] = "DEFAULT") -> Iterator[tuple[float, VideoFrame]]:
-        """(time, frame) in order from the first one at or after `since`, seconds. skip: which frames are not decoded (NONKEY: all but key frames).
+    def _places(self, since: float) -> list[float]:
+        """Where to seek to for a moment, in turn; 0 is the start of the file."""
+        return [*(since - lead for lead in _EARLIER if since > lead and not self._linear), 0.0]
 
-        Raises VideoError in the middle of a damaged stream.
-        """
-        self._last = None
+    def _decoded(self, at: float) -> Iterator[Shown]:
+        """All that is decoded after seeking. Raises VideoError."""
+        order: list[int] = []
+        idle = 0
         try:
-            self._stream.codec_context.skip_frame = skip
-            self._container.seek(max(0, self._start + int(since / self._base)), stream=self._stream, backward=True)
-            for frame in self._container.decode(self._stream):
-                time = self.time_of(frame)
-                if time is not None and time >= since - _MARGIN:
-                    yield time, frame
-        except (av.error.FFmpegError, OSError) as error:
+            self._container.seek(max(0, self._start + int(at / self._base)) if at > 0 else 0, stream=self._stream, backward=True)
+            for packet in self._container.demux(self._stream):
+                if self._counted and packet.dts is not None:
+                    heapq.heappush(order, packet.dts)
+                decoded = packet.decode()
+                idle = 0 if decoded else idle + 1
+                if idle > FAR:
+                    raise VideoError("broken", f"{self._name}: {idle:,} packets without a frame")
+                for frame in decoded:
+                    stamp = heapq.heappop(order) if self._counted and order else frame.pts
+                    if stamp is not None:
+                        yield self._seconds(stamp), frame
+        except (av.error.FFmpegError, OSError, OverflowError) as error:
             if _of_the_disk(error):
                 raise
             raise VideoError("truncated", f"{self._name}: the stream is cut or damaged ({type(error).__name__})") from error
+
+    def upright(self, frame: VideoFrame) -> Image.Image:
+        """The frame as RGB pixels as a player shows it. Raises VideoError for a pixel format that nothing converts."""
+        try:
+            picture: Image.Image = self._to_rgb.reformat(frame, format="rgb24").to_image()  # type: ignore[no-untyped-call]
+        except (av.error.FFmpegError, ValueError) as error:
+            raise VideoError("broken", f"{self._name}: pixels of the format {frame.format.name} cannot be converted") from error
+        if self._aspect is not None:
+            picture = picture.resize((max(1, round(picture.width * float(self._aspect))), picture.height), Image.Resampling.LANCZOS)
+        return picture.rotate(frame.rotation, expand=True) if frame.rotation else picture
+
+    def grey(self, frame: VideoFrame, width: int) -> NDArray[np.float32]:
+        """The frame as stored, small: (h, width) in [0, 1], h as its shape asks for, at least 3 and at most 4 times the width. Raises VideoError."""
+        height = max(3, min(round(width * frame.height / frame.width), 4 * width))
+        try:
+            small = self._to_grey.reformat(frame, width=width, height=height, format="gray").to_ndarray()
+        except (av.error.FFmpegError, ValueError) as error:
+            raise VideoError("broken", f"{self._name}: pixels of the format {frame.format.name} cannot be converted") from error
+        return small.astype(np.float32) / np.float32(255)
+
+    def _seconds(self, stamp: int) -> float:
+        """From the start of the stream."""
+        return round(float((stamp - self._start) * self._base), 6)
 
 
 @contextmanager
@@ -136,7 +233,7 @@ def opened(path: Path) -> Iterator[Video]:
     """The video in a file. Raises VideoError, and OSError when the disk refuses the file."""
     with path.open("rb") as stream:
         try:
-            container = av.open(stream, options={"format_whitelist": CONTAINERS, "protocol_whitelist": "none"})
+            container = _container(stream)
         except (av.error.FFmpegError, ValueError, OSError) as error:
             if _of_the_disk(error):
                 raise
@@ -147,12 +244,14 @@ def opened(path: Path) -> Iterator[Video]:
             container.close()
 
 
-def upright(frame: VideoFrame, aspect: Fraction | None) -> Image.Image:
-    """The frame as RGB pixels as a player shows it. aspect: of its video."""
-    picture: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]
-    if aspect is not None:
-        picture = picture.resize((max(1, round(picture.width * float(aspect))), picture.height), Image.Resampling.LANCZOS)
-    return picture.rotate(frame.rotation, expand=True) if frame.rotation else picture
+def _container(stream: BinaryIO) -> Any:
+    safe = {"format_whitelist": CONTAINERS, "protocol_whitelist": "none", "max_streams": str(STREAMS)}
+    bounds: Any = [_BOUND] * STREAMS  # PyAV's stub says list[str]
+    try:
+        return av.open(stream, options=safe, stream_options=bounds)
+    except ValueError:  # FLV and MPEG-PS name no streams before they are probed: one frame of theirs may be decoded unbounded
+        stream.seek(0)
+        return av.open(stream, options=safe)
 
 
 def _of_the_disk(error: Exception) -> bool:
