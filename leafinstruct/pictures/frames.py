@@ -5,7 +5,7 @@ its frames are decoded from the key frame before it, or from where the last segm
 refers to are passed over. CANDIDATES of them, evenly spread, become small grey pictures:
 
     shots       a jump between neighbours above CUT begins a new shot; the first and last of a shot stand aside while others are left,
-                since there the cut or dissolve is
+                since there the cut is, and so does a frame that changes more than the others do: it may be of a dissolve
     sharpness   the sharpest of the longest shot, or the first that nearly is, is the segment's first frame
     novelty     a further frame, and one that follows another segment's, must differ by more than SAME from those before it
 
@@ -23,6 +23,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,10 @@ CUT = 0.15
 """Mean difference of grey levels, of [0, 1], from which two neighbouring candidates are of two shots."""
 SAME = 0.015
 """Mean difference up to which two frames show the same."""
+STEADY, RESTLESS = 0.004, 2.0
+"""Change from one candidate to the next that is still noise; and how many times a shot's usual change is a dissolve's."""
+APART = 1.0
+"""Seconds; candidates further apart tell nothing of dissolves."""
 AS_SHARP = 0.95
 """Of frames that are nearly as sharp as the sharpest the earliest is taken: less must be decoded to come to it."""
 QUALITY = 95
@@ -134,12 +139,12 @@ def _best(candidates: Sequence[_Candidate], count: int, before: Sequence[_Candid
     shots = sorted(_shots(candidates), key=len, reverse=True)  # stable: of equal ones the earlier
     picked: list[_Candidate] = []
     for shot in shots:
-        inner = shot[1:-1] if len(shot) > 2 else shot
+        inner = _settled(shot)
         fresh = [item for item in inner if _novelty(item, [*before, *picked]) > SAME] or (inner if not picked else [])
         if fresh and len(picked) < count:
             sharpest = max(item.sharpness for item in fresh)
             picked.append(next(item for item in fresh if item.sharpness >= AS_SHARP * sharpest))
-    rest = [item for shot in shots for item in (shot[1:-1] if len(shot) > 2 else shot)]
+    rest = [item for shot in shots for item in _settled(shot)]
     while len(picked) < count and rest:
         furthest = max(rest, key=lambda item: _novelty(item, picked))
         if _novelty(furthest, picked) <= SAME:
@@ -155,6 +160,15 @@ def _shots(candidates: Sequence[_Candidate]) -> list[list[_Candidate]]:
             shots.append([])
         shots[-1].append(later)
     return shots
+
+
+def _settled(shot: Sequence[_Candidate]) -> Sequence[_Candidate]:
+    """A shot without its ends, and without what changes more than the rest of it; of a shot that moves on and on, all but the ends."""
+    if len(shot) <= 2:
+        return shot
+    changes = [_difference(one, other) if other.time - one.time <= APART else 0.0 for one, other in pairwise(shot)]
+    calm = max(STEADY, RESTLESS * median(changes))
+    return [item for item, jumps in zip(shot[1:-1], pairwise(changes), strict=True) if max(jumps) <= calm] or shot[1:-1]
 
 
 def _novelty(item: _Candidate, others: Sequence[_Candidate]) -> float:

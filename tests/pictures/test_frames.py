@@ -53,6 +53,15 @@ def test_a_frame_beside_a_cut_is_not_chosen_while_others_are_left(tmp_path):
     assert second >= 1.1
 
 
+def test_a_frame_of_a_dissolve_is_not_chosen_while_others_are_left(tmp_path):
+    red, blue = shade(RED, 20), shade(BLUE, 20)
+    dissolve = [Image.blend(red, blue, (index + 1) / 9) for index in range(8)]  # sharper than the end it leads to: the bar is the same
+    pictures = [red] * 6 + dissolve + [blue.resize((24, 16)).resize((96, 64))] * 20
+    ((time,),) = frames.choose(film(tmp_path / "a.mp4", pictures), [(0.7, 3.4)], 1)
+    assert time >= 1.4
+    assert near(colour(tmp_path / "a.mp4", time), BLUE)
+
+
 def test_a_further_frame_must_show_something_new(tmp_path):
     still = film(tmp_path / "still.mp4", [shade(RED, 20)] * 30)
     assert [len(times) for times in frames.choose(still, [(0.0, 3.0)], 3)] == [1]
