@@ -4,7 +4,9 @@ One pass over the file (about 400 MB on disk a second), remembered, so that part
 without reading the file again. A record's length is the distance to the next one: bytes on disk, compressed or not.
 
 FastWARC ends quietly when a stream is cut off, so the last record is checked: a gzip member must reach its end mark, a plain record its
-declared length. Records of a .warc.gz must be gzip members of their own, as the format demands; a file compressed in one piece has no ranges.
+declared length. Behind a record that cannot be read the next one is looked for, by the first bytes of a gzip member that holds one, or of a plain
+record (in a plain file the text of a damaged page can pass for one). Records of a .warc.gz must be gzip members of their own, as the format
+demands; a file compressed in one piece has no ranges.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from leafinstruct.ingest.address import join, key
 from leafinstruct.ingest.index import Index, remembered
 from leafinstruct.pictures.archive import media, target
 
-VERSION = 3
+VERSION = 4
 """Raised when an index says something else about the same file."""
 PAGES = frozenset({"text/html", "application/xhtml+xml"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -32,26 +34,32 @@ _HOPS = 5
 TRUNCATED, DAMAGED = "truncated", "damaged"
 _SENTENCES = {
     TRUNCATED: "the file ends before this record does",
-    DAMAGED: "a record cannot be read; what follows it is not read",
+    DAMAGED: "a record cannot be read",
 }
+MAX_DAMAGES = 1_000
+"""Damaged records of a file behind which the next one is looked for; a file with more is no archive."""
+_START = {True: re.compile(rb"\x1f\x8b\x08[\x00-\x1f]"), False: re.compile(rb"(?<=\r\n\r\n)WARC/1\.")}
+"""How a record begins in a compressed file, and in a plain one."""
 _HEADER = 64 << 10
 """Bytes within which a record's header must end."""
+_LOOK = 1024
+"""Bytes of a gzip member that tell whether it holds a record."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArchiveIndex:
     """pages: (offset, length), in the order of the file. pictures: address key -> (offset, length). redirects: address key -> address.
-    damage: (offset, reason, sentence) where reading stops: `truncated` where the file ends early, else `damaged`."""
+    damages: (offset, reason, sentence) of what cannot be read: `truncated` where the file ends early, else `damaged`."""
 
     pages: tuple[tuple[int, int], ...]
     pictures: dict[str, tuple[int, int]]
     redirects: dict[str, str]
-    damage: tuple[int, str, str] | None
+    damages: tuple[tuple[int, str, str], ...]
 
     @property
     def items(self) -> int:
-        """Pages, and one more for the damage, so that the report of it belongs to exactly one part."""
-        return len(self.pages) + (self.damage is not None)
+        """Pages, then damages, so that the report of each belongs to exactly one part."""
+        return len(self.pages) + len(self.damages)
 
     def find(self, address: str) -> tuple[int, int] | None:
         """Range of the picture at an absolute address, through the file's own redirects. Raises ValueError for a malformed address."""
@@ -69,10 +77,8 @@ def index(file: Path, cache: Path) -> ArchiveIndex:
     """The file's index, built or remembered. Raises SourceError when it cannot be read or is not compressed record by record."""
     found = remembered(cache, file, _build, VERSION)
     pictures = {address: (place[0], place[1]) for address, place in found["pictures"].items()}
-    damage = found["damage"]
-    return ArchiveIndex(
-        tuple(map(tuple, found["pages"])), pictures, found["redirects"], damage and (damage[0], damage[1], _SENTENCES[damage[1]])
-    )
+    damages = tuple((offset, reason, _SENTENCES[reason]) for offset, reason in found["damages"])
+    return ArchiveIndex(tuple(map(tuple, found["pages"])), pictures, found["redirects"], damages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,39 +93,82 @@ class _Record:
 
 
 def _build(file: Path) -> Index:
-    """One pass. Where it stops before the file's end, the last record stays only if it is whole."""
+    """One pass, in stretches from one damaged record to the next. Of several captures of one address the first counts."""
+    found: Index = {"pages": [], "pictures": {}, "redirects": {}, "damages": []}
+    start: int | None = 0
+    while start is not None:
+        records, end, reason = _stretch(file, start)
+        _gather(found, records, end)
+        if reason:
+            found["damages"].append([end, reason])
+        start = _next_start(file, end + 1) if reason and len(found["damages"]) < MAX_DAMAGES else None
+    return found
+
+
+def _stretch(file: Path, start: int) -> tuple[list[_Record], int, str]:
+    """The records from an offset on, where they end, and why there: the reason is empty at the file's end.
+
+    Where reading stops before it, the last record stays only if it is whole.
+    """
     records: list[_Record] = []
     reason = ""
-    try:
-        for record in ArchiveIterator(str(file), fsspec_args=False):
-            records.append(_described(record))
-    except (OSError, ValueError):
-        reason = DAMAGED
+    with file.open("rb") as stream:
+        stream.seek(start)
+        try:
+            for record in ArchiveIterator(stream):
+                records.append(_described(record))
+        except (OSError, ValueError):
+            reason = DAMAGED
     _refuse_one_piece(file, records)
-    end = _end(file, records[-1].offset) if records else 0
+    end = _end(file, records[-1].offset) if records else start
     if isinstance(end, str):
-        return _gathered(records[:-1], records[-1].offset, end)
+        return records[:-1], records[-1].offset, end
     if not records or _more(file, end):
         following = _end(file, end)
         reason = following if isinstance(following, str) else DAMAGED
-    return _gathered(records, end, reason)
+    return records, end, reason
 
 
-def _gathered(records: list[_Record], end: int, reason: str) -> Index:
-    """The index as JSON holds it. Of several captures of one address the first counts."""
-    pages: list[tuple[int, int]] = []
-    pictures: dict[str, tuple[int, int]] = {}
-    redirects: dict[str, str] = {}
+def _next_start(file: Path, offset: int) -> int | None:
+    """Where the first record at or after an offset begins; None when there is none."""
+    with file.open("rb") as stream:
+        compressed = stream.read(2) == b"\x1f\x8b"
+        base = max(0, offset - 4)
+        stream.seek(base)
+        window = stream.read(_HEADER)
+        while window:
+            following = stream.read(_HEADER)
+            for match in _START[compressed].finditer(window):
+                begin = match.start()
+                if begin > len(window) - _LOOK and following:
+                    break  # it is looked at whole in the next window
+                if base + begin >= offset and (not compressed or _holds_record(window[begin : begin + _LOOK])):
+                    return base + begin
+            kept = window[1 - _LOOK :] if following else b""
+            base += len(window) - len(kept)
+            window = kept + following
+    return None
+
+
+def _holds_record(data: bytes) -> bool:
+    """Whether a gzip member begins with these bytes and, in it, a record."""
+    try:
+        return zlib.decompressobj(wbits=31).decompress(data, 5) == b"WARC/"
+    except zlib.error:
+        return False
+
+
+def _gather(found: Index, records: list[_Record], end: int) -> None:
+    """Put a stretch of records, which ends at `end`, into the index as JSON holds it."""
     stops = [*(record.offset for record in records[1:]), end]
     for record, stop in zip(records, stops, strict=bool(records)):
         place = (record.offset, stop - record.offset)
         if record.page:
-            pages.append(place)
+            found["pages"].append(place)
         elif record.picture:
-            pictures.setdefault(record.address, place)
+            found["pictures"].setdefault(record.address, place)
         elif record.location:
-            redirects.setdefault(record.address, record.location)
-    return {"pages": pages, "pictures": pictures, "redirects": redirects, "damage": [end, reason] if reason else None}
+            found["redirects"].setdefault(record.address, record.location)
 
 
 def _described(record: WarcRecord) -> _Record:

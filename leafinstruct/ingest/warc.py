@@ -6,7 +6,7 @@ without fragment), and is referred to by its range on disk: nothing is copied. W
 Everything else in the file (robots.txt, errors, redirects, scripts) is no bad record and passes in silence.
 
 Parts are ranges of pages within one file, from the index that planning leaves in `cache`. A file that breaks off gives all whole records
-before the break, then `truncated`; one with a record that cannot be read all before that, then `damaged`.
+before the break, then `truncated`; one with records that cannot be read all others, then `damaged` for each of those.
 
 Whole page lost: broken_record, truncated_record (the crawler cut it), too_large, empty, not_text, too_deep, no_body, no_content, too_many_pieces,
 too_long; truncated or damaged for what cannot be read of the file.
@@ -81,8 +81,8 @@ def read(source: WarcSource, span: Span, cache: Path) -> Iterator[Document | Rej
     lookup = partial(_find, file, index, crawl.built(source, root, _archives(source, root), cache) if source.crawl else None)
     for offset, length in index.pages[span.start : span.stop]:
         yield from _document(source, file, lookup, offset, _bytes(path, offset, length))
-    if index.damage is not None and span.stop > len(index.pages):
-        offset, reason, detail = index.damage
+    pages = len(index.pages)
+    for offset, reason, detail in index.damages[max(0, span.start - pages) : max(0, span.stop - pages)]:
         yield Rejected(file, f"offset={offset}", reason, detail)
 
 

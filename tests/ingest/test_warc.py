@@ -230,21 +230,37 @@ def test_a_file_that_is_no_archive_says_so_at_offset_0(tmp_path, data, reason):
 def test_a_damaged_header_in_the_middle_is_not_called_an_early_end(tmp_path, suffix):
     path = archive(tmp_path / f"a{suffix}", PAGES[0], b"JUNK" + PAGES[1][4:], *PAGES[2:])
     items = read_all(warc, source(path), tmp_path / "cache")
-    assert [document.url[-1] for document in documents(items)] == ["0"]
+    assert [document.url[-1] for document in documents(items)] == ["0", "2", "3"]
     (lost,) = [item for item in items if isinstance(item, Rejected)]
-    assert (lost.reason, lost.detail) == ("damaged", "a record cannot be read; what follows it is not read")
+    assert (lost.reason, lost.detail) == ("damaged", "a record cannot be read")
     assert lost.locator == f"offset={len(archive(tmp_path / f'b{suffix}', PAGES[0]).read_bytes())}"
 
 
-def test_damage_in_the_middle_keeps_what_was_before_it(tmp_path):
-    path = archive(tmp_path / "a.warc.gz", *PAGES)
-    data = bytearray(path.read_bytes())
-    second = len(gzip.compress(PAGES[0], mtime=0))
-    data[second + 20 : second + 60] = b"\xff" * 40
-    path.write_bytes(data)
+@given(st.data())
+def test_a_damaged_member_costs_itself_only(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("damage")
+    path = archive(folder / "a.warc.gz", *PAGES)
+    whole = bytearray(path.read_bytes())
+    sizes = [len(gzip.compress(item, mtime=0)) for item in PAGES]
+    which = data.draw(st.integers(0, 3))
+    start = sum(sizes[:which])
+    place = start + data.draw(st.integers(10, sizes[which] - 9))  # behind its header, before its checksum
+    whole[place] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(whole)
+    items = read_all(warc, source(path), folder / "cache", part_size=2)
+    assert [document.url[-1] for document in documents(items)] == [str(n) for n in range(4) if n != which]
+    assert [(locator, reason in {"damaged", "truncated"}) for locator, reason, _ in rejected(items)] == [(f"offset={start}", True)]
+
+
+def test_what_lies_far_behind_damage_is_found(tmp_path):
+    noise = b"\x1f\x8b\x08\x00" * 50_000  # begins like a member again and again
+    members = [gzip.compress(item, mtime=0) for item in PAGES]
+    path = tmp_path / "a.warc.gz"
+    path.write_bytes(members[0] + noise + b"x" + members[1] + b"JUNK" + members[2])
     items = read_all(warc, source(path), tmp_path / "cache")
-    assert [document.url[-1] for document in documents(items)] == ["0"]
-    assert rejected(items) == [(f"offset={second}", "damaged", True)]
+    assert [document.url[-1] for document in documents(items)] == ["0", "1", "2"]
+    behind = len(members[0]) + len(noise) + 1 + len(members[1])
+    assert rejected(items) == [(f"offset={len(members[0])}", "damaged", True), (f"offset={behind}", "damaged", True)]
 
 
 def test_a_file_compressed_in_one_piece_is_refused_with_the_cure(tmp_path):
