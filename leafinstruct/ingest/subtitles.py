@@ -1,8 +1,9 @@
 """Subtitle files (.vtt, .srt) -> clean cues: who reads them in order reads each spoken word once.
 
 Captions that YouTube makes roll: every line appears under the former one, then alone, then above the next, so plain reading gives each three
-times. A file is taken to roll when at least a third of its cues begin with the very lines that the cue before ended with; its lines are then read
-once each. In other files a repeated line is somebody who repeats himself, and stays.
+times; live captions grow, word by word, until the line is full. A file is taken to roll when at least a third of its cues begin with the very
+lines that the cue before ended with, or with the last of them and more; what they add is then read once. In other files a repeated line is
+somebody who repeats himself, and stays.
 
 Mark-up (tags, word timings, positions, ASS overrides, cues' identifiers) goes, entities are undone, sounds in brackets and music are no speech.
 Where two cues overlap the earlier one ends when the later begins; two that begin at once (two speakers) are one. Lost, each with its
@@ -114,20 +115,25 @@ def _text(data: bytes) -> str:
 
 
 def _rolls(raw: Sequence[_Raw]) -> bool:
-    repeated = sum(_overlap(earlier.lines, later.lines) > 0 for earlier, later in pairwise(raw))
+    repeated = sum(_added(earlier.lines, later.lines) != later.lines for earlier, later in pairwise(raw))
     return len(raw) > 2 and repeated >= ROLLING * (len(raw) - 1)
 
 
-def _overlap(before: Sequence[str], lines: Sequence[str]) -> int:
-    """How many lines at the end of `before` stand at the beginning of `lines`."""
-    return next((count for count in range(min(len(before), len(lines)), 0, -1) if tuple(before[-count:]) == tuple(lines[:count])), 0)
+def _added(before: Sequence[str], lines: tuple[str, ...]) -> tuple[str, ...]:
+    """`lines` without those at their beginning that `before` ends with; the last of these may have grown."""
+    for count in range(min(len(before), len(lines)), 0, -1):
+        *same, last = before[-count:]
+        rest = f"{lines[count - 1]} ".removeprefix(f"{last} ")
+        if tuple(same) == lines[: count - 1] and rest != f"{lines[count - 1]} ":
+            return (*filter(None, [rest.strip()]), *lines[count:])
+    return lines
 
 
 def _unrolled(raw: Sequence[_Raw]) -> Iterator[_Raw]:
     """Each line once, with the time of the cue that it first stands in."""
     shown: tuple[str, ...] = ()
     for cue in raw:
-        fresh = cue.lines[_overlap(shown, cue.lines) :]
+        fresh = _added(shown, cue.lines)
         shown = cue.lines
         if fresh:
             yield _Raw(cue.start, cue.end, fresh)

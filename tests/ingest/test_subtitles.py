@@ -64,6 +64,20 @@ def test_rolling_captions_give_back_exactly_what_was_said(tmp_path_factory, line
     assert " ".join(text for _, _, text in found) == " ".join(lines)
 
 
+@given(WORDS)
+def test_captions_that_grow_word_by_word_give_back_exactly_what_was_said(tmp_path_factory, lines):
+    lines = [f"{number} {line}" for number, line in enumerate(lines)]  # lines that are the same look like one that stands still
+    growing: list[tuple[int, int, str]] = []
+    for before, line in zip(["", *lines], lines, strict=False):  # the full line moves up when the next begins
+        words = line.split(" ")
+        for count in range(1, len(words) + 1):
+            start = 100 * len(growing)
+            growing.append((start, start + 100, f"{before}\n{' '.join(words[:count])}"))
+    found, lost = read(tmp_path_factory.mktemp("g"), vtt(*growing))
+    assert " ".join(text for _, _, text in found) == " ".join(lines)
+    assert lost == []
+
+
 def test_who_repeats_himself_is_left_alone(tmp_path):
     found, _ = read(
         tmp_path, vtt((0, 1000, "Stir."), (1000, 2000, "Stir."), (2000, 3000, "Wait."), (3000, 4000, "Serve."), (4000, 5000, "Enjoy."))

@@ -194,6 +194,15 @@ def test_annotations_that_are_none_name_the_file(tmp_path, text):
         youcook2.plan(source, 10, tmp_path)
 
 
+def test_a_video_annotated_twice_is_told_not_lost(tmp_path):
+    clip(tmp_path / "a.mp4", 2)
+    one = json.dumps(entry(([0, 2], "red")))
+    (tmp_path / "annotations.json").write_text(f'{{"database": {{"a": {one}, "a": {one}}}}}')
+    source = YouCook2Source(name="y", path=str(tmp_path / "annotations.json"), videos=str(tmp_path))
+    with pytest.raises(SourceError, match="the key 'a' stands twice in one object; keep one of them"):
+        youcook2.plan(source, 10, tmp_path)
+
+
 def test_a_build_from_videos_keeps_the_time_of_every_frame(tmp_path):
     clip(tmp_path / "a.mp4")
     subtitles(tmp_path / "a.srt", "Draw a red sheet.", "Now draw a blue sheet.", "Then draw a green one.", "At last a yellow one.")
