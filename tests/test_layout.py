@@ -38,7 +38,6 @@ HEAVY = {
     "tenacity": ("llm", "pictures/web"),
     "aiohttp": ("llm", "pictures/web"),
     "protego": "pictures/web",
-    "ijson": "ingest",
     "pysubs2": "ingest/subtitles.py",
     "faster_whisper": "ingest/speech.py",
     "httpx2": "llm",

@@ -14,9 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 from leafinstruct.errors import SourceError
 from leafinstruct.ingest import files, lines
@@ -28,10 +27,10 @@ from leafinstruct.ingest.parse import parsed_line
 from leafinstruct.ingest.reference import LostError, picture_ref, shown
 from leafinstruct.ingest.span import Span, ranges
 from leafinstruct.ingest.turns import segments_of
-from leafinstruct.ingest.unroll import DAMAGE, items, unrolled
+from leafinstruct.ingest.unroll import members, record_of, unrolled
 from leafinstruct.records.document import Document, Image, Provenance, Rejected, Text, document_id
 
-LIBRARIES: tuple[str, ...] = ("ijson",)
+LIBRARIES: tuple[str, ...] = ()
 SUFFIXES = (".json", ".jsonl", ".jsonl.gz", ".jsonl.zip")
 
 
@@ -64,17 +63,14 @@ def read(source: ConversationsSource, span: Span, cache: Path) -> Iterator[Docum
     folder = PurePosixPath(file).parent
     if source.pictures is not None:
         folder = PurePosixPath(Path(source.pictures).absolute().relative_to(root).as_posix())
-    unit = "item" if _is_list(path) else "line"
+    unit, parsed = ("item", record_of) if _is_list(path) else ("line", parsed_line)
     for item in lines.read(_lines_of(path, cache), span.start, span.stop, cache):
         locator = item.locator.replace("line=", f"{unit}=")
         if isinstance(item, Damage):
             yield Rejected(file, locator, item.reason, item.detail)
             continue
         try:
-            record = parsed_line(item)
-            if DAMAGE in record and unit == "item":
-                raise LostError(*record[DAMAGE])
-            yield _document(source, file, locator, record, folder)
+            yield _document(source, file, locator, parsed(item), folder)
         except LostError as lost:
             yield Rejected(file, locator, lost.reason, lost.detail)
 
@@ -85,7 +81,11 @@ def _is_list(path: Path) -> bool:
 
 def _lines_of(path: Path, cache: Path) -> Path:
     """The file that holds a record a line: itself, or what it was unrolled to."""
-    return unrolled(path, cache, partial(items, prefix="item"), "conversations") if _is_list(path) else path
+    return unrolled(path, cache, _records, "conversations") if _is_list(path) else path
+
+
+def _records(stream: BinaryIO) -> Iterator[bytes]:
+    return (record for name, record in members(stream) if not name)
 
 
 def _document(source: ConversationsSource, file: str, locator: str, record: dict[str, Any], folder: PurePosixPath) -> Document:

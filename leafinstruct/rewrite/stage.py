@@ -31,7 +31,7 @@ from leafinstruct.records.example import Cell, Example, Turn, example_id
 from leafinstruct.rewrite import parse, prompt
 from leafinstruct.rewrite.config import RewriteConfig, Task
 
-CODE = 2
+CODE = 3
 """Raised when the same documents and answers give other examples than before."""
 
 
@@ -120,10 +120,12 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
     """Task: the examples of one part; writes examples-, dropped- and the part's report. payload: the part's key."""
     started = time.perf_counter()
     out.open(part.name)
-    documents = list(table.documents(inputs.file("documents", part.name)))
-    cells = _cells(inputs, part, {document.id for document in documents})
+    documents, drops = _documents(inputs, part)
+    cells = _cells(inputs, part, set(drops))
     outcomes: list[Example | _Refused] = [
-        _keep(document, cells[document.id]) for document in documents if settings.config.mode == "keep" or document.is_conversation
+        _keep(document, cells[document.id], drops[document.id])
+        for document in documents
+        if settings.config.mode == "keep" or document.is_conversation
     ]
     documents = [document for document in documents if settings.config.mode == "rewrite" and not document.is_conversation]
     if documents:
@@ -186,10 +188,14 @@ def _example(document: Document, task: Task | str, turns: tuple[Turn, ...], answ
     )
 
 
-def _keep(document: Document, cells: tuple[Cell, ...]) -> Example | _Refused:
-    """A conversation as its source tells it. Segments without a role belong to whoever spoke last, to the user at the beginning."""
+def _keep(document: Document, cells: tuple[Cell, ...], drops: Sequence[table.Row] = ()) -> Example | _Refused:
+    """A conversation as its source tells it, whole or not at all: where a picture was dropped, a question or an answer is about nothing. Segments
+    without a role belong to whoever spoke last, to the user at the beginning."""
     if not document.is_conversation:
         return _Refused(document, "not_a_conversation", "ok", "rewrite.mode is keep, but no segment has a role")
+    if drops:
+        lost = f"its picture at {drops[0]['position']} was dropped by {drops[0]['rule']}"
+        return _Refused(document, "picture_dropped", "ok", f"{lost}, and a conversation is kept whole or not at all")
     role, roles = "user", []
     for segment in document.segments:
         role = segment.role or role
@@ -199,6 +205,15 @@ def _keep(document: Document, cells: tuple[Cell, ...]) -> Example | _Refused:
         for who, run in groupby(zip(roles, document.segments, strict=True), key=lambda pair: pair[0])
     )
     return _example(document, "conversation", turns, None, cells)
+
+
+def _documents(inputs: Artifact, part: Part) -> tuple[list[Document], dict[str, list[table.Row]]]:
+    """What filter kept of a part, and by id the pictures that it dropped from each."""
+    documents, drops = [], {}
+    for row in table.read(inputs.file("documents", part.name)):
+        documents.append(table.document_of(row))
+        drops[row["id"]] = row["drops"]
+    return documents, drops
 
 
 def _cells(inputs: Artifact, part: Part, wanted: set[str]) -> dict[str, tuple[Cell, ...]]:

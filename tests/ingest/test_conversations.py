@@ -17,6 +17,7 @@ from leafinstruct.ingest import conversations
 from leafinstruct.ingest.config import ConversationsSource
 from leafinstruct.ingest.reference import LostError
 from leafinstruct.ingest.turns import segments_of
+from leafinstruct.records import table
 from leafinstruct.records.document import Document, Image, Ref, Rejected, Text
 
 
@@ -132,25 +133,52 @@ def test_chat_messages_are_read_too(tmp_path):
     assert [type(item).__name__ for item in page.segments] == ["Image", "Text", "Text"]
 
 
+GOOD = '{"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}'
+
+
 @pytest.mark.parametrize(
-    ("text", "kept", "reason"),
+    ("rest", "reason"),
+    [(', {"conv', "truncated"), (", " + "[" * 100_000, "truncated"), ("}", "damaged"), ("]\n[]", "damaged")],
+)
+def test_a_list_that_breaks_off_keeps_what_was_whole(tmp_path, rest, reason):
+    path = tmp_path / "data.json"
+    path.write_text(f"[{GOOD}, {GOOD}{rest}")
+    items = found(path)
+    assert isinstance(items[0], Document)
+    assert [item.reason for item in items if isinstance(item, Rejected)] == [reason]
+
+
+@pytest.mark.parametrize("name", ["data.json", "data.jsonl"])
+@pytest.mark.parametrize(
+    ("record", "reason"),
     [
-        ('[{"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}, {"conv', 1, "truncated"),
-        ('[{"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}, nonsense]', 1, "damaged"),
-        ('[{"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}, ' + "[" * 100_000, 1, "damaged"),
+        (b"nonsense", "broken_json"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "broken_json"),
+        (b"[" * 5000 + b"]" * 5000, "broken_json"),
+        (b'{"a": "\xff"}', "not_utf8"),
+        (b'{"a": NaN, "b": 1e999}', "bad_turns"),
+        (b'{"leafinstruct.damage": 5}', "bad_turns"),
+        (b'["truncated", "a lie"]', "not_an_object"),
     ],
 )
-def test_a_list_that_breaks_off_keeps_what_was_whole(tmp_path, text, kept, reason):
+def test_a_broken_record_costs_itself_alone_in_a_list_as_in_lines(tmp_path, name, record, reason):
+    path = tmp_path / name
+    pieces = [GOOD.encode(), record, GOOD.encode()]
+    path.write_bytes(b"[" + b",".join(pieces) + b"]" if name == "data.json" else b"\n".join(pieces))
+    assert [item.reason if isinstance(item, Rejected) else "kept" for item in found(path)] == ["kept", reason, "kept"]
+
+
+def test_numbers_that_json_does_not_know_and_a_byte_order_mark_lose_nothing(tmp_path):
     path = tmp_path / "data.json"
-    path.write_text(text)
-    items = found(path)
-    assert [isinstance(item, Document) for item in items] == [True] * kept + [False]
-    assert items[-1].reason == reason
+    path.write_bytes(b"\xef\xbb\xbf[" + GOOD.replace("{", '{"score": NaN, "max": -Infinity, ', 1).encode() + b"]")
+    (page,) = found(path)
+    assert [text.text for text in page.texts] == ["q", "a"]
 
 
-def test_a_file_without_a_list_names_the_cure(tmp_path):
+@pytest.mark.parametrize("made", [{"a": 1}, {"data": [record(("human", "q"), ("gpt", "a"))]}, []])
+def test_a_file_without_a_list_names_the_cure(tmp_path, made):
     with pytest.raises(SourceError, match="must hold one list"):
-        found(written(tmp_path, {"a": 1}))
+        found(written(tmp_path, made))
 
 
 def test_a_zipped_jsonl_and_pictures_elsewhere(tmp_path):
@@ -194,3 +222,46 @@ def test_conversations_pass_a_build_unchanged_beside_pages_that_are_rewritten(tm
     ]
     assert [item["bytes"] for item in published["talk"]["images"]] == [png(dot=index * 9) for index in range(3)]
     assert published["pages"]["task"] != "conversation"
+
+
+def test_a_conversation_that_lost_a_picture_is_dropped_and_not_published_with_a_hole(tmp_path):
+    for index in range(3):
+        (tmp_path / f"{index}.png").write_bytes(png(dot=index * 9))
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    whole = record(("human", "What do you see here <image> then?"), ("gpt", "A blue bar on red paper <image>"), image=["0.png", "1.png"])
+    answer = record(("human", "Move the bar on this sheet of paper <image>"), ("gpt", "<image>"), image=["2.png", "broken.png"])
+    question = record(("human", "<image>"), ("gpt", "A bar, and here it is again <image> further right"), image=["broken.png", "2.png"])
+    written(tmp_path, [answer, whole, question])
+    path = recipe(
+        tmp_path,
+        ingest={"sources": [{"kind": "conversations", "name": "talk", "path": "data.json"}]},
+        filter={"min_words": 3, "min_images": 1, "alignment": {"allow_toy": True}, "judge": {"enabled": False}},
+    )
+    build(path)
+    run = tmp_path / "runs" / "t"
+    assert [row["provenance"]["locator"] for row in rows(run / "shard")] == ["item=2"]
+    (report,) = [json.loads(file.read_text()) for file in (run / "rewrite").glob("report-*.json")]
+    assert report["reasons"] == {"picture_dropped": 2}
+    (dropped,) = (run / "rewrite").glob("dropped-*.parquet")
+    assert [row["drops"][0]["detail"].partition(",")[0] for row in table.read(dropped)] == [
+        "its picture at 2 was dropped by picture.decoded",
+        "its picture at 0 was dropped by picture.decoded",
+    ]
+
+
+def test_rules_over_the_text_judge_conversations_as_they_judge_pages(tmp_path):
+    (tmp_path / "0.png").write_bytes(png())
+    talks = [
+        record(("human", said), ("gpt", "A bar on paper <image>"), image=["0.png"]) for said in ("Short", "What is on this sheet of paper?")
+    ]
+    written(tmp_path, talks)
+    path = recipe(
+        tmp_path,
+        ingest={"sources": [{"kind": "conversations", "name": "talk", "path": "data.json"}]},
+        filter={"min_words": 8, "min_images": 1, "alignment": {"allow_toy": True}, "judge": {"enabled": False}},
+        rewrite={"mode": "keep"},
+    )
+    build(path)
+    assert [row["provenance"]["locator"] for row in rows(tmp_path / "runs" / "t" / "shard")] == ["item=2"]
+    (dropped,) = (tmp_path / "runs" / "t" / "filter").glob("dropped-*.parquet")
+    assert [(row["provenance"]["locator"], row["drops"][0]["rule"]) for row in table.read(dropped)] == [("item=1", "min_words")]

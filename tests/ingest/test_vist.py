@@ -63,17 +63,17 @@ def test_photographs_stand_before_their_sentences_in_the_writers_order(tmp_path)
     assert [text.text for text in pages[0].texts] == ["First one.", "Then two.", "Three."]
 
 
-def test_photographs_in_a_folder(tmp_path):
+def test_photographs_in_a_folder_else_at_their_address(tmp_path):
     (tmp_path / "shots").mkdir()
     (tmp_path / "shots" / "0.jpg").write_bytes(png())
     (tmp_path / "shots" / "1.png").write_bytes(png())
-    path = written(tmp_path, [piece("a", 0, "0"), piece("a", 1, "1"), piece("a", 2, "9")], PHOTOGRAPHS)
+    path = written(tmp_path, [piece("a", 0, "0"), piece("a", 1, "1"), piece("a", 2, "9"), piece("a", 3, "10")], PHOTOGRAPHS)
     page, lost = found(path, pictures=str(tmp_path / "shots"))
-    assert [image.ref.file for image in page.images] == ["shots/0.jpg", "shots/1.png"]
+    assert [str(image.ref) for image in page.images] == ["shots/0.jpg", "shots/1.png", "https://farm.example.org/9_o.jpg"]
     assert page.images[0].url == "https://farm.example.org/0_o.jpg"
     assert fetch(page.images[1].ref, tmp_path) == png()
-    assert (lost.reason, lost.whole) == ("no_photograph", False)
-    assert len(page.texts) == 3
+    assert (lost.locator, lost.reason, lost.whole) == ("story=a", "no_photograph", False)
+    assert len(page.texts) == 4
 
 
 def test_what_is_missing_or_doubled_is_a_piece(tmp_path):
@@ -87,13 +87,40 @@ def test_what_is_missing_or_doubled_is_a_piece(tmp_path):
     ]
 
 
-def test_a_cut_file_keeps_the_stories_before_the_cut(tmp_path):
+def test_annotations_of_no_story_are_told_and_make_none(tmp_path):
+    entries = [piece("a", 0, "0"), 7, piece(None, 0, "1"), piece({"a": 1}, 0, "1"), [*piece("a", 1, "1"), {"x": 1}, None]]
+    items = found(written(tmp_path, entries, [3, {"url_o": "http://a.org"}, {"id": "5", "url_o": 7}, *PHOTOGRAPHS]))
+    assert [(item.locator, item.reason) for item in items if isinstance(item, Rejected)] == [
+        (f"annotation={number}", "bad_story") for number in (2, 3, 4, 5)
+    ]
+    (page,) = [item for item in items if isinstance(item, Document)]
+    assert [image.ref.url for image in page.images] == ["https://farm.example.org/0_o.jpg", "https://farm.example.org/1_o.jpg"]
+
+
+def test_a_story_of_too_many_pieces_is_none(tmp_path):
+    many = [piece("a", number, str(number % 10)) for number in range(vist.MAX_PLACES + 50)]
+    items = found(written(tmp_path, [*many, piece("b", 0, "0")], PHOTOGRAPHS))
+    assert [item.reason if isinstance(item, Rejected) else item.provenance.locator for item in items] == ["too_many_pieces", "story=b"]
+
+
+def test_photographs_may_come_after_the_stories_and_a_later_one_counts(tmp_path):
+    path = tmp_path / "a.json"
+    again = {"id": "0", "url_c": "https://farm.example.org/later.jpg", "license": 4}
+    path.write_text(json.dumps({"annotations": [piece("a", 0, "0")], "type": "x", "images": [*PHOTOGRAPHS, again]}))
+    (page,) = found(path)
+    assert (page.images[0].url, page.images[0].license) == ("https://farm.example.org/later.jpg", "CC-BY-2.0")
+
+
+def test_a_cut_file_keeps_the_stories_before_the_cut_and_not_half_of_one(tmp_path):
     many = [piece(f"s{number // 5}", number % 5, str(number % 10)) for number in range(100)]
-    size = written(tmp_path, many, PHOTOGRAPHS).stat().st_size
-    (tmp_path / "train.story-in-sequence.json").unlink()
-    items = found(written(tmp_path, many, PHOTOGRAPHS, cut=size // 2), part_size=50)
+    path = written(tmp_path, many, PHOTOGRAPHS)
+    cut = path.read_text().index('"story_id": "s11"', path.read_text().index('"story_id": "s11"') + 300)
+    path.unlink()
+    items = found(written(tmp_path, many, PHOTOGRAPHS, cut=cut), part_size=50)
+    stories = [item for item in items if isinstance(item, Document)]
+    assert [page.provenance.locator for page in stories] == [f"story=s{number}" for number in range(11)]
+    assert {len(page.images) for page in stories} == {5}
     assert items[-1].reason == "truncated"
-    assert len([item for item in items if isinstance(item, Document)]) > 3
 
 
 @pytest.mark.parametrize("text", ["{}", '{"annotations": []}', '{"annotations": {"a": 1}}'])

@@ -129,6 +129,9 @@ def test_a_conversation_is_kept_as_its_source_tells_it():
     assert isinstance(kept, Example)
     assert [(turn.role, len(turn.parts)) for turn in kept.turns] == [("user", 2), ("assistant", 2)]
     assert kept.task == "conversation"
+    holed = _keep(Document("i", "s", segments, Provenance("f")), (), [{"position": 3, "rule": "picture.side"}])
+    assert isinstance(holed, _Refused)
+    assert holed.reason == "picture_dropped"
     refused = _keep(document("no roles", "!a"), ())
     assert isinstance(refused, _Refused)
     assert refused.reason == "not_a_conversation"
