@@ -17,7 +17,6 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pil
 
+from leafinstruct import torchvision_import
 from leafinstruct.errors import RecipeError
 from leafinstruct.filter.text import cell
 from leafinstruct.records.document import Document, Image, Text
@@ -61,34 +61,13 @@ class Weights:
 
 
 def load_clip() -> Any:
-    """The `clip` module, with torchvision's published CUDA wheel made importable on a CPU build of torch.
-
-    clip imports torchvision for its picture transforms alone. A torchvision whose compiled operators do not fit this torch fails on import,
-    where it declares shapes for `nms`; declaring the two operators' schemas lets the import pass. Nothing is faked: calling them still raises.
-    """
-    try:
-        import torchvision
-    except RuntimeError as error:
-        if "torchvision::" not in str(error):
-            raise
-        for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
-            del sys.modules[name]
-        from torch.library import Library
-
-        library = Library("torchvision", "FRAGMENT")
-        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _KEPT_ALIVE.append(library)
-        import torchvision  # noqa: F401 - imported for clip, which imports it next
+    """The `clip` module."""
+    torchvision_import.mend()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)  # constraints.txt keeps setuptools that has it
         import clip
 
     return clip
-
-
-_KEPT_ALIVE: list[Any] = []
-"""torch forgets an operator's schema when the Library object that defined it is collected."""
 
 
 class Clip:

@@ -1,0 +1,31 @@
+"""MoSS, modality-specialised adaptation (arXiv 2407.03604), as a PEFT method: a Linear LoRA for text tokens, a Convolutional LoRA for image tokens.
+
+    import leafinstruct.moss                       # registers the method; without it PEFT says KeyError: 'MOSS'
+    from peft import get_peft_model
+    model = get_peft_model(base, leafinstruct.moss.MossConfig())
+
+Imports torch and peft, and nothing of leafinstruct but the cure without which peft cannot be imported beside some torchvision wheels.
+"""
+# ruff: noqa: E402 - the cure comes before the imports
+
+from __future__ import annotations
+
+import warnings
+
+from leafinstruct.torchvision_import import mend
+
+mend()
+
+from leafinstruct.moss.config import MossConfig, MossConfigError
+from leafinstruct.moss.layer import MossLayer
+from leafinstruct.moss.load import load
+from leafinstruct.moss.match import Matched, match_params
+from leafinstruct.moss.model import MossModel
+from leafinstruct.moss.registry import RegistrationError, register
+
+__all__ = ["Matched", "MossConfig", "MossConfigError", "MossLayer", "MossModel", "RegistrationError", "load", "match_params", "register"]
+
+try:
+    register()
+except RegistrationError as error:
+    warnings.warn(str(error), RuntimeWarning, stacklevel=2)

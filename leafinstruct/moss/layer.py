@@ -1,0 +1,201 @@
+"""MossLayer: one linear layer of the decoder with its text half and its image half.
+
+    text row i      h_i = W x_i + s_t B_t A_t x_i
+    image row p     h_p = W x_p + s_i B_i conv(A_i; X)_p        X: the patches of the picture, on their grid
+
+with the convolution (K taps, see layout)
+
+    full_space      sum_t A_i[t] x_nbr(p,t)                A_i: (K, r, d), the paper's
+    rank            sum_t G[t] A_i x_nbr(p,t)              G: (K, r, r), starts as the identity at the patch itself
+    depthwise       sum_t g[t] * (A_i x_nbr(p,t))          g: (K, r), starts likewise
+
+Each half takes its rows by index, so that text never passes conv weights, nor patches the text's; both are always part of the graph, with no rows if
+need be, so that every parameter has a gradient on every rank. The projection comes before the gather: K r numbers a patch are moved, not K d.
+Chosen by measuring (benchmarks/moss.py): rows by index and `index_add`; one stacked product over all rows is faster at rank 8 and slower from 32 on.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - as everywhere
+from peft.tuners.tuners_utils import BaseTunerLayer
+from peft.utils import resolve_quantization_backend
+from torch import Tensor, nn
+
+from leafinstruct.moss.config import MossConfig
+from leafinstruct.moss.conv_cache import ConvCache
+from leafinstruct.moss.layout import Layout, Taps, taps
+
+
+class Running:
+    """What the forward pass that is under way shares with the layers. conv: written as the layers go; kept: see Layout.kept."""
+
+    def __init__(self) -> None:
+        self.layout: Layout | None = None
+        self.conv: ConvCache | None = None
+        self.kept: Tensor | None = None
+
+
+class MossLayer(nn.Module, BaseTunerLayer):
+    """A linear layer and its adapters."""
+
+    adapter_layer_names = ("moss_text_A", "moss_text_B", "moss_image_A", "moss_image_B", "moss_kernel")
+    other_param_names = ("moss_configs", "moss_dropout", "moss_taps")
+
+    def __init__(self, base_layer: nn.Module, key: str, running: Running, **kwargs: Any) -> None:
+        """key: the layer's name in its model. Raises TypeError for what is no linear layer."""
+        super().__init__()
+        self.base_layer = base_layer
+        self.quantization_backend = resolve_quantization_backend(
+            base_layer, get_apply_tensor_subclass=kwargs.get("get_apply_tensor_subclass")
+        )
+        if not isinstance(base_layer, nn.Linear) and self.quantization_backend is None:
+            raise TypeError(f"{key} is {type(base_layer).__name__}; MoSS adapts linear layers")
+        self.in_features, self.out_features = int(base_layer.in_features), int(base_layer.out_features)
+        self.moss_key, self.moss_running = key, running
+        self.moss_configs: dict[str, MossConfig] = {}
+        self.moss_taps: dict[str, Taps] = {}
+        self.moss_dropout = nn.ModuleDict()
+        self.moss_text_A, self.moss_text_B = nn.ParameterDict(), nn.ParameterDict()
+        self.moss_image_A, self.moss_image_B = nn.ParameterDict(), nn.ParameterDict()
+        self.moss_kernel = nn.ParameterDict()
+        self._disable_adapters = False
+        self.merged_adapters: list[str] = []
+
+    def update_layer(self, name: str, config: MossConfig) -> None:
+        """Add an adapter, or start one anew."""
+        self.moss_configs[name] = config
+        self.moss_dropout[name] = nn.Dropout(config.dropout) if config.dropout else nn.Identity()
+        self.moss_text_A[name] = nn.Parameter(torch.empty(config.r_text, self.in_features))
+        self.moss_text_B[name] = nn.Parameter(torch.empty(self.out_features, config.r_text))
+        if config.routed:
+            shape = taps(config.taps, config.kernel_size, config.taps_seed) if config.convolves else taps("top_left", 1)
+            self.moss_taps[name] = shape
+            wide = shape.count if config.conv_mode == "full_space" else 1
+            self.moss_image_A[name] = nn.Parameter(torch.empty(wide * config.r_image, self.in_features))
+            self.moss_image_B[name] = nn.Parameter(torch.empty(self.out_features, config.r_image))
+            if config.convolves and config.conv_mode != "full_space":
+                last = (config.r_image,) * (2 if config.conv_mode == "rank" else 1)
+                self.moss_kernel[name] = nn.Parameter(torch.empty(shape.count, *last))
+        self._start(name, random=config.init == "random")
+        self._move_adapter_to_device_of_base_layer(name)
+        self.set_adapter(self.active_adapters, inference_mode=config.inference_mode)
+
+    def _start(self, name: str, random: bool) -> None:
+        """A as in LoRA, uniform by fan-in; B zero."""
+        for down in (self.moss_text_A, self.moss_image_A):
+            if name in down:
+                nn.init.kaiming_uniform_(down[name], a=math.sqrt(5))
+        for up in (self.moss_text_B, self.moss_image_B):
+            if name in up:
+                nn.init.normal_(up[name], std=0.1) if random else nn.init.zeros_(up[name])
+        if name in self.moss_kernel:
+            kernel = self.moss_kernel[name]
+            nn.init.normal_(kernel, std=0.2) if random else nn.init.zeros_(kernel)
+            with torch.no_grad():
+                kernel[0] += torch.eye(kernel.shape[-1], device=kernel.device) if kernel.ndim == 3 else 1.0
+
+    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """x: (..., d_in) with B * T rows. Returns (..., d_out) in the base layer's type."""
+        if self.disable_adapters and self.merged:
+            self.unmerge()
+        out: Tensor = self.base_layer(x, *args, **kwargs)
+        if self.disable_adapters:
+            return out
+        for name in self.active_adapters:
+            if name in self.moss_configs:
+                out = self._adapted(name, x, out)
+        return out
+
+    def _adapted(self, name: str, x: Tensor, out: Tensor) -> Tensor:
+        config, merged = self.moss_configs[name], name in self.merged_adapters
+        down, up = self.moss_text_A[name], self.moss_text_B[name]
+        scale = config.alpha_text / config.r_text
+        if not config.routed:
+            return out if merged else out + (scale * F.linear(F.linear(self._input(name, x), down), up)).to(out.dtype)
+        layout = self._layout(x)
+        if merged and not len(layout.image) and not torch.is_grad_enabled():
+            return out
+        rows = self._input(name, x).reshape(-1, self.in_features)
+        flat = out.reshape(-1, self.out_features)
+        patches = rows[layout.image]
+        image = F.linear(config.alpha_image / config.r_image * self._convolved(name, patches, layout), self.moss_image_B[name])
+        if merged:  # W holds the text half now, so patches take it off again
+            image = image - scale * F.linear(F.linear(patches, down), up)
+        else:
+            text = F.linear(scale * F.linear(rows[layout.text], down), up)
+            flat = flat.index_add(0, layout.text, text.to(flat.dtype))
+        return flat.index_add(0, layout.image, image.to(flat.dtype)).view_as(out)
+
+    def _input(self, name: str, x: Tensor) -> Tensor:
+        x = self.moss_dropout[name](x)
+        return x if torch.is_autocast_enabled(x.device.type) else self._cast_input_dtype(x, self.moss_text_A[name].dtype)
+
+    def _layout(self, x: Tensor) -> Layout:
+        layout = self.moss_running.layout
+        if layout is None:
+            raise RuntimeError(
+                f"{self.moss_key}: no forward pass of the adapted model is under way; call the model itself, not a part of it"
+            )
+        if x.numel() // self.in_features != layout.batch * layout.length:
+            raise RuntimeError(
+                f"{self.moss_key} sees {x.numel() // self.in_features} rows where the sequence has {layout.batch} x {layout.length}: it is not part "
+                "of the decoder; narrow target_modules to the decoder's layers"
+            )
+        return layout
+
+    def _convolved(self, name: str, patches: Tensor, layout: Layout) -> Tensor:
+        """patches: (N, d_in). Returns (N, r_image)."""
+        config, shape = self.moss_configs[name], self.moss_taps[name]
+        projected = F.linear(patches, self.moss_image_A[name])  # (N, K r), or (N, r)
+        if not config.convolves:
+            return projected
+        known = torch.cat([*self._remembered(name, projected, layout), projected, projected.new_zeros(1, projected.shape[1])])
+        self._remember(name, known)
+        table, rank = layout.neighbours(shape), config.r_image
+        if config.conv_mode == "full_space":
+            known = known.view(-1, shape.count, rank)
+            return sum((known[table[:, tap], tap] for tap in range(1, shape.count)), projected.view(-1, shape.count, rank)[:, 0])
+        kernel = self.moss_kernel[name].to(projected.dtype)
+        if config.conv_mode == "depthwise":
+            return sum((known[table[:, tap]] * kernel[tap] for tap in range(1, shape.count)), projected * kernel[0])
+        return F.linear(known[table].flatten(1), kernel.transpose(0, 1).flatten(1))  # (N, K r) x (r, K r)
+
+    def _remembered(self, name: str, projected: Tensor, layout: Layout) -> list[Tensor]:
+        conv = self.moss_running.conv
+        rows = conv.rows.get((self.moss_key, name)) if conv is not None else None
+        if rows is not None:
+            return [rows.reshape(-1, projected.shape[1]).to(projected.dtype)]
+        return [projected.new_zeros(layout.remembered, projected.shape[1])] if layout.remembered else []
+
+    def _remember(self, name: str, known: Tensor) -> None:
+        running = self.moss_running
+        if running.conv is not None and running.kept is not None:
+            running.conv.rows[self.moss_key, name] = known.detach()[running.kept.flatten()].view(*running.kept.shape, known.shape[1])
+
+    def get_delta_weight(self, name: str) -> Tensor:
+        """s_t B_t A_t, (d_out, d_in): the half that a weight can hold."""
+        config = self.moss_configs[name]
+        return config.alpha_text / config.r_text * (self.moss_text_B[name] @ self.moss_text_A[name])
+
+    def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
+        """Add the text halves to W. Raises ValueError for quantised weights, or with safe_merge for what is not finite."""
+        if self.quantization_backend is not None:
+            raise ValueError(f"{self.moss_key} is quantised, so the text half would be rounded into it; load the base unquantised to merge")
+        base = self.get_base_layer()
+        for name in self.active_adapters if adapter_names is None else adapter_names:
+            if name in self.moss_configs and name not in self.merged_adapters:
+                merged = base.weight.data + self.get_delta_weight(name).to(base.weight.dtype)
+                if safe_merge and not torch.isfinite(merged).all():
+                    raise ValueError(f"{self.moss_key}: the merged weight of adapter {name} is not finite")
+                base.weight.data = merged
+                self.merged_adapters.append(name)
+
+    def unmerge(self) -> None:
+        """Take the text halves off again."""
+        base = self.get_base_layer()
+        while self.merged_adapters:
+            base.weight.data -= self.get_delta_weight(self.merged_adapters.pop()).to(base.weight.dtype)

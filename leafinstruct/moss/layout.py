@@ -1,0 +1,136 @@
+"""One forward pass as the adapters see it: which rows are text, which are patches, and who is whose neighbour.
+
+It is built once and shared by all layers. A convolution is then a gather and a sum over K taps: `neighbours(taps)[n, t]` is the row that stands at
+tap t of patch n. Several pictures, mixed shapes, partial pictures, padding and a KV cache change only this table. Patches of earlier chunks come
+first in its numbering, then those of this chunk, then one row of zeros for what lies outside the picture.
+
+The neighbours are found on a canvas, a table of every picture's grid with a border as wide as the kernel, so that no comparison of pairs is made and
+no row or picture can see into another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Taps:
+    """offsets: (dy, dx) of each neighbour, itself first. drawn: how many more are earlier patches drawn with `seed`."""
+
+    offsets: tuple[tuple[int, int], ...]
+    drawn: int = 0
+    seed: int = 0
+
+    @property
+    def count(self) -> int:
+        """K."""
+        return len(self.offsets) + self.drawn
+
+    @property
+    def reach(self) -> int:
+        """The farthest row or column."""
+        return max(abs(step) for place in self.offsets for step in place)
+
+
+def taps(shape: str, kernel: int, seed: int = 0) -> Taps:
+    """The neighbours of a kernel. shape: see MossConfig.taps; top_left has kernel^2, raster (k - 1)(2k - 1) + k."""
+    span = range(kernel)
+    if shape == "shuffled":
+        return Taps(((0, 0),), kernel * kernel - 1, seed)
+    if shape == "raster":
+        above = [(-dy, dx) for dy in span for dx in range(1 - kernel, kernel) if dy or dx <= 0]
+        return Taps(tuple(sorted(above, key=lambda place: place != (0, 0))))
+    if shape == "symmetric":
+        around = [(dy - kernel // 2, dx - kernel // 2) for dy in span for dx in span]
+        return Taps(tuple(sorted(around, key=lambda place: place != (0, 0))))
+    return Taps(tuple((-dy, -dx) for dy in span for dx in span))
+
+
+class Layout:
+    """The rows of one forward pass. Rows are counted over the flattened (B, T)."""
+
+    def __init__(self, positions: Tensor, history: Tensor | None = None) -> None:
+        """positions: patch_pos of this chunk, (B, T, 3). history: of the patches that are remembered, (B, R, 3), -1 where a row has fewer."""
+        self.batch, self.length = positions.shape[:2]
+        flat = positions.reshape(-1, 3)
+        is_patch = flat[:, 0] >= 0
+        self.text = (~is_patch).nonzero()[:, 0]
+        """(N_text,) int64."""
+        self.image = is_patch.nonzero()[:, 0]
+        """(N_image,) int64."""
+        self.positions = positions
+        self._history = history if history is not None else positions.new_full((self.batch, 0, 3), -1)
+        self._tables: dict[Taps, Tensor] = {}
+
+    @property
+    def remembered(self) -> int:
+        """B * R: rows that come before this chunk's patches in the numbering of neighbours."""
+        return int(self.batch * self._history.shape[1])
+
+    def neighbours(self, shape: Taps) -> Tensor:
+        """(N_image, K) int64: for each patch of the chunk the rows at its taps; remembered + N_image stands for zeros."""
+        if shape not in self._tables:
+            self._tables[shape] = self._build(shape)
+        return self._tables[shape]
+
+    def _build(self, shape: Taps) -> Tensor:
+        rows = torch.arange(self.batch, device=self.positions.device)
+        entries = torch.cat([self._history.reshape(-1, 3), self.positions.reshape(-1, 3)[self.image]])
+        owner = torch.cat([rows.repeat_interleave(self._history.shape[1]), self.image // self.length])
+        nothing = len(entries)
+        real = (entries[:, 0] >= 0).nonzero()[:, 0]
+        if not len(self.image):
+            return entries.new_empty((0, shape.count))
+        place, reach = entries[real], shape.reach
+        height, width = int(place[:, 1].max()) + 1, int(place[:, 2].max()) + 1
+        _, group = torch.stack([owner[real], place[:, 0]]).unique(dim=1, return_inverse=True)
+        canvas = entries.new_full((int(group.max()) + 1, height + 2 * reach, width + 2 * reach), nothing)
+        canvas[group, place[:, 1] + reach, place[:, 2] + reach] = real
+        mine = real >= self.remembered
+        group, y, x = group[mine], place[mine, 1], place[mine, 2]
+        found = [canvas[group, y + reach + dy, x + reach + dx] for dy, dx in shape.offsets]
+        if shape.drawn:
+            found += self._drawn(shape, canvas, group, y, x, nothing)
+        return torch.stack(found, dim=1)
+
+    def _drawn(self, shape: Taps, canvas: Tensor, group: Tensor, y: Tensor, x: Tensor, nothing: int) -> list[Tensor]:
+        """Earlier patches of the same picture, by a hash of the patch's number and the seed: the same on every device and for every prefix."""
+        inside = canvas[:, : canvas.shape[1], :] != nothing
+        widths = inside.any(1).sum(1)[group]
+        number = y * widths + x
+        found = []
+        for tap in range(shape.drawn):
+            drawn = _hash(number * 1_000_003 + tap * 7_919 + shape.seed) % number.clamp(min=1)
+            earlier = canvas[group, drawn // widths, drawn % widths]
+            found.append(torch.where(number > 0, earlier, torch.full_like(earlier, nothing)))
+        return found
+
+    def kept(self, shapes: list[Taps]) -> tuple[Tensor, Tensor]:
+        """What the next chunk may need: rows (B, R) in the numbering of neighbours, its zero row where there are fewer; positions (B, R, 3)."""
+        rank = torch.full((self.batch * self.length,), -1, dtype=torch.long, device=self.positions.device)
+        rank[self.image] = self.remembered + torch.arange(len(self.image), device=rank.device)
+        before = torch.arange(self.remembered, device=rank.device).view(self.batch, -1)
+        rows = torch.cat([before, rank.view(self.batch, self.length)], dim=1)
+        places = torch.cat([self._history, self.positions], dim=1)
+        last = places[..., 0].max(dim=1, keepdim=True).values  # the only picture that can go on
+        wanted = (places[..., 0] == last) & (last >= 0)
+        order = torch.arange(rows.shape[1], device=rank.device).where(wanted, torch.full_like(rows, -1)).sort(dim=1).indices
+        width = int(places[..., 2].max()) + 1
+        need = rows.shape[1] if any(shape.drawn for shape in shapes) else max((shape.reach for shape in shapes), default=0) * (width + 1)
+        order = order[:, max(0, order.shape[1] - min(need, int(wanted.sum(1).max()))) :]
+        wanted, rows = wanted.gather(1, order), rows.gather(1, order)
+        places = places.gather(1, order[..., None].expand(-1, -1, 3))
+        nothing = self.remembered + len(self.image)
+        return rows.where(wanted, torch.full_like(rows, nothing)), places.where(wanted[..., None], torch.full_like(places, -1))
+
+
+def _hash(number: Tensor) -> Tensor:
+    """Well-mixed non-negative numbers from whole ones (the finaliser of MurmurHash3, 32 bits). number: int64."""
+    number = (number ^ (number >> 16)) & 0xFFFFFFFF
+    number = (number * 0x85EBCA6B) & 0xFFFFFFFF
+    number = number ^ (number >> 13)
+    number = (number * 0xC2B2AE35) & 0xFFFFFFFF
+    return number ^ (number >> 16)

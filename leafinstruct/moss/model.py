@@ -1,0 +1,183 @@
+"""MossModel: puts MossLayers into a decoder, and tells them at each forward pass which rows are patches.
+
+A hook before the forward of the top model makes the layout from `input_ids` (or takes `patch_pos`) and lays it into the `Running` that all layers
+share; a hook after it takes it away, so that a layer never sees another pass's. Gradient checkpointing runs parts of a pass again, much later,
+perhaps after another pass has begun: the checkpointing function of each block is wrapped once, and hands to the second run the layout of the first. A
+hook on each block would not do, since transformers checkpoints `forward`, below the hooks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
+
+import torch
+from peft.tuners.tuners_utils import BaseTuner
+from peft.utils import get_quantization_kwargs
+from torch import Tensor, nn
+
+from leafinstruct.moss import conv_cache
+from leafinstruct.moss.config import MossConfig, MossConfigError
+from leafinstruct.moss.layer import MossLayer, Running
+from leafinstruct.moss.layout import Layout
+from leafinstruct.moss.patches import Patches, check_filled, of_model
+
+_DECODERS = {
+    "chameleon": r"(.*\.)?layers\.\d+\.(self_attn|mlp)\.\w+",
+    "emu3": r"(.*\.)?text_model\.(model\.)?layers\.\d+\.(self_attn|mlp)\.\w+",
+}
+"""model_type -> what lies in the decoder. Both models hold a picture tokenizer with attention of its own beside it."""
+_DEFAULT = r"(.*\.)?layers\.\d+\.self_attn\.(q|k|v|o)_proj"
+
+
+class MossModel(BaseTuner):
+    """A model with MoSS adapters; made by get_peft_model."""
+
+    prefix: str = "moss_"
+    tuner_layer_cls = MossLayer
+    target_module_mapping: ClassVar[dict[str, list[str]]] = {}
+
+    def _pre_injection_hook(self, model: nn.Module, config: MossConfig, adapter_name: str) -> None:  # noqa: ARG002 - PEFT's signature
+        if not hasattr(self, "moss_running"):
+            self.moss_running = Running()
+            self._before_hook = model.register_forward_pre_hook(self._before, with_kwargs=True)
+            self._after_hook = model.register_forward_hook(self._after, always_call=True)
+
+    def _prepare_adapter_config(self, peft_config: MossConfig, model_config: dict[str, Any]) -> MossConfig:
+        if peft_config.target_modules is None:
+            kind = model_config.get("model_type")
+            attention = r"self_attn\.(q|k|v|o)_proj"
+            peft_config.target_modules = _DECODERS[kind].replace(r"(self_attn|mlp)\.\w+", attention) if kind in _DECODERS else _DEFAULT
+        return peft_config
+
+    def _create_and_replace(
+        self, peft_config: MossConfig, adapter_name: str, target: nn.Module, target_name: str, parent: nn.Module, current_key: str, **_: Any
+    ) -> None:
+        kind = getattr(getattr(self.model, "config", None), "model_type", None)
+        if kind in _DECODERS and not re.fullmatch(_DECODERS[kind], current_key):
+            raise MossConfigError(
+                f"target_modules hits {current_key}, which is outside the decoder of {kind}; the decoder's linear layers match {_DECODERS[kind]}"
+            )
+        if isinstance(target, MossLayer):
+            target.update_layer(adapter_name, peft_config)
+            return
+        layer = MossLayer(target, current_key, self.moss_running, **get_quantization_kwargs(self))
+        layer.update_layer(adapter_name, peft_config)
+        if adapter_name not in self.active_adapters:
+            layer.requires_grad_(False)
+        self._replace_module(parent, target_name, layer, target)
+
+    def _routed(self) -> list[MossConfig]:
+        """The configurations of the active adapters that route; none while adapters are off."""
+        layer = next((module for module in self.model.modules() if isinstance(module, MossLayer)), None)
+        if layer is None or layer.disable_adapters:
+            return []
+        return [config for name in layer.active_adapters if (config := self.peft_config.get(name)) is not None and config.routed]
+
+    def _before(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        running = self.moss_running
+        running.layout = running.conv = running.kept = None
+        given = kwargs.pop("patch_pos", None)
+        configs = self._routed()
+        if not configs:
+            return args, kwargs
+        past = kwargs.get("past_key_values")
+        conv = conv_cache.of(past)
+        if conv is None and kwargs.get("use_cache") is not False and not torch.is_grad_enabled():
+            conv = conv_cache.ConvCache()
+        ids = kwargs.get("input_ids", args[0] if args else None)
+        patches = self._patches(configs[0])
+        positions = given if given is not None else self._positions(ids, patches, conv)
+        if conv is None or not conv.seen:
+            check_filled(positions, patches.grid if patches is not None and given is None else None)
+        self._check_labels(configs, positions, kwargs.get("labels"))
+        running.layout = Layout(positions, conv.positions if conv is not None else None)
+        if conv is not None:
+            shapes = [shape for layer in self.model.modules() if isinstance(layer, MossLayer) for shape in layer.moss_taps.values()]
+            running.kept, kept_positions = running.layout.kept(shapes)
+            conv.positions, conv.seen = kept_positions, conv.seen + positions.shape[1]
+            running.conv = conv
+        for block in module.modules():
+            if "_gradient_checkpointing_func" in block.__dict__:
+                self._wrap_checkpointing(block)
+        return args, kwargs
+
+    def _after(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:  # noqa: ARG002 - torch's signature
+        running = self.moss_running
+        cache = getattr(output, "past_key_values", None)
+        if running.conv is not None and cache is not None:
+            conv_cache.attach(running.conv, cache)
+        running.layout = running.conv = running.kept = None
+
+    def _patches(self, config: MossConfig) -> Patches | None:
+        if config.image_tokens is None:
+            return of_model(getattr(self.model, "config", None))
+        grid = (config.image_grid[0], config.image_grid[1]) if config.image_grid is not None else None
+        return Patches(tuple((low, high) for low, high in config.image_tokens), grid, config.end_of_line)
+
+    def _positions(self, ids: Any, patches: Patches | None, conv: conv_cache.ConvCache | None) -> Tensor:
+        if ids is None:
+            raise ValueError("inputs_embeds do not tell which rows are patches: pass patch_pos, (B, T, 3) of (picture, y, x), -1 for text")
+        if patches is None:
+            raise ValueError(
+                "this model's config does not tell which ids are image patches: set image_tokens and image_grid in MossConfig, or pass patch_pos"
+            )
+        if conv is None:
+            return patches.positions(ids)
+        conv.ids = ids if conv.ids is None else torch.cat([conv.ids, ids], dim=1)
+        return patches.positions(conv.ids)[:, -ids.shape[1] :]
+
+    @staticmethod
+    def _check_labels(configs: list[MossConfig], positions: Tensor, labels: Tensor | None) -> None:
+        blind = labels is None or all(config.taps != "symmetric" or not config.convolves for config in configs)
+        if not blind and bool(((labels != -100) & (positions[..., 0] >= 0)).any()):
+            raise ValueError(
+                "symmetric taps see later patches, so a loss on patches would be paid by copying the answer; label patches -100, or use top_left taps"
+            )
+
+    def _wrap_checkpointing(self, block: nn.Module) -> None:
+        inner: Callable[..., Any] = block.__dict__["_gradient_checkpointing_func"]
+        if getattr(inner, "moss_running", None) is self.moss_running:
+            return
+        running = self.moss_running
+
+        def checkpoint(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+            layout = running.layout
+
+            def again(*inputs: Any, **named: Any) -> Any:
+                outer, running.layout = running.layout, layout
+                try:
+                    return function(*inputs, **named)
+                finally:
+                    running.layout = outer
+
+            return inner(again, *args, **kwargs)
+
+        checkpoint.moss_running = running  # type: ignore[attr-defined]
+        block._gradient_checkpointing_func = checkpoint
+
+    def merge_adapter(self, adapter_names: list[str] | None = None, safe_merge: bool = False, modality: Literal["text"] = "text") -> None:
+        """Add the text halves of adapters to the weights, exactly; image rows then cost a rank r_image + r_text correction, text rows nothing.
+
+        Raises ValueError for another modality: one weight cannot hold a half that depends on neighbours.
+        """
+        if modality != "text":
+            raise ValueError(f"modality {modality!r}: only the text half can be merged, since image rows depend on their neighbours")
+        super().merge_adapter(adapter_names=adapter_names, safe_merge=safe_merge)
+
+    def merge_and_unload(self, progressbar: bool = False, safe_merge: bool = False, adapter_names: list[str] | None = None) -> nn.Module:
+        """For method lora alone. Raises ValueError for adapters that route."""
+        names = adapter_names or self.active_adapters
+        if routed := [name for name in names if self.peft_config[name].routed]:
+            raise ValueError(
+                f"adapter {routed[0]} treats text and patches differently, so no single weight can stand for it; "
+                'merge_adapter(modality="text") merges the text half and keeps the adapter for patches'
+            )
+        return super().merge_and_unload(progressbar=progressbar, safe_merge=safe_merge, adapter_names=adapter_names)
+
+    def _unload_and_optionally_merge(self, *args: Any, **kwargs: Any) -> nn.Module:
+        model: nn.Module = super()._unload_and_optionally_merge(*args, **kwargs)
+        self._before_hook.remove()
+        self._after_hook.remove()
+        return model

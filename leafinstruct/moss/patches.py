@@ -1,0 +1,110 @@
+"""Which positions of a sequence are image patches, and where in their picture: token ids -> patch_pos.
+
+patch_pos[b, t] = (picture within the row, y, x), or -1 three times for what is no patch: text, padding, the tokens that begin and end a picture or a
+row of it. It is all that the adapter knows of pictures, so a backbone without image ids (patches given as vectors) passes it itself.
+
+Chameleon's pictures have one shape; Emu3's have many, and a token after each row. `of_model` reads both from the model's config.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Patches:
+    """ids: inclusive ranges of patches' ids. grid: (height, width) of every picture, or None where an id ends each row."""
+
+    ids: tuple[tuple[int, int], ...]
+    grid: tuple[int, int] | None = None
+    end_of_line: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.grid is None) == (self.end_of_line is None):
+            raise ValueError("image patches need either a grid or a token that ends each row, and not both")
+
+    def positions(self, input_ids: Tensor) -> Tensor:
+        """patch_pos of token ids. input_ids: (B, T) from the very beginning of the sequence. Returns (B, T, 3) int64."""
+        patch = torch.zeros_like(input_ids, dtype=torch.bool)
+        for low, high in self.ids:
+            patch |= (input_ids >= low) & (input_ids <= high)
+        line = input_ids == self.end_of_line if self.end_of_line is not None else torch.zeros_like(patch)
+        inside = patch | line
+        begins = patch & ~_before(inside)
+        order = _since(patch, begins)  # 0, 1, 2 ... over the patches of a run
+        if self.grid is not None:
+            height, width = self.grid
+            begins = patch & (order % (height * width) == 0)  # two pictures may follow each other without a token between
+            within = order % (height * width)
+            y, x = within // width, within % width
+        else:
+            y = _since(line, begins) + 1  # rows ended so far
+            x = _since(patch, begins | _before(line))
+        picture = begins.long().cumsum(1) - 1
+        found = torch.stack([picture, y, x], dim=-1)
+        return torch.where(patch[..., None], found, torch.full_like(found, -1))
+
+
+def of_model(config: Any) -> Patches | None:
+    """The patches of a transformers model by its config; None for a model that this module does not know."""
+    kind = getattr(config, "model_type", None)
+    if kind == "chameleon":
+        names = config.vocabulary_map
+        codes = sorted(number for name, number in names.items() if name.startswith("IMGIMG"))
+        side = config.vq_config.resolution // 2 ** (len(config.vq_config.channel_multiplier) - 1)
+        placeholder = [(names["<image>"],) * 2] if "<image>" in names else []
+        return Patches((*_ranges(codes), *placeholder), grid=(side, side))
+    if kind == "emu3":
+        names = config.vocabulary_map
+        codes = sorted(number for name, number in names.items() if name.startswith("<|visual token"))
+        return Patches(tuple(_ranges(codes)), end_of_line=names["<|extra_200|>"])
+    return None
+
+
+def check_filled(positions: Tensor, grid: tuple[int, int] | None) -> None:
+    """Raises ValueError for a picture that is not whole, unless its sequence ends with it. positions: (B, T, 3)."""
+    rows, times = (positions[..., 0] >= 0).nonzero(as_tuple=True)
+    if not len(rows):
+        return
+    picture, y, x = positions[rows, times].unbind(-1)
+    _, which = torch.stack([rows, picture]).unique(dim=1, return_inverse=True)
+    zeros = torch.zeros(int(which.max()) + 1, dtype=torch.long, device=positions.device)
+    count = zeros.index_add(0, which, torch.ones_like(which))
+    height, width = zeros.scatter_reduce(0, which, y, "amax") + 1, zeros.scatter_reduce(0, which, x, "amax") + 1
+    wanted = height * width if grid is None else torch.full_like(count, grid[0] * grid[1])
+    open_ = zeros.scatter_reduce(0, which, times, "amax") == positions.shape[1] - 1
+    wrong = ((count != wanted) & ~open_).nonzero()
+    if len(wrong):
+        first = int(wrong[0])
+        shape = f"{grid[0]} x {grid[1]}" if grid else f"{int(height[first])} x {int(width[first])}"
+        raise ValueError(
+            f"a picture of {int(count[first])} patches does not fill its grid of {shape} and something follows it; "
+            "give whole pictures, or leave a cut one at the very end of its sequence"
+        )
+
+
+def _before(flags: Tensor) -> Tensor:
+    """Each position's flag one step earlier. flags: (B, T) bool."""
+    return torch.cat([torch.zeros_like(flags[:, :1]), flags[:, :-1]], dim=1)
+
+
+def _since(flags: Tensor, begins: Tensor) -> Tensor:
+    """Flags counted from the last beginning on, the first as 0, so -1 before any. flags, begins: (B, T) bool. Returns (B, T) int64."""
+    count = flags.long().cumsum(1)
+    at_beginning = torch.where(begins, count - flags.long(), torch.zeros_like(count))
+    return count - at_beginning.cummax(1).values - 1
+
+
+def _ranges(numbers: list[int]) -> list[tuple[int, int]]:
+    """Sorted numbers as inclusive ranges."""
+    found: list[tuple[int, int]] = []
+    for number in numbers:
+        if found and number == found[-1][1] + 1:
+            found[-1] = (found[-1][0], number)
+        else:
+            found.append((number, number))
+    return found

@@ -1,0 +1,206 @@
+"""The adapter in others' hands: the HF Trainer, two processes, settings that are wrong, a second package of its name."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import peft
+import pytest
+import torch
+from moss.tiny import chameleon, emu3, page, words
+
+from leafinstruct import moss
+
+SETTINGS: dict[str, Any] = {"r_text": 3, "r_image": 4, "init": "random"}
+
+
+def test_the_trainer_trains_saves_and_resumes_exactly(tmp_path):
+    from transformers import Trainer, TrainerCallback, TrainingArguments
+
+    class Stop(TrainerCallback):
+        def on_step_end(self, _, state, control, **__):
+            control.should_training_stop = state.global_step == 2
+
+    rows = [{"input_ids": page(seed, lines=True)[0], "labels": page(seed, lines=True)[0]} for seed in range(8)]
+
+    def train(folder: Path, resume: bool = False, stop: bool = False) -> tuple[dict[str, torch.Tensor], list[float]]:
+        torch.manual_seed(0)
+        model = peft.get_peft_model(emu3(), moss.MossConfig(**SETTINGS))
+        arguments = TrainingArguments(
+            str(folder), max_steps=4, per_device_train_batch_size=2, save_steps=2, logging_steps=1, report_to=[], learning_rate=1e-2, use_cpu=True,
+            seed=3, disable_tqdm=True, dataloader_pin_memory=False, lr_scheduler_type="constant",
+        )  # fmt: skip
+        trainer = Trainer(model, arguments, train_dataset=rows, callbacks=[Stop()] if stop else [])
+        trainer.train(resume_from_checkpoint=str(folder / "checkpoint-2") if resume else None)
+        losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+        return {name: value.detach().clone() for name, value in model.named_parameters() if value.requires_grad}, losses
+
+    whole, losses = train(tmp_path / "whole")
+    assert losses[-1] < losses[0]
+    train(tmp_path / "cut", stop=True)
+    resumed, _ = train(tmp_path / "cut", resume=True)
+    assert whole.keys() == resumed.keys()
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    assert (tmp_path / "cut" / "checkpoint-4" / "adapter_model.safetensors").exists()
+
+
+@pytest.mark.parametrize("kind", ["ddp", "fsdp2"])
+def test_two_processes_step_as_one(kind, tmp_path):
+    """One rank has text alone, the other pictures alone; together they make the step of one process with both."""
+    script = Path(__file__).parent / "two_processes.py"
+    subprocess.run([sys.executable, str(script), kind, str(tmp_path)], check=True, timeout=240, capture_output=True)
+    one, two = (torch.load(tmp_path / name, weights_only=True) for name in ("one.pt", "two.pt"))
+    assert one.keys() == two.keys()
+    assert len(one) > 20
+    for name in one:
+        torch.testing.assert_close(two[name], one[name], atol=1e-5, rtol=1e-4)
+
+
+def test_an_optimiser_step_lowers_the_loss_of_both_modalities():
+    base = emu3()
+    base.lm_head.weight.data.normal_(std=0.3)  # a random model's head is too small for adapters below it to move
+    model = peft.get_peft_model(base, moss.MossConfig(r_text=8, r_image=8)).train()
+    optimiser = torch.optim.AdamW([value for value in model.parameters() if value.requires_grad], lr=2e-2)
+    ids = page(0, lines=True)
+    losses = []
+    for _ in range(60):
+        logits = model(input_ids=ids).logits[0, :-1]
+        each = torch.nn.functional.cross_entropy(logits, ids[0, 1:], reduction="none")
+        patch = ids[0, 1:] < 68
+        losses.append((each[patch].mean().item(), each[~patch].mean().item()))
+        each.mean().backward()
+        optimiser.step()
+        optimiser.zero_grad()
+    assert losses[-1][0] < 0.8 * losses[0][0]
+    assert losses[-1][1] < 0.8 * losses[0][1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"method": "mos"}, "method is 'mos'; it must be one of moss, moe_lora, lora"),
+        ({"conv_mode": "x"}, "conv_mode is 'x'; it must be one of full_space, rank, depthwise"),
+        ({"taps": "x"}, "taps is 'x'; it must be one of top_left, raster, shuffled, symmetric"),
+        ({"taps": "symmetric"}, "symmetric taps lie around a patch, so kernel_size must be odd, not 2"),
+        ({"r_text": 0}, "r_text is 0; it must be a whole number of at least 1"),
+        ({"r_image": 1.5}, "r_image is 1.5; it must be a whole number"),
+        ({"dropout": 1.0}, r"dropout is 1.0; it must be in \[0, 1\)"),
+        ({"bias": "all"}, "bias must be none"),
+        ({"leafinstruct_format": 9}, "the adapter has format 9; this version reads 1: upgrade"),
+        ({"image_tokens": [[4, 67]]}, "image_tokens need image_grid or end_of_line"),
+    ],
+)
+def test_settings_that_are_wrong(settings, sentence):
+    with pytest.raises(moss.MossConfigError, match=sentence):
+        moss.MossConfig(**settings)
+
+
+def test_targets_outside_the_decoder_are_refused():
+    with pytest.raises(moss.MossConfigError, match=r"hits model\.vqmodel\.\S+_proj, which is outside the decoder of emu3"):
+        peft.get_peft_model(emu3(), moss.MossConfig(target_modules=["q_proj", "k_proj"]))
+    with pytest.raises(moss.MossConfigError, match="hits lm_head, which is outside the decoder of chameleon"):
+        peft.get_peft_model(chameleon(), moss.MossConfig(target_modules="lm_head"))
+
+
+def test_a_picture_that_does_not_fill_its_grid():
+    model = peft.get_peft_model(chameleon(), moss.MossConfig(**SETTINGS))
+    ids = page(0)
+    with pytest.raises(ValueError, match="a picture of 15 patches does not fill its grid of 4 x 4"):
+        model(input_ids=torch.cat([ids[:, :8], ids[:, 9:]], dim=1))
+
+
+def test_a_cache_that_the_convolution_did_not_see():
+    model = peft.get_peft_model(chameleon(), moss.MossConfig(**SETTINGS)).eval()
+    ids = page(0)
+    with torch.no_grad():
+        with model.disable_adapter():
+            cache = model(input_ids=ids[:, :6], use_cache=True).past_key_values
+        with pytest.raises(ValueError, match="holds 6 tokens and the convolution remembers 0"):
+            model(input_ids=ids[:, 6:], past_key_values=cache)
+        cache = model(input_ids=ids[:, :8], use_cache=True).past_key_values
+        cache.crop(-2)
+        with pytest.raises(ValueError, match="holds 6 tokens and the convolution remembers 8"):
+            model(input_ids=ids[:, 6:], past_key_values=cache)
+
+
+def test_a_part_of_the_model_called_alone():
+    model = peft.get_peft_model(chameleon(), moss.MossConfig(**SETTINGS)).eval()
+    with pytest.raises(RuntimeError, match="no forward pass of the adapted model is under way"):
+        model.base_model.model.model(input_ids=words(torch.Generator(), 4)[None])
+
+
+def test_quantised_weights_are_adapted_and_not_merged():
+    """A stand-in for a 4-bit layer, since the real ones want CUDA: what PEFT calls a quantised backend."""
+    model = peft.get_peft_model(chameleon(), moss.MossConfig(**SETTINGS))
+    layer = next(module for module in model.modules() if isinstance(module, moss.MossLayer))
+    layer.quantization_backend = object()
+    with pytest.raises(ValueError, match="is quantised, so the text half would be rounded"):
+        model.merge_adapter(modality="text")
+
+
+def test_load_needs_a_folder_that_fits(tmp_path):
+    with pytest.raises(moss.MossConfigError, match=r"no adapter_config\.json that can be read"):
+        moss.load(chameleon(), tmp_path)
+    peft.get_peft_model(chameleon(), peft.LoraConfig(target_modules=["q_proj"])).save_pretrained(tmp_path / "lora")
+    with pytest.raises(moss.MossConfigError, match="an adapter of type LORA"):
+        moss.load(chameleon(), tmp_path / "lora")
+    only = r"model\.layers\.0\.self_attn\.q_proj"
+    peft.get_peft_model(chameleon(), moss.MossConfig(target_modules=only)).save_pretrained(tmp_path / "moss")
+    config = (tmp_path / "moss" / "adapter_config.json").read_text()
+    (tmp_path / "moss" / "adapter_config.json").write_text(config.replace("layers\\\\.0", "layers\\\\.1"))
+    with pytest.raises(
+        ValueError, match=r"its weights do not fit this model, beginning with model\.layers\.0\.self_attn\.q_proj\.moss_image_A"
+    ):
+        moss.load(chameleon(), tmp_path / "moss")
+
+
+FOREIGN = """
+import warnings
+from leafinstruct.torchvision_import import mend
+mend()
+import peft
+from peft.utils.peft_types import PeftType
+member = str.__new__(PeftType, "MOSS")
+member._name_ = member._value_ = "MOSS"
+PeftType._member_map_["MOSS"] = PeftType._value2member_map_["MOSS"] = member
+PeftType._member_names_.append("MOSS")
+type.__setattr__(PeftType, "MOSS", member)
+peft.utils.register_peft_method(name="moss", config_cls=peft.LoraConfig, model_cls=type("M", (peft.LoraModel,), {"prefix": "moss_"}))
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    import leafinstruct.moss
+print([str(item.message) for item in caught if "MOSS" in str(item.message)])
+print(peft.mapping.PEFT_TYPE_TO_CONFIG_MAPPING[PeftType.MOSS].__name__)
+import sys, torch
+sys.path.insert(0, sys.argv[2])
+from moss.tiny import chameleon, page
+"""
+
+
+def test_another_moss_is_left_alone_and_load_works_without_the_registry(tmp_path):
+    model = peft.get_peft_model(chameleon(), moss.MossConfig(**SETTINGS)).eval()
+    model.save_pretrained(tmp_path)
+    with torch.no_grad():
+        torch.save(model(input_ids=page(0)).logits, tmp_path / "wanted.pt")
+    code = FOREIGN + (
+        "import pathlib\n"
+        "model = leafinstruct.moss.load(chameleon(), sys.argv[1]).eval()\n"
+        "with torch.no_grad():\n"
+        "    print(torch.equal(model(input_ids=page(0)).logits, torch.load(pathlib.Path(sys.argv[1]) / 'wanted.pt', weights_only=True)))\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path), str(Path(__file__).parent.parent)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    caught, config, same = done.stdout.splitlines()[-3:]
+    assert "another package has registered a PEFT method MOSS; use leafinstruct.moss.load" in caught
+    assert (config, same) == ("LoraConfig", "True")
+
+
+def test_without_the_import_peft_knows_no_moss(tmp_path):
+    peft.get_peft_model(chameleon(), moss.MossConfig(**SETTINGS)).save_pretrained(tmp_path)
+    code = "from leafinstruct.torchvision_import import mend; mend(); import peft, sys; peft.PeftConfig.from_pretrained(sys.argv[1])"
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert "KeyError: 'MOSS'" in done.stderr

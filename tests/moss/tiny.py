@@ -1,0 +1,105 @@
+"""Tiny random backbones and sequences with pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import leafinstruct.moss  # noqa: F401 - mends torchvision before transformers is imported
+
+SIDE = 4
+"""Patches of a Chameleon picture along each side."""
+BOI, EOI = 197, 196
+CODES = 64
+EOL = 120
+
+
+def chameleon(**settings: Any) -> Any:
+    """4 x 4 patches a picture, ids 4..67."""
+    from transformers import ChameleonConfig, ChameleonForConditionalGeneration
+
+    names = {"IMGIMG" + "".join(chr(ord("A") + int(digit)) for digit in str(code)) + "Z": 4 + code for code in range(CODES)}
+    config = ChameleonConfig(
+        vocab_size=200,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=256,
+        vocabulary_map={**names, "<image>": 190, "<racm3:break>": BOI, "<eoss>": EOI},
+        vq_config={
+            "resolution": 16,
+            "num_embeddings": CODES,
+            "base_channels": 32,
+            "channel_multiplier": [1, 1, 1],
+            "num_res_blocks": 1,
+            "embed_dim": 8,
+            "latent_channels": 8,
+            "attn_resolutions": [],
+        },
+        pad_token_id=1,
+        bos_token_id=0,
+        eos_token_id=2,
+        **settings,
+    )
+    torch.manual_seed(0)
+    return ChameleonForConditionalGeneration(config).eval()
+
+
+def emu3() -> Any:
+    """Pictures of any shape: ids 4..67, a token after each row."""
+    from transformers import Emu3Config, Emu3ForConditionalGeneration
+
+    names = {f"<|visual token {code:06d}|>": 4 + code for code in range(CODES)}
+    config = Emu3Config(
+        text_config={
+            "vocab_size": 200,
+            "hidden_size": 32,
+            "intermediate_size": 48,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "max_position_embeddings": 256,
+            "pad_token_id": 1,
+            "bos_token_id": 0,
+            "eos_token_id": 2,
+        },
+        vq_config={
+            "codebook_size": CODES,
+            "embed_dim": 4,
+            "latent_channels": 4,
+            "base_channels": 32,
+            "channel_multiplier": [1, 1],
+            "num_res_blocks": 1,
+            "attn_resolutions": [],
+            "hidden_size": 32,
+            "num_attention_heads": 2,
+        },
+        vocabulary_map={**names, "<|extra_200|>": EOL, "<image>": 190},
+    )
+    torch.manual_seed(0)
+    return Emu3ForConditionalGeneration(config).eval()
+
+
+def words(generator: torch.Generator, count: int) -> Tensor:
+    return torch.randint(130, 180, (count,), generator=generator)
+
+
+def picture(generator: torch.Generator, height: int = SIDE, width: int = SIDE, lines: bool = False) -> Tensor:
+    codes = torch.randint(4, 4 + CODES, (height, width), generator=generator)
+    if lines:
+        codes = torch.cat([codes, torch.full((height, 1), EOL)], dim=1)
+    return torch.cat([torch.tensor([BOI]), codes.flatten(), torch.tensor([EOI])])
+
+
+def page(seed: int, lines: bool = False) -> Tensor:
+    """(1, T): words, a picture, words, another, words."""
+    generator = torch.Generator().manual_seed(seed)
+    shapes = [(3, 5), (2, 4)] if lines else [(SIDE, SIDE)] * 2
+    parts = [words(generator, 3)]
+    for height, width in shapes:
+        parts += [picture(generator, height, width, lines), words(generator, 2)]
+    return torch.cat(parts)[None]
