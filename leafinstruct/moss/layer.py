@@ -31,12 +31,28 @@ from leafinstruct.moss.layout import Layout, Taps, taps
 
 
 class Running:
-    """What the forward pass that is under way shares with the layers. conv: written as the layers go; kept: see Layout.kept."""
+    """What the forward pass that is under way shares with the layers. conv: written as the layers go; kept: see Layout.kept.
+
+    The rows of q, k and v are the same, so they are taken apart once: that is a third of the copies, and of what autograd keeps.
+    """
 
     def __init__(self) -> None:
         self.layout: Layout | None = None
         self.conv: ConvCache | None = None
         self.kept: Tensor | None = None
+        self._split: tuple[Layout, bool, Tensor, Tensor, Tensor] | None = None
+
+    def begin(self, layout: Layout | None = None, conv: ConvCache | None = None, kept: Tensor | None = None) -> None:
+        """Another pass; without arguments, the end of one."""
+        self.layout, self.conv, self.kept, self._split = layout, conv, kept, None
+
+    def split(self, layout: Layout, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x: (..., d). Returns its text rows (N_text, d) and its patches (N_image, d)."""
+        last, grad = self._split, torch.is_grad_enabled()
+        if last is None or last[0] is not layout or last[1] is not grad or last[2] is not x:
+            rows = x.reshape(-1, x.shape[-1])
+            last = self._split = (layout, grad, x, rows[layout.text], rows[layout.image])
+        return last[3], last[4]
 
 
 class MossLayer(nn.Module, BaseTunerLayer):
@@ -117,18 +133,19 @@ class MossLayer(nn.Module, BaseTunerLayer):
         if not config.routed:
             return out if merged else out + (scale * F.linear(F.linear(self._input(name, x), down), up)).to(out.dtype)
         layout = self._layout(x)
-        if merged and not len(layout.image) and not torch.is_grad_enabled():
+        if merged and not len(layout.image) and not layout.remembered and not torch.is_grad_enabled():
             return out
-        rows = self._input(name, x).reshape(-1, self.in_features)
+        words, patches = self.moss_running.split(layout, self._input(name, x))
         flat = out.reshape(-1, self.out_features)
-        patches = rows[layout.image]
+        if type(self.base_layer) is not nn.Linear:
+            flat = flat.clone()  # a plain linear layer's output is nobody else's and is added to in place
         image = F.linear(config.alpha_image / config.r_image * self._convolved(name, patches, layout), self.moss_image_B[name])
         if merged:  # W holds the text half now, so patches take it off again
             image = image - scale * F.linear(F.linear(patches, down), up)
         else:
-            text = F.linear(scale * F.linear(rows[layout.text], down), up)
-            flat = flat.index_add(0, layout.text, text.to(flat.dtype))
-        return flat.index_add(0, layout.image, image.to(flat.dtype)).view_as(out)
+            text = F.linear(scale * F.linear(words, down), up)
+            flat = flat.index_add_(0, layout.text, text.to(flat.dtype))
+        return flat.index_add_(0, layout.image, image.to(flat.dtype)).view_as(out)
 
     def _input(self, name: str, x: Tensor) -> Tensor:
         x = self.moss_dropout[name](x)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from leafinstruct.moss import conv_cache
 from leafinstruct.moss.config import MossConfig, MossConfigError
 from leafinstruct.moss.layer import MossLayer, Running
-from leafinstruct.moss.layout import Layout
+from leafinstruct.moss.layout import Layout, taps
 from leafinstruct.moss.patches import Patches, check_filled, of_model
 
 _DECODERS = {
@@ -77,7 +77,7 @@ class MossModel(BaseTuner):
 
     def _before(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         running = self.moss_running
-        running.layout = running.conv = running.kept = None
+        running.begin()
         given = kwargs.pop("patch_pos", None)
         configs = self._routed()
         if not configs:
@@ -92,12 +92,13 @@ class MossModel(BaseTuner):
         if conv is None or not conv.seen:
             check_filled(positions, patches.grid if patches is not None and given is None else None)
         self._check_labels(configs, positions, kwargs.get("labels"))
-        running.layout = Layout(positions, conv.positions if conv is not None else None)
+        layout, kept = Layout(positions, conv.positions if conv is not None else None), None
         if conv is not None:
-            shapes = [shape for layer in self.model.modules() if isinstance(layer, MossLayer) for shape in layer.moss_taps.values()]
-            running.kept, kept_positions = running.layout.kept(shapes)
-            conv.positions, conv.seen = kept_positions, conv.seen + positions.shape[1]
-            running.conv = conv
+            kept, conv.positions = layout.kept(
+                [taps(config.taps, config.kernel_size, config.taps_seed) for config in configs if config.convolves]
+            )
+            conv.seen += positions.shape[1]
+        running.begin(layout, conv, kept)
         for block in module.modules():
             if "_gradient_checkpointing_func" in block.__dict__:
                 self._wrap_checkpointing(block)
@@ -108,7 +109,7 @@ class MossModel(BaseTuner):
         cache = getattr(output, "past_key_values", None)
         if running.conv is not None and cache is not None:
             conv_cache.attach(running.conv, cache)
-        running.layout = running.conv = running.kept = None
+        running.begin()
 
     def _patches(self, config: MossConfig) -> Patches | None:
         if config.image_tokens is None:
@@ -146,11 +147,12 @@ class MossModel(BaseTuner):
             layout = running.layout
 
             def again(*inputs: Any, **named: Any) -> Any:
-                outer, running.layout = running.layout, layout
+                outer = running.layout, running.conv, running.kept
+                running.begin(layout)
                 try:
                     return function(*inputs, **named)
                 finally:
-                    running.layout = outer
+                    running.begin(*outer)
 
             return inner(again, *args, **kwargs)
 
