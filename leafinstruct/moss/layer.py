@@ -55,6 +55,25 @@ class Running:
         return last[3], last[4]
 
 
+class _AddRows(torch.autograd.Function):
+    """out.view(-1, d)[index] += rows, in place. torch's own index_add keeps the rows for its backward, which needs the index alone: with both halves
+    that is as much memory again as the layer's output."""
+
+    @staticmethod
+    def forward(ctx: Any, out: Tensor, index: Tensor, rows: Tensor) -> Tensor:
+        """out: (..., d); index: (n,) over its flattened rows, each once; rows: (n, d)."""
+        ctx.save_for_backward(index)
+        ctx.mark_dirty(out)
+        out.view(-1, out.shape[-1]).index_add_(0, index, rows)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, Tensor]:
+        """The gradient of rows is that of the rows of out."""
+        (index,) = ctx.saved_tensors
+        return gradient, None, gradient.reshape(-1, gradient.shape[-1])[index]
+
+
 class MossLayer(nn.Module, BaseTunerLayer):
     """A linear layer and its adapters."""
 
@@ -136,16 +155,15 @@ class MossLayer(nn.Module, BaseTunerLayer):
         if merged and not len(layout.image) and not layout.remembered and not torch.is_grad_enabled():
             return out
         words, patches = self.moss_running.split(layout, self._input(name, x))
-        flat = out.reshape(-1, self.out_features)
         if type(self.base_layer) is not nn.Linear:
-            flat = flat.clone()  # a plain linear layer's output is nobody else's and is added to in place
+            out = out.clone()  # a plain linear layer's output is nobody else's and is added to in place
         image = F.linear(config.alpha_image / config.r_image * self._convolved(name, patches, layout), self.moss_image_B[name])
         if merged:  # W holds the text half now, so patches take it off again
             image = image - scale * F.linear(F.linear(patches, down), up)
         else:
             text = F.linear(scale * F.linear(words, down), up)
-            flat = flat.index_add_(0, layout.text, text.to(flat.dtype))
-        return flat.index_add_(0, layout.image, image.to(flat.dtype)).view_as(out)
+            out = _AddRows.apply(out, layout.text, text.to(out.dtype))
+        return _AddRows.apply(out, layout.image, image.to(out.dtype))
 
     def _input(self, name: str, x: Tensor) -> Tensor:
         x = self.moss_dropout[name](x)

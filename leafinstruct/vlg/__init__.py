@@ -1,0 +1,10 @@
+"""Vision-language generalists: how a backbone writes pictures as tokens, and how text and pictures are drawn from it in turn.
+
+One small protocol (`Backbone`) says what differs; `generate` is the same for all. Chameleon/Anole and Emu3 are here.
+"""
+
+from __future__ import annotations
+
+from leafinstruct.torchvision_import import mend
+
+mend()

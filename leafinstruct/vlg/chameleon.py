@@ -1,0 +1,124 @@
+"""Chameleon and Anole: one vocabulary for words and codes, pictures of one shape.
+
+transformers' forward sets the logits of image codes to the minimum, in training too, so labels on them cost infinity and none is ever drawn:
+`Interleaved` is the same model without that step, and loads the same weights. transformers holds the encoder of the picture tokenizer only; the
+decoder comes from the published `vqgan.ckpt` (vqgan). The published weights were never run here; keys and shapes are tested on tiny ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from transformers import ChameleonForConditionalGeneration
+from transformers.modeling_outputs import CausalLMOutputWithPast
+
+from leafinstruct.vlg.backbone import BackboneError, Script, Segment
+from leafinstruct.vlg.text import decode, encode
+from leafinstruct.vlg.vqgan import Decoder
+
+BEGIN, END = "<racm3:break>", "<eoss>"
+"""Names of the marks around a picture in the published vocabulary."""
+
+
+class Interleaved(ChameleonForConditionalGeneration):
+    """Chameleon whose codes have logits."""
+
+    def forward(
+        self, input_ids: Tensor | None = None, labels: Tensor | None = None, logits_to_keep: int = 0, **kwargs: Any
+    ) -> CausalLMOutputWithPast:
+        """As the parent's, for ids or embeddings. labels: (B, T), -100 where there is no loss."""
+        length = kwargs.pop("num_items_in_batch", None)
+        outputs = self.model(input_ids=input_ids, **kwargs)
+        logits = self.lm_head(outputs.last_hidden_state[:, -logits_to_keep:])
+        loss = None
+        if labels is not None:
+            loss = self.loss_function(logits=logits, labels=labels, vocab_size=self.config.vocab_size, num_items_in_batch=length)
+        return CausalLMOutputWithPast(loss, logits, outputs.past_key_values, outputs.hidden_states, outputs.attentions)
+
+
+class Chameleon:
+    """The backbone. model: an Interleaved, adapted or not. decoder: of pictures."""
+
+    def __init__(self, model: Any, tokenizer: Any, decoder: Decoder) -> None:
+        """Raises BackboneError where the vocabulary lacks the marks of pictures, or the decoder has other codes."""
+        self.model, self._tokenizer, self._decoder = model, tokenizer, decoder
+        config = model.config
+        names = config.vocabulary_map
+        for name in (BEGIN, END):
+            if name not in names:
+                raise BackboneError(f"the vocabulary has no {name}, which stands beside a picture; is this Chameleon?")
+        vq = self._inner().vqmodel.config
+        if decoder.codes != vq.num_embeddings:
+            raise BackboneError(
+                f"the picture decoder knows {decoder.codes} codes, the model {vq.num_embeddings}; use the vqgan.ckpt of these weights"
+            )
+        self.end, self._marks = int(config.eos_token_id), (names[BEGIN], names[END])
+        self._size = int(vq.resolution)
+        side = self._size // 2 ** (len(vq.channel_multiplier) - 1)
+        to_id = self._inner().vocabulary_mapping.img2bpe
+        self._to_code = {number: code for code, number in to_id.items()}
+        codes = torch.tensor(sorted(self._to_code))
+        closed = {names[END], *([names["<image>"]] if "<image>" in names else []), config.pad_token_id, config.bos_token_id} - {
+            None,
+            self.end,
+        }
+        self._script = Script(names[BEGIN], (*[None] * (side * side), names[END]), codes, frozenset(closed))
+        self._side = side
+
+    def _inner(self) -> Any:
+        base = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+        return base.model
+
+    @classmethod
+    def load(cls, weights: Path, vqgan: Path, tokenizer: Any, **kwargs: Any) -> Chameleon:
+        """From a folder of transformers weights and the published vqgan.ckpt. kwargs: of from_pretrained. Raises BackboneError."""
+        model = Interleaved.from_pretrained(weights, **kwargs).eval()
+        vq = model.model.vqmodel.config
+        return cls(model, tokenizer, Decoder.load(vqgan, vq).to(model.device))
+
+    def script(self, grid: tuple[int, int] | None) -> Script:
+        """Raises BackboneError for another shape than the model's."""
+        if grid not in (None, (self._side, self._side)):
+            raise BackboneError(f"Chameleon draws pictures of {self._side} x {self._side} patches only, not {grid[0]} x {grid[1]}")
+        return self._script
+
+    def encode(self, segments: Sequence[Segment]) -> list[int]:
+        """Ids, from the beginning of a sequence on."""
+        found = [int(self.model.config.bos_token_id)]
+        for segment in segments:
+            if isinstance(segment, str):
+                found += encode(self._tokenizer, segment)
+            else:
+                found += [self._marks[0], *self._codes(segment), self._marks[1]]
+        return found
+
+    def _codes(self, picture: Image.Image) -> list[int]:
+        """The middle square of a picture as ids."""
+        short = min(picture.size)
+        left, top = (picture.width - short) // 2, (picture.height - short) // 2
+        square = picture.convert("RGB").resize((self._size, self._size), Image.Resampling.LANCZOS, (left, top, left + short, top + short))
+        pixels = torch.from_numpy(np.asarray(square, np.float32) / 127.5 - 1.0).permute(2, 0, 1)[None]
+        inner = self._inner()
+        with torch.no_grad():
+            found = inner.get_image_tokens(pixels.to(self.model.device, inner.vqmodel.dtype))
+        return [int(number) for number in found[0]]
+
+    def decode_text(self, ids: Sequence[int]) -> str:
+        """Without marks."""
+        return decode(self._tokenizer, ids)
+
+    def decode_picture(self, ids: Sequence[int]) -> Image.Image:
+        """ids: codes in the order of reading, then the end mark."""
+        codes = torch.tensor([self._to_code[number] for number in ids[:-1]]).view(self._side, self._side)
+        return self._decoder.picture(codes)
+
+    def logits(self, ids: Tensor, cache: Any) -> tuple[Tensor, Any]:
+        """See Backbone."""
+        found = self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        return found.logits[0, -1], found.past_key_values

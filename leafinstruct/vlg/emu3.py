@@ -1,0 +1,93 @@
+"""Emu3: one vocabulary for words and codes, pictures of many shapes; each row of codes ends with a line end, the size stands before as text.
+
+    <|image start|> 16*24 <|image token|> (codes of a row, line end) x 16 <|extra_201|> <|image end|>
+
+transformers has both halves of its picture tokenizer. The published weights were never run here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from leafinstruct.vlg.backbone import BackboneError, Script, Segment
+from leafinstruct.vlg.text import decode, encode
+from leafinstruct.vlg.vqgan import to_picture
+
+_MARKS = ("<|image start|>", "<|image token|>", "<|extra_200|>", "<|extra_201|>", "<|image end|>")
+
+
+class Emu3:
+    """The backbone. model: Emu3ForConditionalGeneration, adapted or not. grid: patches of the pictures that it draws, where nothing else is said."""
+
+    def __init__(self, model: Any, tokenizer: Any, grid: tuple[int, int] = (90, 90)) -> None:
+        """Raises BackboneError where the vocabulary lacks the marks of pictures."""
+        self.model, self._tokenizer, self._grid = model, tokenizer, grid
+        names = tokenizer.get_vocab()
+        for name in _MARKS:
+            if name not in names:
+                raise BackboneError(f"the vocabulary has no {name}, which pictures need; is this Emu3's tokenizer?")
+        self._begin, self._codes_follow, self._line, self._frame, self._close = (names[name] for name in _MARKS)
+        base = model.get_base_model() if hasattr(model, "get_base_model") else model
+        self._vq, self._mapping = base.model.vqmodel, base.model.vocabulary_mapping
+        self._codes = torch.tensor(self._mapping.image_tokens)
+        text = base.config.text_config
+        self.end, self._start = int(text.eos_token_id), int(text.bos_token_id)
+        placeholder = self._mapping.image_token_id
+        closed = {self._codes_follow, self._line, self._frame, self._close, self._start, text.pad_token_id, placeholder} - {None, self.end}
+        self._closed = frozenset(closed)
+        self._factor = 2 ** (len(self._vq.config.channel_multiplier) - 1)
+
+    def script(self, grid: tuple[int, int] | None) -> Script:
+        """Any shape of at least one patch."""
+        height, width = grid or self._grid
+        if height < 1 or width < 1:
+            raise BackboneError(f"a picture of {height} x {width} patches cannot be drawn")
+        rows = (*[None] * width, self._line) * height
+        return Script(self._begin, (*self._head(height, width), *rows, self._frame, self._close), self._codes, self._closed)
+
+    def _head(self, height: int, width: int) -> list[int]:
+        return [*encode(self._tokenizer, f"{height}*{width}"), self._codes_follow]
+
+    def encode(self, segments: Sequence[Segment]) -> list[int]:
+        """Ids, from the beginning of a sequence on."""
+        found = [self._start]
+        for segment in segments:
+            found += encode(self._tokenizer, segment) if isinstance(segment, str) else self._picture(segment)
+        return found
+
+    def _picture(self, picture: Image.Image) -> list[int]:
+        """A picture reduced to at most the area of the usual grid, its sides whole patches."""
+        patches = self._grid[0] * self._grid[1]
+        scale = min(1.0, (patches * self._factor**2 / (picture.width * picture.height)) ** 0.5)
+        width, height = (max(1, int(side * scale) // self._factor) for side in picture.size)
+        size = (width * self._factor, height * self._factor)
+        pixels = np.asarray(picture.convert("RGB").resize(size, Image.Resampling.LANCZOS), np.float32) / 127.5 - 1.0
+        images = torch.from_numpy(pixels).permute(2, 0, 1)[None].to(self.model.device, self._vq.dtype)
+        with torch.no_grad():
+            codes = self._vq.encode(images, torch.tensor([[size[1], size[0]]])).image_tokens[0]
+        rows = self._mapping.convert_img2bpe(codes.view(height, width)).flatten().tolist()
+        return [self._begin, *self._head(height, width), *rows, self._frame, self._close]
+
+    def decode_text(self, ids: Sequence[int]) -> str:
+        """Without marks."""
+        return decode(self._tokenizer, ids)
+
+    def decode_picture(self, ids: Sequence[int]) -> Image.Image:
+        """ids: of a whole script."""
+        rows = list(ids)[list(ids).index(self._codes_follow) + 1 : -2]
+        width = rows.index(self._line)
+        codes = self._mapping.convert_bpe2img(torch.tensor(rows).view(-1, width + 1))
+        with torch.no_grad():
+            pixels = self._vq.decode(codes[None].to(self.model.device)).float().cpu()
+        return to_picture(pixels.reshape(-1, *pixels.shape[-2:])[:3])
+
+    def logits(self, ids: Tensor, cache: Any) -> tuple[Tensor, Any]:
+        """See Backbone."""
+        found = self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        return found.logits[0, -1], found.past_key_values

@@ -1,0 +1,154 @@
+"""The picture decoder of a VQGAN (Esser et al. 2021, arXiv 2012.09841): codes -> pixels, with the key layout of the published checkpoints.
+
+transformers' Chameleon has the encoder and the codebook only. Keys here are those of the original: `decoder.conv_in`, `decoder.mid.block_1`,
+`decoder.up.<level>.block.<n>`, `decoder.up.<level>.upsample.conv`, `decoder.norm_out`, `decoder.conv_out`, `post_quant_conv`, `quantize.embedding`,
+perhaps below `state_dict`; encoder and losses in the same file are passed over. Level 0 is the finest, and decoding begins with the coarsest. Files
+are read as tensors only, never as code.
+"""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, scaled_dot_product_attention, silu
+
+from leafinstruct.vlg.backbone import BackboneError
+
+_OURS = ("decoder.", "post_quant_conv.", "quantize.embedding.")
+
+
+class Decoder(nn.Module):
+    """Codes of a grid -> a picture."""
+
+    def __init__(self, config: Any) -> None:
+        """config: ChameleonVQVAEConfig, or whatever has its names."""
+        super().__init__()
+        self.codes = int(config.num_embeddings)
+        self.quantize = nn.Module()
+        self.quantize.embedding = nn.Embedding(config.num_embeddings, config.embed_dim)
+        self.post_quant_conv = nn.Conv2d(config.embed_dim, config.latent_channels, 1)
+        self.decoder = _Pixels(config)
+
+    @classmethod
+    def load(cls, file: Path, config: Any) -> Decoder:
+        """From the published file, .ckpt or .safetensors. Raises BackboneError where it cannot be read, or holds other keys or shapes than config."""
+        decoder = cls(config)
+        decoder.eval()
+        weights = {key: value for key, value in _read(file).items() if key.startswith(_OURS)}
+        wanted = decoder.state_dict()
+        if odd := sorted(weights.keys() ^ wanted.keys()):
+            where = "lacks" if odd[0] in wanted else "has"
+            raise BackboneError(f"{file}: {where} {odd[0]} ({len(odd)} keys differ); it is not the VQGAN of this model's vq_config")
+        for key, value in wanted.items():
+            if weights[key].shape != value.shape:
+                raise BackboneError(f"{file}: {key} is {tuple(weights[key].shape)}, and vq_config says {tuple(value.shape)}")
+        decoder.load_state_dict(weights)
+        return decoder
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """codes: (B, H, W) int64. Returns (B, 3, H f, W f), about [-1, 1]."""
+        vectors = self.quantize.embedding(codes).permute(0, 3, 1, 2)
+        found: Tensor = self.decoder(self.post_quant_conv(vectors))
+        return found
+
+    def picture(self, codes: Tensor) -> Image.Image:
+        """codes: (H, W)."""
+        with torch.no_grad():
+            pixels = self(codes[None].to(self.quantize.embedding.weight.device))[0].float().cpu()
+        return to_picture(pixels)
+
+
+def to_picture(pixels: Tensor) -> Image.Image:
+    """pixels: (3, H, W), [-1, 1] and clipped there."""
+    scaled = ((pixels.clamp(-1, 1) + 1) * 127.5).round().permute(1, 2, 0)
+    return Image.fromarray(scaled.numpy().astype(np.uint8))
+
+
+def _read(file: Path) -> dict[str, Tensor]:
+    try:
+        if file.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return dict(load_file(file))
+        found = torch.load(file, map_location="cpu", weights_only=True)
+    except (OSError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise BackboneError(f"{file}: cannot be read as weights: {str(error).splitlines()[0][:150]}") from error
+    return dict(found.get("state_dict", found)) if isinstance(found, dict) else {}
+
+
+class _Pixels(nn.Module):
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        widths = [config.base_channels * times for times in config.channel_multiplier]
+        wide = widths[-1]
+        self.conv_in = nn.Conv2d(config.latent_channels, wide, 3, padding=1)
+        self.mid = nn.Module()
+        self.mid.block_1, self.mid.attn_1, self.mid.block_2 = _Residual(wide, wide), _Attention(wide), _Residual(wide, wide)
+        levels: list[nn.Module] = []
+        size = config.resolution // 2 ** (len(widths) - 1)
+        for level in reversed(range(len(widths))):
+            stage = nn.Module()
+            stage.block, stage.attn = nn.ModuleList(), nn.ModuleList()
+            for _ in range(config.num_res_blocks + 1):
+                stage.block.append(_Residual(wide, widths[level]))
+                wide = widths[level]
+                if size in (config.attn_resolutions or []):
+                    stage.attn.append(_Attention(wide))
+            if level:
+                stage.upsample = nn.Module()
+                stage.upsample.conv = nn.Conv2d(wide, wide, 3, padding=1)
+                size *= 2
+            levels.insert(0, stage)
+        self.up = nn.ModuleList(levels)
+        self.norm_out = _norm(wide)
+        self.conv_out = nn.Conv2d(wide, 3, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.mid.block_2(self.mid.attn_1(self.mid.block_1(self.conv_in(x))))
+        for level in reversed(range(len(self.up))):
+            stage = self.up[level]
+            for number, block in enumerate(stage.block):
+                x = block(x)
+                if len(stage.attn):
+                    x = stage.attn[number](x)
+            if level:
+                x = stage.upsample.conv(interpolate(x, scale_factor=2.0, mode="nearest"))
+        found: Tensor = self.conv_out(silu(self.norm_out(x)))
+        return found
+
+
+class _Residual(nn.Module):
+    def __init__(self, wide: int, out: int) -> None:
+        super().__init__()
+        self.norm1, self.conv1 = _norm(wide), nn.Conv2d(wide, out, 3, padding=1)
+        self.norm2, self.conv2 = _norm(out), nn.Conv2d(out, out, 3, padding=1)
+        if wide != out:
+            self.nin_shortcut = nn.Conv2d(wide, out, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.conv2(silu(self.norm2(self.conv1(silu(self.norm1(x))))))
+        return found + (self.nin_shortcut(x) if hasattr(self, "nin_shortcut") else x)
+
+
+class _Attention(nn.Module):
+    def __init__(self, wide: int) -> None:
+        super().__init__()
+        self.norm = _norm(wide)
+        self.q, self.k, self.v, self.proj_out = (nn.Conv2d(wide, wide, 1) for _ in range(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.norm(x)
+        q, k, v = (part(hidden).flatten(2).transpose(1, 2) for part in (self.q, self.k, self.v))  # (B, H W, C)
+        mixed = scaled_dot_product_attention(q, k, v).transpose(1, 2).view_as(x)
+        found: Tensor = x + self.proj_out(mixed)
+        return found
+
+
+def _norm(wide: int) -> nn.GroupNorm:
+    return nn.GroupNorm(32, wide, eps=1e-6)

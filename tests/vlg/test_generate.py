@@ -1,0 +1,175 @@
+"""Text and pictures drawn in turn: whole pictures, in order, as the settings say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import peft
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from vlg.tiny_backbones import tiny_chameleon, tiny_emu3
+
+from leafinstruct import moss
+from leafinstruct.vlg.backbone import BackboneError
+from leafinstruct.vlg.generate import Sampling, Settings, Unfinished, generate
+
+BACKBONES = {"chameleon": tiny_chameleon(), "emu3": tiny_emu3()}
+backbones = pytest.mark.parametrize("name", BACKBONES)
+HOT = Settings(text=Sampling(1.5), image=Sampling(1.5), max_tokens=120)
+
+
+def eager(name: str, more: float = 8.0) -> Any:
+    """The backbone with a liking for beginning pictures."""
+    backbone = BACKBONES[name]
+
+    class Eager(type(backbone)):
+        def logits(self, ids, cache):
+            found, cache = super().logits(ids, cache)
+            found = found.clone()
+            found[self.script(None).begin] += more
+            return found, cache
+
+    wrapped = Eager.__new__(Eager)
+    wrapped.__dict__.update(backbone.__dict__)
+    return wrapped
+
+
+def pixels(segments: list[Any]) -> list[Any]:
+    return [np.asarray(segment).tolist() if isinstance(segment, Image.Image) else segment for segment in segments]
+
+
+@backbones
+def test_pictures_are_whole_and_in_order_and_the_ids_tell_the_same(name):
+    backbone, ids = eager(name), []
+    segments = list(generate(backbone, ["draw a red house"], HOT, ids.append))
+    script = backbone.script(None)
+    shown = [segment for segment in segments if isinstance(segment, Image.Image)]
+    assert len(shown) >= 2
+    assert {picture.size for picture in shown} == {(16, 16) if name == "chameleon" else (4, 6)}
+    at, order = 0, []
+    while at < len(ids):
+        if ids[at] != script.begin:
+            assert ids[at] not in script.codes
+            assert ids[at] not in script.closed
+            if backbone.decode_text([ids[at]]) and order[-1:] != ["text"]:
+                order.append("text")
+            at += 1
+            continue
+        body = ids[at + 1 : at + 1 + len(script.steps)]
+        for wanted, found in zip(script.steps, body, strict=False):
+            assert found == wanted if wanted is not None else found in script.codes
+        order.append("picture" if len(body) == len(script.steps) else "cut")
+        at += 1 + len(body)
+    kinds = ["text" if isinstance(item, str) else "picture" if isinstance(item, Image.Image) else "cut" for item in segments]
+    assert kinds == order
+
+
+@backbones
+def test_the_same_seed_gives_the_same_and_another_another(name):
+    one, two, three = (list(generate(eager(name), ["draw"], Settings(HOT.text, HOT.image, max_tokens=60, seed=seed))) for seed in (1, 1, 2))
+    assert pixels(one) == pixels(two)
+    assert pixels(one) != pixels(three)
+
+
+@backbones
+def test_no_more_pictures_than_allowed(name):
+    for most in (0, 1):
+        segments = list(generate(eager(name), ["draw"], Settings(HOT.text, HOT.image, max_pictures=most, max_tokens=80)))
+        assert sum(isinstance(segment, Image.Image) for segment in segments) == most
+
+
+@backbones
+def test_a_cut_picture_is_told_and_the_end_is_the_end(name):
+    backbone = eager(name, 1000.0)
+    steps = len(backbone.script(None).steps)
+    assert list(generate(backbone, ["draw"], Settings(max_tokens=5))) == [Unfinished(4, steps)]
+    last = type(backbone).__mro__[1].logits
+
+    class Ends(type(backbone)):
+        def logits(self, ids, cache):
+            found, cache = last(self, ids, cache)
+            return torch.zeros_like(found).index_fill(0, torch.tensor([self.end]), 1.0), cache
+
+    backbone.__class__ = Ends
+    ids: list[int] = []
+    assert list(generate(backbone, ["draw"], Settings(), ids.append)) == []
+    assert ids == [backbone.end]
+
+
+@backbones
+@settings(deadline=None, max_examples=10)
+@given(data=st.data())
+def test_a_cache_changes_nothing_with_an_adapter(name, data):
+    """The loop feeds one id at a time; every drawn id is the likeliest of a pass over the whole sequence."""
+    make = tiny_chameleon if name == "chameleon" else tiny_emu3
+    torch.manual_seed(0)
+    base = make()
+    model = peft.get_peft_model(base.model, moss.MossConfig(r_text=3, r_image=4, init="random")).eval()
+    backbone = make(model)
+    prompt = data.draw(st.lists(st.sampled_from(["draw a house", Image.new("RGB", (20, 14), (200, 30, 30))]), max_size=3))
+    ids: list[int] = []
+    list(generate(backbone, prompt, Settings(image=Sampling(0.0), max_tokens=24, max_pictures=1), ids.append))
+    sequence, script = backbone.encode(prompt), backbone.script(None)
+    step = None
+    for number in ids:
+        with torch.no_grad():
+            logits = model(input_ids=torch.tensor([sequence]), use_cache=False).logits[0, -1]
+        if step is not None:
+            wanted = script.steps[step]
+            best = int(script.codes[logits[script.codes].argmax()]) if wanted is None else wanted
+            step = step + 1 if step + 1 < len(script.steps) else None
+        else:
+            begun = script.begin in sequence[len(backbone.encode(prompt)) :]
+            logits[[*script.codes.tolist(), *script.closed, *([script.begin] if begun else [])]] = -torch.inf
+            best = int(logits.argmax())
+            step = 0 if number == script.begin else None
+        assert number == best
+        sequence.append(number)
+
+
+@backbones
+def test_guidance_moves_codes_away_from_the_unprompted(name):
+    backbone, seen = BACKBONES[name], []
+
+    class Known(type(backbone)):
+        """Prompted: code 1 a little above code 0; unprompted: code 1 far above. Guided: code 0."""
+
+        def logits(self, ids, cache):
+            script = self.script(None)
+            prompted = cache if cache is not None else ids.shape[1] > 1
+            seen.append(prompted)
+            found = torch.zeros(200)
+            found[script.begin] = 5.0
+            found[script.codes[:2]] = torch.tensor([1.0, 1.1] if prompted else [1.0, 3.0])
+            return found, prompted
+
+    known = Known.__new__(Known)
+    known.__dict__.update(backbone.__dict__)
+    codes = known.script(None).codes
+    for guidance, wanted in ((1.0, codes[1]), (2.0, codes[0])):
+        seen.clear()
+        ids: list[int] = []
+        list(generate(known, ["draw"], Settings(image=Sampling(0.0), guidance=guidance, max_pictures=1, max_tokens=6), ids.append))
+        assert {number for number in ids if number in codes} == {int(wanted)}
+        assert (False in seen) == (guidance != 1.0)
+
+
+def test_top_k_draws_only_from_the_likeliest():
+    backbone, ids = eager("chameleon"), []
+    list(generate(backbone, ["draw"], Settings(image=Sampling(5.0, top_k=1), max_tokens=30), ids.append))
+    greedy: list[int] = []
+    list(generate(backbone, ["draw"], Settings(image=Sampling(0.0), max_tokens=30), greedy.append))
+    assert ids == greedy
+
+
+def test_emu3_draws_the_shape_that_is_asked_for():
+    segments = list(generate(eager("emu3"), ["draw"], Settings(HOT.text, HOT.image, grid=(2, 4), max_tokens=60)))
+    assert {segment.size for segment in segments if isinstance(segment, Image.Image)} == {(8, 4)}
+    with pytest.raises(BackboneError, match="a picture of 0 x 4 patches cannot be drawn"):
+        next(generate(BACKBONES["emu3"], ["draw"], Settings(grid=(0, 4))))
+    with pytest.raises(BackboneError, match="Chameleon draws pictures of 4 x 4 patches only, not 2 x 4"):
+        next(generate(BACKBONES["chameleon"], ["draw"], Settings(grid=(2, 4))))
