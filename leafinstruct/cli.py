@@ -149,6 +149,35 @@ def explain(
         typer.echo(line)
 
 
+@app.command()
+def doctor(
+    backbone: Annotated[str, typer.Option(help="chameleon (also Anole) or emu3.")],
+    weights: Annotated[Path, typer.Option(help="Folder of transformers weights with their tokenizer.")],
+    vqgan: Annotated[Path | None, typer.Option(help="Chameleon's published vqgan.ckpt, which draws its codes.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda ...")] = "cpu",
+    as_json: AsJson = False,
+) -> None:
+    """Find out whether a backbone's weights work here."""
+    import platform
+    from importlib.metadata import version
+
+    from leafinstruct.vlg.doctor import examine
+
+    names = ("torch", "transformers", "peft")
+    here = {"leafinstruct": __version__, "python": platform.python_version(), **{name: version(name) for name in names}}
+    found = []
+    if not as_json:
+        typer.echo(", ".join(f"{name} {number}" for name, number in here.items()))
+    for finding in examine(backbone, weights, vqgan, device):
+        found.append(finding)
+        if not as_json:
+            typer.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.check:<9} {printable(finding.said)}")
+    if as_json:
+        answer({"versions": here, "findings": [{"check": item.check, "ok": item.ok, "said": item.said} for item in found]})
+    if not all(finding.ok for finding in found):
+        raise typer.Exit(1)
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(__version__)

@@ -39,5 +39,9 @@ class BudgetError(LeafInstructError):
     """The next request would cost more than the recipe allows."""
 
 
+class BackboneError(LeafInstructError):
+    """A vision-language backbone, its weights or its vocabulary are not what they should be."""
+
+
 class SchemaError(LeafInstructError):
     """A row does not fit the table it is written to or read from."""

@@ -31,7 +31,7 @@ ALLOWED = {
     "report": {"records", "artifact"},
     "recipe": {"errors", "ingest", "filter", "llm", "rewrite", "shard"},
     "pipeline": {"recipe", "artifact", "engine", "errors", "ingest", "filter", "rewrite", "shard", "sketchbook"},
-    "cli": {"pipeline", "recipe", "report", "engine", "errors", "terminal"},
+    "cli": {"pipeline", "recipe", "report", "engine", "errors", "terminal", "vlg"},
     "terminal": {"pipeline", "recipe", "report"},
 }
 """Room -> rooms that it may import. Missing on purpose: any stage in another stage, records <-> artifact, anything -> cli."""

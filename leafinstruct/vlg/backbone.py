@@ -17,13 +17,7 @@ from typing import Any, Protocol
 from PIL import Image
 from torch import Tensor
 
-from leafinstruct.errors import LeafInstructError
-
 Segment = str | Image.Image
-
-
-class BackboneError(LeafInstructError):
-    """A backbone, its weights or its vocabulary are not what they should be."""
 
 
 @dataclass(frozen=True, slots=True)

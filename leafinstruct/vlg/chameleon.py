@@ -18,7 +18,8 @@ from torch import Tensor
 from transformers import ChameleonForConditionalGeneration
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
-from leafinstruct.vlg.backbone import BackboneError, Script, Segment
+from leafinstruct.errors import BackboneError
+from leafinstruct.vlg.backbone import Script, Segment
 from leafinstruct.vlg.text import decode, encode
 from leafinstruct.vlg.vqgan import Decoder
 

@@ -15,7 +15,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from leafinstruct.vlg.backbone import BackboneError, Script, Segment
+from leafinstruct.errors import BackboneError
+from leafinstruct.vlg.backbone import Script, Segment
 from leafinstruct.vlg.text import decode, encode
 from leafinstruct.vlg.vqgan import to_picture
 

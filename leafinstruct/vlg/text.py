@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from leafinstruct.vlg.backbone import BackboneError
+from leafinstruct.errors import BackboneError
 
 
 def encode(tokenizer: Any, text: str) -> list[int]:

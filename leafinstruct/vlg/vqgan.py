@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, scaled_dot_product_attention, silu
 
-from leafinstruct.vlg.backbone import BackboneError
+from leafinstruct.errors import BackboneError
 
 _OURS = ("decoder.", "post_quant_conv.", "quantize.embedding.")
 

@@ -14,7 +14,7 @@ from PIL import Image
 from vlg.tiny_backbones import checkpoint, interleaved, tiny_chameleon, tiny_emu3, tokenizer, vq
 
 from leafinstruct import moss
-from leafinstruct.vlg.backbone import BackboneError
+from leafinstruct.errors import BackboneError
 from leafinstruct.vlg.chameleon import Chameleon, Interleaved
 from leafinstruct.vlg.emu3 import Emu3
 from leafinstruct.vlg.vqgan import Decoder, to_picture

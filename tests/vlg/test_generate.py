@@ -14,7 +14,7 @@ from PIL import Image
 from vlg.tiny_backbones import tiny_chameleon, tiny_emu3
 
 from leafinstruct import moss
-from leafinstruct.vlg.backbone import BackboneError
+from leafinstruct.errors import BackboneError
 from leafinstruct.vlg.generate import Sampling, Settings, Unfinished, generate
 
 BACKBONES = {"chameleon": tiny_chameleon(), "emu3": tiny_emu3()}
