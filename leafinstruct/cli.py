@@ -151,9 +151,9 @@ def explain(
 
 @app.command()
 def doctor(
-    backbone: Annotated[str, typer.Option(help="chameleon (also Anole) or emu3.")],
-    weights: Annotated[Path, typer.Option(help="Folder of transformers weights with their tokenizer.")],
-    vqgan: Annotated[Path | None, typer.Option(help="Chameleon's published vqgan.ckpt, which draws its codes.")] = None,
+    backbone: Annotated[str, typer.Option(help="chameleon (also Anole), emu3 or emu2.")],
+    weights: Annotated[Path, typer.Option(help="Folder of the weights and their tokenizer.")],
+    decoder: Annotated[Path | None, typer.Option(help="What draws: Chameleon's vqgan.ckpt, or the folder of Emu2-Gen.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda ...")] = "cpu",
     as_json: AsJson = False,
 ) -> None:
@@ -168,7 +168,7 @@ def doctor(
     found = []
     if not as_json:
         typer.echo(", ".join(f"{name} {number}" for name, number in here.items()))
-    for finding in examine(backbone, weights, vqgan, device):
+    for finding in examine(backbone, weights, decoder, device):
         found.append(finding)
         if not as_json:
             typer.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.check:<9} {printable(finding.said)}")

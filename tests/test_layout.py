@@ -52,6 +52,7 @@ HEAVY = {
     "av": ("pictures", "sketchbook/as_video.py"),
     "ray": "engine/ray.py",
     "transformers": ("vlg", "train"),
+    "diffusers": "vlg/diffusion.py",
     "fastwarc": "",
     "pandas": "report",
     "datasets": ("records/public.py", "ingest/hub"),

@@ -25,9 +25,10 @@ from leafinstruct.moss.patches import Patches, check_filled, of_model
 
 _DECODERS = {
     "chameleon": r"(.*\.)?layers\.\d+\.(self_attn|mlp)\.\w+",
+    "emu2": r"(.*\.)?decoder\.lm\.model\.layers\.\d+\.(self_attn|mlp)\.\w+",
     "emu3": r"(.*\.)?text_model\.(model\.)?layers\.\d+\.(self_attn|mlp)\.\w+",
 }
-"""model_type -> what lies in the decoder. Both models hold a picture tokenizer with attention of its own beside it."""
+"""model_type -> what lies in the decoder. Beside it these models hold a picture encoder with attention of its own."""
 _DEFAULT = r"(.*\.)?layers\.\d+\.self_attn\.(q|k|v|o)_proj"
 
 

@@ -3,7 +3,8 @@
 patch_pos[b, t] = (picture within the row, y, x), or -1 three times for what is no patch: text, padding, the tokens that begin and end a picture or a
 row of it. It is all that the adapter knows of pictures, so a backbone without image ids (patches given as vectors) passes it itself.
 
-Chameleon's pictures have one shape; Emu3's have many, and a token after each row. `of_model` reads both from the model's config.
+Chameleon's pictures have one shape; Emu3's have many, and a token after each row; Emu2's patches are vectors, and an id holds the place of each.
+`of_model` reads all three from the model's config.
 """
 
 from __future__ import annotations
@@ -62,6 +63,9 @@ def of_model(config: Any) -> Patches | None:
         names = config.vocabulary_map
         codes = sorted(number for name, number in names.items() if name.startswith("<|visual token"))
         return Patches(tuple(_ranges(codes)), end_of_line=names["<|extra_200|>"])
+    if kind == "emu2":
+        side = round(config.vision_config["n_query"] ** 0.5)
+        return Patches(((config.image_token_id,) * 2,), grid=(side, side))
     return None
 
 

@@ -8,7 +8,6 @@ decoder comes from the published `vqgan.ckpt` (vqgan). The published weights wer
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,8 @@ from transformers import ChameleonForConditionalGeneration
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from leafinstruct.errors import BackboneError
-from leafinstruct.vlg.backbone import Script, Segment
+from leafinstruct.vlg.backbone import Item, Script, Segment
+from leafinstruct.vlg.codes import Codes
 from leafinstruct.vlg.text import decode, encode
 from leafinstruct.vlg.vqgan import Decoder
 
@@ -43,18 +43,19 @@ class Interleaved(ChameleonForConditionalGeneration):
         return CausalLMOutputWithPast(loss, logits, outputs.past_key_values, outputs.hidden_states, outputs.attentions)
 
 
-class Chameleon:
+class Chameleon(Codes):
     """The backbone. model: an Interleaved, adapted or not. decoder: of pictures."""
 
     def __init__(self, model: Any, tokenizer: Any, decoder: Decoder) -> None:
         """Raises BackboneError where the vocabulary lacks the marks of pictures, or the decoder has other codes."""
-        self.model, self._tokenizer, self._decoder = model, tokenizer, decoder
+        self._tokenizer, self._decoder = tokenizer, decoder
         config = model.config
         names = config.vocabulary_map
         for name in (BEGIN, END):
             if name not in names:
                 raise BackboneError(f"the vocabulary has no {name}, which stands beside a picture; is this Chameleon?")
-        vq = self._inner().vqmodel.config
+        self._inner = (model.get_base_model() if hasattr(model, "get_base_model") else model).model
+        vq = self._inner.vqmodel.config
         if decoder.codes != vq.num_embeddings:
             raise BackboneError(
                 f"the picture decoder knows {decoder.codes} codes, the model {vq.num_embeddings}; use the vqgan.ckpt of these weights"
@@ -62,26 +63,15 @@ class Chameleon:
         self.end, self._marks = int(config.eos_token_id), (names[BEGIN], names[END])
         self._size = int(vq.resolution)
         side = self._size // 2 ** (len(vq.channel_multiplier) - 1)
-        to_id = self._inner().vocabulary_mapping.img2bpe
+        to_id = self._inner.vocabulary_mapping.img2bpe
         self._to_code = {number: code for code, number in to_id.items()}
-        codes = torch.tensor(sorted(self._to_code))
+        super().__init__(model, torch.tensor(sorted(self._to_code)))
         closed = {names[END], *([names["<image>"]] if "<image>" in names else []), config.pad_token_id, config.bos_token_id} - {
             None,
             self.end,
         }
-        self._script = Script(names[BEGIN], (*[None] * (side * side), names[END]), codes, frozenset(closed))
+        self._script = Script(names[BEGIN], (*[None] * (side * side), names[END]), self.codes, frozenset(closed))
         self._side = side
-
-    def _inner(self) -> Any:
-        base = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
-        return base.model
-
-    @classmethod
-    def load(cls, weights: Path, vqgan: Path, tokenizer: Any, **kwargs: Any) -> Chameleon:
-        """From a folder of transformers weights and the published vqgan.ckpt. kwargs: of from_pretrained. Raises BackboneError."""
-        model = Interleaved.from_pretrained(weights, **kwargs).eval()
-        vq = model.model.vqmodel.config
-        return cls(model, tokenizer, Decoder.load(vqgan, vq).to(model.device))
 
     def script(self, grid: tuple[int, int] | None) -> Script:
         """Raises BackboneError for another shape than the model's."""
@@ -89,9 +79,9 @@ class Chameleon:
             raise BackboneError(f"Chameleon draws pictures of {self._side} x {self._side} patches only, not {grid[0]} x {grid[1]}")
         return self._script
 
-    def encode(self, segments: Sequence[Segment]) -> list[int]:
+    def encode(self, segments: Sequence[Segment]) -> list[Item]:
         """Ids, from the beginning of a sequence on."""
-        found = [int(self.model.config.bos_token_id)]
+        found: list[Item] = [int(self.model.config.bos_token_id)]
         for segment in segments:
             if isinstance(segment, str):
                 found += encode(self._tokenizer, segment)
@@ -105,21 +95,15 @@ class Chameleon:
         left, top = (picture.width - short) // 2, (picture.height - short) // 2
         square = picture.convert("RGB").resize((self._size, self._size), Image.Resampling.LANCZOS, (left, top, left + short, top + short))
         pixels = torch.from_numpy(np.asarray(square, np.float32) / 127.5 - 1.0).permute(2, 0, 1)[None]
-        inner = self._inner()
         with torch.no_grad():
-            found = inner.get_image_tokens(pixels.to(self.model.device, inner.vqmodel.dtype))
+            found = self._inner.get_image_tokens(pixels.to(self.model.device, self._inner.vqmodel.dtype))
         return [int(number) for number in found[0]]
 
     def decode_text(self, ids: Sequence[int]) -> str:
         """Without marks."""
         return decode(self._tokenizer, ids)
 
-    def decode_picture(self, ids: Sequence[int]) -> Image.Image:
-        """ids: codes in the order of reading, then the end mark."""
-        codes = torch.tensor([self._to_code[number] for number in ids[:-1]]).view(self._side, self._side)
+    def decode_picture(self, items: Sequence[Item], guidance: float, generator: torch.Generator) -> Image.Image:  # noqa: ARG002 - codes were guided
+        """items: codes in the order of reading, then the end mark."""
+        codes = torch.tensor([self._to_code[int(number)] for number in items[:-1]]).view(self._side, self._side)
         return self._decoder.picture(codes)
-
-    def logits(self, ids: Tensor, cache: Any) -> tuple[Tensor, Any]:
-        """See Backbone."""
-        found = self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        return found.logits[0, -1], found.past_key_values

@@ -15,7 +15,7 @@ Cost: the model's weights, and a forward and backward pass over one picture twen
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,13 +27,10 @@ from torch import Tensor
 
 from leafinstruct.errors import BackboneError
 from leafinstruct.moss import MossConfig, MossModel
-from leafinstruct.vlg.chameleon import Chameleon, Interleaved
-from leafinstruct.vlg.emu3 import Emu3
-from leafinstruct.vlg.vqgan import Decoder
+from leafinstruct.vlg.load import load
 
-BACKBONES = ("chameleon", "emu3")
-PSNR = 15.0
-"""dB from which a drawing of few colours is recognised; a good tokenizer gives 25 and more."""
+PSNR = {"chameleon": 15.0, "emu3": 15.0, "emu2": 6.0}
+"""dB from which a drawing of few colours is recognised; a good tokenizer gives 25 and more. Emu2's encoder keeps what is seen rather than pixels."""
 STEPS = 20
 
 
@@ -46,30 +43,30 @@ class Finding:
     said: str
 
 
-def examine(name: str, weights: Path, vqgan: Path | None = None, device: str = "cpu") -> Iterator[Finding]:
-    """The findings, one by one. vqgan: Chameleon's picture decoder. Raises BackboneError where there is nothing to examine."""
-    if name not in BACKBONES:
-        raise BackboneError(f"{name}: no such backbone; known are {', '.join(BACKBONES)}")
-    if name == "chameleon" and vqgan is None:
-        raise BackboneError("Chameleon's pictures need its decoder: give the published file with --vqgan .../vqgan.ckpt")
-    backbone, info = _loaded(name, weights, vqgan, device)
-    odd = [f"{kind} {key}" for kind in ("missing_keys", "unexpected_keys", "mismatched_keys") for key in sorted(map(str, info[kind]))]
+def examine(name: str, weights: Path, decoder: Path | None = None, device: str = "cpu") -> Iterator[Finding]:
+    """The findings, one by one. Raises BackboneError where there is nothing to examine. Arguments: as of vlg.load."""
+    backbone, odd = load(name, weights, decoder, device)
     count = sum(value.numel() for value in backbone.model.parameters())
     yield Finding("keys", not odd, f"{count:,} parameters" + (f"; {len(odd)} keys differ, first {odd[0]}" if odd else ", all keys match"))
-    checks: tuple[tuple[str, Callable[[Any], tuple[bool, str]]], ...] = (("text", _text), ("pictures", _pictures))
+    checks: tuple[tuple[str, Callable[[], tuple[bool, str]]], ...] = (
+        ("text", lambda: _text(backbone)),
+        ("pictures", lambda: _pictures(backbone, PSNR[name])),
+    )
     for check, look in checks:
         try:
-            yield Finding(check, *look(backbone))
+            yield Finding(check, *look())
         except BackboneError as error:
             yield Finding(check, False, str(error))
-    ids = torch.tensor([backbone.encode(["draw a red square", drawing(), "done"])], device=device)
-    plain = _logits(backbone.model, ids)
+    items = backbone.encode(["draw a red square", drawing(), "done"])
+    inputs = backbone.inputs(items)
+    plain = _logits(backbone.model, inputs)
     adapted = _adapted(backbone.model, "identity")
-    worst = float((_logits(adapted, ids) - plain).abs().max())
+    worst = float((_logits(adapted, inputs) - plain).abs().max())
     yield Finding("identity", worst == 0.0, f"largest change of a logit {worst:.2g}")
-    yield Finding("overfit", *_overfit(adapted, ids))
-    adapted.unload()
-    yield Finding("leak", *_leak(_adapted(backbone.model, "random"), ids, backbone))
+    backbone.model = adapted
+    yield Finding("overfit", *_overfit(backbone, inputs))
+    backbone.model = adapted.unload()
+    yield Finding("leak", *_leak(backbone, items))
 
 
 def drawing(side: int = 512) -> Image.Image:
@@ -82,21 +79,6 @@ def drawing(side: int = 512) -> Image.Image:
     return picture
 
 
-def _loaded(name: str, weights: Path, vqgan: Path | None, device: str) -> tuple[Any, dict[str, Any]]:
-    from transformers import AutoTokenizer, Emu3ForConditionalGeneration
-
-    kind = Interleaved if name == "chameleon" else Emu3ForConditionalGeneration
-    try:
-        model, info = kind.from_pretrained(weights, dtype="auto", output_loading_info=True)
-        tokenizer = AutoTokenizer.from_pretrained(weights)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise BackboneError(f"{weights}: cannot be loaded as {name}: {str(error).splitlines()[0][:200]}") from error
-    model = model.to(device).eval()
-    if vqgan is not None and name == "chameleon":
-        return Chameleon(model, tokenizer, Decoder.load(vqgan, model.model.vqmodel.config).to(device)), info
-    return Emu3(model, tokenizer), info
-
-
 def _text(backbone: Any) -> tuple[bool, str]:
     said = "a </s> <eoss> <image> <|image start|> <|image token|> b"
     ids = backbone.encode([said])[1:]
@@ -105,14 +87,14 @@ def _text(backbone: Any) -> tuple[bool, str]:
     return not controls, f"{len(ids)} ids, control ids {controls}" if controls else f"{len(ids)} ids, none of them a control id"
 
 
-def _pictures(backbone: Any) -> tuple[bool, str]:
+def _pictures(backbone: Any, wanted: float) -> tuple[bool, str]:
     picture = drawing()
-    ids = backbone.encode([picture])[1:]
-    back = backbone.decode_picture(ids[1:])
-    wanted = np.asarray(picture.resize(back.size, Image.Resampling.LANCZOS), np.float64)
-    error = float(np.square(wanted - np.asarray(back, np.float64)).mean())
+    items = backbone.encode([picture])[1:]
+    back = backbone.decode_picture(items[1:], 1.0, torch.Generator().manual_seed(0))
+    pixels = np.asarray(picture.resize(back.size, Image.Resampling.LANCZOS), np.float64)
+    error = float(np.square(pixels - np.asarray(back, np.float64)).mean())
     decibels = 10 * math.log10(255**2 / error) if error else math.inf
-    return decibels >= PSNR, f"{decibels:.1f} dB at {back.width} x {back.height}, {len(ids)} ids; wanted {PSNR:.0f}"
+    return decibels >= wanted, f"{decibels:.1f} dB at {back.width} x {back.height}, {len(items)} items; wanted {wanted:.0f}"
 
 
 def _adapted(model: Any, init: Any) -> MossModel:
@@ -121,32 +103,37 @@ def _adapted(model: Any, init: Any) -> MossModel:
     return adapted
 
 
-def _logits(model: Any, ids: Tensor) -> Tensor:
+def _logits(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
     with torch.no_grad():
-        found: Tensor = model(input_ids=ids, use_cache=False).logits.float()
+        found: Tensor = model(**inputs, use_cache=False).logits.float()
     return found
 
 
-def _leak(model: MossModel, ids: Tensor, backbone: Any) -> tuple[bool, str]:
-    codes = backbone.script(None).codes.to(ids.device)
-    place = int(torch.isin(ids[0], codes).nonzero()[-1])
-    other = ids.clone()
-    other[0, place] = codes[0] if ids[0, place] != codes[0] else codes[1]
-    change = (_logits(model, other) - _logits(model, ids)).abs()[0]
+def _leak(backbone: Any, items: list[Any]) -> tuple[bool, str]:
+    """Another last patch must change nothing before it."""
+    model = _adapted(backbone.model, "random")
+    codes = backbone.script(None).codes.tolist()
+    place = max(n for n, item in enumerate(items) if isinstance(item, Tensor) or item in codes)
+    other = list(items)
+    other[place] = items[place] + 1.0 if isinstance(items[place], Tensor) else codes[0] if items[place] != codes[0] else codes[1]
+    change = (_logits(model, backbone.inputs(other)) - _logits(model, backbone.inputs(items))).abs()[0]
     before, after = float(change[:place].max()), float(change[place:].max())
     model.unload()
     return before <= 1e-3 * after, f"largest change before the patch {before:.2g}, from it on {after:.2g}"
 
 
-def _overfit(model: MossModel, ids: Tensor) -> tuple[bool, str]:
-    weights = [value for value in model.parameters() if value.requires_grad]
+def _overfit(backbone: Any, inputs: Mapping[str, Tensor]) -> tuple[bool, str]:
+    weights = [value for value in backbone.model.parameters() if value.requires_grad]
     optimiser = torch.optim.AdamW(weights, lr=1e-3)
-    losses = []
+    told = []
     for _ in range(STEPS):
-        loss = model(input_ids=ids, labels=ids, use_cache=False).loss
-        losses.append(float(loss.detach()))
-        loss.backward()
+        losses = backbone.losses(inputs, inputs["input_ids"])
+        means = [(losses.value * which).sum() / which.sum() for which in (losses.text, losses.image)]
+        told.append([float(mean.detach()) for mean in means])
+        sum(means).backward()
         optimiser.step()
         optimiser.zero_grad()
+    (text, image), (last_text, last_image) = told[0], told[-1]
     count = sum(value.numel() for value in weights)
-    return losses[-1] < losses[0], f"loss {losses[0]:.3f} -> {losses[-1]:.3f} in {STEPS} steps, {count:,} trainable parameters"
+    said = f"text loss {text:.3f} -> {last_text:.3f}, picture loss {image:.3f} -> {last_image:.3f} in {STEPS} steps, {count:,} trainable parameters"
+    return last_text + last_image < text + image, said

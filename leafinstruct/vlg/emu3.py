@@ -13,22 +13,22 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
 
 from leafinstruct.errors import BackboneError
-from leafinstruct.vlg.backbone import Script, Segment
+from leafinstruct.vlg.backbone import Item, Script, Segment
+from leafinstruct.vlg.codes import Codes
 from leafinstruct.vlg.text import decode, encode
 from leafinstruct.vlg.vqgan import to_picture
 
 _MARKS = ("<|image start|>", "<|image token|>", "<|extra_200|>", "<|extra_201|>", "<|image end|>")
 
 
-class Emu3:
+class Emu3(Codes):
     """The backbone. model: Emu3ForConditionalGeneration, adapted or not. grid: patches of the pictures that it draws, where nothing else is said."""
 
     def __init__(self, model: Any, tokenizer: Any, grid: tuple[int, int] = (90, 90)) -> None:
         """Raises BackboneError where the vocabulary lacks the marks of pictures."""
-        self.model, self._tokenizer, self._grid = model, tokenizer, grid
+        self._tokenizer, self._grid = tokenizer, grid
         names = tokenizer.get_vocab()
         for name in _MARKS:
             if name not in names:
@@ -36,7 +36,7 @@ class Emu3:
         self._begin, self._codes_follow, self._line, self._frame, self._close = (names[name] for name in _MARKS)
         base = model.get_base_model() if hasattr(model, "get_base_model") else model
         self._vq, self._mapping = base.model.vqmodel, base.model.vocabulary_mapping
-        self._codes = torch.tensor(self._mapping.image_tokens)
+        super().__init__(model, torch.tensor(sorted(self._mapping.image_tokens)))
         text = base.config.text_config
         self.end, self._start = int(text.eos_token_id), int(text.bos_token_id)
         placeholder = self._mapping.image_token_id
@@ -50,14 +50,14 @@ class Emu3:
         if height < 1 or width < 1:
             raise BackboneError(f"a picture of {height} x {width} patches cannot be drawn")
         rows = (*[None] * width, self._line) * height
-        return Script(self._begin, (*self._head(height, width), *rows, self._frame, self._close), self._codes, self._closed)
+        return Script(self._begin, (*self._head(height, width), *rows, self._frame, self._close), self.codes, self._closed)
 
     def _head(self, height: int, width: int) -> list[int]:
         return [*encode(self._tokenizer, f"{height}*{width}"), self._codes_follow]
 
-    def encode(self, segments: Sequence[Segment]) -> list[int]:
+    def encode(self, segments: Sequence[Segment]) -> list[Item]:
         """Ids, from the beginning of a sequence on."""
-        found = [self._start]
+        found: list[Item] = [self._start]
         for segment in segments:
             found += encode(self._tokenizer, segment) if isinstance(segment, str) else self._picture(segment)
         return found
@@ -79,16 +79,12 @@ class Emu3:
         """Without marks."""
         return decode(self._tokenizer, ids)
 
-    def decode_picture(self, ids: Sequence[int]) -> Image.Image:
-        """ids: of a whole script."""
-        rows = list(ids)[list(ids).index(self._codes_follow) + 1 : -2]
+    def decode_picture(self, items: Sequence[Item], guidance: float, generator: torch.Generator) -> Image.Image:  # noqa: ARG002 - codes were guided
+        """items: of a whole script."""
+        ids = [int(item) for item in items]
+        rows = ids[ids.index(self._codes_follow) + 1 : -2]
         width = rows.index(self._line)
         codes = self._mapping.convert_bpe2img(torch.tensor(rows).view(-1, width + 1))
         with torch.no_grad():
             pixels = self._vq.decode(codes[None].to(self.model.device)).float().cpu()
         return to_picture(pixels.reshape(-1, *pixels.shape[-2:])[:3])
-
-    def logits(self, ids: Tensor, cache: Any) -> tuple[Tensor, Any]:
-        """See Backbone."""
-        found = self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        return found.logits[0, -1], found.past_key_values

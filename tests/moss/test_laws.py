@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from moss.tiny import BOI, EOI, SIDE, chameleon, emu3, page, picture, words
+from moss.tiny import BOI, EOI, SIDE, arguments, chameleon, emu2, emu3, page, picture, words
 from torch import Tensor
 from torch.nn.functional import conv2d, linear
 
@@ -41,7 +41,7 @@ def name_of(mode: dict[str, Any]) -> str:
 every = pytest.mark.parametrize("mode", MODES, ids=name_of)
 routed = pytest.mark.parametrize("mode", ROUTED, ids=name_of)
 convolving = pytest.mark.parametrize("mode", CONVOLVING, ids=name_of)
-backbones = pytest.mark.parametrize("backbone", [chameleon, emu3])
+backbones = pytest.mark.parametrize("backbone", [chameleon, emu3, emu2])
 
 
 def adapted(backbone: Any, mode: dict[str, Any], init: str = "random", **settings: Any) -> Any:
@@ -51,7 +51,7 @@ def adapted(backbone: Any, mode: dict[str, Any], init: str = "random", **setting
 
 
 def hidden(model: Any, ids: Tensor, **kwargs: Any) -> Tensor:
-    return model(input_ids=ids, output_hidden_states=True, **kwargs).hidden_states[-1]
+    return model(**arguments(model, ids), output_hidden_states=True, **kwargs).hidden_states[-1]
 
 
 def lines(backbone: Any) -> bool:
@@ -158,7 +158,7 @@ def test_with_a_cache_in_any_chunks_it_is_the_same(backbone, mode, data):
         whole = hidden(model, ids)
         cache, parts = None, []
         for start, stop in zip([0, *cuts], [*cuts, ids.shape[1]], strict=True):
-            out = model(input_ids=ids[:, start:stop], past_key_values=cache, use_cache=True, output_hidden_states=True)
+            out = model(**arguments(model, ids[:, start:stop]), past_key_values=cache, use_cache=True, output_hidden_states=True)
             cache = out.past_key_values
             parts.append(out.hidden_states[-1])
     close(torch.cat(parts, 1), whole, 5e-5)

@@ -132,15 +132,6 @@ def test_a_part_of_the_model_called_alone():
         model.base_model.model.model(input_ids=words(torch.Generator(), 4)[None])
 
 
-def test_quantised_weights_are_adapted_and_not_merged():
-    """A stand-in for a 4-bit layer, since the real ones want CUDA: what PEFT calls a quantised backend."""
-    model = peft.get_peft_model(chameleon(), moss.MossConfig(**SETTINGS))
-    layer = next(module for module in model.modules() if isinstance(module, moss.MossLayer))
-    layer.quantization_backend = object()
-    with pytest.raises(ValueError, match="is quantised, so the text half would be rounded"):
-        model.merge_adapter(modality="text")
-
-
 def test_load_needs_a_folder_that_fits(tmp_path):
     with pytest.raises(moss.MossConfigError, match=r"no adapter_config\.json that can be read"):
         moss.load(chameleon(), tmp_path)

@@ -84,6 +84,46 @@ def emu3() -> Any:
     return Emu3ForConditionalGeneration(config).eval()
 
 
+PLACE = 198
+"""Holds the place of a vector in Emu2."""
+
+
+def emu2() -> Any:
+    """4 x 4 vectors of 12 numbers a picture."""
+    from leafinstruct.vlg.emu2_model import Emu2Config, Emu2ForCausalLM
+
+    vision = {"image_size": 16, "patch_size": 2, "width": 12, "layers": 2, "head_width": 6, "mlp_ratio": 2.0, "n_query": SIDE * SIDE}
+    config = Emu2Config(
+        vocab_size=200,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=256,
+        d_model=12,
+        vision_config=vision,
+        image_token_id=PLACE,
+        pad_token_id=1,
+        bos_token_id=0,
+        eos_token_id=2,
+    )
+    torch.manual_seed(0)
+    model = Emu2ForCausalLM(config)
+    torch.nn.init.normal_(model.model.visual.pos_embed, std=0.5)
+    return model.eval()
+
+
+def arguments(model: Any, ids: Tensor) -> dict[str, Tensor]:
+    """Ids as a backbone takes them: for Emu2 each code becomes a vector of its own."""
+    if model.config.model_type != "emu2":
+        return {"input_ids": ids}
+    patch = (ids >= 4) & (ids < 4 + CODES)
+    vectors = torch.randn(CODES, 12, generator=torch.Generator().manual_seed(7))
+    found = {"input_ids": ids.masked_fill(patch, PLACE)}
+    return {**found, "patches": vectors[ids[patch] - 4]} if patch.any() else found
+
+
 def words(generator: torch.Generator, count: int) -> Tensor:
     return torch.randint(130, 180, (count,), generator=generator)
 

@@ -4,19 +4,36 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import peft
 import pytest
 import torch
-from moss.tiny import chameleon, page
+from moss.tiny import arguments, chameleon, emu2, page
 from PIL import Image
-from vlg.tiny_backbones import checkpoint, interleaved, tiny_chameleon, tiny_emu3, tokenizer, vq
+from safetensors.torch import load_file, save_file
+from vlg.tiny_backbones import (
+    EMU2_MARKS,
+    checkpoint,
+    diffusion,
+    gen_folder,
+    interleaved,
+    tiny_chameleon,
+    tiny_emu2,
+    tiny_emu3,
+    tokenizer,
+    vq,
+)
 
 from leafinstruct import moss
 from leafinstruct.errors import BackboneError
 from leafinstruct.vlg.chameleon import Chameleon, Interleaved
+from leafinstruct.vlg.diffusion import Diffusion
+from leafinstruct.vlg.emu2 import Emu2
+from leafinstruct.vlg.emu2_model import Emu2ForCausalLM
 from leafinstruct.vlg.emu3 import Emu3
+from leafinstruct.vlg.load import load
 from leafinstruct.vlg.vqgan import Decoder, to_picture
 
 RED = Image.new("RGB", (24, 16), (220, 30, 30))
@@ -54,10 +71,11 @@ def test_an_adapter_learns_to_draw_with_the_loss_on_codes():
     assert losses[-1] < 0.8 * losses[0]
 
 
-@pytest.mark.parametrize("backbone", [tiny_chameleon(), tiny_emu3()], ids=["chameleon", "emu3"])
-def test_a_prompt_is_its_segments_in_order(backbone):
+@pytest.mark.parametrize("make", [tiny_chameleon, tiny_emu3, tiny_emu2])
+def test_a_prompt_is_its_segments_in_order(make):
+    backbone = make()
     script = backbone.script(None)
-    ids = backbone.encode(["draw a red house", RED, "then", RED])
+    ids = backbone.inputs(backbone.encode(["draw a red house", RED, "then", RED]))["input_ids"][0].tolist()
     assert ids[0] == 0
     marks = [n for n, number in enumerate(ids) if number == script.begin]
     assert len(marks) == 2
@@ -68,11 +86,11 @@ def test_a_prompt_is_its_segments_in_order(backbone):
     assert all((positions[n, 0] >= 0) == (ids[n] in script.codes) for n in range(len(ids)))
 
 
-@pytest.mark.parametrize("make", [tiny_chameleon, tiny_emu3])
+@pytest.mark.parametrize("make", [tiny_chameleon, tiny_emu3, tiny_emu2])
 def test_control_strings_in_a_text_are_letters(make):
     backbone = make()
     script = backbone.script(None)
-    for said in ("</s>", "<eoss>", "<racm3:break>", "<image>", "<|image start|> 2*2 <|image token|>", "<s>", "<pad>"):
+    for said in ("</s>", "<eoss>", "<racm3:break>", "<image>", "<|image start|> 2*2 <|image token|>", "<s>", "<pad>", "[IMG]", "[/IMG]"):
         ids = backbone.encode([f"draw {said} now"])[1:]
         assert not {script.begin, backbone.end, *script.closed} & set(ids), said
 
@@ -95,7 +113,7 @@ def test_pictures_keep_their_shape_in_emu3_within_the_area():
         script = backbone.script(grid)
         assert len(ids) == 1 + len(script.steps), size
         assert all(wanted is None or wanted == found for wanted, found in zip(script.steps, ids[1:], strict=True))
-        assert backbone.decode_picture(ids[1:]).size == (2 * grid[1], 2 * grid[0])
+        assert backbone.decode_picture(ids[1:], 1.0, torch.Generator()).size == (2 * grid[1], 2 * grid[0])
 
 
 @pytest.mark.parametrize("suffix", [".ckpt", ".safetensors"])
@@ -158,8 +176,186 @@ def test_what_is_no_vqgan_of_this_model(tmp_path):
 
 def test_folders_load_as_published(tmp_path):
     interleaved().save_pretrained(tmp_path)
-    backbone = Chameleon.load(tmp_path, checkpoint(tmp_path), tokenizer({"<racm3:break>": 197, "<eoss>": 196}))
+    tokenizer({"<racm3:break>": 197, "<eoss>": 196}).save_pretrained(tmp_path)
+    backbone, odd = load("chameleon", tmp_path, checkpoint(tmp_path))
+    assert odd == []
     assert backbone.encode([RED]) == tiny_chameleon().encode([RED])
+
+
+def test_emu2_gen_loads_from_its_folders_and_draws(tmp_path):
+    backbone, odd = load("emu2", gen_folder(tmp_path))
+    assert odd == []
+    keys = set(backbone.model.state_dict())
+    published = """model.visual.cls_token model.visual.pos_embed model.visual.patch_embed.proj.bias model.visual.blocks.1.norm2.weight
+        model.visual.blocks.0.attn.q_bias model.visual.blocks.0.attn.v_bias model.visual.blocks.0.attn.qkv.weight model.visual.blocks.0.attn.proj.bias
+        model.visual.blocks.1.mlp.fc1.weight model.visual.blocks.1.mlp.fc2.bias model.decoder.lm.model.embed_tokens.weight
+        model.decoder.lm.model.layers.0.self_attn.q_proj.weight model.decoder.lm.lm_head.weight project_up.weight project_down.weight"""
+    assert set(published.split()) <= keys
+    assert not {"model.visual.blocks.0.attn.qkv.bias", "model.visual.norm.weight", "project_up.bias"} & keys
+    items = backbone.encode([RED])
+    assert items[1] == 197
+    assert len(items) == 1 + 1 + 16 + 1
+    for one, other in zip(items[2:-1], tiny_emu2().encode([RED])[2:-1], strict=True):
+        torch.testing.assert_close(one, other)
+    assert backbone.decode_picture(items[2:], 1.0, torch.Generator().manual_seed(0)).size == (16, 16)
+
+
+def test_the_research_repositorys_names_of_emu2_are_known(tmp_path):
+    emu2().save_pretrained(tmp_path)
+    tokenizer(EMU2_MARKS).save_pretrained(tmp_path)
+    path = tmp_path / "model.safetensors"
+    names = (("model.visual.", "visual."), ("model.decoder.", "decoder."), ("project_up.", "vl_adapter.projection."),
+             ("project_down.", "decoder.lm.stu_regress_head."))  # fmt: skip
+    weights = {
+        next(new + key.removeprefix(old) for old, new in names if key.startswith(old)): value for key, value in load_file(path).items()
+    }
+    save_file(weights, path, metadata={"format": "pt"})
+    backbone, odd = load("emu2", tmp_path)
+    assert odd == []
+    wanted = emu2().state_dict()
+    assert all(torch.equal(value, wanted[key]) for key, value in backbone.model.state_dict().items())
+
+
+def test_emu2s_loss_is_of_ids_and_of_vectors_each_said_by_the_place_before():
+    model, ids = emu2(), page(0)
+    given = arguments(model, ids)
+    out = model(**given, labels=given["input_ids"])
+    place = given["input_ids"][0, 1:] == 198
+    text = torch.nn.functional.cross_entropy(out.logits[0, :-1][~place], ids[0, 1:][~place])
+    image = (out.patches[0, :-1][place] - given["patches"]).square().mean()
+    torch.testing.assert_close(out.text_loss, text)
+    torch.testing.assert_close(out.image_loss, image)
+    torch.testing.assert_close(out.loss, text + image)
+    losses = tiny_emu2(model).losses(given, given["input_ids"])
+    torch.testing.assert_close(losses.value[losses.image].mean(), image)
+    torch.testing.assert_close(losses.value[losses.text].mean(), text)
+    silent = torch.full_like(ids, -100)
+    assert model(**given, labels=silent).loss == 0.0
+    with pytest.raises(BackboneError, match="input_ids have 32 places for patches, and 31 vectors are given"):
+        model(given["input_ids"], patches=given["patches"][1:])
+
+
+def test_a_row_of_emu2_may_begin_within_a_picture_and_a_batch_mix_text_and_pictures():
+    model = emu2()
+    cut, text = page(0)[:, 6:], page(1)[:, -4:]
+    rows = torch.cat([cut, torch.cat([text, torch.ones(1, cut.shape[1] - 4, dtype=torch.long)], 1)])
+    given = arguments(model, rows)
+    alone = arguments(model, cut)
+    both, one = model(**given), model(**alone)
+    torch.testing.assert_close(both.patches[:1], one.patches, atol=2e-5, rtol=2e-5)
+    labels = given["input_ids"].masked_fill(rows == 1, -100)
+    losses = tiny_emu2(model).losses(given, labels)
+    first = given["input_ids"][0, 0] == 198
+    assert first
+    assert losses.image[0].sum() == len(alone["patches"]) - 1
+    assert not losses.image[1].any()
+    target = alone["patches"][1:]
+    said = one.patches[0, :-1][losses.image[0]]
+    torch.testing.assert_close(losses.value[0][losses.image[0]], (said - target).square().mean(-1), atol=2e-5, rtol=2e-5)
+
+
+def test_eva_is_a_transformer_with_norms_behind_its_halves():
+    """Against torch's own attention, block by block."""
+    visual = emu2().model.visual
+    torch.manual_seed(1)
+    for value in visual.parameters():
+        torch.nn.init.normal_(value, std=0.3)
+    pixels = torch.randn(2, 3, 16, 16)
+    x = torch.nn.functional.conv2d(pixels, visual.patch_embed.proj.weight, visual.patch_embed.proj.bias, stride=2)
+    x = torch.cat([visual.cls_token.expand(2, -1, -1), x.flatten(2).transpose(1, 2)], 1) + visual.pos_embed
+    for block in visual.blocks:
+        inner = torch.nn.MultiheadAttention(12, 2, batch_first=True)
+        inner.in_proj_weight.data = block.attn.qkv.weight.data
+        inner.in_proj_bias.data = torch.cat([block.attn.q_bias, torch.zeros(12), block.attn.v_bias]).data
+        inner.out_proj.load_state_dict(block.attn.proj.state_dict())
+        x = x + block.norm1(inner(x, x, x)[0])
+        x = x + block.norm2(block.mlp.fc2(torch.nn.functional.gelu(block.mlp.fc1(x))))
+    wanted = x[:, 1:].view(2, 4, 2, 4, 2, 12).mean((2, 4)).flatten(1, 2)
+    torch.testing.assert_close(visual(pixels), wanted, atol=1e-4, rtol=1e-4)
+
+
+def test_an_adapter_learns_to_draw_vectors(tmp_path):
+    from transformers import Trainer, TrainingArguments
+
+    torch.manual_seed(0)
+    base = emu2()
+    for head in (base.project_down, base.model.decoder.lm.lm_head):
+        head.weight.data.normal_(std=0.3)  # a random model's heads are too small for adapters below them to move
+    model = peft.get_peft_model(base, moss.MossConfig(r_text=4, r_image=4))
+    assert all("decoder.lm.model.layers" in name for name, value in model.named_parameters() if value.requires_grad)
+    row = {**arguments(base, page(0)), "labels": arguments(base, page(0))["input_ids"]}
+    arguments_ = TrainingArguments(
+        str(tmp_path), max_steps=30, per_device_train_batch_size=1, learning_rate=2e-2, report_to=[], use_cpu=True, disable_tqdm=True,
+        logging_steps=1, lr_scheduler_type="constant", save_strategy="no", dataloader_pin_memory=False, remove_unused_columns=False,
+    )  # fmt: skip
+    trainer = Trainer(model, arguments_, train_dataset=[row], data_collator=lambda rows: rows[0])
+    with torch.no_grad():
+        before = model(**row)
+    trainer.train()
+    with torch.no_grad():
+        after = model.eval()(**row)
+    assert after.image_loss < 0.9 * before.image_loss
+    assert after.text_loss < before.text_loss
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_quantised_bases_are_trained_saved_and_not_merged(bits, tmp_path):
+    from transformers import BitsAndBytesConfig
+
+    interleaved().save_pretrained(tmp_path / "base")
+    how = (
+        BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_compute_dtype=torch.float32) if bits == 4 else BitsAndBytesConfig(load_in_8bit=True)
+    )
+
+    def quantised() -> Any:
+        return Interleaved.from_pretrained(tmp_path / "base", quantization_config=how, device_map="cpu")
+
+    ids = page(0)
+    base = peft.prepare_model_for_kbit_training(quantised(), use_gradient_checkpointing=False)
+    assert type(base.model.layers[0].self_attn.q_proj).__name__ == ("Linear4bit" if bits == 4 else "Linear8bitLt")
+    torch.manual_seed(0)
+    with torch.no_grad():
+        plain = base.train()(input_ids=ids).logits
+    model = peft.get_peft_model(base, moss.MossConfig(r_text=4, r_image=4)).train()
+    with torch.no_grad():
+        assert torch.equal(model(input_ids=ids).logits, plain)
+    optimiser = torch.optim.AdamW([value for value in model.parameters() if value.requires_grad], lr=1e-2)
+    losses = []
+    for _ in range(12):
+        loss = model(input_ids=ids, labels=ids).loss
+        losses.append(loss.item())
+        loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
+    assert min(losses[-3:]) < losses[0]
+    with pytest.raises(ValueError, match="is quantised, so the text half would be rounded"):
+        model.merge_adapter(modality="text")
+    model.eval().save_pretrained(tmp_path / "adapter")
+    again = peft.PeftModel.from_pretrained(quantised(), tmp_path / "adapter").eval()
+    with torch.no_grad():
+        torch.testing.assert_close(again(input_ids=ids).logits, model(input_ids=ids).logits, atol=1e-3, rtol=1e-3)
+
+
+def test_folders_that_are_something_else(tmp_path):
+    with pytest.raises(BackboneError, match="nowhere: no such folder; weights are not downloaded from here"):
+        load("emu3", tmp_path / "nowhere")
+    with pytest.raises(BackboneError, match="cannot be loaded as emu2"):
+        load("emu2", tmp_path)
+    emu2().save_pretrained(tmp_path)
+    with pytest.raises(BackboneError, match="no tokenizer that can be loaded"):
+        load("emu2", tmp_path)
+    tokenizer({}).save_pretrained(tmp_path)
+    with pytest.raises(BackboneError, match=r"the vocabulary has no \[IMG\], which pictures need; is this Emu2's tokenizer\?"):
+        load("emu2", tmp_path)
+    with pytest.raises(BackboneError, match="unet cannot be loaded"):
+        Diffusion.load(tmp_path)
+    model = emu2()
+    model.config.d_model = 8
+    with pytest.raises(BackboneError, match="draws vectors of 12, the model says vectors of 8"):
+        Emu2(model, tokenizer(EMU2_MARKS), Diffusion(*diffusion()))
+    config = emu2().config
+    with pytest.raises(BackboneError, match=r"vision_config\.subln is True; Emu2's encoder has none"):
+        Emu2ForCausalLM(type(config)(**{**config.to_dict(), "vision_config": {**config.vision_config, "subln": True}}))
 
 
 def test_a_wrong_vocabulary_or_codebook(tmp_path):

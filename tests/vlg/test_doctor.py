@@ -9,11 +9,12 @@ import torch
 from moss.tiny import emu3
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
-from vlg.tiny_backbones import EMU3_MARKS, checkpoint, interleaved, tokenizer
+from vlg.tiny_backbones import EMU2_MARKS, EMU3_MARKS, checkpoint, gen_folder, interleaved, tokenizer
 
 from leafinstruct.cli import app
 from leafinstruct.errors import BackboneError
 from leafinstruct.vlg import doctor
+from leafinstruct.vlg.emu3 import Emu3
 
 CHECKS = ["keys", "text", "pictures", "identity", "overfit", "leak"]
 
@@ -35,13 +36,25 @@ def test_all_holds_for_whole_weights_but_a_random_tokenizer_draws_nothing(chamel
 def test_emu3_too(tmp_path):
     emu3().save_pretrained(tmp_path)
     tokenizer(EMU3_MARKS).save_pretrained(tmp_path)
-    backbone_grid = doctor.Emu3.__init__.__defaults__
-    doctor.Emu3.__init__.__defaults__ = ((6, 6),)  # the published grid is 90 x 90, too long for a tiny model
+    usual = Emu3.__init__.__defaults__
+    Emu3.__init__.__defaults__ = ((6, 6),)  # the published grid is 90 x 90, too long for a tiny model
     try:
         found = list(doctor.examine("emu3", tmp_path))
     finally:
-        doctor.Emu3.__init__.__defaults__ = backbone_grid
+        Emu3.__init__.__defaults__ = usual
     assert [finding.check for finding in found if not finding.ok] == ["pictures"]
+
+
+def test_emu2_too_and_without_its_decoder_pictures_say_why(tmp_path):
+    found = list(doctor.examine("emu2", gen_folder(tmp_path)))
+    assert [finding.check for finding in found] == CHECKS
+    assert not [finding for finding in found if not finding.ok and finding.check != "pictures"]
+    tokenizer(EMU2_MARKS).save_pretrained(tmp_path / "multimodal_encoder")
+    alone = {finding.check: finding for finding in doctor.examine("emu2", tmp_path / "multimodal_encoder")}
+    assert not alone["pictures"].ok
+    assert alone["pictures"].said.startswith("Emu2 alone draws no pixels")
+    assert alone["overfit"].ok
+    assert alone["leak"].ok
 
 
 def test_missing_and_foreign_keys_are_named(chameleon_folder):
@@ -51,7 +64,7 @@ def test_missing_and_foreign_keys_are_named(chameleon_folder):
     save_file({**weights, "model.nrom.weight": moved}, path, metadata={"format": "pt"})
     first = next(doctor.examine("chameleon", chameleon_folder, checkpoint(chameleon_folder)))
     assert (first.check, first.ok) == ("keys", False)
-    assert "2 keys differ, first missing_keys model.norm.weight" in first.said
+    assert "2 keys differ, first missing model.norm.weight" in first.said
 
 
 def test_a_leak_is_found(chameleon_folder, monkeypatch):
@@ -65,7 +78,7 @@ def test_a_leak_is_found(chameleon_folder, monkeypatch):
 
 
 def test_the_verb_prints_a_report_and_exits_1_where_a_check_fails(chameleon_folder):
-    arguments = ["doctor", "--backbone", "chameleon", "--weights", str(chameleon_folder), "--vqgan", str(checkpoint(chameleon_folder))]
+    arguments = ["doctor", "--backbone", "chameleon", "--weights", str(chameleon_folder), "--decoder", str(checkpoint(chameleon_folder))]
     said = CliRunner().invoke(app, arguments)
     assert said.exit_code == 1
     assert [line.split()[1] for line in said.stdout.splitlines()[1:]] == CHECKS
@@ -78,8 +91,8 @@ def test_the_verb_prints_a_report_and_exits_1_where_a_check_fails(chameleon_fold
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("janus", "janus: no such backbone; known are chameleon, emu3"),
-        ("chameleon", r"need its decoder: give the published file with --vqgan"),
+        ("janus", "janus: no such backbone; known are chameleon, emu3, emu2"),
+        ("chameleon", r"need its decoder: give the published file with --decoder"),
         ("emu3", "cannot be loaded as emu3"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from vlg.tiny_backbones import tiny_chameleon, tiny_emu3
+from torch import Tensor
+from vlg.tiny_backbones import tiny_chameleon, tiny_emu2, tiny_emu3
 
 from leafinstruct import moss
 from leafinstruct.errors import BackboneError
-from leafinstruct.vlg.generate import Sampling, Settings, Unfinished, generate
+from leafinstruct.vlg.generate import Settings, Unfinished, generate
+from leafinstruct.vlg.sampling import Sampling
 
-BACKBONES = {"chameleon": tiny_chameleon(), "emu3": tiny_emu3()}
+MAKERS = {"chameleon": tiny_chameleon, "emu3": tiny_emu3, "emu2": tiny_emu2}
+BACKBONES = {name: make() for name, make in MAKERS.items()}
+SIZES = {"chameleon": (16, 16), "emu3": (4, 6), "emu2": (16, 16)}
 backbones = pytest.mark.parametrize("name", BACKBONES)
+with_codes = pytest.mark.parametrize("name", ["chameleon", "emu3"])
 HOT = Settings(text=Sampling(1.5), image=Sampling(1.5), max_tokens=120)
 
 
@@ -27,11 +33,10 @@ def eager(name: str, more: float = 8.0) -> Any:
     backbone = BACKBONES[name]
 
     class Eager(type(backbone)):
-        def logits(self, ids, cache):
-            found, cache = super().logits(ids, cache)
-            found = found.clone()
+        def words(self, out):
+            found = super().words(out).clone()
             found[self.script(None).begin] += more
-            return found, cache
+            return found
 
     wrapped = Eager.__new__(Eager)
     wrapped.__dict__.update(backbone.__dict__)
@@ -49,7 +54,8 @@ def test_pictures_are_whole_and_in_order_and_the_ids_tell_the_same(name):
     script = backbone.script(None)
     shown = [segment for segment in segments if isinstance(segment, Image.Image)]
     assert len(shown) >= 2
-    assert {picture.size for picture in shown} == {(16, 16) if name == "chameleon" else (4, 6)}
+    assert {picture.size for picture in shown} == {SIZES[name]}
+    ids = [item if isinstance(item, int) else int(script.codes[0]) for item in ids]
     at, order = 0, []
     while at < len(ids):
         if ids[at] != script.begin:
@@ -87,12 +93,10 @@ def test_a_cut_picture_is_told_and_the_end_is_the_end(name):
     backbone = eager(name, 1000.0)
     steps = len(backbone.script(None).steps)
     assert list(generate(backbone, ["draw"], Settings(max_tokens=5))) == [Unfinished(4, steps)]
-    last = type(backbone).__mro__[1].logits
 
     class Ends(type(backbone)):
-        def logits(self, ids, cache):
-            found, cache = last(self, ids, cache)
-            return torch.zeros_like(found).index_fill(0, torch.tensor([self.end]), 1.0), cache
+        def words(self, _):
+            return torch.zeros(200).index_fill(0, torch.tensor([self.end]), 1.0)
 
     backbone.__class__ = Ends
     ids: list[int] = []
@@ -105,42 +109,45 @@ def test_a_cut_picture_is_told_and_the_end_is_the_end(name):
 @given(data=st.data())
 def test_a_cache_changes_nothing_with_an_adapter(name, data):
     """The loop feeds one id at a time; every drawn id is the likeliest of a pass over the whole sequence."""
-    make = tiny_chameleon if name == "chameleon" else tiny_emu3
     torch.manual_seed(0)
-    base = make()
+    base = MAKERS[name]()
     model = peft.get_peft_model(base.model, moss.MossConfig(r_text=3, r_image=4, init="random")).eval()
-    backbone = make(model)
+    backbone = MAKERS[name](model)
     prompt = data.draw(st.lists(st.sampled_from(["draw a house", Image.new("RGB", (20, 14), (200, 30, 30))]), max_size=3))
-    ids: list[int] = []
-    list(generate(backbone, prompt, Settings(image=Sampling(0.0), max_tokens=24, max_pictures=1), ids.append))
+    drawn: list[Any] = []
+    list(generate(backbone, prompt, Settings(image=Sampling(0.0), max_tokens=24, max_pictures=1), drawn.append))
     sequence, script = backbone.encode(prompt), backbone.script(None)
-    step = None
-    for number in ids:
+    begun, step = False, None
+    for item in drawn:
         with torch.no_grad():
-            logits = model(input_ids=torch.tensor([sequence]), use_cache=False).logits[0, -1]
-        if step is not None:
-            wanted = script.steps[step]
-            best = int(script.codes[logits[script.codes].argmax()]) if wanted is None else wanted
-            step = step + 1 if step + 1 < len(script.steps) else None
-        else:
-            begun = script.begin in sequence[len(backbone.encode(prompt)) :]
+            out = model(**backbone.inputs(sequence), use_cache=False)
+        logits = out.logits[0, -1]
+        if step is None:
             logits[[*script.codes.tolist(), *script.closed, *([script.begin] if begun else [])]] = -torch.inf
-            best = int(logits.argmax())
-            step = 0 if number == script.begin else None
-        assert number == best
-        sequence.append(number)
+            assert item == int(logits.argmax())
+            begun = begun or item == script.begin
+            step = 0 if item == script.begin else None
+        else:
+            if script.steps[step] is not None:
+                assert item == script.steps[step]
+            elif isinstance(item, Tensor):
+                torch.testing.assert_close(item, out.patches[0, -1], atol=2e-5, rtol=2e-5)
+            else:
+                assert item == int(script.codes[logits[script.codes].argmax()])
+            step = step + 1 if step + 1 < len(script.steps) else None
+        sequence.append(item)
 
 
-@backbones
+@with_codes
 def test_guidance_moves_codes_away_from_the_unprompted(name):
     backbone, seen = BACKBONES[name], []
 
     class Known(type(backbone)):
         """Prompted: code 1 a little above code 0; unprompted: code 1 far above. Guided: code 0."""
 
-        def logits(self, ids, cache):
+        def step(self, items, cache):
             script = self.script(None)
-            prompted = cache if cache is not None else ids.shape[1] > 1
+            prompted = cache if cache is not None else len(items) > 1
             seen.append(prompted)
             found = torch.zeros(200)
             found[script.begin] = 5.0
@@ -173,3 +180,36 @@ def test_emu3_draws_the_shape_that_is_asked_for():
         next(generate(BACKBONES["emu3"], ["draw"], Settings(grid=(0, 4))))
     with pytest.raises(BackboneError, match="Chameleon draws pictures of 4 x 4 patches only, not 2 x 4"):
         next(generate(BACKBONES["chameleon"], ["draw"], Settings(grid=(2, 4))))
+
+
+def test_emu2_guides_its_decoder_by_what_it_draws_for_an_empty_prompt():
+    backbone, seen = eager("emu2"), []
+
+    class Watched(type(backbone._decoder)):
+        def picture(self, vectors, unprompted, guidance, generator):
+            seen.append((vectors, unprompted, guidance))
+            return super().picture(vectors, unprompted, guidance, generator)
+
+    backbone._decoder = Watched.__new__(Watched)
+    backbone._decoder.__dict__.update(BACKBONES["emu2"]._decoder.__dict__)
+    asked = Settings(max_pictures=1, max_tokens=20)
+    plain = next(item for item in generate(backbone, ["draw a red house"], asked) if isinstance(item, Image.Image))
+    guided = next(item for item in generate(backbone, ["draw a red house"], replace(asked, guidance=3.0)) if isinstance(item, Image.Image))
+    assert pixels([plain]) != pixels([guided])
+    (vectors, none, _), (same, unprompted, guidance) = seen
+    assert none is None
+    assert guidance == 3.0
+    torch.testing.assert_close(same, vectors)
+    empty: list[Any] = []
+    list(generate(eager("emu2", 1000.0), [], Settings(max_tokens=17, max_pictures=1), empty.append))
+    torch.testing.assert_close(unprompted, torch.stack([item for item in empty if isinstance(item, Tensor)]))
+
+
+def test_emu2_without_a_decoder_tells_but_does_not_draw():
+    backbone = eager("emu2", 1000.0)
+    backbone._decoder = None
+    with pytest.raises(BackboneError, match="Emu2 alone draws no pixels: load the picture decoder of Emu2-Gen, or set max_pictures to 0"):
+        list(generate(backbone, ["draw"], Settings(max_tokens=30)))
+    assert all(isinstance(item, str) for item in generate(backbone, ["draw"], Settings(text=Sampling(1.5), max_tokens=30, max_pictures=0)))
+    with pytest.raises(BackboneError, match="Emu2 draws pictures of 4 x 4 patches only, not 2 x 2"):
+        next(generate(backbone, ["draw"], Settings(grid=(2, 2))))

@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from moss.tiny import CODES, EOL, chameleon, emu3
+from moss.tiny import BOI, EOI, EOL, PLACE, chameleon, emu2, emu3
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from leafinstruct.vlg.chameleon import Chameleon, Interleaved
+from leafinstruct.vlg.diffusion import Diffusion
+from leafinstruct.vlg.emu2 import Emu2
 from leafinstruct.vlg.emu3 import Emu3
 from leafinstruct.vlg.vqgan import Decoder
 
 WORDS = ["draw", "a", "red", "house", "now", "the", "door", "then", "it", "is", "done", "*", *"0123456789", "<", ">", "eoss", "s", "/"]
+EMU2_MARKS = {"[IMG]": BOI, "[/IMG]": EOI, "<image>": PLACE, "[gIMG]": 199}
 EMU3_MARKS = {"<|image start|>": 121, "<|image token|>": 122, "<|extra_200|>": EOL, "<|extra_201|>": 123, "<|image end|>": 124}
 
 
@@ -52,6 +55,42 @@ def tiny_emu3(model: Any = None) -> Emu3:
     return Emu3(model if model is not None else emu3(), tokenizer(EMU3_MARKS), grid=(3, 2))
 
 
+def tiny_emu2(model: Any = None) -> Emu2:
+    return Emu2(model if model is not None else emu2(), tokenizer(EMU2_MARKS), Diffusion(*diffusion(), steps=2))
+
+
+def diffusion() -> tuple[Any, Any, Any]:
+    """A U-Net over 8 x 8 latents of vectors of 12 numbers, a VAE that doubles them, a scheduler: the kinds of Emu2-Gen."""
+    from diffusers import AutoencoderKL, EulerDiscreteScheduler, UNet2DConditionModel
+
+    torch.manual_seed(3)
+    unet = UNet2DConditionModel(
+        sample_size=8,
+        layers_per_block=1,
+        block_out_channels=(8, 16),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=12,
+        attention_head_dim=4,
+        norm_num_groups=4,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=4,
+        projection_class_embeddings_input_dim=6 * 4 + 12,
+    )
+    blocks = {"down_block_types": ("DownEncoderBlock2D",) * 2, "up_block_types": ("UpDecoderBlock2D",) * 2}
+    vae = AutoencoderKL(block_out_channels=(8, 16), norm_num_groups=4, latent_channels=4, sample_size=16, **blocks)
+    return unet, vae, EulerDiscreteScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, timestep_spacing="leading")
+
+
+def gen_folder(folder: Path) -> Path:
+    """Emu2-Gen as published: a folder for each part."""
+    emu2().save_pretrained(folder / "multimodal_encoder")
+    tokenizer(EMU2_MARKS).save_pretrained(folder / "tokenizer")
+    for name, part in zip(("unet", "vae", "scheduler"), diffusion(), strict=True):
+        part.save_pretrained(folder / name)
+    return folder
+
+
 def vq() -> Any:
     return chameleon().config.vq_config
 
@@ -68,6 +107,3 @@ def checkpoint(folder: Path, suffix: str = ".ckpt") -> Path:
     else:
         torch.save({"state_dict": weights, "epoch": 3}, path)
     return path
-
-
-__all__ = ["CODES", "checkpoint", "interleaved", "tiny_chameleon", "tiny_emu3", "tokenizer", "vq"]

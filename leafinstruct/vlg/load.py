@@ -1,0 +1,76 @@
+"""A backbone from folders of published weights: the one door by name.
+
+chameleon   a transformers folder (also Anole's in that form), tokenizer beside it; decoder: the published vqgan.ckpt
+emu3        a transformers folder, tokenizer beside it; its picture decoder is in it
+emu2        the Hub folder of Emu2 or Emu2-Chat, which read pictures; or of Emu2-Gen (`multimodal_encoder`, `tokenizer`, `unet`, `vae`,
+            `scheduler`), which also draws; keys of the research repository's file are known, too. Code in these folders is never run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from leafinstruct.errors import BackboneError
+from leafinstruct.vlg.backbone import Backbone
+from leafinstruct.vlg.chameleon import Chameleon, Interleaved
+from leafinstruct.vlg.diffusion import Diffusion
+from leafinstruct.vlg.emu2 import Emu2
+from leafinstruct.vlg.emu2_model import RESEARCH_KEYS, Emu2ForCausalLM
+from leafinstruct.vlg.emu3 import Emu3
+from leafinstruct.vlg.vqgan import Decoder
+
+BACKBONES = ("chameleon", "emu3", "emu2")
+
+
+def load(name: str, weights: Path, decoder: Path | None = None, device: str = "cpu", dtype: Any = "auto") -> tuple[Backbone, list[str]]:
+    """The backbone, in evaluation mode, and the keys of its weights that are missing, left over or of another shape.
+
+    decoder: what turns patches into pixels, where it is not in `weights`: chameleon's vqgan.ckpt, the Emu2-Gen folder. dtype: of torch; "auto": as
+    stored. Raises BackboneError where there is no such backbone, or files are missing or of something else.
+    """
+    if name not in BACKBONES:
+        raise BackboneError(f"{name}: no such backbone; known are {', '.join(BACKBONES)}")
+    if not weights.is_dir():
+        raise BackboneError(f"{weights}: no such folder; weights are not downloaded from here")
+    if name == "chameleon":
+        if decoder is None:
+            raise BackboneError("Chameleon's pictures need its decoder: give the published file with --decoder .../vqgan.ckpt")
+        model, odd = _model(name, Interleaved, weights, device, dtype)
+        pixels = Decoder.load(decoder, model.model.vqmodel.config).to(device)
+        return Chameleon(model, _tokenizer(weights), pixels), odd
+    if name == "emu3":
+        from transformers import Emu3ForConditionalGeneration
+
+        model, odd = _model(name, Emu3ForConditionalGeneration, weights, device, dtype)
+        return Emu3(model, _tokenizer(weights)), odd
+    whole = (weights / "multimodal_encoder").is_dir()
+    folder = weights / "multimodal_encoder" if whole else weights
+    model, odd = _model(name, Emu2ForCausalLM, folder, device, dtype, key_mapping=RESEARCH_KEYS)
+    drawer = decoder or (weights if whole else None)
+    diffusion = Diffusion.load(drawer, device, model.dtype) if drawer is not None else None
+    return Emu2(model, _tokenizer(weights / "tokenizer" if whole else weights), diffusion), odd
+
+
+def _model(name: str, kind: Any, folder: Path, device: str, dtype: Any, **kwargs: Any) -> tuple[Any, list[str]]:
+    half = "bf16" if list(folder.glob("*.bf16*.safetensors")) else None
+    try:
+        model, info = kind.from_pretrained(folder, dtype=dtype, variant=half, output_loading_info=True, **kwargs)
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+        raise BackboneError(f"{folder}: cannot be loaded as {name}: {_first_line(error)}") from error
+    kinds = (("missing", "missing_keys"), ("unexpected", "unexpected_keys"), ("of another shape", "mismatched_keys"))
+    odd = [f"{word} {key}" for word, name in kinds for key in sorted(map(str, info[name]))]
+    return model.to(device).eval(), odd
+
+
+def _tokenizer(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError, KeyError) as error:
+        raise BackboneError(f"{folder}: no tokenizer that can be loaded: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
