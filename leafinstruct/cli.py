@@ -207,6 +207,8 @@ def main() -> None:
             note(line)
         sys.exit(1)
     except _Interrupted:
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)  # Python takes its own handlers away as it ends
         note("interrupted; what was finished is kept, run the same command to go on")
         sys.exit(130)
 
@@ -214,8 +216,12 @@ def main() -> None:
 def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001 - the signal module's signature
     """Stop once: a second signal in the middle of tidying up would leave workers that nobody waits for."""
     for other in _SIGNALS:
-        signal.signal(other, signal.SIG_IGN)
+        signal.signal(other, _deaf)
     raise _Interrupted
+
+
+def _deaf(number: int, frame: object) -> None:
+    """Not SIG_IGN yet: Python complains when it finds that in place of the handler of a signal which is on its way."""
 
 
 def _load(recipe: Path | None, changes: list[str] | None, limit: int | None) -> Loaded:
@@ -234,7 +240,7 @@ def _stopping(on_progress: OnProgress) -> OnProgress:
     """An event loop swallows what is raised inside one of its callbacks, an interrupt too: the next part that ends then stops the build."""
 
     def show(now: Progressed) -> None:
-        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        if signal.getsignal(signal.SIGINT) is not _interrupt:
             raise _Interrupted
         on_progress(now)
 
