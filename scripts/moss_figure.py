@@ -12,7 +12,7 @@ from leafinstruct.moss.layout import taps
 CELL, GRID = 22, 5
 TEXT, PATCH, SEEN, SELF, LINE = "#f2c14e", "#7fb7be", "#7fb7be", "#d3635a", "#50514f"
 KERNELS = (
-    ("top_left", 2, "top_left, k = 2 (the paper)"),
+    ("top_left", 2, "top_left, k = 2 (default)"),
     ("top_left", 3, "top_left, k = 3"),
     ("raster", 2, "raster, k = 2"),
     ("symmetric", 3, "symmetric, k = 3"),

@@ -19,7 +19,7 @@ from leafinstruct.vlg.sampling import AS_SAID, LIKELIEST, Sampling, sampled
 @dataclass(frozen=True, slots=True)
 class Settings:
     """max_pictures: then no more are begun. max_tokens: of the answer, marks included. grid: (height, width) of pictures in patches, where a backbone
-    draws many shapes. guidance: 1 for none."""
+    draws many shapes. guidance: 1 for none. stop: the answer ends before the first of these strings, as it does at the model's own end."""
 
     text: Sampling = LIKELIEST
     image: Sampling = AS_SAID
@@ -27,6 +27,7 @@ class Settings:
     max_pictures: int = 8
     max_tokens: int = 8192
     grid: tuple[int, int] | None = None
+    stop: tuple[str, ...] = ()
     seed: int = 0
 
 
@@ -76,10 +77,20 @@ def generate(
             words, pictures, step = [], pictures + 1, 0
         else:
             words.append(int(item))
+            if settings.stop and (cut := _before(backbone.decode_text(words), settings.stop)) is not None:
+                if cut:
+                    yield cut
+                return
     if text := backbone.decode_text(words):
         yield text
     if step is not None:
         yield Unfinished(step, len(script.steps))
+
+
+def _before(text: str, stop: Sequence[str]) -> str | None:
+    """What stands before the first of the strings, without white space at its end; None where none occurs."""
+    places = [place for string in stop if (place := text.find(string)) >= 0]
+    return text[: min(places)].rstrip() if places else None
 
 
 class _Stream:

@@ -213,3 +213,26 @@ def test_emu2_without_a_decoder_tells_but_does_not_draw():
     assert all(isinstance(item, str) for item in generate(backbone, ["draw"], Settings(text=Sampling(1.5), max_tokens=30, max_pictures=0)))
     with pytest.raises(BackboneError, match="Emu2 draws pictures of 4 x 4 patches only, not 2 x 2"):
         next(generate(backbone, ["draw"], Settings(grid=(2, 2))))
+
+
+@backbones
+def test_an_answer_ends_before_a_stop_string(name):
+    """The strings may be any words that the free answer holds."""
+
+    class Talker(type(BACKBONES[name])):
+        def words(self, out):
+            found = super().words(out).clone()
+            found[130:140] += 20.0
+            return found
+
+    backbone = Talker.__new__(Talker)
+    backbone.__dict__.update(BACKBONES[name].__dict__)
+    how = Settings(text=Sampling(1.5), max_pictures=0, max_tokens=60)
+    (free,) = generate(backbone, ["draw"], how)
+    words = free.split()
+    first, later = words[len(words) // 2], words[-1]
+    ids: list[Any] = []
+    stopped = list(generate(backbone, ["draw"], replace(how, stop=(later, first)), ids.append))
+    assert stopped == ([free[: min(free.find(first), free.find(later))].rstrip()] if not free.startswith((first, later)) else [])
+    assert len(ids) < 60
+    assert list(generate(backbone, ["draw"], replace(how, stop=("nowhere",)))) == [free]
