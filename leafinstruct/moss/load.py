@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
@@ -30,7 +31,11 @@ def load(base: nn.Module, path: str | Path, name: str = "default") -> MossModel:
     config = MossConfig(**{key: value for key, value in values.items() if key in known and key != "peft_type"})
     config.inference_mode = True
     model = MossModel(base, config, name)
-    weights = {f"{key.removeprefix(_PREFIX)}.{name}": tensor for key, tensor in load_file(folder / "adapter_model.safetensors").items()}
+    try:
+        stored = load_file(folder / "adapter_model.safetensors")
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{folder}: no adapter_model.safetensors that can be read: {error}") from error
+    weights = {f"{key.removeprefix(_PREFIX)}.{name}": tensor for key, tensor in stored.items()}
     wanted = {key for key in model.model.state_dict() if ".moss_" in key}
     if weights.keys() != wanted:
         odd = sorted(weights.keys() ^ wanted)[0]

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 from torch import Tensor
 
 from leafinstruct.errors import BackboneError
@@ -40,7 +41,7 @@ class Diffusion:
             half = "bf16" if list((folder / name).glob("*.bf16.safetensors")) else None
             try:
                 part = kind.from_pretrained(folder, subfolder=name, variant=half, use_safetensors=True, torch_dtype=dtype)
-            except (OSError, ValueError, KeyError) as error:
+            except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
                 raise BackboneError(f"{folder}: {name} cannot be loaded: {str(error).splitlines()[0][:200]}") from error
             parts.append(part.to(device))
         unet, vae = parts

@@ -8,8 +8,11 @@ emu2        the Hub folder of Emu2 or Emu2-Chat, which read pictures; or of Emu2
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
+
+from safetensors import SafetensorError
 
 from leafinstruct.errors import BackboneError
 from leafinstruct.vlg.backbone import Backbone
@@ -53,14 +56,30 @@ def load(name: str, weights: Path, decoder: Path | None = None, device: str = "c
 
 
 def _model(name: str, kind: Any, folder: Path, device: str, dtype: Any, **kwargs: Any) -> tuple[Any, list[str]]:
+    _check_kind(name, folder)
     half = "bf16" if list(folder.glob("*.bf16*.safetensors")) else None
     try:
         model, info = kind.from_pretrained(folder, dtype=dtype, variant=half, output_loading_info=True, **kwargs)
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
         raise BackboneError(f"{folder}: cannot be loaded as {name}: {_first_line(error)}") from error
     kinds = (("missing", "missing_keys"), ("unexpected", "unexpected_keys"), ("of another shape", "mismatched_keys"))
     odd = [f"{word} {key}" for word, name in kinds for key in sorted(map(str, info[name]))]
     return model.to(device).eval(), odd
+
+
+def _check_kind(name: str, folder: Path) -> None:
+    """Raises BackboneError for another model's folder: transformers would fill a model of the published size with random numbers."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BackboneError(f"{folder}: no config.json that can be read: {_first_line(error)}") from error
+    kind = config.get("model_type")
+    if name == "emu2" and not {"d_model", "vision_config"} <= config.keys():
+        raise BackboneError(f"{folder}: config.json has no d_model and vision_config, so this is not Emu2 (model_type {kind!r})")
+    if name not in ("emu2", kind):
+        raise BackboneError(
+            f"{folder}: config.json says model_type {kind!r}, not {name!r}; the folder must have the form that transformers reads"
+        )
 
 
 def _tokenizer(folder: Path) -> Any:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, scaled_dot_product_attention, silu
 
@@ -77,7 +78,7 @@ def _read(file: Path) -> dict[str, Tensor]:
 
             return dict(load_file(file))
         found = torch.load(file, map_location="cpu", weights_only=True)
-    except (OSError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except (OSError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError) as error:
         raise BackboneError(f"{file}: cannot be read as weights: {str(error).splitlines()[0][:150]}") from error
     return dict(found.get("state_dict", found)) if isinstance(found, dict) else {}
 

@@ -146,6 +146,9 @@ def test_load_needs_a_folder_that_fits(tmp_path):
         ValueError, match=r"its weights do not fit this model, beginning with model\.layers\.0\.self_attn\.q_proj\.moss_image_A"
     ):
         moss.load(chameleon(), tmp_path / "moss")
+    (tmp_path / "moss" / "adapter_model.safetensors").write_bytes(b"cut")
+    with pytest.raises(ValueError, match=r"no adapter_model\.safetensors that can be read"):
+        moss.load(chameleon(), tmp_path / "moss")
 
 
 FOREIGN = """

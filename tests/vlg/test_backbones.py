@@ -152,10 +152,11 @@ def test_widths_of_levels_are_the_published_ones():
 
 
 def test_what_is_no_vqgan_of_this_model(tmp_path):
-    path = tmp_path / "a.ckpt"
-    path.write_bytes(b"nonsense")
-    with pytest.raises(BackboneError, match=r"a\.ckpt: cannot be read as weights"):
-        Decoder.load(path, vq())
+    for name in ("a.safetensors", "a.ckpt"):
+        path = tmp_path / name
+        path.write_bytes(b"nonsense")
+        with pytest.raises(BackboneError, match=rf"{name}: cannot be read as weights"):
+            Decoder.load(path, vq())
 
     class Bad:
         def __reduce__(self):
@@ -339,8 +340,16 @@ def test_quantised_bases_are_trained_saved_and_not_merged(bits, tmp_path):
 def test_folders_that_are_something_else(tmp_path):
     with pytest.raises(BackboneError, match="nowhere: no such folder; weights are not downloaded from here"):
         load("emu3", tmp_path / "nowhere")
-    with pytest.raises(BackboneError, match="cannot be loaded as emu2"):
+    with pytest.raises(BackboneError, match=r"no config\.json that can be read"):
         load("emu2", tmp_path)
+    interleaved().save_pretrained(tmp_path)
+    with pytest.raises(BackboneError, match=r"config\.json says model_type 'chameleon', not 'emu3'"):
+        load("emu3", tmp_path)
+    with pytest.raises(BackboneError, match="has no d_model and vision_config, so this is not Emu2"):
+        load("emu2", tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"cut")
+    with pytest.raises(BackboneError, match="cannot be loaded as chameleon"):
+        load("chameleon", tmp_path, checkpoint(tmp_path))
     emu2().save_pretrained(tmp_path)
     with pytest.raises(BackboneError, match="no tokenizer that can be loaded"):
         load("emu2", tmp_path)
