@@ -85,3 +85,8 @@ class Backbone(Protocol):
 
     def decode_picture(self, items: Sequence[Item], guidance: float, generator: torch.Generator) -> Image.Image:
         """The picture of a whole script, without its beginning. Raises BackboneError where no decoder is there."""
+
+
+def unadapted(model: Any) -> Any:
+    """The transformers model within an adapted one; a bare one itself."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model

@@ -18,7 +18,7 @@ from transformers import ChameleonForConditionalGeneration
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from leafinstruct.errors import BackboneError
-from leafinstruct.vlg.backbone import Item, Script, Segment
+from leafinstruct.vlg.backbone import Item, Script, Segment, unadapted
 from leafinstruct.vlg.codes import Codes
 from leafinstruct.vlg.text import decode, encode
 from leafinstruct.vlg.vqgan import Decoder
@@ -54,7 +54,7 @@ class Chameleon(Codes):
         for name in (BEGIN, END):
             if name not in names:
                 raise BackboneError(f"the vocabulary has no {name}, which stands beside a picture; is this Chameleon?")
-        self._inner = (model.get_base_model() if hasattr(model, "get_base_model") else model).model
+        self._inner = unadapted(model).model
         vq = self._inner.vqmodel.config
         if decoder.codes != vq.num_embeddings:
             raise BackboneError(

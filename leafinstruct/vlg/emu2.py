@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from leafinstruct.errors import BackboneError
-from leafinstruct.vlg.backbone import Item, Losses, Script, Segment
+from leafinstruct.vlg.backbone import Item, Losses, Script, Segment, unadapted
 from leafinstruct.vlg.diffusion import Diffusion
 from leafinstruct.vlg.emu2_model import Emu2Output, patch_losses
 from leafinstruct.vlg.sampling import Sampling
@@ -38,7 +38,7 @@ class Emu2:
         for name in (BEGIN, PLACE, END):
             if name not in names:
                 raise BackboneError(f"the vocabulary has no {name}, which pictures need; is this Emu2's tokenizer?")
-        self._base = model.get_base_model() if hasattr(model, "get_base_model") else model
+        self._base = unadapted(model)
         self._begin, self._place, self._close = names[BEGIN], names[PLACE], names[END]
         config = self._base.config
         config.image_token_id = self._place

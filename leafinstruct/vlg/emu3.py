@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from leafinstruct.errors import BackboneError
-from leafinstruct.vlg.backbone import Item, Script, Segment
+from leafinstruct.vlg.backbone import Item, Script, Segment, unadapted
 from leafinstruct.vlg.codes import Codes
 from leafinstruct.vlg.text import decode, encode
 from leafinstruct.vlg.vqgan import to_picture
@@ -34,7 +34,7 @@ class Emu3(Codes):
             if name not in names:
                 raise BackboneError(f"the vocabulary has no {name}, which pictures need; is this Emu3's tokenizer?")
         self._begin, self._codes_follow, self._line, self._frame, self._close = (names[name] for name in _MARKS)
-        base = model.get_base_model() if hasattr(model, "get_base_model") else model
+        base = unadapted(model)
         self._vq, self._mapping = base.model.vqmodel, base.model.vocabulary_mapping
         super().__init__(model, torch.tensor(sorted(self._mapping.image_tokens)))
         text = base.config.text_config
