@@ -256,6 +256,7 @@ def test_the_text_half_merges_exactly_and_comes_off_again(backbone, mode):
     close(hidden(model, ids), wanted)
     text = words(torch.Generator().manual_seed(0), 9)[None]
     with torch.no_grad():
+        close(hidden(model, ids), wanted)
         merged = hidden(model, text)
     model.unmerge_adapter()
     close(hidden(model, ids), wanted)
