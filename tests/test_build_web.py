@@ -39,7 +39,8 @@ class Gallery(ThreadingHTTPServer):
 
     @property
     def pictures(self) -> Counter[str]:
-        return Counter({path: count for path, count in self.asked.items() if path != "/robots.txt"})
+        """Requests by path, without those for robots.txt and tdmrep.json."""
+        return Counter({path: count for path, count in self.asked.items() if path.endswith(".png")})
 
 
 class _Answer(BaseHTTPRequestHandler):

@@ -54,7 +54,7 @@ def test_a_picture_is_fetched_and_kept_as_it_came(server, tmp_path):
     assert (found.state, found.reason, found.status, found.media, found.size) == ("ok", "", 200, "image/png", len(PICTURE))
     assert stored(tmp_path, found.segment, found.offset, found.size, found.sha256) == PICTURE
     assert server.agents == {f"leafinstruct/{__import__('leafinstruct').__version__} (+crew@example.org)"}
-    assert server.asked == {"/robots.txt": 1, "/a.png": 1}
+    assert server.asked == {"/robots.txt": 1, "/.well-known/tdmrep.json": 1, "/a.png": 1}
 
 
 @pytest.mark.parametrize(
@@ -77,6 +77,11 @@ def test_a_picture_is_fetched_and_kept_as_it_came(server, tmp_path):
         ("/endless", "ok", "too_large"),
         ("/broken-zip", "ok", "broken_encoding"),
         ("/brotli", "ok", "unknown_encoding"),
+        ("/cut-zip", "ok", "broken_encoding"),
+        ("/to-no-address", "ok", "bad_address"),
+        ("/to-no-port", "ok", "bad_address"),
+        ("/to-odd-bytes", "ok", "bad_address"),
+        ("/odd-type", "ok", "not_a_picture"),
         ("/huge-header", "ok", "bad_answer"),
         ("/garbage", "ok", "bad_answer"),
         ("/drip", "failed", "timeout"),
@@ -90,6 +95,7 @@ def test_every_misbehaviour_is_an_outcome(server, tmp_path, path, state, reason)
     found = one(server, tmp_path, path, timeout=1.0)
     assert (found.state, found.reason, found.sha256) == (state, reason, None)
     assert time.monotonic() - began < 5
+    json.dumps(found.media, ensure_ascii=False).encode()  # no lone surrogates: no table would hold them
 
 
 @pytest.mark.parametrize("path", ["/zipped", "/plain-bytes", "/to-picture"])
@@ -104,10 +110,20 @@ def test_the_address_that_the_bytes_came_from_is_told(server, tmp_path):
 
 
 def test_nothing_private_is_asked_by_default(server, tmp_path):
-    names = ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "0177.0.0.1", "127.1", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0"]
-    found = fetch(tmp_path, [server.url("/a.png", name) for name in names])
-    assert {item.reason for item in found} <= {"private_address", "bad_address", "no_such_host", "name_not_resolved"}
-    assert all(item.sha256 is None for item in found)
+    private = [
+        "127.0.0.1",
+        "localhost",
+        "LOCALHOST.",
+        "a.localhost",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+        "0.0.0.0",
+        "①②⑦.⓪.⓪.①",
+    ]
+    odd = ["2130706433", "017700000001", "0x7f000001", "0x7f.1", "0177.0.0.1", "127.1", "0", "127.0.0.1.", "%31%32%37.0.0.1", "a@127.0.0.1"]
+    found = fetch(tmp_path, [server.url("/a.png", name) for name in private + odd])
+    assert [(item.state, item.reason) for item in found] == [("ok", "private_address")] * len(private) + [("ok", "bad_address")] * len(odd)
     assert not server.asked
 
 
@@ -141,6 +157,11 @@ def test_no_spelling_of_a_private_address_is_public(address):
         assert not public(wrapped), wrapped
 
 
+@pytest.mark.parametrize("address", ["168.63.129.16", "64:ff9b:1:a00:1:0:808:808", "fd00:ec2::254", "100.100.100.200", "192.0.0.192"])
+def test_where_clouds_keep_their_secrets_is_not_public(address):
+    assert not public(address)
+
+
 @given(st.ip_addresses(network="8.0.0.0/8"))
 def test_public_addresses_are_public(address):
     assert public(str(address))
@@ -170,7 +191,8 @@ def test_robots_txt_is_kept_to_and_asked_once(server, tmp_path):
     server.robots = (200, "User-agent: *\nDisallow: /private/\nAllow: /private/open\n")
     found = fetch(tmp_path, [server.url(path) for path in ("/private/a.png", "/b.png", "/private/open.png")], allow_hosts=[server.name])
     assert [item.reason for item in found] == ["robots", "", ""]
-    assert server.asked == {"/robots.txt": 1, "/b.png": 1, "/private/open.png": 1}
+    assert server.asked["/robots.txt"] == 1
+    assert server.pictures == {"/b.png": 1, "/private/open.png": 1}
     fetch(tmp_path, [server.url("/c.png")], allow_hosts=[server.name])
     assert server.asked["/robots.txt"] == 1  # kept for a day, also for another run
 
@@ -188,11 +210,20 @@ def test_a_robots_txt_that_fails_forbids_for_now_and_costs_few_requests(server, 
     assert server.asked == {"/robots.txt": 2}
 
 
+def test_a_robots_txt_that_cannot_be_unpacked_forbids_for_now(server, tmp_path):
+    server.scripts = {"/robots.txt": [answer(b"?", 200, "text/plain", "Content-Encoding: br")]}
+    assert [(item.state, item.reason) for item in fetch(tmp_path, [server.url("/a.png")], allow_hosts=[server.name])] == [
+        ("failed", "robots_unknown")
+    ]
+    assert one(server, tmp_path, "/a.png").sha256 is not None
+
+
 def test_a_crawl_delay_is_kept_to(server, tmp_path):
     server.robots = (200, "User-agent: *\nCrawl-delay: 0.3\n")
     fetch(tmp_path, [server.url(f"/{index}.png") for index in range(4)], allow_hosts=[server.name], per_host=4)
-    pictures = sorted(server.times)[1:]
-    assert all(later - earlier >= 0.25 for earlier, later in itertools.pairwise(pictures[1:]))
+    pictures = sorted(server.times)[2:]  # after robots.txt and tdmrep.json
+    assert len(pictures) == 4
+    assert all(later - earlier >= 0.25 for earlier, later in itertools.pairwise(pictures))
 
 
 def test_an_endless_crawl_delay_is_a_refusal(server, tmp_path):
@@ -234,6 +265,35 @@ def test_who_asks_for_an_hour_is_asked_in_another_run(server, tmp_path):
     assert time.monotonic() - began < 3
 
 
+def test_who_asks_for_an_hour_is_left_alone_by_all_others_too(server, tmp_path):
+    server.scripts = {"/a.png": [answer(b"", 429, "text/plain", "Retry-After: 3600")]}
+    found = fetch(tmp_path, [server.url(f"/{name}.png") for name in "abcdefgh"], allow_hosts=[server.name], per_host=1)
+    assert {(item.state, item.reason) for item in found} == {("failed", "asks_to_wait")}
+    assert server.pictures == {"/a.png": 1}
+
+
+def test_429_without_a_time_makes_the_host_wait_twice_as_long_each_time(server, tmp_path):
+    server.scripts = {"/a.png": [answer(b"", 429), answer(b"", 429)]}
+    assert one(server, tmp_path, "/a.png", retries=2).sha256 is not None
+    first, second, third = sorted(server.times)[-3:]
+    assert second - first >= 1
+    assert third - second >= 2
+
+
+def test_who_pushes_back_on_end_is_given_up(server, tmp_path):
+    server.scripts = {f"/{index}.png": [answer(b"", 503, "text/plain", "Retry-After: 0")] * 2 for index in range(50)}
+    found = fetch(tmp_path, [server.url(f"/{index}.png") for index in range(50)], allow_hosts=[server.name], per_host=1)
+    assert [item.reason for item in found] == ["http_503"] * 8 + ["asks_to_wait"] * 42
+    assert server.pictures.total() == 8
+
+
+def test_a_host_that_drips_is_given_up(server, tmp_path):
+    urls = [server.url(f"/drip{index}") for index in range(200)]
+    found = fetch(tmp_path, urls, allow_hosts=[server.name], per_host=8, timeout=0.5)
+    assert {item.reason for item in found} == {"timeout", "host_down"}
+    assert server.pictures.total() <= 16
+
+
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [("7", 7.0), (" 0 ", 0.0), ("soon", None), ("", None), ("-3", None), ("1e9", None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0)],
@@ -246,7 +306,8 @@ def test_a_dead_host_is_given_up_after_a_few_requests(tmp_path):
     with wild() as server:
         name = server.name
     began = time.monotonic()
-    found = fetch(tmp_path, [f"http://{name}/{index}.png" for index in range(2_000)], allow_hosts=[name], robots=False, per_host=2)
+    quiet = {"robots": False, "opt_out": False}
+    found = fetch(tmp_path, [f"http://{name}/{index}.png" for index in range(2_000)], allow_hosts=[name], per_host=2, **quiet)
     assert {item.state for item in found} == {"failed"}
     assert {item.reason for item in found} == {"connection", "host_down"}
     assert sum(item.reason == "connection" for item in found) < 20
@@ -257,7 +318,7 @@ def test_what_was_fetched_is_not_asked_for_again(server, tmp_path):
     paths = ["/a.png", "/nothing", "/page", "/noai"]
     for _ in range(3):
         fetch(tmp_path, [server.url(path) for path in paths], allow_hosts=[server.name])
-    assert server.asked == {"/robots.txt": 1, **dict.fromkeys(paths, 1)}
+    assert server.asked == {"/robots.txt": 1, "/.well-known/tdmrep.json": 1, **dict.fromkeys(paths, 1)}
 
 
 def test_a_failure_is_asked_for_again_and_then_kept(server, tmp_path):
@@ -271,6 +332,23 @@ def test_a_refusal_of_ours_stands_only_under_its_terms(server, tmp_path):
     assert one(server, tmp_path, "/a.png", max_bytes=10).reason == "too_large"
     assert server.asked["/a.png"] == 1
     assert one(server, tmp_path, "/a.png").sha256 is not None
+
+
+def test_what_was_had_against_the_hosts_will_is_not_given_to_who_heeds_it(server, tmp_path):
+    server.robots = (200, "User-agent: *\nDisallow: /private/\n")
+    assert one(server, tmp_path, "/noai", opt_out=False).sha256 is not None
+    assert one(server, tmp_path, "/private/a.png", robots=False).sha256 is not None
+    assert one(server, tmp_path, "/noai").reason == "opt_out"
+    assert one(server, tmp_path, "/private/a.png").reason == "robots"
+    assert server.pictures == {"/noai": 2, "/private/a.png": 1}
+
+
+def test_what_was_had_under_a_larger_limit_is_too_large_under_a_smaller_one(server, tmp_path):
+    kept = one(server, tmp_path, "/a.png")
+    found = one(server, tmp_path, "/a.png", max_bytes=10)
+    assert (found.state, found.reason, found.sha256) == ("ok", "too_large", None)
+    assert one(server, tmp_path, "/a.png") == kept
+    assert server.pictures == {"/a.png": 1}
 
 
 def test_thousands_in_flight_are_no_thousands_of_threads(server, tmp_path):
@@ -317,7 +395,7 @@ def test_after_a_kill_nothing_is_fetched_twice(server, tmp_path):
     found = fetch(tmp_path, [server.url(f"/{index}.png") for index in range(400)], allow_hosts=[server.name])
     assert all(item.sha256 for item in found)
     assert kept > 100
-    assert sum(server.asked.values()) - 401 <= 4 + 1  # what was in flight when it was killed, and no more
+    assert sum(server.asked.values()) - 402 <= 4 + 1  # what was in flight when it was killed, and no more
 
 
 def test_torn_and_foreign_lines_of_a_log_are_passed_over(tmp_path):

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from making import png
 
 PICTURE = png()
+FILES = ("/robots.txt", "/.well-known/tdmrep.json")
 
 
 class Wild:
@@ -23,6 +24,7 @@ class Wild:
         self.times: list[float] = []
         self.at_once = self._now = 0
         self.robots: tuple[int, str] = (404, "")
+        self.tdmrep: tuple[int, str] = (404, "")
         self.scripts: dict[str, list[bytes]] = {}
         self.agents: set[str] = set()
         self.hold = 0.0
@@ -31,6 +33,11 @@ class Wild:
         self.port = int(self._server.sockets[0].getsockname()[1])
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
+
+    @property
+    def pictures(self) -> Counter[str]:
+        """Requests by path, without those for robots.txt and tdmrep.json."""
+        return Counter({path: count for path, count in self.asked.items() if path not in FILES})
 
     @property
     def name(self) -> str:
@@ -77,7 +84,9 @@ class Wild:
             writer.write(self.scripts[path].pop(0))
         elif path == "/robots.txt":
             writer.write(answer(self.robots[1].encode(), self.robots[0], "text/plain"))
-        elif path == "/drip":
+        elif path == "/.well-known/tdmrep.json":
+            writer.write(answer(self.tdmrep[1].encode(), self.tdmrep[0], "application/json"))
+        elif path.startswith("/drip"):
             writer.write(head(len(PICTURE)))
             for byte in PICTURE:
                 writer.write(bytes([byte]))
@@ -137,6 +146,11 @@ FIXED: dict[str, bytes] = {
     "/plain-bytes": answer(PICTURE, 200, "application/octet-stream"),
     "/huge-header": b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * 200_000 + b"\r\n\r\n",
     "/garbage": b"\x00\x01\x02 nonsense\r\n\r\n",
+    "/cut-zip": answer(gzip.compress(PICTURE)[:-20], 200, "image/png", "Content-Encoding: gzip"),
+    "/to-no-address": redirect("http://[::1/a.png"),
+    "/to-no-port": redirect("http://a.org:99999999/a.png"),
+    "/to-odd-bytes": b"HTTP/1.1 302 X\r\nLocation: http://h\xff/a.png\r\nContent-Length: 0\r\n\r\n",
+    "/odd-type": answer(b"", 200).replace(b"image/png", b"te\xffxt"),
     "/two-lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
 }
 

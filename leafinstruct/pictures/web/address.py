@@ -1,36 +1,37 @@
 """Which addresses may be asked: http and https, public hosts, ordinary ports. Pages are hostile, and so are the servers they name.
 
 A page can name `http://169.254.169.254/` (a cloud's secrets), a server can redirect there, and a name server can answer with a public
-address first and a private one later. So a host is resolved once per connection and the connection goes to the very addresses that were
-checked (`PublicResolver`); literal addresses, which no resolver sees, are checked in `refusal`, at every redirect.
+address first and a private one later. So literal addresses, which no resolver sees, are checked in `refusal`, at every redirect; what a name
+stands for is checked in `names`, and the connection goes to the very addresses that were checked.
 
-Public is what the IANA registries call globally reachable, by the standard library's `ipaddress`, less multicast, and less IPv6 addresses
-that carry a private IPv4 address inside (mapped, 6to4, Teredo, NAT64, IPv4-compatible). Odd spellings of IPv4 (`0x7f.1`, `2130706433`) are names
-to Python and addresses to the C library, so they reach the resolver and are checked there.
+Public is what the IANA registries call globally reachable, by the standard library's `ipaddress`, less multicast, less IPv6 addresses that
+carry a private IPv4 address inside (mapped, 6to4, Teredo, NAT64, IPv4-compatible), less local NAT64 prefixes, behind which anything may be, and less
+the one metadata service that a cloud put at a public address. Odd spellings of IPv4 (`127.1`, `2130706433`, `0177.0.0.1`) are no addresses to
+Python and are to the C library, which would connect to them: they are refused as they stand.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import socket
+import re
 from collections.abc import Collection
 
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
-_NAT64 = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
-_COMPATIBLE = ipaddress.ip_network("::/96")
+_CARRYING = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96"))
+"""NAT64 (RFC 6052) and IPv4-compatible: the last 32 bits are an IPv4 address."""
+_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
+"""RFC 8215: where in it the IPv4 address lies is a network's own affair."""
+_NOT_FOR_PICTURES = (_LOCAL_NAT64, ipaddress.ip_network("192.0.0.0/24"), ipaddress.ip_network("168.63.129.16/32"))
+"""Global by the letter, to some versions of Python: protocol assignments (RFC 6890; Oracle's metadata service lies there), and Azure's platform
+service, at a public address that only its machines see."""
+_NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?", re.IGNORECASE)
 _PORTS = frozenset({80, 443})
 _LOWEST_HIGH_PORT = 1024
 """Below it, every port but those of the web belongs to another service (mail, shells), which a request must not speak to."""
 
 MAX_ADDRESS = 4096
 """Characters of an address that is still asked."""
-
-
-class PrivateAddressError(OSError):
-    """A host's addresses are all private. An OSError, as a resolver's failures are."""
 
 
 def public(address: str) -> bool:
@@ -45,6 +46,8 @@ def public(address: str) -> bool:
             return public(str(inner))
         if found.is_site_local:
             return False
+    if any(found in net for net in _NOT_FOR_PICTURES):
+        return False
     return found.is_global and not (
         found.is_multicast or found.is_reserved or found.is_loopback or found.is_link_local or found.is_unspecified
     )
@@ -56,7 +59,7 @@ def _inside(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
         return address.ipv4_mapped or address.sixtofour
     if address.teredo:
         return address.teredo[1]
-    if any(address in net for net in (*_NAT64, _COMPATIBLE)):
+    if any(address in net for net in _CARRYING):
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return None
 
@@ -76,9 +79,19 @@ def parsed(address: str) -> URL | str:
         return "it names no host"
     if url.user is not None or url.password is not None:
         return "it carries a name or password"
+    if not literal(url) and (problem := _no_name(url.raw_host or "")):
+        return problem
     if port is not None and port not in _PORTS and port < _LOWEST_HIGH_PORT:
         return f"port {port} belongs to another service"
     return url.with_fragment(None)
+
+
+def _no_name(host: str) -> str | None:
+    """Why a host that is no IP address is no name either. host: as it is asked for, in ASCII."""
+    last = host.rstrip(".").rpartition(".")[2]
+    if last.isdigit() or last[:2].lower() == "0x":  # no top-level domain is a number (RFC 3696), so this is an address in disguise
+        return f"{host[:60]} is an odd spelling of an IP address"
+    return None if _NAME.fullmatch(host) else f"{host[:60]!r} is not the name of a host"
 
 
 def origin(url: URL) -> str:
@@ -91,36 +104,22 @@ def allowed(url: URL, hosts: Collection[str]) -> bool:
     return (url.host or "").lower() in hosts or origin(url) in hosts
 
 
-def refusal(url: URL, hosts: Collection[str]) -> str | None:
-    """Why a literal address is refused; None when it may be asked, or is a name that the resolver will check."""
-    host = url.host or ""
+def literal(url: URL) -> bool:
+    """Whether the host is an IP address, so that no resolver will see it."""
     try:
-        ipaddress.ip_address(host.partition("%")[0])
+        ipaddress.ip_address((url.host or "").partition("%")[0])
     except ValueError:
+        return False
+    return True
+
+
+def refusal(url: URL, hosts: Collection[str]) -> str | None:
+    """Why a host is refused by what it is called; None when it may be asked, or is a name that `names` will check."""
+    host = (url.host or "").lower()
+    if allowed(url, hosts):
         return None
-    return None if public(host) or allowed(url, hosts) else f"{host} is not an address of the public internet"
-
-
-class PublicResolver(AbstractResolver):
-    """Resolves names to public addresses only; hosts that the recipe allows may have any.
-
-    Chosen: getaddrinfo in the loop's few threads over aiodns: it knows /etc/hosts and costs no dependency; aiohttp keeps answers for a run.
-    """
-
-    def __init__(self, hosts: Collection[str]) -> None:
-        self._hosts = hosts
-        self._inner = ThreadedResolver()
-
-    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
-        """Addresses that may be connected to. Raises OSError when there is none, PrivateAddressError when all are private."""
-        found = await self._inner.resolve(host, port, family)
-        if host.lower() in self._hosts or f"{host.lower()}:{port}" in self._hosts:
-            return found
-        good = [item for item in found if public(item["host"])]
-        if not good:
-            raise PrivateAddressError(None, f"{host} is at no address of the public internet")
-        return good
-
-    async def close(self) -> None:
-        """Nothing is held."""
-        await self._inner.close()
+    if literal(url):
+        return None if public(host) else f"{host} is not an address of the public internet"
+    if host.rstrip(".") == "localhost" or host.rstrip(".").endswith(".localhost"):
+        return f"{host} is this machine (RFC 6761)"
+    return None

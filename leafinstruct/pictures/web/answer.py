@@ -2,7 +2,7 @@
 
 A verdict is what will be so tomorrow (404, a page instead of a picture, an opt-out); a failure is what may not be (429, 5xx, no answer).
 RFC 9309 for robots.txt, RFC 9110 for statuses and Retry-After, TDMRep (W3C community report) for `tdm-reservation`; `noai` and `noimageai` in
-X-Robots-Tag are a convention without a standard. A host's /.well-known/tdmrep.json is not asked for.
+X-Robots-Tag are a convention without a standard.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from email.utils import parsedate_to_datetime
 from typing import Literal
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+PUSHING = frozenset({429, 503})
+"""Statuses by which a server asks to be left alone for a while."""
 _PASSING = frozenset({408, 425, 429})
 _PLAIN_MEDIA = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/binary"})
 _OPT_OUT = frozenset({"noai", "noimageai"})
@@ -62,18 +64,25 @@ def of_headers(headers: Mapping[str, str], opt_out: bool, limit: int) -> Outcome
 
 def media_of(headers: Mapping[str, str]) -> str:
     """The media type without parameters, lower case; empty when not given."""
-    return headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    return printable(headers.get("Content-Type", "")).partition(";")[0].strip().lower()[:100]
+
+
+def printable(text: str) -> str:
+    """What a server said, as text that every table holds: bytes that are no UTF-8 come from aiohttp as lone surrogates."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def unpacked(body: bytes, headers: Mapping[str, str], limit: int) -> bytes | None:
-    """The body without its content encoding, at most one byte more than `limit`; None when it is damaged."""
+    """The body without its content encoding, at most one byte more than `limit`; None when it is damaged or cut off."""
     coding = headers.get("Content-Encoding", "identity").lower().strip()
     if coding in ("identity", ""):
         return body
+    unpacking = zlib.decompressobj(wbits=47)  # gzip or zlib, told by the header
     try:
-        return zlib.decompressobj(wbits=47).decompress(body, limit + 1)  # 47: gzip or zlib, told by the header
+        data = unpacking.decompress(body, limit + 1)
     except zlib.error:
         return None
+    return data if unpacking.eof or len(data) > limit else None
 
 
 def retry_after(value: str) -> float | None:

@@ -1,8 +1,8 @@
 """Addresses -> what became of them: many at a time, in one event loop.
 
-    fetch(address)  store? -> host's turn -> robots.txt -> request -> redirect? (from the top, another host may be) -> headers -> body -> store
+    fetch(address)  store? -> name -> robots.txt, tdmrep.json -> host's turn -> request -> redirect? (from the top) -> headers -> body -> store
 
-Thousands of fetches may wait at once: each is a coroutine, not a thread (names are resolved in the loop's own few threads). What waits for a host
+Thousands of fetches may wait at once: each is a coroutine, not a thread (names are resolved in a few threads). What waits for a host
 holds nothing that others need, so a slow host slows only itself; what waits for a redirect's host has let go of the first one's slot, so two
 hosts that point at each other cannot block one another. Nothing that the web does raises here.
 
@@ -19,7 +19,6 @@ import asyncio
 import hashlib
 import json
 import random
-import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable
@@ -33,26 +32,33 @@ from yarl import URL
 from leafinstruct import __version__
 from leafinstruct.pictures.config import FetchConfig
 from leafinstruct.pictures.web import answer
-from leafinstruct.pictures.web.address import PrivateAddressError, PublicResolver, origin, parsed, refusal
-from leafinstruct.pictures.web.answer import Outcome
+from leafinstruct.pictures.web.address import origin, parsed, refusal
+from leafinstruct.pictures.web.answer import PUSHING, Outcome, printable
 from leafinstruct.pictures.web.hosts import LONGEST_WAIT, Host
-from leafinstruct.pictures.web.robots import MAX_BYTES, Robots, now
+from leafinstruct.pictures.web.names import Ask, Names, getaddrinfo
+from leafinstruct.pictures.web.robots import Robots
 from leafinstruct.pictures.web.store import Fetched, Store
+from leafinstruct.pictures.web.tdmrep import Reservations
+from leafinstruct.pictures.web.wellknown import MAX_BYTES, now
 
 CHUNK = 64 << 10
 FIRST_WAIT = 1.0
 """Seconds at most before the second try."""
 _OURS = frozenset({"private_address", "bad_address", "robots", "opt_out", "too_large", "too_many_redirects"})
 """Refusals of ours, which stand only under the terms they were made under."""
-_NO_SECOND_TRY = frozenset({"host_down", "asks_to_wait", "robots_unknown"})
-_NO_SUCH_HOST = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
-_ROBOTS_REDIRECTS = 5
+_NO_SECOND_TRY = frozenset({"host_down", "asks_to_wait", "robots_unknown", "opt_out_unknown", "name_not_resolved"})
+"""Failures that were tried again already, for the host as a whole."""
+_FILE_REDIRECTS = 5
+"""Of a robots.txt, by RFC 9309, and of a tdmrep.json."""
 
 
 class Web:
-    """Fetches pictures. Use within one event loop, and close it there. answered: fetches that came to an end, kept ones included."""
+    """Fetches pictures. Use within one event loop, and close it there. answered: fetches that came to an end, kept ones included.
 
-    def __init__(self, config: FetchConfig, store: Store) -> None:
+    ask: the resolver of names.
+    """
+
+    def __init__(self, config: FetchConfig, store: Store, ask: Ask = getaddrinfo) -> None:
         self.answered = 0
         self._config = config
         self._store = store
@@ -61,7 +67,10 @@ class Web:
         self._running: dict[str, asyncio.Task[Fetched]] = {}
         self._session: aiohttp.ClientSession | None = None
         self._slots = asyncio.Semaphore(config.in_flight)
-        self._robots = Robots(store, self._robots_file)
+        self._names = Names(config.allow_hosts, config.retries, ask)
+        self._robots = Robots(store, self._file)
+        self._reservations = Reservations(store, self._file)
+        self._certified = False  # whether a certificate was found good in this run
 
     async def fetch(self, url: str) -> Fetched:
         """What became of an address: kept, or asked now. The same address asked twice at once is asked once. Raises OSError when the disk
@@ -81,38 +90,54 @@ class Web:
         await asyncio.gather(*self._running.values(), return_exceptions=True)
         if self._session is not None:
             await self._session.close()
+        await self._names.close()
         self._store.close()
 
     async def _fetch(self, url: str) -> Fetched:
-        kept = self._store.get(url)
-        if kept is not None and kept.state == "ok" and (kept.reason not in _OURS or kept.terms == self._terms):
+        kept = self._standing(url)
+        if kept is not None:
             return kept
         started, attempts = time.monotonic(), 0
 
         async def once() -> Outcome:
             nonlocal attempts
             attempts += 1
-            return await self._follow(url, self._config.max_bytes, robots=True)
+            return await self._follow(url, self._config.max_bytes, picture=True)
 
         outcome = await self._tried(once)
         entry = Fetched(
             url,
             outcome.state,
             outcome.reason,
-            outcome.detail,
+            printable(outcome.detail),
             outcome.url,
             outcome.status,
             outcome.media,
             at=now(),
             seconds=round(time.monotonic() - started, 3),
             attempts=attempts,
-            terms=self._terms if outcome.reason in _OURS else "",
+            terms="" if self._strict and outcome.reason not in _OURS else self._terms,
         )
         return self._store.put(entry, outcome.body)
 
-    async def _robots_file(self, url: URL) -> Outcome:
+    def _standing(self, url: str) -> Fetched | None:
+        """The kept outcome of an address, if it is what asking again under our terms would give."""
+        kept = self._store.get(url)
+        if kept is None or kept.state == "failed" or kept.terms not in ("", self._terms):
+            return None
+        if (kept.size or 0) <= self._config.max_bytes:
+            return kept
+        detail = f"{kept.size:,} bytes, more than {self._config.max_bytes:,}"
+        return replace(kept, reason="too_large", detail=detail, sha256=None, size=None, segment=None, offset=None)
+
+    @property
+    def _strict(self) -> bool:
+        """Whether every refusal of the host is heeded: what such a run was given, any run may have."""
+        return self._config.robots and self._config.opt_out
+
+    async def _file(self, url: URL) -> Outcome:
         async def once() -> Outcome:
-            return await self._follow(str(url), MAX_BYTES, robots=False)
+            return await self._follow(str(url), MAX_BYTES, picture=False)
 
         return await self._tried(once)
 
@@ -131,70 +156,88 @@ class Web:
         outcome: Outcome = await tries(once)
         return outcome
 
-    async def _follow(self, address: str, limit: int, robots: bool) -> Outcome:
-        """One try, through its redirects. robots: whether this is a picture, for which robots.txt is asked; else it is a robots.txt."""
+    async def _follow(self, address: str, limit: int, picture: bool) -> Outcome:
+        """One try, through its redirects. picture: else it is a file about the host, for which no such file is asked."""
         left = self._config.timeout
-        hops = self._config.max_redirects if robots else _ROBOTS_REDIRECTS
+        hops = self._config.max_redirects if picture else _FILE_REDIRECTS
         for _ in range(hops + 1):
             url = parsed(address)
             if isinstance(url, str):
                 return Outcome("ok", "bad_address", url)
-            if literal := refusal(url, self._config.allow_hosts):
-                return Outcome("ok", "private_address", literal, str(url))
-            host = self._host(url)
-            if robots and (no := await self._forbidden(url, host)):
+            if no := await self._refused(url, picture):
                 return no
+            host = self._host(url)
             async with host.turn(), self._slots:
                 began = time.monotonic()
-                if host.down:
-                    return Outcome("failed", "host_down", f"{origin(url)} does not answer; it is not asked again in this run", str(url))
-                found = await self._request(url, host, limit, left, picture=robots)
+                if why := host.given_up:
+                    return Outcome("failed", why[0], f"{origin(url)}: {why[1]}; it is not asked again in this run", str(url))
+                found = await self._request(url, host, limit, left, picture)
             left -= time.monotonic() - began
             if isinstance(found, Outcome):
                 return replace(found, url=str(url))
             address = found
         return Outcome("ok", "too_many_redirects", f"more than {hops}", address)
 
-    async def _forbidden(self, url: URL, host: Host) -> Outcome | None:
+    async def _refused(self, url: URL, picture: bool) -> Outcome | None:
+        """Why an address is not asked; None when it is."""
+        if private := refusal(url, self._config.allow_hosts):
+            return Outcome("ok", "private_address", private, str(url))
+        if no := await self._names.problem(url):
+            return no
+        if not picture:
+            return None
+        return await self._forbidden(url) or await self._reserved(url)
+
+    async def _forbidden(self, url: URL) -> Outcome | None:
         """Why the host's robots.txt keeps an address from us; None when it does not, or is not asked."""
         if not self._config.robots:
             return None
         rules = await self._robots.rules(url)
-        if rules.problem is not None:
-            return replace(rules.problem, reason="robots_unknown", detail=f"robots.txt: {rules.problem.detail}", url=str(url))
+        if isinstance(rules, Outcome):
+            return replace(rules, reason="robots_unknown", detail=f"robots.txt: {rules.detail}", url=str(url))
         if not rules.allows(url):
             return Outcome("ok", "robots", f"the robots.txt of {origin(url)} does not allow it", str(url))
         if rules.delay > LONGEST_WAIT:
             return Outcome("ok", "robots", f"the robots.txt of {origin(url)} asks for {rules.delay:g} s between requests", str(url))
-        host.delay = max(self._config.delay, rules.delay)
+        self._host(url).delay = max(self._config.delay, rules.delay)
         return None
+
+    async def _reserved(self, url: URL) -> Outcome | None:
+        """Why the host's tdmrep.json keeps an address from us; None when it does not, or is not asked."""
+        if not self._config.opt_out:
+            return None
+        reserved = await self._reservations.reserved(url)
+        if isinstance(reserved, Outcome):
+            return replace(reserved, reason="opt_out_unknown", detail=f"tdmrep.json: {reserved.detail}", url=str(url))
+        return Outcome("ok", "opt_out", f"the tdmrep.json of {origin(url)} reserves it", str(url)) if reserved else None
 
     async def _request(self, url: URL, host: Host, limit: int, seconds: float, picture: bool) -> Outcome | str:
         """One request: what it gave, or the address that it redirects to."""
         try:
             async with asyncio.timeout(max(seconds, 0.001)):
                 async with self._connected().get(url, allow_redirects=False) as response:
-                    host.answered()
-                    return await self._read(url, response, host, limit, picture)
+                    self._certified |= url.scheme == "https"
+                    found = await self._read(url, response, limit, picture)
         except TimeoutError:
             host.was_silent()
             return Outcome("failed", "timeout", f"no whole answer within {self._config.timeout:g} s")
         except Exception as error:  # a server can make a client raise whatever it likes
-            outcome = _of_error(error)
+            outcome = _of_error(error, self._certified)
             if outcome.state == "failed":
                 host.was_silent()
             return outcome
+        if isinstance(found, str) or found.status not in PUSHING:
+            host.answered()
+            return found
+        host.pushed_back(found.wait)
+        return replace(found, reason="asks_to_wait") if (found.wait or 0) > LONGEST_WAIT else found
 
-    async def _read(self, url: URL, response: aiohttp.ClientResponse, host: Host, limit: int, picture: bool) -> Outcome | str:
+    async def _read(self, url: URL, response: aiohttp.ClientResponse, limit: int, picture: bool) -> Outcome | str:
         headers = response.headers
         if response.status in answer.REDIRECTS:
-            target = headers.get("Location", "")
-            return str(url.join(URL(target))) if target else Outcome("ok", "bad_address", "a redirect to nowhere", status=response.status)
+            return _target(url, headers.get("Location", ""), response.status)
         if outcome := answer.of_status(response.status, headers):
-            if outcome.wait is not None:
-                host.pause(outcome.wait)
-            too_long = outcome.wait is not None and outcome.wait > LONGEST_WAIT
-            return replace(outcome, reason="asks_to_wait", detail=f"for {outcome.wait:,.0f} s") if too_long else outcome
+            return outcome
         if picture and (outcome := answer.of_headers(headers, self._config.opt_out, limit)):
             return outcome
         body = bytearray()
@@ -219,7 +262,7 @@ class Web:
         """The session, made in the loop that uses it."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, resolver=PublicResolver(self._config.allow_hosts), ttl_dns_cache=600),
+                connector=aiohttp.TCPConnector(limit=0, resolver=self._names, use_dns_cache=False),
                 headers={
                     "User-Agent": f"leafinstruct/{__version__} (+{self._config.contact})",
                     "Accept": "image/*,*/*;q=0.1",
@@ -242,16 +285,22 @@ def _last(state: RetryCallState) -> Any:
     return state.outcome.result()
 
 
-def _of_error(error: Exception) -> Outcome:
-    """What an error of the client means; certificates and malformed answers will be so tomorrow, connections may not."""
-    cause = getattr(error, "os_error", None)
-    if isinstance(cause, PrivateAddressError) or isinstance(error, PrivateAddressError):
-        return Outcome("ok", "private_address", str(cause or error))
-    if isinstance(error, (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError)) or isinstance(cause, ssl.SSLError):
-        return Outcome("ok", "bad_certificate", f"{error}"[:200])
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        gone = getattr(cause, "errno", None) in _NO_SUCH_HOST
-        return Outcome("ok" if gone else "failed", "no_such_host" if gone else "name_not_resolved", f"{error}"[:200])
+def _target(url: URL, location: str, status: int) -> Outcome | str:
+    """The address that a redirect leads to, or that it leads nowhere."""
+    try:
+        return str(url.join(URL(location))) if location else Outcome("ok", "bad_address", "a redirect to nowhere", status=status)
+    except ValueError as error:
+        return Outcome("ok", "bad_address", f"a redirect to no address: {error}", status=status)
+
+
+def _of_error(error: Exception, certified: bool) -> Outcome:
+    """What an error of the client means; malformed answers will be so tomorrow, connections may not.
+
+    certified: whether another certificate was found good; until then a bad one may be our clock's, or a proxy's that stands in for all hosts.
+    """
+    cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", None)
+    if isinstance(cause, ssl.CertificateError):
+        return Outcome("ok" if certified else "failed", "bad_certificate", f"{error}"[:200])
     if isinstance(error, (aiohttp.InvalidURL, UnicodeError)):
         return Outcome("ok", "bad_address", f"{error}"[:200])
     if isinstance(error, aiohttp.ClientResponseError):
