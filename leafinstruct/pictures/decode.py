@@ -1,9 +1,15 @@
-"""A picture's bytes -> what it is (probe: header only), and its pixels (decode: upright RGB).
+"""A picture's bytes -> what it is (probe: header only), and its pixels (decode: upright RGB, the colours of sRGB).
 
 The header is looked at first and a picture above MAX_PIXELS is refused before a pixel is decoded: a 150 kB PNG of 30000 x 30000 pixels
-would take 2.7 GB. Only the formats of an allow-list are opened; Pillow's other decoders are attack surface and nothing else here. EXIF
-orientation is applied, so width, height and pixels are as a person sees them. Transparent pixels lie on white, as on most pages. The first
-frame stands for an animated picture (`frames` says so). 16 bits a sample are scaled, not clipped.
+would take 3.6 GB. So is a JPEG of more than MAX_SCANS passes over its pixels: 300 kB can ask for a minute, 20 MB for hours. Only the formats of an
+allow-list are opened; Pillow's other decoders are attack surface and nothing else here. The orientation in EXIF is applied, so width, height and
+pixels are as a person sees them. Transparent pixels lie on white, as on most pages. The first frame stands for an animated picture
+(`frames` says so). 16 bits a sample are scaled, not clipped.
+
+Colours: `colour` turns those of an embedded ICC profile (Display P3, Adobe RGB, a press's CMYK) into sRGB.
+
+Memory: Pillow holds 4 bytes a pixel, MAX_PIXELS are 256 MB; a smaller picture is made of it before anything else is. Transparency doubles
+that, and the WebP decoder wants four times as much.
 
 Nothing raises for bad data and no warning leaves this module. Chosen: Pillow, with `draft` (libjpeg decodes at 1/2, 1/4, 1/8 size) when a
 smaller picture is wanted: 236 against 169 pictures a second; pyvips is faster and drags a system library along.
@@ -13,22 +19,42 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
+
+from leafinstruct.pictures.colour import to_srgb
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP", "TIFF")
 MAX_PIXELS = 64_000_000
-"""Pixels of one frame, 192 MB decoded; above any camera picture that a web page shows."""
+"""Pixels of one frame, 256 MB decoded; above any camera picture that a web page shows."""
+MAX_SCANS = 100
+"""Of a JPEG: progressive ones have about 10. Each is a pass over all pixels, and costs as little as 100 bytes."""
 _ORIENTATION = 0x0112
-_MOVED = frozenset({2, 3, 4, 5, 6, 7, 8})
-"""EXIF orientations other than upright."""
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns the stored pixels upright, by EXIF orientation; ours and not ImageOps.exif_transpose, which copies upright pictures, writes EXIF again
+(and fails where it is odd), and believes XMP, which browsers do not."""
 _TURNED = frozenset({5, 6, 7, 8})
-"""Those that swap width and height."""
+"""Orientations that swap width and height."""
+_TILES = (273, 324)
+"""TIFF tags: where its strips lie, where its tiles lie."""
+_SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")
+_START_OF_SCAN = b"\xff\xda"
+_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd8\x01])", re.DOTALL)
+"""Of a JPEG, of those that stand before a segment or end the picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +72,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Undecodable:
-    """No picture. reason: empty, not_a_picture, svg, too_many_pixels, truncated, broken; detail: for a person."""
+    """No picture. reason: empty, not_a_picture, svg, too_many_pixels, too_many_scans, truncated, broken; detail: for a person."""
 
     reason: str
     detail: str
@@ -58,14 +84,16 @@ def probe(data: bytes, max_pixels: int = MAX_PIXELS) -> Probe | Undecodable:
         return problem
     try:
         with _opened(data) as image:
-            if problem := _too_big(image, max_pixels):
+            if problem := _too_much(image, data, max_pixels):
                 return problem
             orientation = _orientation(image)
-            width, height = image.size[::-1] if orientation in _TURNED else image.size
+            turned = orientation in _TURNED and image.format != "TIFF"  # whose size Pillow gives upright
+            width, height = image.size[::-1] if turned else image.size
             frames = 2 if getattr(image, "is_animated", False) else 1
-            return Probe(image.format or "", width, height, image.mode, frames, rotated=orientation in _MOVED)
+            kind = "JPEG" if image.format == "MPO" else image.format or ""  # a JPEG file with further JPEGs behind the first
+            return Probe(kind, width, height, image.mode, frames, rotated=orientation in _UPRIGHT)
     except Exception as error:  # decoders meet hostile bytes and raise whatever they like
-        return _reason(error)
+        return _reason(error, data)
 
 
 def decode(data: bytes, max_side: int | None = None, max_pixels: int = MAX_PIXELS) -> Image.Image | Undecodable:
@@ -74,17 +102,17 @@ def decode(data: bytes, max_side: int | None = None, max_pixels: int = MAX_PIXEL
         return problem
     try:
         with _opened(data) as image:
-            if problem := _too_big(image, max_pixels):
+            if problem := _too_much(image, data, max_pixels):
                 return problem
+            orientation = 1 if image.format == "TIFF" else _orientation(image)  # Pillow turns TIFF itself
             if max_side is not None:
                 _draft(image, max_side)
             image.load()
-            rgb = ImageOps.exif_transpose(_rgb(image))
+            profile = image.info.get("icc_profile")
+            picture = _rgb(to_srgb(_flat(_small(_plain(image), max_side)), profile))
+            return picture.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else picture
     except Exception as error:  # decoders meet hostile bytes and raise whatever they like
-        return _reason(error)
-    if max_side is not None:
-        rgb.thumbnail((max_side, max_side), Image.Resampling.BICUBIC, reducing_gap=2.0)
-    return rgb
+        return _reason(error, data)
 
 
 @contextmanager
@@ -105,19 +133,40 @@ def _suspicious(data: bytes) -> Undecodable | None:
     """What is told by the first bytes alone, in better words than a decoder has."""
     if not data:
         return Undecodable("empty", "0 bytes")
-    head = data[:512].lstrip().lower()
-    if head.startswith((b"<svg", b"<?xml")) and b"<svg" in data[:4096].lower():
+    head = data[: 64 << 10].lower()
+    if not head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
+        return None
+    page = min((at for tag in (b"<!doctype html", b"<html", b"<head", b"<body") if (at := head.find(tag)) >= 0), default=len(head))
+    if 0 <= head.find(b"<svg") < page:
         return Undecodable("svg", "a drawing in SVG, not pixels")
-    if head.startswith((b"<!doctype", b"<html", b"<head", b"<body")):
-        return Undecodable("not_a_picture", "an HTML page, probably an error message")
+    return Undecodable("not_a_picture", "an HTML page, probably an error message") if page < len(head) else None
+
+
+def _too_much(image: Image.Image, data: bytes, max_pixels: int) -> Undecodable | None:
+    """Why the picture is not decoded: what it would cost."""
+    width, height = image.size
+    if width * height > max_pixels:
+        return Undecodable("too_many_pixels", f"{width} x {height} pixels, above {max_pixels:,}")
+    if data.count(_START_OF_SCAN) > MAX_SCANS and (scans := _scans(image, data)) > MAX_SCANS:
+        return Undecodable("too_many_scans", f"{scans} passes over the pixels, above {MAX_SCANS}")
     return None
 
 
-def _too_big(image: Image.Image, max_pixels: int) -> Undecodable | None:
-    width, height = image.size
-    if width * height <= max_pixels:
-        return None
-    return Undecodable("too_many_pixels", f"{width} x {height} pixels, above {max_pixels:,}")
+def _scans(image: Image.Image, data: bytes) -> int:
+    """Passes that a decoder makes over the pixels: scans of the first picture of a JPEG file, not what lies inside segments or behind the
+    picture (a film, another picture); of JPEGs in a TIFF, scans a tile."""
+    if image.format == "TIFF" and "jpeg" in image.info.get("compression", ""):
+        tags = image.getexif()
+        tiles = max(len(found) if isinstance(found := tags.get(tag), tuple) else 1 for tag in _TILES)
+        return data.count(_START_OF_SCAN) // tiles
+    if image.format not in ("JPEG", "MPO"):
+        return 0
+    scans, found = 0, _MARKER.search(data)
+    while found is not None and found[1] != b"\xd9":
+        scans += found[1] == _START_OF_SCAN[1:]
+        length = int.from_bytes(data[found.end() : found.end() + 2], "big")
+        found = _MARKER.search(data, found.end() + length)
+    return scans
 
 
 def _draft(image: Image.Image, max_side: int) -> None:
@@ -128,31 +177,63 @@ def _draft(image: Image.Image, max_side: int) -> None:
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF orientation from the header. Only asked for where the header has it: for other PNGs Pillow would decode the pixels to look."""
-    if image.format == "PNG" and not {"exif", "Raw profile type exif"} & image.info.keys():
+    """EXIF orientation from the header: 1 where it has none, or none that means anything. PNG may have EXIF behind its pixels, where it is not
+    looked for."""
+    try:
+        if image.format == "TIFF":
+            return int(image.getexif().get(_ORIENTATION, 1))
+        exif = Image.Exif()
+        exif.load(image.info.get("exif") or b"")
+        found = exif.get(_ORIENTATION, 1)
+    except Exception:  # EXIF is hostile too, and a picture can be seen without it
         return 1
-    return int(image.getexif().get(_ORIENTATION, 1))
+    return found if isinstance(found, int) else 1
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """A mode that can be scaled: no palette, no single bits, deep samples scaled to 8 bits."""
+    if image.mode in ("I", "F"):
+        raise ValueError("samples are 32-bit numbers of unknown range")
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode == "1":
+        return image.convert("L")
+    if image.mode in ("P", "PA") or "transparency" in image.info:
+        return image.convert("RGBA" if image.has_transparency_data else "RGB")
+    return image
+
+
+def _small(image: Image.Image, max_side: int | None) -> Image.Image:
+    """At most max_side pixels on the longer side; transparent pixels weigh nothing."""
+    if max_side is not None and max(image.size) > max_side:
+        image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    return image
+
+
+def _flat(image: Image.Image) -> Image.Image:
+    """Without transparency: laid on white."""
+    if not image.has_transparency_data:
+        return image
+    layer = image if image.mode == "RGBA" else image.convert("RGBA")
+    white = Image.new("RGB", layer.size, "white")
+    white.paste(layer, mask=layer.getchannel("A"))
+    return white
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    """RGB of any mode: deep samples scaled to 8 bits, transparency laid on white."""
-    if image.mode.startswith(("I;16", "I")):
-        samples = np.asarray(image).astype(np.int64)
-        return Image.fromarray((samples.clip(0, 65535) >> 8).astype(np.uint8)).convert("RGB")
-    if image.mode == "F":
-        raise ValueError("samples are floating-point numbers of unknown range")
-    if not image.has_transparency_data:
+    """RGB of any mode that is left; never the file's own image, which is closed with it."""
+    if image.mode != "RGB":
         return image.convert("RGB")
-    layer = image.convert("RGBA")
-    white = Image.new("RGBA", layer.size, "white")
-    return Image.alpha_composite(white, layer).convert("RGB")
+    return image.copy() if type(image) is not Image.Image else image
 
 
-def _reason(error: Exception) -> Undecodable:
+def _reason(error: Exception, data: bytes) -> Undecodable:
     """The reason behind whatever the decoder raised."""
     detail = f"{error}"[:200] or type(error).__name__
+    if data[:4] == b"RIFF" and int.from_bytes(data[4:8], "little") + 8 > len(data):
+        return Undecodable("truncated", f"{int.from_bytes(data[4:8], 'little') + 8 - len(data):,} bytes are missing")
     if isinstance(error, UnidentifiedImageError):
+        if data.startswith(_SIGNATURES) or data[4:12] == b"ftypavif":
+            return Undecodable("broken", "its header cannot be read")
         return Undecodable("not_a_picture", "none of " + ", ".join(FORMATS))
-    if isinstance(error, (OSError, EOFError)) and "truncated" in detail.lower():
-        return Undecodable("truncated", detail)
-    return Undecodable("broken", detail)
+    return Undecodable("truncated" if "truncated" in detail.lower() else "broken", detail)

@@ -90,7 +90,8 @@ def test_a_portal_that_answers_for_every_name_makes_nothing_a_private_address(tm
 
 def test_a_name_server_in_trouble_may_be_better_tomorrow(tmp_path):
     world = World(a_test=socket.EAI_AGAIN, iana_org=[PUBLIC])
-    assert outcome(*fetch(tmp_path, world, ["http://a.test/a.png"], retries=1)) == ("failed", "name_not_resolved")
+    (found,) = fetch(tmp_path, world, ["http://a.test/a.png"], retries=1)
+    assert (*outcome(found), found.attempts) == ("failed", "name_not_resolved", 1)  # the name was tried twice, the picture once
     assert world.asked == {"a.test": 2}
 
 
