@@ -122,7 +122,7 @@ def data_address(address: bytes) -> bytes | None:
     body = unquote_to_bytes(rest)
     if not head.lower().rstrip().endswith(b";base64"):
         return body
-    packed = bytes(byte for byte in body if byte not in b" \t\r\n\f")
+    packed = body.translate(None, b" \t\r\n\f")
     try:
         return base64.b64decode(packed + b"=" * (-len(packed) % 4), validate=True)
     except ValueError:
