@@ -41,7 +41,8 @@ class FetchConfig(BaseModel):
     robots: bool = True
     """Ask robots.txt of each host, and keep to it."""
     opt_out: bool = True
-    """Refuse pictures whose headers say noai, noimageai (X-Robots-Tag) or reserve text and data mining (tdm-reservation: 1)."""
+    """Refuse pictures whose headers say noai, noimageai (X-Robots-Tag) or reserve text and data mining (tdm-reservation: 1), and what the
+    /.well-known/tdmrep.json of their host reserves."""
 
     @field_validator("contact")
     @classmethod

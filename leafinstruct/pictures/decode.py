@@ -204,9 +204,10 @@ def _plain(image: Image.Image) -> Image.Image:
 
 
 def _small(image: Image.Image, max_side: int | None) -> Image.Image:
-    """At most max_side pixels on the longer side; transparent pixels weigh nothing."""
+    """At most max_side pixels on the longer side; transparent pixels weigh nothing. HAMMING: about as sharp as BICUBIC when scaling down, and half
+    its cost (1.3 against 2.3 ms for a photograph that libjpeg has shrunk already)."""
     if max_side is not None and max(image.size) > max_side:
-        image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC, reducing_gap=2.0)
+        image.thumbnail((max_side, max_side), Image.Resampling.HAMMING, reducing_gap=2.0)
     return image
 
 
