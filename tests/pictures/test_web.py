@@ -370,6 +370,31 @@ def test_thousands_in_flight_are_no_thousands_of_threads(server, tmp_path):
     assert server.at_once == 64
 
 
+LARGE = """
+import asyncio, resource, sys
+from pathlib import Path
+from leafinstruct.pictures.config import FetchConfig
+from leafinstruct.pictures.web.client import Web
+from leafinstruct.pictures.web.store import Store
+async def run():
+    asked = {"per_host": 64, "retries": 0, "robots": False, "opt_out": False, "max_bytes": 10_000_000, "timeout": 300}
+    web = Web(FetchConfig(contact="a@b.org", allow_hosts=(sys.argv[2],), **asked), Store(Path(sys.argv[1])))
+    await web.fetch(f"http://{sys.argv[2]}/a.png")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    found = await asyncio.gather(*(web.fetch(f"http://{sys.argv[2]}/endless{index}") for index in range(64)))
+    assert {item.reason for item in found} == {"too_large"}, found
+    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+    await web.close()
+asyncio.run(run())
+"""
+
+
+def test_large_bodies_are_held_by_few_at_a_time(server, tmp_path):
+    """64 bodies without an end, at 10 MB each, would be 640 MB."""
+    found = subprocess.run([sys.executable, "-c", LARGE, str(tmp_path), server.name], capture_output=True, text=True, check=True)
+    assert int(found.stdout) < 400
+
+
 KILLED = """
 import asyncio, sys
 from pathlib import Path

@@ -94,7 +94,7 @@ class Wild:
                 await asyncio.sleep(0.1)
         elif path == "/silent":
             await asyncio.sleep(60)
-        elif path == "/endless":
+        elif path.startswith("/endless"):
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n\r\n")
             while True:
                 writer.write(bytes(1 << 16))

@@ -21,7 +21,8 @@ import json
 import random
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -42,6 +43,10 @@ from leafinstruct.pictures.web.tdmrep import Reservations
 from leafinstruct.pictures.web.wellknown import MAX_BYTES, now
 
 CHUNK = 64 << 10
+LARGE = 1 << 20
+"""Bytes of a body from which on it is read among few."""
+LARGE_AT_ONCE = 16
+"""Such bodies at a time: 256 in flight, each as large as it may be, would be 5 GB."""
 FIRST_WAIT = 1.0
 """Seconds at most before the second try."""
 _OURS = frozenset({"private_address", "bad_address", "robots", "opt_out", "too_large", "too_many_redirects"})
@@ -67,6 +72,7 @@ class Web:
         self._running: dict[str, asyncio.Task[Fetched]] = {}
         self._session: aiohttp.ClientSession | None = None
         self._slots = asyncio.Semaphore(config.in_flight)
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._names = Names(config.allow_hosts, config.retries, ask)
         self._robots = Robots(store, self._file)
         self._reservations = Reservations(store, self._file)
@@ -214,10 +220,10 @@ class Web:
     async def _request(self, url: URL, host: Host, limit: int, seconds: float, picture: bool) -> Outcome | str:
         """One request: what it gave, or the address that it redirects to."""
         try:
-            async with asyncio.timeout(max(seconds, 0.001)):
+            async with asyncio.timeout(max(seconds, 0.001)) as clock:
                 async with self._connected().get(url, allow_redirects=False) as response:
                     self._certified |= url.scheme == "https"
-                    found = await self._read(url, response, limit, picture)
+                    found = await self._read(url, response, limit, picture, clock)
         except TimeoutError:
             host.was_silent()
             return Outcome("failed", "timeout", f"no whole answer within {self._config.timeout:g} s")
@@ -232,7 +238,7 @@ class Web:
         host.pushed_back(found.wait)
         return replace(found, reason="asks_to_wait") if (found.wait or 0) > LONGEST_WAIT else found
 
-    async def _read(self, url: URL, response: aiohttp.ClientResponse, limit: int, picture: bool) -> Outcome | str:
+    async def _read(self, url: URL, response: aiohttp.ClientResponse, limit: int, picture: bool, clock: asyncio.Timeout) -> Outcome | str:
         headers = response.headers
         if response.status in answer.REDIRECTS:
             return _target(url, headers.get("Location", ""), response.status)
@@ -240,17 +246,34 @@ class Web:
             return outcome
         if picture and (outcome := answer.of_headers(headers, self._config.opt_out, limit)):
             return outcome
-        body = bytearray()
-        async for chunk in response.content.iter_chunked(CHUNK):
-            body += chunk
-            if len(body) > limit:
-                break
+        body = await self._body(response, min(limit, LARGE))
+        if len(body) > LARGE:
+            async with self._among_few(clock):
+                body += await self._body(response, limit - len(body))
         data = answer.unpacked(bytes(body), headers, limit)
         if data is None:
             return Outcome("ok", "broken_encoding", "the body is not encoded as its headers say", status=200)
         if picture and len(data) > limit:
             return Outcome("ok", "too_large", f"more than {limit:,} bytes", status=200, media=answer.media_of(headers))
         return Outcome("ok", status=200, media=answer.media_of(headers), body=data[:limit])
+
+    @staticmethod
+    async def _body(response: aiohttp.ClientResponse, limit: int) -> bytearray:
+        """The next bytes of a body: all that are left, or a little more than `limit`."""
+        body = bytearray()
+        while len(body) <= limit and (chunk := await response.content.read(CHUNK)):
+            body += chunk
+        return body
+
+    @asynccontextmanager
+    async def _among_few(self, clock: asyncio.Timeout) -> AsyncIterator[None]:
+        """One of the places of large bodies; the wait for it is no time of the server's."""
+        loop = asyncio.get_running_loop()
+        left = (clock.when() or 0.0) - loop.time()
+        clock.reschedule(None)
+        async with self._large:
+            clock.reschedule(loop.time() + left)
+            yield
 
     def _host(self, url: URL) -> Host:
         key = origin(url)
