@@ -8,12 +8,16 @@ X-Robots-Tag are a convention without a standard.
 from __future__ import annotations
 
 import re
+import ssl
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal
+
+import aiohttp
+from yarl import URL
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 PUSHING = frozenset({429, 503})
@@ -60,6 +64,29 @@ def of_headers(headers: Mapping[str, str], opt_out: bool, limit: int) -> Outcome
     if coding not in ("identity", "gzip", "x-gzip", "deflate", ""):
         return Outcome("ok", "unknown_encoding", f"the body is encoded as {coding[:40]}", status=200, media=media)
     return None
+
+
+def of_redirect(url: URL, location: str, status: int) -> Outcome | str:
+    """The address that a redirect leads to, or that it leads nowhere."""
+    try:
+        return str(url.join(URL(location))) if location else Outcome("ok", "bad_address", "a redirect to nowhere", status=status)
+    except ValueError as error:
+        return Outcome("ok", "bad_address", f"a redirect to no address: {error}", status=status)
+
+
+def of_error(error: Exception, certified: bool) -> Outcome:
+    """What an error of the client means; malformed answers will be so tomorrow, connections may not.
+
+    certified: whether another certificate was found good; until then a bad one may be our clock's, or a proxy's that stands in for all hosts.
+    """
+    cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", None)
+    if isinstance(cause, ssl.CertificateError):
+        return Outcome("ok" if certified else "failed", "bad_certificate", f"{error}"[:200])
+    if isinstance(error, (aiohttp.InvalidURL, UnicodeError)):
+        return Outcome("ok", "bad_address", f"{error}"[:200])
+    if isinstance(error, aiohttp.ClientResponseError):
+        return Outcome("ok", "bad_answer", f"{error.message}"[:200])
+    return Outcome("failed", "connection", f"{type(error).__name__}: {error}"[:200])
 
 
 def media_of(headers: Mapping[str, str]) -> str:

@@ -19,7 +19,6 @@ import asyncio
 import hashlib
 import json
 import random
-import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -228,7 +227,7 @@ class Web:
             host.was_silent()
             return Outcome("failed", "timeout", f"no whole answer within {self._config.timeout:g} s")
         except Exception as error:  # a server can make a client raise whatever it likes
-            outcome = _of_error(error, self._certified)
+            outcome = answer.of_error(error, self._certified)
             if outcome.state == "failed":
                 host.was_silent()
             return outcome
@@ -241,7 +240,7 @@ class Web:
     async def _read(self, url: URL, response: aiohttp.ClientResponse, limit: int, picture: bool, clock: asyncio.Timeout) -> Outcome | str:
         headers = response.headers
         if response.status in answer.REDIRECTS:
-            return _target(url, headers.get("Location", ""), response.status)
+            return answer.of_redirect(url, headers.get("Location", ""), response.status)
         if outcome := answer.of_status(response.status, headers):
             return outcome
         if picture and (outcome := answer.of_headers(headers, self._config.opt_out, limit)):
@@ -306,26 +305,3 @@ def _last(state: RetryCallState) -> Any:
     """After the last try, its outcome."""
     assert state.outcome is not None
     return state.outcome.result()
-
-
-def _target(url: URL, location: str, status: int) -> Outcome | str:
-    """The address that a redirect leads to, or that it leads nowhere."""
-    try:
-        return str(url.join(URL(location))) if location else Outcome("ok", "bad_address", "a redirect to nowhere", status=status)
-    except ValueError as error:
-        return Outcome("ok", "bad_address", f"a redirect to no address: {error}", status=status)
-
-
-def _of_error(error: Exception, certified: bool) -> Outcome:
-    """What an error of the client means; malformed answers will be so tomorrow, connections may not.
-
-    certified: whether another certificate was found good; until then a bad one may be our clock's, or a proxy's that stands in for all hosts.
-    """
-    cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", None)
-    if isinstance(cause, ssl.CertificateError):
-        return Outcome("ok" if certified else "failed", "bad_certificate", f"{error}"[:200])
-    if isinstance(error, (aiohttp.InvalidURL, UnicodeError)):
-        return Outcome("ok", "bad_address", f"{error}"[:200])
-    if isinstance(error, aiohttp.ClientResponseError):
-        return Outcome("ok", "bad_answer", f"{error.message}"[:200])
-    return Outcome("failed", "connection", f"{type(error).__name__}: {error}"[:200])
