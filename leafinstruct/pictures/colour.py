@@ -1,6 +1,6 @@
 """Embedded ICC profiles -> sRGB, which is what every model that looks at our pictures was trained on.
 
-Of the pictures of the web one in eight carries a profile, and of these one in three is none of sRGB's many names: phones write Display P3,
+Of 312 pictures of real pages 24 carried a profile, and 7 of these were none of sRGB's many names: phones write Display P3,
 cameras Adobe RGB, presses CMYK. Taken for sRGB the first two look pale; CMYK without its profile is guessed at. A profile that cannot be read,
 or is for another kind of pixels than the picture has, is passed over, as browsers do.
 
