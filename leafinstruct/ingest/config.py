@@ -74,7 +74,7 @@ class WarcSource(_Source):
 
 
 class TextColumn(_Section):
-    """A column of texts, one or a list of them: `{text: title, as: heading}`. Dots lead into structs: `meta.caption`."""
+    """A column of texts, one or a list of them: `{text: title, as: heading}`. Dots lead into structs and into lists of them: `steps.caption`."""
 
     text: str = Field(min_length=1)
     as_: TextKind = Field(default="prose", alias="as")
@@ -83,12 +83,23 @@ class TextColumn(_Section):
     """Who speaks, for conversations; None for pages."""
 
 
-class ImageColumn(_Section):
+class _Pictures(_Section):
+    """What other columns tell of the pictures of one: each holds one value, or a list of them parallel to the pictures."""
+
+    alt: str | None = Field(default=None, min_length=1)
+    """Column of alternative texts."""
+    url: str | None = Field(default=None, min_length=1)
+    """Column of the addresses where they were found."""
+    license: str | None = Field(default=None, min_length=1)
+    """Column of their licences; a picture without one has its record's."""
+    time: str | None = Field(default=None, min_length=1)
+    """Column of their times in a video, in seconds."""
+
+
+class ImageColumn(_Pictures):
     """A column of pictures, one or a list of them: bytes, a path relative to the file, or a web address."""
 
     image: str = Field(min_length=1)
-    alt: str | None = Field(default=None, min_length=1)
-    """Column of alternative texts, parallel to the pictures."""
 
 
 def _which(value: Any) -> str | None:
@@ -109,7 +120,7 @@ class InterleavedColumns(_Section):
     ] = Field(min_length=1)
 
 
-class ConversationColumns(_Section):
+class ConversationColumns(_Pictures):
     """A column of turns (`from`/`value` or `role`/`content`) whose `<image>` marks are filled from a column of pictures, in order."""
 
     conversation: str = Field(min_length=1)

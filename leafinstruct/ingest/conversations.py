@@ -2,9 +2,10 @@
 
     {"id": ..., "image": [path, ...] or path, "task_name": ..., "conversations": [{"from": "human", "value": "... <image> ..."}, ...]}
 
-A .json file holds one list of records and is unrolled first (unroll); .jsonl holds one a line. `images` and `messages` are read as `image` and
-`conversations`. Marks are filled from the pictures in order over all turns (turns); a record whose counts differ is lost as a whole. A
-conversation is an example as it is: rewrite passes it unchanged. Locators: `line=N` of JSONL, `item=N` of a list, from 1.
+A .json file holds one list of records and is unrolled first (unroll); .jsonl holds one a line. `images`, and `messages` or `conversation`, are read
+as `image` and `conversations` (LLaVA, ShareGPT4V, Mantis, chat messages); `url` and `license` are the record's. Marks are filled from the pictures
+in order over all turns (turns); a record whose counts differ is lost as a whole. A conversation is an example as it is: rewrite passes it
+unchanged. Locators: `line=N` of JSONL, `item=N` of a list, from 1.
 
 Whole record lost: those of lines and parse; bad_images, bad_reference, unsafe_path, bad_turns, unknown_speaker, no_answer, too_few_pictures,
 too_many_pictures, too_many_pieces, too_long; truncated or damaged for what a file breaks off at.
@@ -13,7 +14,6 @@ too_many_pictures, too_many_pieces, too_long; truncated or damaged for what a fi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -22,10 +22,12 @@ from leafinstruct.ingest import files, lines
 from leafinstruct.ingest.address import web
 from leafinstruct.ingest.caps import excess
 from leafinstruct.ingest.config import ConversationsSource
+from leafinstruct.ingest.licence import named
 from leafinstruct.ingest.lines import Damage
 from leafinstruct.ingest.parse import parsed_line
 from leafinstruct.ingest.reference import LostError, picture_ref, shown
 from leafinstruct.ingest.span import Span, ranges
+from leafinstruct.ingest.text import one_line
 from leafinstruct.ingest.turns import segments_of
 from leafinstruct.ingest.unroll import members, record_of, unrolled
 from leafinstruct.records.document import Document, Image, Provenance, Rejected, Text, document_id
@@ -90,16 +92,28 @@ def _records(stream: BinaryIO) -> Iterator[bytes]:
 
 def _document(source: ConversationsSource, file: str, locator: str, record: dict[str, Any], folder: PurePosixPath) -> Document:
     """Raises LostError."""
-    given = record.get("image", record.get("images"))
-    names = [] if given is None else [given] if isinstance(given, str) else given
+    given = _first(record, "image", "images")
+    names = [] if given is None or given == "" else [given] if isinstance(given, str) else given
     if not isinstance(names, list):
         raise LostError("bad_images", f"image is {shown(given)}, neither a name nor a list of names")
-    turns = record.get("conversations", record.get("messages"))
+    turns = _first(record, "conversations", "messages", "conversation")
     if problem := excess(len(turns) if isinstance(turns, list) else 0, len(names), 0):
         raise LostError(*problem)
-    pictures = [Image(0, ref, url=ref.url, license=source.license) for ref in (picture_ref(name, folder) for name in names)]
-    segments = tuple(replace(segment, position=position) for position, segment in enumerate(segments_of(turns, pictures)))
-    if problem := excess(len(segments), len(pictures), sum(len(item.text) for item in segments if isinstance(item, Text))):
+    stated = record.get("license")
+    license_ = named(one_line(stated)) if isinstance(stated, str) and stated.strip() else source.license
+
+    def picture(name: object) -> Image:
+        ref = picture_ref(name, folder)
+        return Image(0, ref, url=ref.url, license=license_)
+
+    segments = segments_of(turns, [picture(name) for name in names], picture)
+    texts = [item.text for item in segments if isinstance(item, Text)]
+    if problem := excess(len(segments), len(segments) - len(texts), sum(map(len, texts))):
         raise LostError(*problem)
     identity = document_id(source.name, file, locator)
-    return Document(identity, source.name, segments, Provenance(file, locator), web(record.get("url")), source.license)
+    return Document(identity, source.name, segments, Provenance(file, locator), web(record.get("url")), license_)
+
+
+def _first(record: dict[str, Any], *keys: str) -> Any:
+    """The value of the first key that holds one."""
+    return next((record[key] for key in keys if record.get(key) is not None), None)

@@ -4,11 +4,11 @@ A record is a row of named columns, whatever its file is; mapping makes segments
 member of its file, a member of a tar is a range of it, a string is a file's name or an address. Locators: `row=N` from 0 (Parquet), `line=N`
 (JSONL), `key=NAME` (tar).
 
-A column that the file does not have is a wrong recipe for Parquet, whose footer tells, and stops the build with the nearest name; rows of JSONL and
-tar may each have other columns, so there a missing one is null.
+A column that no Parquet file has is a wrong recipe, since footers tell, and stops the build with the nearest name; a file that lacks what others
+have is a reason. Rows of JSONL and tar may each have other columns, so there a missing one is null.
 
-Whole record lost: truncated, damaged, not_parquet, not_a_tar (once for the file), empty, those of lines and JSON (mmc4), too_many_pieces,
-too_long and those of turns. Piece lost: not_text, bad_reference, unsafe_path, not_a_picture_value.
+Whole record lost: truncated, damaged, not_parquet, not_a_tar, missing_columns (once for the file), empty, those of parquet, of lines and JSON
+(mmc4), too_many_pieces, too_long and those of turns. Piece lost: not_text, bad_reference, unsafe_path, not_a_picture_value.
 """
 
 from __future__ import annotations
@@ -66,9 +66,11 @@ def plan(source: HubSource, part_size: int, cache: Path) -> list[Span]:
     Raises SourceError when the path is missing, unreadable or empty; RecipeError when a Parquet file has no column of a name in the mapping.
     """
     root = root_of(source)
+    names = files.listing(_path(source), root, SUFFIXES)
+    _check_columns(source, {file: parquet.footer(root / file, cache) for file in names if _is(file, parquet.SUFFIXES)})
     spans: list[Span] = []
-    for file in files.listing(_path(source), root, SUFFIXES):
-        spans += ranges(file, _records(source, root, file, cache), part_size)
+    for file in names:
+        spans += ranges(file, _records(source, root / file, cache), part_size)
     if not spans:
         raise SourceError(f"{source.path}: the files hold no records")
     return spans
@@ -98,20 +100,29 @@ def _is(file: str, suffixes: tuple[str, ...]) -> bool:
     return file.lower().endswith(suffixes)
 
 
-def _records(source: HubSource, root: Path, file: str, cache: Path) -> int:
-    if _is(file, tar.SUFFIXES):
-        return tar.index(root / file, cache).items
-    if not _is(file, parquet.SUFFIXES):
-        return lines.count(root / file, cache)
-    footer = parquet.footer(root / file, cache)
-    if footer.problem is not None:
-        return 1
-    for column in mapping.columns_of(source):
-        if column not in footer.columns:
-            near = get_close_matches(column, footer.columns, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(footer.columns)[:200]}"
+def _check_columns(source: HubSource, footers: Mapping[str, parquet.Footer]) -> None:
+    """Raises RecipeError for a column that no Parquet file has, if there are such files that can be read."""
+    whole = {file: footer for file, footer in footers.items() if footer.problem is None}
+    for column in mapping.names_of(source) if whole else ():
+        if not any(column in footer.names for footer in whole.values()):
+            file, footer = next(iter(whole.items()))
+            near = get_close_matches(column, footer.names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(footer.names)[:200]}"
             raise RecipeError(f"source {source.name}: {file} has no column {column!r}; {hint}")
-    return footer.rows
+
+
+def _records(source: HubSource, path: Path, cache: Path) -> int:
+    """Records of a file; one for a Parquet file that is only a reason."""
+    if _is(path.name, tar.SUFFIXES):
+        return tar.index(path, cache).items
+    if not _is(path.name, parquet.SUFFIXES):
+        return lines.count(path, cache)
+    footer = parquet.footer(path, cache)
+    return 1 if footer.problem is not None or _missing(source, footer) else footer.rows
+
+
+def _missing(source: HubSource, footer: parquet.Footer) -> list[str]:
+    return [column for column in mapping.names_of(source) if column not in footer.names]
 
 
 def _parquet(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator[Document | Rejected]:
@@ -120,12 +131,14 @@ def _parquet(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator
     if footer.problem is not None:
         yield Rejected(file, "", *footer.problem)
         return
-    number = span.start
-    try:
-        for number, row in parquet.rows(path, span.start, span.stop, mapping.columns_of(source)):
+    if missing := _missing(source, footer):
+        yield Rejected(file, "", "missing_columns", f"no column {' and '.join(missing)}; the file has {', '.join(footer.names)[:200]}")
+        return
+    for number, row in parquet.rows(path, span.start, span.stop, mapping.columns_of(source)):
+        if isinstance(row, LostError):
+            yield Rejected(file, f"row={number}", row.reason, row.detail)
+        else:
             yield from _record(source, file, f"row={number}", row, partial(_cell, file, number))
-    except parquet.DAMAGE as error:
-        yield Rejected(file, f"row={number}", "damaged", f"the rows from here on cannot be read: {parquet.said(error)}")
 
 
 def _jsonl(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator[Document | Rejected]:
@@ -152,7 +165,7 @@ def _tar(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator[Doc
             locator = f"key={one_line(sample.key)}"
             row: dict[str, Any] = {name: Ref(file=file, offset=place[0], length=place[1]) for name, place in sample.members.items()}
             try:
-                for column in wanted & row.keys():
+                for column in sorted(wanted & row.keys()):
                     offset, length = sample.members[column]
                     stream.seek(offset)
                     row[column] = _text_member(column, stream.read(min(length, MAX_MEMBER + 1)))
@@ -197,8 +210,8 @@ def _text(row: Mapping[str, Any], column: str | None) -> str | None:
 
 
 def _cell(file: str, row: int, value: object, column: str, item: int | None) -> tuple[Ref, str | None]:
-    """A picture of a Parquet row: a struct or bytes in its own cell, or a name or address."""
-    if isinstance(value, str):
+    """A picture of a Parquet row: a struct or bytes in its own cell, or a name or address, also in a struct that was written without bytes."""
+    if isinstance(value, str) or (isinstance(value, dict) and value.get("bytes", b"") is None):
         return _named(file, value, column, item)
     if not isinstance(value, (dict, bytes)):
         raise LostError("not_a_picture_value", f"{shown(value)} is neither bytes nor a name nor an address")
@@ -206,8 +219,8 @@ def _cell(file: str, row: int, value: object, column: str, item: int | None) -> 
 
 
 def _named(file: str, value: object, column: str, item: int | None) -> tuple[Ref, str | None]:  # noqa: ARG001 - one signature for all tables
-    """A picture that is a name relative to the file, or an address; datasets write `{"path": name}`, too."""
-    ref = picture_ref(value.get("path") if isinstance(value, dict) else value, PurePosixPath(file).parent)
+    """A picture that is a name relative to the file, or an address."""
+    ref = picture_ref(value, PurePosixPath(file).parent)
     return ref, ref.url
 
 

@@ -1,18 +1,23 @@
 """A row of any table -> a document, by the columns that the recipe names. Pure but for what `refer` does.
 
 Columns come in reading order: texts, pictures, parallel lists read index by index, or a conversation with marks. A column that holds a list gives
-several segments; null gives none; anything else that is no text or picture is a reason, and the document goes on. Dots lead into structs.
+several segments; null gives none; anything else that is no text or picture is a reason, and the document goes on. Dots lead into structs, and
+into each one of a list of structs. What else is known of a picture (alt, url, license, time) stands in columns parallel to its own.
 A text is cut at blank lines into paragraphs, as in obelics, unless somebody says it: what is said stays whole.
 """
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from leafinstruct.ingest.address import web
 from leafinstruct.ingest.caps import excess
 from leafinstruct.ingest.config import ConversationColumns, HubSource, ImageColumn, InterleavedColumns, TextColumn
+from leafinstruct.ingest.licence import named
 from leafinstruct.ingest.reference import LostError, shown
 from leafinstruct.ingest.text import lines, one_line
 from leafinstruct.ingest.turns import segments_of
@@ -24,9 +29,13 @@ Refer = Callable[[object, str, int | None], tuple[Ref, str | None]]
 
 def columns_of(source: HubSource) -> list[str]:
     """The top-level columns that a source's mapping needs, each once."""
-    named = [name for entry in source.segments for name in _names(entry)]
-    named += [name for name in (source.url_column, source.license_column) if name]
-    return list(dict.fromkeys(name.partition(".")[0] for name in named))
+    return list(dict.fromkeys(name.partition(".")[0] for name in names_of(source)))
+
+
+def names_of(source: HubSource) -> list[str]:
+    """The columns of a source's mapping as the recipe writes them, with dots, each once."""
+    inner = [name for entry in source.segments for name in _names(entry)]
+    return list(dict.fromkeys([*inner, *(name for name in (source.url_column, source.license_column) if name)]))
 
 
 def image_columns(source: HubSource) -> list[str]:
@@ -38,9 +47,9 @@ def _names(entry: TextColumn | ImageColumn | InterleavedColumns | ConversationCo
     if isinstance(entry, TextColumn):
         yield entry.text
     elif isinstance(entry, ImageColumn):
-        yield from filter(None, (entry.image, entry.alt))
+        yield from filter(None, (entry.image, entry.alt, entry.url, entry.license, entry.time))
     elif isinstance(entry, ConversationColumns):
-        yield from filter(None, (entry.conversation, entry.images))
+        yield from filter(None, (entry.conversation, entry.images, entry.alt, entry.url, entry.license, entry.time))
     else:
         for inner in entry.interleave:
             yield from _names(inner)
@@ -64,8 +73,7 @@ def segments(source: HubSource, row: Mapping[str, Any], refer: Refer, license_: 
     found: list[Segment] = []
     for entry in source.segments:
         if isinstance(entry, ConversationColumns):
-            pictures = [] if entry.images is None else [item for item in _pictures(ImageColumn(image=entry.images), row, refer, []) if item]
-            found += segments_of(value_of(row, entry.conversation), pictures)
+            found += _conversation(entry, row, refer)
         elif isinstance(entry, InterleavedColumns):
             read = [list(_column(inner, row, refer, lost, flat=False)) for inner in entry.interleave]
             for index in range(max((len(column) for column in read), default=0)):
@@ -78,17 +86,43 @@ def segments(source: HubSource, row: Mapping[str, Any], refer: Refer, license_: 
     if not found:
         raise LostError("empty", "the mapped columns hold no text and no picture")
     return tuple(
-        replace(item, position=position, license=license_) if isinstance(item, Image) else replace(item, position=position)
+        replace(item, position=position, license=item.license or license_) if isinstance(item, Image) else replace(item, position=position)
         for position, item in enumerate(found)
     )
 
 
 def value_of(row: Mapping[str, Any], name: str) -> Any:
-    """The value at a dotted name; None where a step of it is missing."""
+    """The value at a dotted name, a list of them where a step leads through a list; None where a step is missing."""
     value: Any = row
     for step in name.split("."):
-        value = value.get(step) if isinstance(value, Mapping) else None
+        value = _step(value, step)
     return value
+
+
+def _step(value: Any, step: str) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [item.get(step) if isinstance(item, Mapping) else None for item in value]
+    return value.get(step) if isinstance(value, Mapping) else None
+
+
+def _conversation(entry: ConversationColumns, row: Mapping[str, Any], refer: Refer) -> tuple[Segment, ...]:
+    """Segments of a column of turns, which may be written as JSON. Raises LostError."""
+    turns = value_of(row, entry.conversation)
+    if isinstance(turns, str):
+        try:
+            turns = json.loads(turns)
+        except (ValueError, RecursionError) as error:
+            raise LostError("bad_turns", f"the turns are a text that is no JSON: {str(error)[:100]}") from error
+    pictures: list[Image] = []
+    if entry.images is not None:
+        column = ImageColumn(image=entry.images, alt=entry.alt, url=entry.url, license=entry.license, time=entry.time)
+        pictures = [item for item in _pictures(column, row, refer, []) if item]
+
+    def own(name: str) -> Image:
+        ref, url = refer(name, entry.conversation, None)
+        return Image(0, ref, url=url)
+
+    return segments_of(turns, pictures, own)
 
 
 def _column(
@@ -115,17 +149,35 @@ def _column(
 def _pictures(entry: ImageColumn, row: Mapping[str, Any], refer: Refer, lost: list[LostError]) -> Iterator[Image | None]:
     """Pictures of a column, None where there is none at an index. A conversation passes a list that nobody reads: its marks are counted."""
     value = value_of(row, entry.image)
-    alts = value_of(row, entry.alt) if entry.alt else None
     many = isinstance(value, (list, tuple))
     for index, item in enumerate(value if many else [value]):
         if item is None:
             yield None
             continue
-        alt = alts[index] if isinstance(alts, (list, tuple)) and index < len(alts) else None if many else alts
+        alt, address, license_ = (_text_beside(row, name, index if many else None) for name in (entry.alt, entry.url, entry.license))
+        time = _beside(row, entry.time, index if many else None)
         try:
             ref, url = refer(item, entry.image, index if many else None)
         except LostError as piece:
             lost.append(LostError(piece.reason, f"{entry.image}: {piece.detail}"))
             yield None
         else:
-            yield Image(0, ref, one_line(alt) if isinstance(alt, str) else "", url)
+            yield Image(0, ref, alt, web(address) or url, named(license_) or None, time=_seconds(time))
+
+
+def _beside(row: Mapping[str, Any], name: str | None, index: int | None) -> Any:
+    """What a column tells of a picture: index is its place in a list, None where it stands alone."""
+    value = value_of(row, name) if name else None
+    if isinstance(value, (list, tuple)):
+        return value[index] if index is not None and index < len(value) else None
+    return value if index is None else None
+
+
+def _text_beside(row: Mapping[str, Any], name: str | None, index: int | None) -> str:
+    value = _beside(row, name, index)
+    return one_line(value) if isinstance(value, str) else ""
+
+
+def _seconds(value: object) -> float | None:
+    known = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    return float(value) if known else None  # type: ignore[arg-type]  # known is a number

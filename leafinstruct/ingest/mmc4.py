@@ -9,8 +9,9 @@ keeps them. `similarity_matrix` and `matched_sim` are not read: our own alignmen
 A picture is the file `<pictures>/<image_name>`. Where that folder does not exist by default, or the entry has no name, its `raw_url` is the
 reference: published shards come without pictures.
 
-Whole record lost: empty_line (once for a run of blank lines), line_too_long, not_utf8, broken_json, not_an_object, no_text_list, empty,
-and, above the caps that hold for all readers (caps), too_many_pieces and too_long; truncated or damaged for what a file breaks off at.
+Whole record lost: empty_line (once for a run of blank lines), line_too_long, too_many_values, not_utf8, broken_json, not_an_object,
+no_text_list, empty, and, above the caps that hold for all readers (caps), too_many_pieces and too_long; truncated or damaged for what a
+file breaks off at.
 Piece lost, the document goes on: null_text, not_text, bad_image_info, no_image_name, unsafe_path, no_text_index, index_out_of_range.
 """
 

@@ -10,7 +10,8 @@ there, that is the page's history, not a place to read from, and is left in the 
 A picture is its address on the web, or a file relative to the Parquet file. Locator: `row=N`, from 0. Rows are streamed (parquet); the JSON is
 bounded by MAX_JSON, read by the standard library.
 
-Whole record lost: not_parquet, truncated, missing_columns (once for the file), no_lists, unequal_lists, empty, too_many_pieces, too_long.
+Whole record lost: not_parquet, truncated, missing_columns (once for the file), those of parquet, no_lists, unequal_lists, empty,
+too_many_pieces, too_long.
 Piece lost, the document goes on: both_given, not_text, bad_reference, unsafe_path, bad_metadata.
 """
 
@@ -66,12 +67,11 @@ def read(source: ObelicsSource, span: Span, cache: Path) -> Iterator[Document | 
             )
         return
     columns = [name for name in (*_NEEDED, *_OPTIONAL) if name in footer.columns]
-    number = span.start
-    try:
-        for number, row in parquet.rows(path, span.start, span.stop, columns):
+    for number, row in parquet.rows(path, span.start, span.stop, columns):
+        if isinstance(row, LostError):
+            yield Rejected(file, f"row={number}", row.reason, row.detail)
+        else:
             yield from _record(source, file, f"row={number}", row)
-    except parquet.DAMAGE as error:
-        yield Rejected(file, f"row={number}", "damaged", f"the rows from here on cannot be read: {parquet.said(error)}")
 
 
 def _record(source: ObelicsSource, file: str, locator: str, row: dict[str, Any]) -> Iterator[Document | Rejected]:

@@ -2,8 +2,9 @@
 
 A part is a range of rows of one file. Reading decodes the row groups that the range touches, BATCH rows at a time and only the columns asked
 for, so memory is bounded by pages and one batch, not by the row group (one of 400 MB: 93 MB, against 505 MB as Arrow reads by default). Of a picture
-column of `datasets` (a struct of bytes and path) only the path is read: the bytes are wanted when the picture is (pictures/containers). A file
-that is no Parquet, or is cut (its footer stands at the end), is one reason; the run goes on.
+column of `datasets` (a struct of bytes and path) only the path is read: the bytes are wanted when the picture is (pictures/containers). Where the
+footer says that a row group holds no bytes at all, pictures are their paths, and a null in their place says so. A file that is no Parquet, or is
+cut (its footer stands at the end), is one reason, and so is a row with a value that nothing can hold (text that is no UTF-8, the year 10,000).
 
 Chosen: pyarrow, which datasets and our own tables use already; polars reads faster and would be a second copy of the same code.
 """
@@ -21,6 +22,7 @@ import pyarrow.parquet as pq
 from leafinstruct.errors import SourceError
 from leafinstruct.ingest import files
 from leafinstruct.ingest.index import Index, remembered
+from leafinstruct.ingest.reference import LostError
 from leafinstruct.ingest.span import Span, ranges
 
 SUFFIXES = (".parquet",)
@@ -29,22 +31,24 @@ PAGE = 1 << 20
 """Bytes read at a time; without it Arrow holds whole columns of a row group, 400 MB for the one of a 400 MB file."""
 DAMAGE = (pa.ArrowException, OSError, ValueError)
 """What Arrow raises on damaged data."""
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Footer:
-    """rows: of the file; columns: their names; problem: (reason, sentence) where it cannot be read, rows is 0 then."""
+    """rows: of the file; columns: their names; names: those and, with dots, of what structs and lists of structs hold; problem: (reason, sentence)
+    where it cannot be read, rows is 0 then."""
 
     rows: int
     columns: tuple[str, ...]
+    names: tuple[str, ...]
     problem: tuple[str, str] | None
 
 
 def footer(file: Path, cache: Path) -> Footer:
     """What a file's footer says, remembered. Raises SourceError when the disk refuses it."""
     found = remembered(cache, file, _footer, VERSION)
-    return Footer(found["rows"], tuple(found["columns"]), tuple(found["problem"]) if found["problem"] else None)
+    return Footer(found["rows"], tuple(found["columns"]), tuple(found["names"]), tuple(found["problem"]) if found["problem"] else None)
 
 
 def spans(path: str, root: Path, part_size: int, cache: Path) -> list[Span]:
@@ -57,47 +61,96 @@ def spans(path: str, root: Path, part_size: int, cache: Path) -> list[Span]:
     return found
 
 
-def rows(file: Path, start: int, stop: int, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(number, row) of a range. Raises one of DAMAGE in the middle of a damaged file."""
+def rows(file: Path, start: int, stop: int, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Any] | LostError]]:
+    """(number, row) of a range, or why one row cannot be read: not_utf8, bad_value; damaged, after which there is no more."""
+    following = start
+    try:
+        for number, row in _rows(file, start, stop, columns):
+            following = number + 1
+            yield number, row
+    except DAMAGE as error:
+        yield following, LostError("damaged", f"the rows from here on cannot be read: {said(error)}")
+
+
+def _rows(file: Path, start: int, stop: int, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Any] | LostError]]:
     with pq.ParquetFile(file, pre_buffer=False, buffer_size=PAGE) as opened:
-        leaves = _leaves(opened, columns)
         first = 0
         for group in range(opened.num_row_groups):
             length = opened.metadata.row_group(group).num_rows
             if first < stop and first + length > start:
-                yield from _of_group(opened, group, first, range(max(start, first), min(stop, first + length)), leaves)
+                wanted = range(max(start, first), min(stop, first + length))
+                yield from _of_group(opened, group, first, wanted, _leaves(opened, group, columns))
             first += length
 
 
 def _of_group(
     opened: pq.ParquetFile, group: int, first: int, wanted: range, columns: Sequence[str]
-) -> Iterator[tuple[int, dict[str, Any]]]:
+) -> Iterator[tuple[int, dict[str, Any] | LostError]]:
     number = first
     for batch in opened.iter_batches(BATCH, row_groups=[group], columns=list(columns)):
         if number + batch.num_rows > wanted.start:
             skip = max(0, wanted.start - number)
-            yield from enumerate(batch.slice(skip, max(0, wanted.stop - number - skip)).to_pylist(), number + skip)
+            yield from enumerate(_values(batch.slice(skip, max(0, wanted.stop - number - skip))), number + skip)
         number += batch.num_rows
         if number >= wanted.stop:
             return
 
 
-def _leaves(opened: pq.ParquetFile, columns: Sequence[str]) -> list[str]:
-    """The leaf columns below the wanted ones, without the `bytes` of structs that hold something else, too."""
-    leaves = [opened.schema.column(index).path for index in range(len(opened.schema))]
+def _values(batch: pa.RecordBatch) -> list[dict[str, Any] | LostError]:
+    """The rows of a batch; where one of them has no value in Python, that one alone is lost."""
+    try:
+        return list(batch.to_pylist())
+    except UnicodeDecodeError as error:
+        lost = LostError("not_utf8", f"a text of this row is not UTF-8: {error.reason}")
+    except (ValueError, OverflowError) as error:
+        lost = LostError("bad_value", f"a value of this row cannot be read: {said(error)}")
+    if batch.num_rows == 1:
+        return [lost]
+    return [row for number in range(batch.num_rows) for row in _values(batch.slice(number, 1))]
+
+
+def _leaves(opened: pq.ParquetFile, group: int, columns: Sequence[str]) -> list[str]:
+    """The leaf columns below the wanted ones, without the `bytes` of structs that hold something else, too, unless the group has none."""
+    leaves = {opened.schema.column(index).path: index for index in range(len(opened.schema))}
     below = [path for path in leaves if path.partition(".")[0] in columns]
     beside = {path.rpartition(".")[0] for path in below if not path.endswith(".bytes")}
-    return [path for path in below if not path.endswith(".bytes") or path.rpartition(".")[0] not in beside]
+    chunks = opened.metadata.row_group(group)
+    return [
+        path
+        for path in below
+        if not path.endswith(".bytes")
+        or path.rpartition(".")[0] not in beside
+        or opened.schema.column(leaves[path]).logical_type.type == "UNKNOWN"  # how Parquet calls a column of nulls
+        or _is_null(chunks.column(leaves[path]))
+    ]
+
+
+def _is_null(chunk: pq.ColumnChunkMetaData) -> bool:
+    """Whether the footer says that a column of a row group holds nothing but nulls."""
+    told = chunk.statistics
+    return told is not None and told.has_null_count and told.null_count == chunk.num_values
 
 
 def _footer(file: Path) -> Index:
     try:
         with pq.ParquetFile(file) as opened:
-            return {"rows": opened.metadata.num_rows, "columns": opened.schema_arrow.names, "problem": None}
+            schema = opened.schema_arrow
+            names = [name for column in schema for name in _names(column.name, column.type)]
+            return {"rows": opened.metadata.num_rows, "columns": schema.names, "names": names, "problem": None}
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno is not None:  # the disk's; Arrow's own carry no number
             raise
-        return {"rows": 0, "columns": [], "problem": _problem(file, error)}
+        return {"rows": 0, "columns": [], "names": [], "problem": _problem(file, error)}
+
+
+def _names(name: str, kind: pa.DataType) -> Iterator[str]:
+    """A column's name, and with dots those of what its structs hold, through lists."""
+    yield name
+    while hasattr(kind, "value_type"):
+        kind = kind.value_type
+    if pa.types.is_struct(kind):
+        for field in kind:
+            yield from _names(f"{name}.{field.name}", field.type)
 
 
 def _problem(file: Path, error: Exception) -> tuple[str, str]:

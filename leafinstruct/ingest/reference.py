@@ -23,8 +23,9 @@ class LostError(Exception):
 
 
 def picture_ref(value: object, folder: PurePosixPath) -> Ref:
-    """The reference of a picture's name or address. folder: that names are relative to, below the source's root. Raises LostError:
-    bad_reference, unsafe_path."""
+    """The reference of a picture's name or address, or of the struct `{path: name}` that `datasets` writes. folder: that names are relative to,
+    below the source's root. Raises LostError: bad_reference, unsafe_path."""
+    value = value.get("path") if isinstance(value, dict) else value
     if not isinstance(value, str) or not value.strip():
         raise LostError("bad_reference", f"the picture is {shown(value)}, neither a name nor an address")
     if value.strip().lower().startswith(("http://", "https://")):

@@ -3,16 +3,17 @@
     [{"from": "human", "value": "... <image> ..."}, {"from": "gpt", "value": "..."}]      InterleavedBench, LeafInstruct, LLaVA
     [{"role": "user", "content": "..." or [{"type": "text", "text": ...}, {"type": "image"}]}]    chat messages
 
-Marks are filled from the record's pictures in order, over all turns. A record with more marks than pictures, or fewer, is lost as a whole: any way
-of filling the rest would be a guess. Text is kept as it is written, less white space at the ends of a piece. A system turn is what the user says
-first, since our rows know two speakers. Words that are no mark (`<img>`, `<image 1>`) are text.
+Marks are filled from the record's pictures in order, over all turns; a part that says which (`index`) gets that one, and a part that brings its own
+(`{"type": "image", "image": name}`, `{"type": "image_url", "image_url": {"url": ...}}`) takes none. A record with more marks than pictures, or
+fewer, is lost as a whole: any way of filling the rest would be a guess. Text is kept as it is written, less white space around a mark. A system
+turn is what the user says first, since our rows know two speakers. Words that are no mark (`<img>`, `<image 1>`) are text.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from leafinstruct.ingest.reference import LostError, shown
 from leafinstruct.ingest.text import lines
@@ -29,35 +30,48 @@ _ROLES: dict[str, Role] = {
     "bot": "assistant",
 }
 _SPLIT = re.compile(f"({re.escape(MARK)})")
+_OWN = ("image", "image_url", "url", "path")
+"""Keys under which a part brings its own picture."""
 
 
-def segments_of(turns: object, pictures: Sequence[Image]) -> tuple[Segment, ...]:
-    """The segments of a conversation, positions from 0. pictures: in the order of their marks, position and role are set here.
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """The place of a picture: own, the name or address that the part brings; else index, which of the record's it is, None for the next one."""
 
-    Raises LostError: bad_turns, unknown_speaker, no_answer, too_few_pictures, too_many_pictures.
+    own: str | None = None
+    index: int | None = None
+
+
+def segments_of(turns: object, pictures: Sequence[Image], own: Callable[[str], Image]) -> tuple[Segment, ...]:
+    """The segments of a conversation, positions from 0. pictures: in the order of their marks, position and role are set here; own: the picture of a
+    part that names it.
+
+    Raises LostError: bad_turns, unknown_speaker, no_answer, too_few_pictures, too_many_pictures, and those of `own`.
     """
     if not isinstance(turns, list) or not turns:
         raise LostError("bad_turns", f"the turns are {shown(turns)}")
     segments: list[Segment] = []
-    used = 0
+    used: list[int] = []
     for role, piece in _pieces(turns):
-        if piece is not None:
+        if isinstance(piece, str):
             segments.append(Text(len(segments), piece, role=role))
-            continue
-        if used < len(pictures):
-            segments.append(replace(pictures[used], position=len(segments), role=role))
-        used += 1
-    if used > len(pictures):
-        raise LostError("too_few_pictures", f"{used} marks, {len(pictures)} pictures")
-    if used < len(pictures):
-        raise LostError("too_many_pictures", f"{used} marks, {len(pictures)} pictures")
+        elif piece.own is not None:
+            segments.append(replace(own(piece.own), position=len(segments), role=role))
+        else:
+            used.append(len(used) if piece.index is None else piece.index)
+            if used[-1] < len(pictures):
+                segments.append(replace(pictures[used[-1]], position=len(segments), role=role))
+    if any(index >= len(pictures) for index in used):
+        raise LostError("too_few_pictures", f"{len(used)} marks, {len(pictures)} pictures")
+    if len(set(used)) < len(pictures):
+        raise LostError("too_many_pictures", f"{len(used)} marks, {len(pictures)} pictures")
     if not any(segment.role == "assistant" for segment in segments):
         raise LostError("no_answer", "no turn of an assistant says anything")
     return tuple(segments)
 
 
-def _pieces(turns: Sequence[object]) -> Iterator[tuple[Role, str | None]]:
-    """(role, text or None for a picture) in order. Raises LostError."""
+def _pieces(turns: Sequence[object]) -> Iterator[tuple[Role, str | _Mark]]:
+    """(role, text or place of a picture) in order. Raises LostError."""
     for number, turn in enumerate(turns):
         if not isinstance(turn, dict):
             raise LostError("bad_turns", f"turn {number} is {shown(turn)}")
@@ -69,27 +83,43 @@ def _pieces(turns: Sequence[object]) -> Iterator[tuple[Role, str | None]]:
             yield role, piece
 
 
-def _said(content: object, number: int) -> Iterator[str | None]:
-    """Texts and pictures (None) of one turn, in order; text without white space at its ends, nothing for an empty one. Raises LostError."""
+def _said(content: object, number: int) -> Iterator[str | _Mark]:
+    """Texts and places of pictures of one turn, in order; nothing for an empty text, and no white space around a mark. Raises LostError."""
     if isinstance(content, list):
         for part in content:
             kind = part.get("type") if isinstance(part, dict) else None
             if kind in ("image", "image_url"):
-                yield None
+                yield _mark(part, number)
             elif kind == "text" and isinstance(part.get("text"), str):
-                yield from _kept(part["text"])
+                yield from _kept(lines(part["text"]))
             else:
                 raise LostError("bad_turns", f"turn {number} holds {shown(part)}, neither text nor image")
     elif isinstance(content, str):
         for piece in _SPLIT.split(content):
             if piece == MARK:
-                yield None
+                yield _Mark()
             else:
-                yield from _kept(piece)
+                yield from _kept(lines(piece).strip())
     else:
         raise LostError("bad_turns", f"turn {number} says {shown(content)}")
 
 
+def _mark(part: Mapping[str, object], number: int) -> _Mark:
+    """The place of a picture that a part stands for. Raises LostError."""
+    for key in _OWN:
+        value = part.get(key)
+        if isinstance(value, Mapping):
+            value = value.get("url") or value.get("path")
+        if isinstance(value, str) and value.strip():
+            return _Mark(own=value)
+        if part.get(key) not in (None, ""):
+            raise LostError("bad_reference", f"turn {number} holds a picture as {shown(part[key])}, neither a name nor an address")
+    index = part.get("index")
+    if isinstance(index, int) and not isinstance(index, bool) and index >= 0:
+        return _Mark(index=index)
+    return _Mark()
+
+
 def _kept(text: str) -> Iterator[str]:
-    if kept := lines(text).strip():
-        yield kept
+    if text.strip():
+        yield text

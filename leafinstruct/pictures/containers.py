@@ -23,11 +23,13 @@ from leafinstruct.pictures.unreadable import MAX_BYTES, Unreadable
 BATCH = 8
 PAGE = 1 << 20
 """Bytes read at a time; without it Arrow holds the whole column of a row group."""
+_LIST_LEVELS = frozenset({"list", "element", "item", "array", "bag", "array_element"})
+"""Names that writers of Parquet give to the levels of a list."""
 _MEMBER = re.compile(r"row=(\d{1,18}),column=(.+?)(?:,item=(\d{1,9}))?")
 
 
 def member(row: int, column: str, item: int | None) -> str:
-    """How a reference names a cell. column: dots lead into structs; item: index in a cell that holds a list."""
+    """How a reference names a cell. column: dots lead into structs, also through a list of them; item: index in a cell that holds a list."""
     return f"row={row},column={column}" + ("" if item is None else f",item={item}")
 
 
@@ -69,7 +71,7 @@ class _Cursor:
         self._file = pq.ParquetFile(path, pre_buffer=False, buffer_size=PAGE)
         leaves = [self._file.schema.column(index).path for index in range(len(self._file.schema))]
         self._steps = column.split(".")
-        self._leaves = [leaf for leaf in leaves if leaf == column or leaf.startswith(f"{column}.")]
+        self._leaves = [leaf for leaf in leaves if _passes(leaf.split("."), self._steps)]
         if not self._leaves:
             raise KeyError(column)
         rows = [self._file.metadata.row_group(group).num_rows for group in range(self._file.num_row_groups)]
@@ -92,5 +94,21 @@ class _Cursor:
 
     def _inside(self, value: Any) -> Any:
         for step in self._steps[1:]:
-            value = value.get(step) if isinstance(value, dict) else None
+            if isinstance(value, list):
+                value = [item.get(step) if isinstance(item, dict) else None for item in value]
+            else:
+                value = value.get(step) if isinstance(value, dict) else None
         return value
+
+
+def _passes(leaf: list[str], steps: list[str]) -> bool:
+    """Whether a leaf column's path begins with the steps, the levels that Parquet puts between for lists left out."""
+    place = 0
+    for step in leaf:
+        if place < len(steps) and step == steps[place]:
+            place += 1
+        elif place == len(steps):
+            return True
+        elif step not in _LIST_LEVELS:
+            return False
+    return place == len(steps)

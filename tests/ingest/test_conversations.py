@@ -111,9 +111,9 @@ def test_texts_and_marks_come_back_in_order(turns):
     pictures = [Image(0, Ref(file=f"{number}.png")) for number in range(marks)]
     if not any("".join(turn["value"].split()) for turn in said if turn["from"] == "gpt"):
         with pytest.raises(LostError, match="no_answer"):
-            segments_of(said, pictures)
+            segments_of(said, pictures, lambda name: Image(0, Ref(file=name)))
         return
-    segments = segments_of(said, pictures)
+    segments = segments_of(said, pictures, lambda name: Image(0, Ref(file=name)))
     again: list[tuple[str, str]] = [(item.role, "<image>" if isinstance(item, Image) else item.text) for item in segments]
     for role, who in (("user", "human"), ("assistant", "gpt")):
         mine = "".join(text for speaker, text in again if speaker == role)
@@ -131,6 +131,70 @@ def test_chat_messages_are_read_too(tmp_path):
     }
     (page,) = found(written(tmp_path, [made]))
     assert [type(item).__name__ for item in page.segments] == ["Image", "Text", "Text"]
+
+
+ANSWER = {"from": "gpt", "value": "a"}
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        {"image": "a.png", "conversations": [{"from": "human", "value": "<image>\nq"}, ANSWER]},
+        {"image": None, "images": ["a.png"], "conversations": None, "messages": [{"role": "user", "content": "<image>q"}, ANSWER]},
+        {"images": [{"path": "a.png"}], "conversation": [{"role": "user", "content": "<image> q"}, ANSWER]},
+        {"messages": [{"role": "user", "content": [{"type": "image", "image": "a.png"}, {"type": "text", "text": "q"}]}, ANSWER]},
+        {"messages": [{"role": "user", "content": [{"type": "image", "image": {"path": "a.png"}}, {"type": "text", "text": "q"}]}, ANSWER]},
+        {
+            "messages": [
+                {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "a.png"}}, {"type": "text", "text": "q"}]},
+                ANSWER,
+            ]
+        },
+    ],
+    ids=["LLaVA", "nulls", "Mantis", "Qwen", "path", "OpenAI"],
+)
+def test_the_spellings_in_use_say_the_same(tmp_path, made):
+    (page,) = found(written(tmp_path, [made]))
+    assert page.segments == (
+        Image(0, Ref(file="a.png"), role="user"),
+        Text(1, "q", role="user"),
+        Text(2, "a", role="assistant"),
+    )
+
+
+@pytest.mark.parametrize("image", [None, "", []])
+def test_a_record_may_have_no_picture(tmp_path, image):
+    (page,) = found(written(tmp_path, [{"image": image, "conversations": [{"from": "human", "value": "q"}, ANSWER]}]))
+    assert not page.images
+
+
+@pytest.mark.parametrize(
+    ("part", "reason"),
+    [
+        ({"type": "image", "image": 7}, "bad_reference"),
+        ({"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}, "bad_reference"),
+        ({"type": "image", "image": "../a.png"}, "unsafe_path"),
+        ({"type": "image"}, "too_few_pictures"),
+        ({"type": "video"}, "bad_turns"),
+    ],
+)
+def test_a_part_whose_picture_cannot_be_had_loses_the_record(tmp_path, part, reason):
+    made = {"messages": [{"role": "user", "content": [part]}, ANSWER]}
+    assert [item.reason for item in found(written(tmp_path, [made])) if isinstance(item, Rejected)] == [reason]
+
+
+def test_a_record_states_its_licence_and_address(tmp_path):
+    said = [{"from": "human", "value": "<image>"}, ANSWER]
+    stated = {"image": "a.png", "conversations": said, "license": "https://creativecommons.org/licenses/by-sa/4.0/", "url": "http://a.org/"}
+    own, given = found(written(tmp_path, [stated, {**stated, "license": " ", "url": 7}]), license="CC0-1.0")
+    assert (own.license, own.images[0].license, own.url) == ("CC-BY-SA-4.0", "CC-BY-SA-4.0", "http://a.org/")
+    assert (given.license, given.images[0].license, given.url) == ("CC0-1.0", "CC0-1.0", None)
+
+
+def test_a_part_keeps_its_indentation_and_marks_in_it_are_words(tmp_path):
+    content = [{"type": "text", "text": "    draw()\n  <image>  "}, {"type": "text", "text": " \n "}]
+    (page,) = found(written(tmp_path, [{"messages": [{"role": "user", "content": content}, ANSWER]}]))
+    assert [text.text for text in page.texts] == ["    draw()\n  <image>", "a"]
 
 
 GOOD = '{"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}'

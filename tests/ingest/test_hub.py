@@ -243,3 +243,181 @@ def test_a_build_from_parquet_ends_in_rows_with_the_very_bytes(tmp_path):
     assert all(item["bytes"] in known for row in published for item in row["images"])
     assert all(info["ref"].startswith("data.parquet!row=") for row in published for info in row["image_info"])
     assert all(outcome.stood for outcome in build(path))
+
+
+PATH_ONLY = pa.list_(pa.struct([("bytes", pa.null()), ("path", pa.string())]))
+
+
+@pytest.mark.parametrize("kind", [PATH_ONLY, pa.list_(PICTURE)], ids=["no type", "no bytes"])
+def test_structs_without_bytes_are_their_paths(tmp_path, kind):
+    """How Mantis-Instruct is published: pictures in a zip beside the table, only their names in it."""
+    (tmp_path / "shots").mkdir()
+    (tmp_path / "shots/1.png").write_bytes(picture(1))
+    made = {
+        "images": pa.array([[{"bytes": None, "path": "shots/1.png"}, {"bytes": None, "path": "http://a.org/2.png"}]], kind),
+        "conversation": pa.array([[{"role": "user", "content": "<image> and <image>?"}, {"role": "assistant", "content": "Two."}]]),
+    }
+    pq.write_table(pa.table(made), tmp_path / "train.parquet")
+    (page,) = found(tmp_path / "train.parquet", [{"conversation": "conversation", "images": "images"}])
+    assert [image.ref for image in page.images] == [Ref(file="shots/1.png"), Ref(url="http://a.org/2.png")]
+    assert fetch(page.images[0].ref, tmp_path) == picture(1)
+
+
+def test_dots_lead_through_lists_of_structs(tmp_path):
+    step = pa.struct([("text", pa.string()), ("shot", PICTURE)])
+    made = [[{"text": f"Step {index}", "shot": {"bytes": picture(index), "path": None} if index != 1 else None} for index in range(3)]] * 9
+    pq.write_table(pa.table({"steps": pa.array(made, pa.list_(step))}), tmp_path / "a.parquet")
+    pages = found(tmp_path / "a.parquet", [{"interleave": [{"image": "steps.shot"}, {"text": "steps.text"}]}])
+    assert len(pages) == 9
+    for page in pages:
+        assert [segment.text if isinstance(segment, Text) else "picture" for segment in page.segments] == [
+            "picture",
+            "Step 0",
+            "Step 1",
+            "picture",
+            "Step 2",
+        ]
+        assert [fetch(image.ref, tmp_path) for image in page.images] == [picture(0), picture(2)]
+
+
+def test_questions_and_answers_in_structs_are_a_conversation(tmp_path):
+    """How The Cauldron is published."""
+    texts = [[{"user": "What?", "assistant": "A bar.", "source": "s"}, {"user": "And?", "assistant": "No more.", "source": "s"}]]
+    made = {"images": pa.array([[{"bytes": picture(3), "path": None}]], pa.list_(PICTURE)), "texts": pa.array(texts)}
+    pq.write_table(pa.table(made), tmp_path / "a.parquet")
+    said = {"interleave": [{"text": "texts.user", "role": "user"}, {"text": "texts.assistant", "role": "assistant"}]}
+    (page,) = found(tmp_path / "a.parquet", [{"image": "images"}, said])
+    assert [(text.role, text.text) for text in page.texts] == [
+        ("user", "What?"),
+        ("assistant", "A bar."),
+        ("user", "And?"),
+        ("assistant", "No more."),
+    ]
+
+
+def turns(*parts: dict[str, Any]) -> pa.Array:
+    """A column of one conversation, each part a turn of the user, and an answer."""
+    blank = {"type": "text", "text": None, "index": None, "image": None}
+    said = [{"role": "user", "content": [{**blank, **part}]} for part in parts]
+    return pa.array([[*said, {"role": "assistant", "content": [{**blank, "text": "Yes."}]}]])
+
+
+def test_a_part_that_says_which_picture_gets_that_one(tmp_path):
+    pictures = pa.array([[{"bytes": picture(number), "path": None} for number in range(2)]], pa.list_(PICTURE))
+    messages = turns({"type": "image", "index": 1}, {"type": "image", "index": 0})
+    pq.write_table(pa.table({"messages": messages, "images": pictures}), tmp_path / "a.parquet")
+    (page,) = found(tmp_path / "a.parquet", [{"conversation": "messages", "images": "images"}])
+    assert [image.ref.member for image in page.images] == ["row=0,column=images,item=1", "row=0,column=images,item=0"]
+
+
+@pytest.mark.parametrize(("indexes", "reason"), [((0, 2), "too_few_pictures"), ((1, 1), "too_many_pictures")])
+def test_a_part_that_names_no_picture_or_leaves_one_out_loses_the_record(tmp_path, indexes, reason):
+    pictures = pa.array([[{"bytes": picture(number), "path": None} for number in range(2)]], pa.list_(PICTURE))
+    messages = turns(*({"type": "image", "index": index} for index in indexes))
+    pq.write_table(pa.table({"messages": messages, "images": pictures}), tmp_path / "a.parquet")
+    (item,) = found(tmp_path / "a.parquet", [{"conversation": "messages", "images": "images"}])
+    assert item.reason == reason
+
+
+def test_turns_may_be_written_as_json(tmp_path):
+    said = [{"from": "human", "value": "<image> What?"}, {"from": "gpt", "value": "A bar."}]
+    made = {"turns": [json.dumps(said), "[" * 100_000], "cover": [picture(1), picture(2)]}
+    pq.write_table(pa.table(made), tmp_path / "a.parquet")
+    page, lost = found(tmp_path / "a.parquet", [{"conversation": "turns", "images": "cover"}])
+    assert [text.text for text in page.texts] == ["What?", "A bar."]
+    assert (lost.locator, lost.reason) == ("row=1", "bad_turns")
+
+
+def test_what_else_is_known_of_a_picture_stands_in_columns_beside_it(tmp_path):
+    facts = [
+        {"url": "http://a.org/0.png", "license": "https://creativecommons.org/licenses/by/4.0/", "time": 2.5, "alt": " a  bar "},
+        {"url": "ftp://a.org/1.png", "license": None, "time": -1.0, "alt": None},
+    ]
+    made = {
+        "shots": pa.array([[{"bytes": picture(number), "path": None} for number in range(2)]], pa.list_(PICTURE)),
+        "info": pa.array([facts]),
+        "terms": pa.array(["CC0-1.0"]),
+    }
+    pq.write_table(pa.table(made), tmp_path / "a.parquet")
+    columns = {"image": "shots", **{key: f"info.{key}" for key in ("url", "license", "time", "alt")}}
+    (page,) = found(tmp_path / "a.parquet", [columns], license_column="terms")
+    assert [(image.url, image.license, image.time, image.alt) for image in page.images] == [
+        ("http://a.org/0.png", "CC-BY-4.0", 2.5, "a bar"),
+        (None, "CC0-1.0", None, ""),
+    ]
+
+
+def test_a_name_that_no_struct_holds_is_told_with_its_neighbour(tmp_path):
+    with pytest.raises(RecipeError, match=r"no column 'about\.lnk'; did you mean 'about\.link'"):
+        found(table(tmp_path), [{"text": "title"}], url_column="about.lnk")
+
+
+def test_a_file_that_lacks_a_column_of_the_others_is_a_reason(tmp_path):
+    table(tmp_path, 3)
+    pq.write_table(pa.table({"titel": ["x"] * 40}), tmp_path / "other.parquet")
+    items = found(tmp_path, [{"text": "title"}])
+    assert [item.reason if isinstance(item, Rejected) else "kept" for item in items] == ["kept", "kept", "kept", "missing_columns"]
+    assert (items[-1].file, items[-1].detail) == ("other.parquet", "no column title; the file has titel")
+
+
+def test_one_row_that_has_no_value_is_lost_alone(tmp_path):
+    wrong = pa.Array.from_buffers(pa.string(), 1, pa.array([b"\xff\xfe"]).buffers())
+    texts = pa.concat_arrays([pa.array(["a", "b"]), wrong, pa.array(["d", "e"])])
+    days = pa.array([0, 1, 2, 1 << 61, 4], pa.timestamp("us"))
+    pq.write_table(pa.table({"t": texts, "day": days}), tmp_path / "a.parquet")
+    items = found(tmp_path / "a.parquet", [{"text": "t"}, {"text": "day"}], part_size=4)
+    whole = [(item.locator, item.reason) if isinstance(item, Rejected) else item.provenance.locator for item in items]
+    kept = [item for item in whole if isinstance(item, str)]
+    assert kept == ["row=0", "row=1", "row=4"]
+    assert [item for item in whole if item[1] in ("not_utf8", "bad_value")] == [("row=2", "not_utf8"), ("row=3", "bad_value")]
+
+
+PUBLISHED = {
+    "conversation": "messages",
+    "images": "images",
+    "url": "image_info.url",
+    "license": "image_info.license",
+    "time": "image_info.frame_time",
+}
+
+
+def test_published_rows_are_read_back_without_loss(tmp_path):
+    columns = {"image": "shots", "url": "links", "time": "times"}
+    made = [
+        {
+            "title": f"How to draw bar {number}",
+            "steps": [f"Take a sheet of paper number {number} and a pencil.", "  Code:\n    draw(bar)  ", "Say <image> and be done."],
+            "shots": [{"bytes": picture(number), "path": None}, {"bytes": picture(number + 20), "path": None}],
+            "links": [f"http://a.org/{number}.png", None],
+            "times": [None, 1.5],
+            "terms": "CC-BY-4.0" if number % 2 else "CC0-1.0",
+            "link": f"http://a.org/{number}",
+        }
+        for number in range(8)
+    ]
+    schema = pa.schema(
+        [
+            *((name, pa.string()) for name in ("title", "terms", "link")),
+            *((name, pa.list_(pa.string())) for name in ("steps", "links")),
+            ("shots", pa.list_(PICTURE)),
+            ("times", pa.list_(pa.float64())),
+        ]
+    )
+    pq.write_table(pa.Table.from_pylist(made, schema=schema), tmp_path / "data.parquet")
+    lax = {"min_words": 2, "min_images": 1, "alignment": {"allow_toy": True}, "judge": {"enabled": False}}
+    segments = [{"text": "title", "as": "heading"}, {"interleave": [{"text": "steps"}, columns]}]
+    first = {"kind": "hub", "name": "own", "path": "data.parquet", "segments": segments, "url_column": "link", "license_column": "terms"}
+    build(recipe(tmp_path, ingest={"sources": [first]}, filter=lax))
+    second = {"kind": "hub", "name": "again", "path": "runs/t/shard/*.parquet", "segments": [PUBLISHED], "url_column": "url"}
+    again = {"sources": [{**second, "license_column": "license"}]}
+    build(recipe(tmp_path, name="u", ingest=again, filter=lax, rewrite={"mode": "keep"}))
+
+    def told(run: str) -> list[Any]:
+        kept = ("sha256", "url", "license", "frame_time", "width", "height")
+        return sorted(
+            json.dumps([row["messages"], [[info[key] for key in kept] for info in row["image_info"]], row["url"], row["license"]])
+            for row in rows(tmp_path / "runs" / run / "shard")
+        )
+
+    assert len(told("t")) == 8
+    assert told("u") == told("t")

@@ -253,6 +253,47 @@ def test_a_stream_that_ends_early_keeps_what_was_before_and_says_so_once(tmp_pat
     assert (reason, whole, locator.startswith("offset=")) == ("truncated", True, True)
 
 
+@pytest.mark.parametrize("suffix", [".gz", ".zip"])
+def test_a_compressed_file_is_unpacked_once_not_once_a_part(tmp_path, monkeypatch, suffix):
+    packed = pack(write(tmp_path, *({"text_list": [f"s{n}"]} for n in range(300))), suffix)
+    spans = mmc4.plan(source(packed), 10, tmp_path / "cache")
+    begun: list[int] = []
+    whole = lines._items
+
+    def counted(*arguments):
+        begun.append(1)
+        return whole(*arguments)
+
+    monkeypatch.setattr(lines, "_items", counted)
+    lines._kept.clear()
+    found = [item.texts[0].text for span in spans for item in mmc4.read(source(packed), span, tmp_path / "cache")]
+    assert found == [f"s{n}" for n in range(300)]
+    assert len(begun) == 1
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz", ".zip"])
+@given(order=st.lists(st.tuples(st.integers(0, 9), st.integers(1, 12)), max_size=8))
+def test_parts_say_the_same_in_any_order_and_when_left_half_read(tmp_path_factory, suffix, order):
+    folder = tmp_path_factory.mktemp("order")
+    packed = pack(write(folder, *({"text_list": [f"s{n}"]} for n in range(100))), suffix)
+    spans = mmc4.plan(source(packed), 10, folder / "cache")
+    for part, items in order:
+        reading = mmc4.read(source(packed), spans[part], folder / "cache")
+        found = [next(reading).texts[0].text for _ in range(min(items, 10))]
+        if items > 10:
+            assert next(reading, None) is None
+        assert found == [f"s{n}" for n in range(part * 10, part * 10 + len(found))]
+
+
+def test_two_readers_of_one_file_do_not_take_each_others_lines(tmp_path):
+    packed = pack(write(tmp_path, *({"text_list": [f"s{n}"]} for n in range(30))), ".gz")
+    first, second, third = (
+        mmc4.read(source(packed), span, tmp_path / "cache") for span in mmc4.plan(source(packed), 10, tmp_path / "cache")
+    )
+    found = [next(reading).texts[0].text for _ in range(10) for reading in (first, second, third)]
+    assert found == [f"s{part * 10 + n}" for n in range(10) for part in range(3)]
+
+
 @given(st.integers(1, 60), st.integers(1, 25))
 def test_spans_of_a_file_partition_its_lines(tmp_path_factory, total, part_size):
     folder = tmp_path_factory.mktemp("law")
