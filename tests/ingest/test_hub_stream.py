@@ -6,22 +6,16 @@ import hashlib
 import io
 import json
 import os
-import re
 import subprocess
 import sys
-import threading
-from collections import Counter
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hub_server import COMMIT, Hub
 from making import png
-
-FILE = "data/train-00000-of-00001.parquet"
-COMMIT = "1f0e5c1d2b3a49586776859493a2b1c0d1e2f304"
 
 
 def dataset(rows: int) -> bytes:
@@ -42,91 +36,10 @@ def dataset(rows: int) -> bytes:
     return buffer.getvalue()
 
 
-class Hub(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Endpoint)
-        self.asked: Counter[str] = Counter()
-        self.file = dataset(1200)
-
-
-class _Endpoint(BaseHTTPRequestHandler):
-    server: Hub
-    protocol_version = "HTTP/1.1"
-
-    def do_HEAD(self) -> None:
-        self.do_GET()
-
-    def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        kind = "file" if "/resolve/" in path else "api"
-        self.server.asked[kind] += 1
-        if "org/name" not in path:
-            self._send(404, b"{}", ("X-Error-Code", "RepoNotFound"))
-        elif path.endswith(".parquet") and kind == "file":
-            self._file()
-        elif kind == "file":
-            self._send(404, b"", ("X-Error-Code", "EntryNotFound"))
-        elif "/tree/" in path or "/paths-info/" in path:
-            oid, size = hashlib.sha1(self.server.file).hexdigest(), len(self.server.file)
-            folder = [] if path.endswith("/data") else [{"type": "directory", "path": "data", "size": 0, "oid": oid}]
-            inside = "recursive=true" in self.path.lower() or path.endswith("/data") or "/paths-info/" in path
-            self._json([*folder, *([{"type": "file", "path": FILE, "size": size, "oid": oid}] if inside else [])])
-        elif re.search(r"/revision/|/datasets/org/name$", path):
-            siblings = [{"rfilename": FILE}]
-            self._json(
-                {
-                    "id": "org/name",
-                    "sha": COMMIT,
-                    "private": False,
-                    "gated": False,
-                    "siblings": siblings,
-                    "tags": [],
-                    "downloads": 0,
-                    "likes": 0,
-                }
-            )
-        else:
-            self._send(404, b"{}")
-
-    def do_POST(self) -> None:
-        self.do_GET()
-
-    def _file(self) -> None:
-        data = self.server.file
-        headers = [("ETag", f'"{hashlib.sha1(data).hexdigest()}"'), ("X-Repo-Commit", COMMIT), ("Accept-Ranges", "bytes")]
-        if wanted := re.match(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
-            start, stop = int(wanted[1]), min(int(wanted[2] or len(data) - 1), len(data) - 1)
-            self._send(206, data[start : stop + 1], *headers, ("Content-Range", f"bytes {start}-{stop}/{len(data)}"))
-        else:
-            self._send(200, data, *headers)
-
-    def _json(self, value: object) -> None:
-        self._send(200, json.dumps(value).encode(), ("Content-Type", "application/json"))
-
-    def _send(self, status: int, body: bytes, *headers: tuple[str, str]) -> None:
-        self.send_response(status)
-        for name, value in headers:
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def server() -> Iterator[Hub]:
-    hub = Hub()
-    thread = threading.Thread(target=hub.serve_forever, daemon=True)
-    thread.start()
-    yield hub
-    hub.shutdown()
-    hub.server_close()
-    thread.join()
+    with Hub("org/name", dataset(1200)) as hub:
+        yield hub
 
 
 SCRIPT = """
@@ -156,8 +69,7 @@ print(json.dumps([[d.texts[0].text, hashlib.sha256(fetch(d.images[0].ref, folder
 
 
 def spool(server: Hub | str, folder: Path, home: Path, **settings: object) -> subprocess.CompletedProcess[str]:
-    endpoint = server if isinstance(server, str) else f"http://127.0.0.1:{server.server_address[1]}"
-    variables = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    variables = {**os.environ, **(server.variables(home) if isinstance(server, Hub) else {"HF_ENDPOINT": server, "HF_HOME": str(home)})}
     command = [sys.executable, "-c", SCRIPT, json.dumps({"repo": "org/name", **settings}), str(folder)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, env=variables, check=False)
 

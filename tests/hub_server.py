@@ -1,0 +1,115 @@
+"""A small Hub of datasets on this machine: the endpoints that `datasets` and huggingface_hub ask, for one dataset of one Parquet file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+FILE = "data/train-00000-of-00001.parquet"
+COMMIT = "1f0e5c1d2b3a49586776859493a2b1c0d1e2f304"
+
+
+class Hub(ThreadingHTTPServer):
+    """Serves one dataset while entered. `asked`: requests by kind; `trouble`: called before each, answers (status, headers) instead or None;
+    `cut`: bytes after which an answer's connection is closed."""
+
+    daemon_threads = True
+
+    def __init__(self, name: str, file: bytes) -> None:
+        super().__init__(("127.0.0.1", 0), _Endpoint)
+        self.name = name
+        self.file = file
+        self.asked: Counter[str] = Counter()
+        self.tokens: set[str] = set()
+        self.trouble: Callable[[str], tuple[int, dict[str, str]] | None] = lambda _: None
+        self._thread = threading.Thread(target=self.serve_forever, daemon=True)
+
+    def __enter__(self) -> Hub:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
+        self._thread.join()
+
+    def variables(self, home: Path) -> dict[str, str]:
+        """The environment in which the Hub is this one."""
+        endpoint = f"http://127.0.0.1:{self.server_address[1]}"
+        return {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+
+
+class _Endpoint(BaseHTTPRequestHandler):
+    server: Hub
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        kind = "file" if "/resolve/" in path else "api"
+        self.server.asked[kind] += 1
+        self.server.tokens.add(self.headers.get("Authorization", ""))
+        if trouble := self.server.trouble(path):
+            self._send(trouble[0], b"{}", *trouble[1].items())
+        elif self.server.name not in path:
+            self._send(404, b"{}", ("X-Error-Code", "RepoNotFound"))
+        elif path.endswith(".parquet") and kind == "file":
+            self._file()
+        elif kind == "file":
+            self._send(404, b"", ("X-Error-Code", "EntryNotFound"))
+        elif "/tree/" in path or "/paths-info/" in path:
+            oid, size = hashlib.sha1(self.server.file).hexdigest(), len(self.server.file)
+            folder = [] if path.endswith("/data") else [{"type": "directory", "path": "data", "size": 0, "oid": oid}]
+            inside = "recursive=true" in self.path.lower() or path.endswith("/data") or "/paths-info/" in path
+            self._json([*folder, *([{"type": "file", "path": FILE, "size": size, "oid": oid}] if inside else [])])
+        elif re.search(rf"/revision/|/datasets/{self.server.name}$", path):
+            siblings = [{"rfilename": FILE}]
+            self._json(
+                {
+                    "id": self.server.name,
+                    "sha": COMMIT,
+                    "private": False,
+                    "gated": False,
+                    "siblings": siblings,
+                    "tags": [],
+                    "downloads": 0,
+                    "likes": 0,
+                }
+            )
+        else:
+            self._send(404, b"{}")
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def _file(self) -> None:
+        data = self.server.file
+        headers = [("ETag", f'"{hashlib.sha1(data).hexdigest()}"'), ("X-Repo-Commit", COMMIT), ("Accept-Ranges", "bytes")]
+        if wanted := re.match(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
+            start, stop = int(wanted[1]), min(int(wanted[2] or len(data) - 1), len(data) - 1)
+            self._send(206, data[start : stop + 1], *headers, ("Content-Range", f"bytes {start}-{stop}/{len(data)}"))
+        else:
+            self._send(200, data, *headers)
+
+    def _json(self, value: object) -> None:
+        self._send(200, json.dumps(value).encode(), ("Content-Type", "application/json"))
+
+    def _send(self, status: int, body: bytes, *headers: tuple[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
