@@ -17,7 +17,7 @@ COMMIT = "1f0e5c1d2b3a49586776859493a2b1c0d1e2f304"
 
 class Hub(ThreadingHTTPServer):
     """Serves one dataset while entered. `asked`: requests by kind; `trouble`: called before each, answers (status, headers) instead or None;
-    `cut`: bytes after which an answer's connection is closed."""
+    `cuts`: so many answers with a range of the file break off in the middle."""
 
     daemon_threads = True
 
@@ -28,6 +28,7 @@ class Hub(ThreadingHTTPServer):
         self.asked: Counter[str] = Counter()
         self.tokens: set[str] = set()
         self.trouble: Callable[[str], tuple[int, dict[str, str]] | None] = lambda _: None
+        self.cuts = 0
         self._thread = threading.Thread(target=self.serve_forever, daemon=True)
 
     def __enter__(self) -> Hub:
@@ -95,6 +96,11 @@ class _Endpoint(BaseHTTPRequestHandler):
         headers = [("ETag", f'"{hashlib.sha1(data).hexdigest()}"'), ("X-Repo-Commit", COMMIT), ("Accept-Ranges", "bytes")]
         if wanted := re.match(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
             start, stop = int(wanted[1]), min(int(wanted[2] or len(data) - 1), len(data) - 1)
+            if self.server.cuts and start:
+                self.server.cuts -= 1
+                self._send(206, data[start : (start + stop) // 2], *headers, size=stop + 1 - start)
+                self.close_connection = True
+                return
             self._send(206, data[start : stop + 1], *headers, ("Content-Range", f"bytes {start}-{stop}/{len(data)}"))
         else:
             self._send(200, data, *headers)
@@ -102,11 +108,11 @@ class _Endpoint(BaseHTTPRequestHandler):
     def _json(self, value: object) -> None:
         self._send(200, json.dumps(value).encode(), ("Content-Type", "application/json"))
 
-    def _send(self, status: int, body: bytes, *headers: tuple[str, str]) -> None:
+    def _send(self, status: int, body: bytes, *headers: tuple[str, str], size: int | None = None) -> None:
         self.send_response(status)
         for name, value in headers:
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(body) if size is None else size))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)

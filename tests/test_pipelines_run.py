@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 import pytest
 from hub_server import Hub
 from ingest.reading import record
-from making import leaf, rows
+from making import build, leaf, rows
 from pictures.films import film
 from PIL import Image
 
@@ -186,9 +186,13 @@ def run(folder: Path, name: str, *changes: str, limit: int = 10, **variables: st
     assert "model: ViT-B/32" in text
     text = text.replace("min: 0.20, model: ViT-B/32", "min: -1, model: leaf:tiny-clip-1").replace("ViT-B/32", "leaf:tiny-clip-1")
     (folder / "pipelines" / f"{name}.yaml").write_text(text, encoding="utf-8")
-    settings = [word for change in ("filter.alignment.allow_toy=true", *changes) for word in ("--set", change)]
-    done = leaf("build", f"pipelines/{name}.yaml", "--limit", str(limit), *settings, cwd=folder, **variables)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    changes = ("filter.alignment.allow_toy=true", "workdir=..", *changes)
+    if variables:  # which are read when libraries are imported
+        words = [word for change in changes for word in ("--set", change)]
+        done = leaf("build", f"pipelines/{name}.yaml", "--limit", str(limit), *words, cwd=folder, **variables)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    else:
+        build(folder / "pipelines" / f"{name}.yaml", *changes, limit=limit)
     found = rows(folder / "runs" / f"{name}-limit{limit}" / "shard")
     assert found
     for row in found:

@@ -13,6 +13,7 @@ depends on its version.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import partial
@@ -134,23 +135,54 @@ def _commit(source: HubSource) -> str:
         raise _told(source, error) from error
 
 
-def _told(source: HubSource, error: Exception) -> LeafInstructError:
-    """What went wrong, in one line with its cure; the Hub's messages are long and may quote headers."""
-    name, where = type(error).__name__, f"source {source.name}: {source.repo}"
-    if name in ("RepositoryNotFoundError", "DatasetNotFoundError"):
-        return RecipeError(f"{where} is not on the Hub, or is private; check the name, or log in with `hf auth login`")
-    if name == "GatedRepoError":
+def _told(source: HubSource, error: BaseException) -> LeafInstructError:
+    """What went wrong, in one line with its cure; the Hub's messages are long and may quote headers. `datasets` wraps what the Hub's client raises,
+    so causes are looked at, and calls a gated dataset one that is not found, which only its words tell."""
+    where, names = f"source {source.name}: {source.repo}", {type(cause).__name__ for cause in _chain(error)}
+    if "GatedRepoError" in names or ("DatasetNotFoundError" in names and "is a gated dataset" in str(error)):
         return RecipeError(f"{where} is gated; accept its terms on the Hub, then log in with `hf auth login`")
-    if name == "RevisionNotFoundError":
+    status = next((found for cause in _chain(error) if (found := _status(cause))), None)
+    if status in (401, 403) and "RepositoryNotFoundError" not in names:
+        return RecipeError(f"{where}: the Hub refuses this login (status {status}); log in anew with `hf auth login`, or check $HF_TOKEN")
+    if names & {"RepositoryNotFoundError", "DatasetNotFoundError"}:
+        return RecipeError(f"{where} is not on the Hub, or is private; check the name, or log in with `hf auth login`")
+    if "RevisionNotFoundError" in names:
         return RecipeError(f"{where} has no revision {source.revision!r}")
-    if isinstance(error, ValueError) or name in ("EmptyDatasetError", "DataFilesNotFoundError"):
-        return RecipeError(f"{where} cannot be read: {_first_line(error)}; check config and split")
+    if status == 429:
+        return SourceError(
+            f"{where}: the Hub limits how often it is asked (status 429); what was read is kept, run the same command again later"
+        )
+    if isinstance(error, ValueError) or names & {"EmptyDatasetError", "DataFilesNotFoundError"}:
+        return RecipeError(f"{where} cannot be read: {_first_line(error)}; {_nearest(source, error)}")
     return SourceError(
-        f"{where}: the Hub does not answer ({name}: {_first_line(error)}); what was read is kept, run the same command again"
+        f"{where}: the Hub does not answer ({type(error).__name__}: {_first_line(error)}); what was read is kept, run the same command again"
     )
 
 
-def _first_line(error: Exception) -> str:
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and what caused it, at most ten deep."""
+    for _ in range(10):
+        if error is None:
+            return
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _status(error: BaseException) -> int | None:
+    """The HTTP status that an error carries."""
+    found = getattr(getattr(error, "response", None), "status_code", None)
+    return found if isinstance(found, int) else None
+
+
+def _nearest(source: HubSource, error: BaseException) -> str:
+    """The name among those that the message lists that is nearest to the configuration or split asked for."""
+    known = re.findall(r"'([^']+)'", str(error).partition("vailable")[2])
+    wanted = source.config if source.config is not None and "Config" in str(error) else source.split
+    near = get_close_matches(wanted, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else "check config and split"
+
+
+def _first_line(error: BaseException) -> str:
     return " ".join(str(error).split("\n", 1)[0].split())[:160]
 
 

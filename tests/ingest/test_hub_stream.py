@@ -108,7 +108,14 @@ def test_only_so_many_rows(server, tmp_path):
     ("settings", "said"),
     [
         ({"repo": "org/other"}, "RecipeError source h: org/other is not on the Hub, or is private"),
-        ({"split": "tset"}, "RecipeError source h: org/name cannot be read"),
+        (
+            {"split": "trian"},
+            "RecipeError source h: org/name cannot be read: Bad split: trian. Available splits: ['train']; did you mean 'train'?",
+        ),
+        (
+            {"config": "defualt"},
+            "RecipeError source h: org/name cannot be read: BuilderConfig 'defualt' not found. Available: ['default']; did you",
+        ),
     ],
 )
 def test_what_does_not_exist_is_one_line_with_its_cure(server, tmp_path, settings, said):
@@ -116,6 +123,61 @@ def test_what_does_not_exist_is_one_line_with_its_cure(server, tmp_path, setting
     assert done.returncode == 1
     assert done.stdout.startswith(said)
     assert len(done.stdout.splitlines()) == 1
+
+
+SECRET = "hf_0123456789abcdefsecret"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "place", "said"),
+    [
+        (
+            401,
+            "GatedRepo",
+            "/resolve/",
+            "RecipeError source h: org/name is gated; accept its terms on the Hub, then log in with `hf auth login`",
+        ),
+        (403, "GatedRepo", "/api/", "RecipeError source h: org/name is gated; accept its terms"),
+        (401, "", "/api/", "RecipeError source h: org/name: the Hub refuses this login (status 401); log in anew"),
+        (429, "", "/api/", "SourceError source h: org/name: the Hub limits how often it is asked (status 429); what was read is kept"),
+    ],
+)
+def test_a_hub_that_refuses_names_the_cure_and_never_the_token(server, tmp_path, monkeypatch, status, code, place, said):
+    """A gated dataset shows itself to everybody and refuses its files."""
+    monkeypatch.setenv("HF_TOKEN", SECRET)
+    server.trouble = lambda path: (status, {"X-Error-Code": code} if code else {}) if place in path else None
+    done = spool(server, tmp_path / "rows", tmp_path / "home")
+    assert done.returncode == 1
+    assert done.stdout.startswith(said)
+    assert len(done.stdout.splitlines()) == 1
+    assert server.tokens == {f"Bearer {SECRET}"}
+    assert SECRET not in done.stdout + done.stderr
+    assert not [path for path in (tmp_path / "rows").rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
+
+
+def test_a_hub_that_is_busy_for_a_moment_is_asked_again(server, tmp_path):
+    left = [2]
+
+    def busy(path):
+        if path.endswith(".parquet") and "/resolve/" in path and server.asked["file"] > 5 and left[0]:
+            left[0] -= 1
+            return 429, {"Retry-After": "1"}
+        return None
+
+    server.trouble = busy
+    done = spool(server, tmp_path / "rows", tmp_path / "home", rows=7)
+    assert len(json.loads(done.stdout)) == 7
+    assert left == [0]
+
+
+def test_a_connection_that_breaks_off_is_taken_up_again_and_nothing_is_lost_or_doubled(server, tmp_path):
+    spool(server, tmp_path / "whole", tmp_path / "home")
+    wanted = {path.name: path.read_bytes() for path in (tmp_path / "whole").glob("*.parquet")}
+    server.cuts = 2
+    done = spool(server, tmp_path / "rows", tmp_path / "home")
+    assert done.returncode == 0, done.stdout
+    assert server.cuts == 0
+    assert {path.name: path.read_bytes() for path in (tmp_path / "rows").glob("*.parquet")} == wanted
 
 
 def test_a_hub_that_does_not_answer_is_no_verdict(tmp_path):
