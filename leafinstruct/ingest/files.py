@@ -14,6 +14,9 @@ from pathlib import Path
 
 from leafinstruct.errors import SourceError
 
+FOREIGN = (".zst", ".xz", ".bz2", ".7z", ".tgz", ".tar.gz", ".csv", ".tsv", ".xlsx", ".arrow", ".feather")
+"""Endings that no reader knows; a file of one that is named in a recipe would become a reason a line, and hide the cause."""
+
 
 def root_of(path: str) -> Path:
     """The folder that names are relative to: the folder itself, a file's folder, or a glob's part before the first wildcard."""
@@ -35,7 +38,7 @@ def listing(path: str, root: Path, suffixes: tuple[str, ...]) -> list[str]:
     """Names of the source's regular files relative to root, which is `root_of(path)` or a folder above it, sorted.
 
     A folder is searched for the suffixes, a glob takes what it matches. Raises SourceError when the path is missing, unreadable or
-    matches nothing, or when a name is not valid UTF-8.
+    matches nothing, when it names a file in a packing or format that no reader knows, or when a name is not valid UTF-8.
     """
     given, base = Path(path).absolute(), root_of(path)
     prefix = "" if base == root else f"{base.relative_to(root).as_posix()}/"
@@ -44,6 +47,8 @@ def listing(path: str, root: Path, suffixes: tuple[str, ...]) -> list[str]:
         what = "matches no file" if _is_glob(given) else f"holds no {' or '.join(suffixes)} file"
         raise SourceError(f"{path}: {what}; check the path and the kind of the source")
     for name in names:
+        if name.lower().endswith(FOREIGN) and not name.lower().endswith(suffixes):
+            raise SourceError(f"{root / name}: read are {', '.join(suffixes)} files; unpack it first, or convert it to one of these")
         if not _encodable(name):
             raise SourceError(f"{root}: the file name {name!r} is not valid UTF-8; rename the file")
     return names

@@ -27,6 +27,12 @@ from leafinstruct.ingest.span import Span, ranges
 
 SUFFIXES = (".parquet",)
 BATCH = 32
+"""Rows decoded at a time, fewer where a row could be large."""
+HELD = 128 << 20
+"""Bytes that a batch may be decoded to, as far as the footer tells: a column of a row group holds no value longer than itself."""
+FREE, EXPANSION = 256 << 20, 200
+"""A column of a row group that unpacks to more than FREE bytes and EXPANSION times its size is a bomb: 27 kB can hold forty values of 20 MB, and a
+page is unpacked whole."""
 PAGE = 1 << 20
 """Bytes read at a time; without it Arrow holds whole columns of a row group, 400 MB for the one of a 400 MB file."""
 DAMAGE = (pa.ArrowException, OSError, ValueError)
@@ -79,7 +85,11 @@ def _rows(file: Path, start: int, stop: int, columns: Sequence[str]) -> Iterator
             length = opened.metadata.row_group(group).num_rows
             if first < stop and first + length > start:
                 wanted = range(max(start, first), min(stop, first + length))
-                yield from _of_group(opened, group, first, wanted, _leaves(opened, group, columns))
+                leaves = _leaves(opened, group, columns)
+                if _is_bomb(opened, group, leaves):
+                    yield wanted.start, LostError("damaged", f"{len(wanted):,} rows unpack to more than {EXPANSION} times their size")
+                else:
+                    yield from _of_group(opened, group, first, wanted, leaves)
             first += length
 
 
@@ -87,13 +97,30 @@ def _of_group(
     opened: pq.ParquetFile, group: int, first: int, wanted: range, columns: Sequence[str]
 ) -> Iterator[tuple[int, dict[str, Any] | LostError]]:
     number = first
-    for batch in opened.iter_batches(BATCH, row_groups=[group], columns=list(columns)):
+    for batch in opened.iter_batches(_batch(opened, group, columns), row_groups=[group], columns=list(columns)):
         if number + batch.num_rows > wanted.start:
             skip = max(0, wanted.start - number)
             yield from enumerate(_values(batch.slice(skip, max(0, wanted.stop - number - skip))), number + skip)
         number += batch.num_rows
         if number >= wanted.stop:
             return
+
+
+def _batch(opened: pq.ParquetFile, group: int, leaves: Sequence[str]) -> int:
+    """Rows to decode at a time."""
+    largest = max((chunk.total_uncompressed_size for chunk in _chunks(opened, group, leaves)), default=0)
+    return max(1, min(BATCH, HELD // max(1, largest)))
+
+
+def _is_bomb(opened: pq.ParquetFile, group: int, leaves: Sequence[str]) -> bool:
+    return any(
+        chunk.total_uncompressed_size > max(FREE, EXPANSION * chunk.total_compressed_size) for chunk in _chunks(opened, group, leaves)
+    )
+
+
+def _chunks(opened: pq.ParquetFile, group: int, leaves: Sequence[str]) -> Iterator[pq.ColumnChunkMetaData]:
+    chunks = opened.metadata.row_group(group)
+    return (chunks.column(index) for index in range(chunks.num_columns) if chunks.column(index).path_in_schema in leaves)
 
 
 def _values(batch: pa.RecordBatch) -> list[dict[str, Any] | LostError]:

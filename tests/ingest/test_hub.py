@@ -29,7 +29,7 @@ def picture(number: int) -> bytes:
 
 def found(path: Path, segments: list[Any], part_size: int = 7, **settings: Any) -> list[Document | Rejected]:
     source = HubSource(name="h", path=str(path), segments=segments, **settings)
-    cache = Path(str(path) + ".cache") if path.is_file() else path / "cache"
+    cache = path / "cache" if path.is_dir() else Path(str(path) + ".cache")
     return [item for span in hub.plan(source, part_size, cache) for item in hub.read(source, span, cache)]
 
 
@@ -421,3 +421,11 @@ def test_published_rows_are_read_back_without_loss(tmp_path):
 
     assert len(told("t")) == 8
     assert told("u") == told("t")
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl.zst", "a.tar.gz", "a.arrow"])
+def test_a_format_that_nobody_reads_is_one_line_with_the_cure(tmp_path, name):
+    (tmp_path / name).write_bytes(b"t,i\nx,y\n" * 9)
+    for path in (tmp_path / name, tmp_path / "a.*"):
+        with pytest.raises(SourceError, match="unpack it first, or convert it"):
+            found(path, [{"text": "t"}])

@@ -167,3 +167,21 @@ def test_the_real_file(real, tmp_path):
         assert "".join("".join(text.text for text in page.texts).split()) == "".join("".join(text or "" for text in made["texts"]).split())
         assert all(isinstance(fetch(image.ref, real / "obelics"), bytes) for image in page.images)
         assert all(image.url.startswith("https://raw.githubusercontent.com/") for image in page.images)
+
+
+def test_a_row_group_that_unpacks_to_hundreds_of_megabytes_costs_itself_alone(tmp_path):
+    path = tmp_path / "a.parquet"
+    sound = {"texts": [["One."], ["Two."]], "images": pa.array([[None], [None]], pa.list_(pa.string()))}
+    bomb = {"texts": [["a" * (20 << 20)]] * 20, "images": pa.array([[None]] * 20, pa.list_(pa.string()))}
+    with pq.ParquetWriter(path, pa.table(sound).schema, compression="zstd", use_dictionary=False) as out:
+        for columns in (sound, bomb, sound):
+            out.write_table(pa.table(columns))
+    source = ObelicsSource(name="o", path=str(path))
+    items = [item for span in obelics.plan(source, 50, tmp_path / "cache") for item in obelics.read(source, span, tmp_path / "cache")]
+    assert [(item.locator, item.reason) if isinstance(item, Rejected) else item.provenance.locator for item in items] == [
+        "row=0",
+        "row=1",
+        ("row=2", "damaged"),
+        "row=22",
+        "row=23",
+    ]
