@@ -7,10 +7,11 @@ somebody who repeats himself, and stays.
 
 Mark-up (tags, word timings, positions, ASS overrides, cues' identifiers) goes, entities are undone, sounds in brackets and music are no speech.
 Where two cues overlap the earlier one ends when the later begins; two that begin at once (two speakers) are one. Lost, each with its
-reason: empty_cue, not_speech, reversed_cue.
+reason: empty_cue, not_speech, reversed_cue, bad_time (a line of times that is none, with what stands under it).
 
-Chosen: pysubs2, which reads both formats, comma or point, missing hours, STYLE and NOTE blocks; webvtt-py reads the one format only and stops at the
-first bad time stamp. It takes the identifier of a WebVTT cue for the end of the cue before, so identifiers are taken away first.
+Chosen: pysubs2, which reads both formats, comma or point, missing hours; webvtt-py reads the one format only and stops at the first bad time stamp.
+It takes a comment or the identifier of a WebVTT cue for the end of the cue before, so these are taken away first; and it looks for tags in a time
+that grows with the square of a line, so it is told to leave them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import html
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import pysubs2
@@ -36,8 +37,10 @@ ROLLING = 1 / 3
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>|\{\\[^{}]{0,200}\}")
 _SOUND = re.compile(r"[\[(][^\])]*[\])]|[♪♫#*\s-]+|(?:[♪♫].*)")
 _TIMING = re.compile(r"<[\d:.]{1,20}>")
-_LESS = re.compile(r"<(?![A-Za-z/])")
+_BLANK = re.compile(r"\n{3,}")
+_COMMENT = re.compile(r"\n\n(?:NOTE|STYLE|REGION)(?:[ \t][^\n]*)?(?:\n(?![^\n]*-->)[^\n]+)*(?=\n|\Z)")
 _IDENTIFIER = re.compile(r"\n\n(?![^\n]*-->)[^\n]+\n(?=[^\n]*-->)")
+_TIMES = re.compile(r"\s*-?\d+:\d[\d:.,]*\s*-->\s*-?\d+:\d")
 _SPEAKER = re.compile(r"^(?:>>+|-)\s*")
 
 
@@ -84,8 +87,9 @@ def _raw(file: Path, data: bytes, lost: list[Lost]) -> Iterator[_Raw]:
     try:
         text = _text(data).replace("\r\n", "\n").replace("\r", "\n")
         text = _TIMING.sub("", text)  # pysubs2 takes a line with two time stamps, as word timings make, for the head of a cue
-        text = _LESS.sub("&lt;", text)  # and what lies between "less" and "greater" for a tag
-        parsed = pysubs2.SSAFile.from_string(_IDENTIFIER.sub("\n\n", text) if webvtt else text, format_="vtt" if webvtt else "srt")
+        text = _BLANK.sub("\n\n", text)
+        text = _IDENTIFIER.sub("\n\n", _COMMENT.sub("", text)) if webvtt else text
+        parsed = pysubs2.SSAFile.from_string(text, format_="vtt" if webvtt else "srt", keep_html_tags=True)
     except Exception as error:  # the library raises what its parsers meet
         lost.append(("bad_subtitles", f"{file.name}: {type(error).__name__}: {str(error)[:100]}"))
         return
@@ -96,7 +100,11 @@ def _raw(file: Path, data: bytes, lost: list[Lost]) -> Iterator[_Raw]:
         if end <= start or start < 0:
             lost.append(("reversed_cue", f"{file.name}: a cue from {start:.3f} to {end:.3f} s"))
             continue
-        lines = (one_line(html.unescape(_TAG.sub("", line))) for line in event.text.replace("\\n", "\\N").split("\\N"))
+        written = event.text.replace("\\n", "\\N").split("\\N")
+        if (bad := next((number for number, line in enumerate(written) if _TIMES.match(line)), None)) is not None:
+            lost.append(("bad_time", f"{file.name}: {written[bad][:60]!r} after {start:.3f} s is no pair of times"))
+            written = written[: bad - written[bad - 1].strip().isdecimal()]  # with the number of the cue
+        lines = (one_line(html.unescape(_TAG.sub("", line))) for line in written)
         kept = tuple(line for line in lines if line)
         if kept:
             yield _Raw(start, end, kept)
@@ -140,15 +148,11 @@ def _unrolled(raw: Sequence[_Raw]) -> Iterator[_Raw]:
 
 
 def _together(cues: Iterator[Cue]) -> list[Cue]:
-    """Cues that begin at once as one, what they both say once."""
-    found: list[Cue] = []
-    for cue in cues:
-        if not found or cue.start > found[-1].start:
-            found.append(cue)
-        elif cue.text == found[-1].text:
-            found[-1] = replace(found[-1], end=max(cue.end, found[-1].end))
-        else:
-            found[-1] = Cue(cue.start, max(cue.end, found[-1].end), f"{found[-1].text} {cue.text}")
+    """Cues that begin at once as one, what they say twice once."""
+    found = []
+    for start, group in groupby(cues, key=lambda cue: cue.start):
+        said = list(group)
+        found.append(Cue(start, max(cue.end for cue in said), " ".join(dict.fromkeys(cue.text for cue in said))))
     return found
 
 

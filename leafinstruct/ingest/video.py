@@ -5,7 +5,8 @@ a guess. Where the choice falls among formats, .vtt counts before .srt. Videos w
 recognised (speech). Parts hold few videos, since one costs seconds where a page costs milliseconds.
 
 Whole video lost: empty, not_a_video, no_video_stream, too_many_pixels, truncated, no_subtitles, several_subtitles, no_cues, no_frames,
-unsafe_path, too_many_pieces, too_long. Piece lost: bad_subtitles, empty_cue, not_speech, reversed_cue, zero_length_segment, segment_past_end.
+unsafe_path, too_many_pieces, too_long. Piece lost: bad_subtitles, bad_time, empty_cue, not_speech, reversed_cue, zero_length_segment,
+segment_past_end.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -140,6 +142,39 @@ def test_what_is_no_speech_has_its_reason(tmp_path):
 def test_blocks_that_are_no_cues_are_passed_over(tmp_path):
     text = "WEBVTT - title\nKind: captions\n\nNOTE\nnot said\n\nSTYLE\n::cue { color: red }\n\n1\n00:01.000 --> 00:02.000\nSaid.\n"
     assert read(tmp_path, text)[0] == [(1.0, 2.0, "Said.")]
+
+
+def test_comments_between_cues_are_not_said(tmp_path):
+    """pysubs2 alone gives a comment to the cue before it."""
+    said = "NOTE\nkept, since it stands in a cue"
+    text = vtt((0, 1000, "One."), (1000, 2000, "Two."), (2000, 3000, said)).replace("Two.", "Two.\n\nNOTE of two\nlines\n\nREGION\nid:a")
+    assert [words for _, _, words in read(tmp_path, f"{text}\n\nNOTE the end")[0]] == ["One.", "Two.", " ".join(said.split())]
+    assert read(tmp_path, text.replace("\n", "\r\n"))[0] == read(tmp_path, text)[0]
+
+
+def test_times_that_are_none_are_told_and_not_said(tmp_path):
+    srt = "1\n00:00:00,000 --> 00:00:01,000\nA --> B\n\n2\n00:00:01 --> 00:00:02\nlost\n\n3\n00:00:02,000 --> 00:00:03,000\nfound\n"
+    assert read(tmp_path, srt, "a.srt") == ([(0.0, 1.0, "A --> B"), (2.0, 3.0, "found")], ["bad_time"])
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from leafinstruct.ingest.subtitles import cues
+for file in sorted(Path(sys.argv[1]).iterdir()):
+    print(*map(len, cues(file)))
+"""
+
+
+def test_no_text_takes_more_time_than_its_length_asks_for(tmp_path):
+    """Two minutes for 300 kB of `<a <a <a` where the library looked for tags; a moment each where nobody looks twice."""
+    odd = ("<a ", "{\\", "\n", "\n \n", "1\n", "NOTE\n\n", "[", "(a", ">>", "x\n\n", "< ", "</ ", "--> ")
+    for number, text in enumerate(odd):
+        (tmp_path / f"{number}.vtt").write_text(vtt((0, 1000, "x")) + text * 100_000 + "x")
+    many = "".join(f"00:01.000 --> 00:02.000\n{number}.\n\n" for number in range(50_000))
+    (tmp_path / "many.vtt").write_text(f"WEBVTT\n\n{many}")
+    done = subprocess.run([sys.executable, "-c", CHILD, str(tmp_path)], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.splitlines() == ["1 0"] * (len(odd) + 1)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
