@@ -2,7 +2,7 @@
 
 Choosing looks at no more than it needs. A segment that holds enough key frames is judged by those alone, which costs a tenth of decoding it; else
 its frames are decoded from the key frame before it, or from where the last segment ended, to its end, DECODED at most, and frames that no other
-refers to are passed over. CANDIDATES of them, evenly spread, become small grey pictures:
+refers to are passed over. CANDIDATES of them, evenly spread, and key frames between them, become small grey pictures:
 
     shots       a jump between neighbours above CUT begins a new shot; the first and last of a shot stand aside while others are left,
                 since there the cut is, and so does a frame that changes more than the others do: it may be of a dissolve
@@ -47,7 +47,7 @@ STEADY, RESTLESS = 0.004, 2.0
 APART = 1.0
 """Seconds; candidates further apart tell nothing of dissolves."""
 AS_SHARP = 0.95
-"""Of frames that are nearly as sharp as the sharpest the earliest is taken: less must be decoded to come to it."""
+"""Of frames that are nearly as sharp as the sharpest a key frame is taken, else the earliest: less must be decoded to come to it."""
 QUALITY = 95
 """Of JPEG."""
 GIVEN_UP = 4
@@ -58,11 +58,12 @@ _SAME_TIME = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """time: seconds; grey: (h, w) in [0, 1]; sharpness: deviation of its Laplacian."""
+    """time: seconds; grey: (h, w) in [0, 1]; sharpness: deviation of its Laplacian; key: whether it is decoded from itself alone."""
 
     time: float
     grey: NDArray[np.float32]
     sharpness: float
+    key: bool
 
 
 def facts(path: Path) -> Facts | Unreadable:
@@ -113,25 +114,26 @@ def _candidates(video: Video, start: float, end: float, per_segment: int) -> lis
 
 
 def _within(video: Video, frames: Iterator[Shown], start: float, end: float) -> list[_Candidate]:
-    """At most CANDIDATES of a segment's frames, the first at or after each of that many moments."""
+    """At most twice CANDIDATES of a segment's frames: from each of that many moments to the next the first, and the first key frame."""
     found: list[_Candidate] = []
     moments = [start + (end - start) * index / CANDIDATES for index in range(CANDIDATES)]
     try:
         for number, (time, frame) in enumerate(frames):
             if time >= end or number >= DECODED:
                 break
-            if moments and time >= moments[0]:
+            due = bool(moments) and time >= moments[0]
+            if due or (frame.key_frame and found and not found[-1].key):
                 moments = [moment for moment in moments if moment > time]
-                found.append(_candidate(time, video.grey(frame, _WIDTH)))
+                found.append(_candidate(time, video.grey(frame, _WIDTH), frame.key_frame))
     except VideoError:
         if not found:  # a damaged end leaves what was before it
             raise
     return found
 
 
-def _candidate(time: float, grey: NDArray[np.float32]) -> _Candidate:
+def _candidate(time: float, grey: NDArray[np.float32], key: bool) -> _Candidate:
     laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * grey[1:-1, 1:-1]
-    return _Candidate(time, grey, float(laplacian.std()))
+    return _Candidate(time, grey, float(laplacian.std()), key)
 
 
 def _best(candidates: Sequence[_Candidate], count: int, before: Sequence[_Candidate]) -> list[_Candidate]:
@@ -143,7 +145,8 @@ def _best(candidates: Sequence[_Candidate], count: int, before: Sequence[_Candid
         fresh = [item for item in inner if _novelty(item, [*before, *picked]) > SAME] or (inner if not picked else [])
         if fresh and len(picked) < count:
             sharpest = max(item.sharpness for item in fresh)
-            picked.append(next(item for item in fresh if item.sharpness >= AS_SHARP * sharpest))
+            sharp = [item for item in fresh if item.sharpness >= AS_SHARP * sharpest]
+            picked.append(next((item for item in sharp if item.key), sharp[0]))
     rest = [item for shot in shots for item in _settled(shot)]
     while len(picked) < count and rest:
         furthest = max(rest, key=lambda item: _novelty(item, picked))
@@ -217,8 +220,13 @@ class _Cursor:
 
     def at(self, time: float) -> Image.Image | None:
         """The frame of exactly that time, upright; None when there is none. Raises VideoError."""
-        shown = next(self._video.onward(time, "DEFAULT"), None)
-        return self._video.upright(shown[1]) if shown is not None and abs(shown[0] - time) <= _SAME_TIME else None
+        for skip in dict.fromkeys(
+            (self._video.quick, "DEFAULT")
+        ):  # a frame that is passed over in a quick pass is rarely one that was chosen
+            shown = next(self._video.onward(time, skip), None)
+            if shown is not None and abs(shown[0] - time) <= _SAME_TIME:
+                return self._video.upright(shown[1])
+        return None
 
 
 _cursor = _Cursor()

@@ -1,16 +1,17 @@
 """A video file, opened safely: its frames from a moment on, at exact times. The only place that opens one.
 
 Hostile files are the rule on the web: only containers of an allow-list are probed, no protocol may be opened from inside one (playlists name other
-files), no frame above MAX_PIXELS is decoded, neither while a file is probed nor where a stream grows in its middle, and nothing of ffmpeg's chatter
+files), no frame above MAX_FRAME is decoded, neither while a file is probed nor where a stream grows in its middle, and nothing of ffmpeg's chatter
 leaves this module.
 
-Times are seconds from the start of the video stream, as players count, of the frame's own presentation time stamp, rounded to 1e-6: with a variable
-frame rate there is no other exact name of a frame. Frames are given upright (display matrix) and in the shape that they are shown in (sample
-aspect ratio).
+Times are seconds of the frame's own presentation time stamp, rounded to 1e-6: with a variable frame rate there is no other exact name of a frame.
+They count from the first thing that is shown or heard, as players and subtitles count. Frames are given upright (display matrix) and in the shape
+that they are shown in (sample aspect ratio).
 
 The same time must name the same frame wherever reading began. Containers with an index (MP4, Matroska) seek to the key frame before a moment;
-MPEG-TS and FLV may come out behind it, so what comes first is looked at, and the seek is repeated from ever earlier until it is early enough. AVI
-and ASF note no presentation times: the nth frame shown has the nth time, and where frames are stored out of order they are read from the start.
+MPEG-TS and FLV may come out behind it or between key frames, so decoding begins with a key frame, and the seek is repeated from ever earlier until
+that is early enough. AVI and ASF note no presentation times: the nth frame shown has the nth time, and where frames are stored out of order they
+are read from the start. What a decoder says it patched up after damage is not shown, nor what follows it up to the next key frame.
 
 Chosen: PyAV, which gives time stamps and seeks; torchcodec's wheels are CUDA builds, decord is not maintained, OpenCV counts frames
 instead of reading their times. One thread a video, since the engine gives each process its share of the cores.
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import errno
 import heapq
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,11 +38,12 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 from PIL import Image
 
-from leafinstruct.pictures.decode import MAX_PIXELS
 from leafinstruct.pictures.unreadable import Unreadable
 
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg"
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".ogv")
+MAX_FRAME = 8_192 * 4_320
+"""Pixels of a frame: cameras end at 8K. A decoder may hold sixteen frames back, so twice as many would be 2.2 GB for a file of 190 kB."""
 FORWARD = 3.0
 """Seconds that are decoded rather than sought: about the distance of two key frames."""
 FAR = 9_000
@@ -55,7 +58,9 @@ _MARGIN = 1e-6
 _UNTIMED = ("avi", "asf")
 _EARLIER = (0.0, 2.0, 8.0, 32.0, 128.0, 512.0, 2048.0)
 """Seconds before a moment from which it is tried to come to it."""
-_BOUND = {"max_pixels": str(MAX_PIXELS)}
+_BOUND = {"max_pixels": str(MAX_FRAME)}
+_SEPARABLE = ("h264", "mpeg1video", "mpeg2video", "mpeg4")
+"""Codecs in which no frame is decoded from one that is passed over as NONREF; in those with temporal layers it may be."""
 
 Skip = Literal["DEFAULT", "NONREF", "NONKEY"]
 """Which frames are not decoded: none; those that no other refers to; all but key frames."""
@@ -98,14 +103,16 @@ class Video:
         context = self._stream.codec_context
         if context is None:
             raise VideoError("broken", f"{name}: no decoder reads its video stream")
-        if context.width * context.height > MAX_PIXELS:
-            raise VideoError("too_many_pixels", f"{name}: frames of {context.width} x {context.height} pixels, above {MAX_PIXELS:,}")
+        if context.width * context.height > MAX_FRAME:
+            raise _too_many(name, context.width, context.height)
         if not context.width or not context.height:
-            raise VideoError("broken", f"{name}: the size of its frames cannot be read, or is above {MAX_PIXELS:,} pixels")
+            raise VideoError("broken", f"{name}: the size of its frames cannot be read, or is above {MAX_FRAME:,} pixels")
         context.thread_count = 1
         context.options = _BOUND
         self._base = self._stream.time_base
         self._start = self._stream.start_time or 0
+        if container.start_time is not None and 0 <= container.start_time / av.time_base < self._start * self._base:
+            self._start = round(container.start_time / (av.time_base * self._base))
         self._counted = container.format.name in _UNTIMED
         self._linear = self._counted and context.has_b_frames
         self._to_rgb, self._to_grey = VideoReformatter(), VideoReformatter()  # a frame's own makes its tables anew: ten times as slow
@@ -115,6 +122,8 @@ class Video:
         """The earliest moment whose first frame is `_last`."""
         self._skip: Skip = "DEFAULT"
         self._keys: tuple[int, list[float]] = (0, [])
+        self.quick: Skip = "NONREF" if context.name in _SEPARABLE else "DEFAULT"
+        """The way to a frame that decodes least."""
 
     @property
     def _aspect(self) -> Fraction | None:
@@ -126,31 +135,53 @@ class Video:
     def facts(self) -> Facts:
         """What the header says."""
         length = self._stream.duration
-        seconds = float(length * self._base) if length else self._container.duration / av.time_base if self._container.duration else None
+        late = self._seconds(self._stream.start_time or 0)
+        seconds = (
+            late + float(length * self._base) if length else self._container.duration / av.time_base if self._container.duration else None
+        )
         return Facts(seconds if seconds and seconds > 0 else None, self._stream.codec_context.width, self._stream.codec_context.height)
 
     def key_frames(self, start: float, end: float) -> int | None:
         """How many key frames the container's index tells of within a range, seconds; None when it has no index. Nothing is decoded."""
         count = len(self._stream.index_entries)
         if count != self._keys[0]:  # some containers learn theirs while they are read
-            self._keys = (count, [self._seconds(entry.timestamp) for entry in self._stream.index_entries if entry.is_keyframe])
-        return sum(start <= time < end for time in self._keys[1]) if self._keys[1] else None
+            self._keys = (count, sorted(self._seconds(entry.timestamp) for entry in self._stream.index_entries if entry.is_keyframe))
+        times = self._keys[1]
+        return max(0, bisect_left(times, end) - bisect_left(times, start)) if times else None
 
     def onward(self, since: float, skip: Skip) -> Iterator[Shown]:
         """Like `frames`, going on from where the last call stopped where that is less to decode than to seek. Raises VideoError, too."""
         if self._last is None or skip != self._skip or since < self._passed or self._leads_further(self._last[0], since):
-            self._going, self._last, self._skip, self._passed = self.frames(since, skip), None, skip, since
+            self._begin(since, skip)
         if self._last is not None and self._last[0] >= since - _MARGIN:
             yield self._last
+        fresh = self._last is None or self._last[0] >= since - _MARGIN
         try:
-            for item in self._going:
-                self._passed = self._last[0] + 2 * _MARGIN if self._last is not None else since
-                self._last = item
-                if item[0] >= since - _MARGIN:
-                    yield item
+            try:
+                first = self._next(since)
+            except VideoError:  # there may be damage on the way that a seek leaves out
+                if fresh:
+                    raise
+                self._begin(since, skip)
+                first = self._next(since)
+            while first is not None:
+                yield first
+                first = self._next(since)
         except VideoError:
             self._last = None
             raise
+
+    def _begin(self, since: float, skip: Skip) -> None:
+        self._going, self._last, self._skip, self._passed = self.frames(since, skip), None, skip, since
+
+    def _next(self, since: float) -> Shown | None:
+        """The next frame at or after `since`. Raises VideoError."""
+        for item in self._going:
+            self._passed = self._last[0] + 2 * _MARGIN if self._last is not None else since
+            self._last = item
+            if item[0] >= since - _MARGIN:
+                return item
+        return None
 
     def _leads_further(self, here: float, since: float) -> bool:
         """Whether seeking to `since` saves decoding what is between."""
@@ -183,21 +214,25 @@ class Video:
         return [*(since - lead for lead in _EARLIER if since > lead and not self._linear), 0.0]
 
     def _decoded(self, at: float) -> Iterator[Shown]:
-        """All that is decoded after seeking. Raises VideoError."""
+        """All that is decoded from the first key frame after seeking, at the start of a file from the first frame. Raises VideoError."""
         order: list[int] = []
         idle = 0
+        begun = at <= 0
+        patched = False
         try:
             self._container.seek(max(0, self._start + int(at / self._base)) if at > 0 else 0, stream=self._stream, backward=True)
             for packet in self._container.demux(self._stream):
-                if self._counted and packet.dts is not None:
+                begun = begun or packet.is_keyframe
+                if self._counted and packet.dts is not None and begun:
                     heapq.heappush(order, packet.dts)
-                decoded = packet.decode()
+                decoded = packet.decode() if begun else []
                 idle = 0 if decoded else idle + 1
                 if idle > FAR:
                     raise VideoError("broken", f"{self._name}: {idle:,} packets without a frame")
                 for frame in decoded:
                     stamp = heapq.heappop(order) if self._counted and order else frame.pts
-                    if stamp is not None:
+                    patched = frame.is_corrupt or (patched and not frame.key_frame)
+                    if stamp is not None and not patched:
                         yield self._seconds(stamp), frame
         except (av.error.FFmpegError, OSError, OverflowError) as error:
             if _of_the_disk(error):
@@ -249,9 +284,19 @@ def _container(stream: BinaryIO) -> Any:
     bounds: Any = [_BOUND] * STREAMS  # PyAV's stub says list[str]
     try:
         return av.open(stream, options=safe, stream_options=bounds)
-    except ValueError:  # FLV and MPEG-PS name no streams before they are probed: one frame of theirs may be decoded unbounded
+    except ValueError:  # FLV and MPEG-PS name no streams before they are probed: what their headers say is read first, without any decoder
+        stream.seek(0)
+        with av.open(stream, options={**safe, "codec_whitelist": "none"}) as headers:
+            sizes = [(told.codec_context.width, told.codec_context.height) for told in headers.streams.video if told.codec_context]
+        for width, height in sizes:
+            if width * height > MAX_FRAME:
+                raise _too_many(Path(stream.name).name, width, height) from None
         stream.seek(0)
         return av.open(stream, options=safe)
+
+
+def _too_many(name: str, width: int, height: int) -> VideoError:
+    return VideoError("too_many_pixels", f"{name}: frames of {width} x {height} pixels, above {MAX_FRAME:,}")
 
 
 def _of_the_disk(error: Exception) -> bool:

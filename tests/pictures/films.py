@@ -18,10 +18,18 @@ def shade(colour: tuple[int, int, int], mark: int = 0, blurred: bool = False) ->
     return picture.resize((6, 4)).resize((96, 64), Image.Resampling.BICUBIC) if blurred else picture
 
 
-def film(path: Path, pictures: list[Image.Image], times: list[float] | None = None, rate: int = 10, gop: int = 250, **options: Any) -> Path:
+def film(
+    path: Path,
+    pictures: list[Image.Image],
+    times: list[float] | None = None,
+    rate: int = 10,
+    gop: int = 250,
+    codec: str = "",
+    **options: Any,
+) -> Path:
     """A video of one frame a picture; times: of the frames in seconds, else evenly by rate."""
     with av.open(str(path), "w") as out:
-        stream = out.add_stream("libx264" if path.suffix != ".webm" else "libvpx", rate=rate)
+        stream = out.add_stream(codec or ("libx264" if path.suffix != ".webm" else "libvpx"), rate=rate)
         stream.width, stream.height, stream.pix_fmt = pictures[0].width, pictures[0].height, "yuv420p"
         stream.codec_context.gop_size = gop
         stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)

@@ -62,6 +62,12 @@ def test_a_frame_of_a_dissolve_is_not_chosen_while_others_are_left(tmp_path):
     assert near(colour(tmp_path / "a.mp4", time), BLUE)
 
 
+def test_of_frames_as_sharp_a_key_frame_is_chosen(tmp_path):
+    """To come to another one, all frames before it are decoded."""
+    path = film(tmp_path / "a.mp4", [shade(RED, index) for index in range(60)], gop=20, sc_threshold="0")
+    assert frames.choose(path, [(0.5, 3.5), (3.55, 5.5)], 1) == [(2.0,), (4.0,)]
+
+
 def test_a_further_frame_must_show_something_new(tmp_path):
     still = film(tmp_path / "still.mp4", [shade(RED, 20)] * 30)
     assert [len(times) for times in frames.choose(still, [(0.0, 3.0)], 3)] == [1]

@@ -52,6 +52,41 @@ def test_times_count_from_the_first_frame_and_before_it_there_is_none(tmp_path):
     assert frames.frame(path, 7.0).reason == "missing_frame"
 
 
+@pytest.mark.parametrize("between", ["0", "2"])
+def test_reading_begins_with_a_key_frame_where_a_seek_does_not_end_at_one(tmp_path, between):
+    """MPEG-4 in a transport stream: the seek ends anywhere, and the decoder draws grey for what it has not read."""
+    pictures = [shade(COLOURS[index % 60], index % 80) for index in range(240)]
+    path = film(tmp_path / "a.ts", pictures, gop=50, codec="mpeg4", bf=between, crf="", b="4M")
+    for index in (150, 5, 93, 147, 32, 239):
+        assert shown(frames.frame(path, index / 10)) == index % 60
+
+
+def test_times_count_from_the_first_sound_where_the_picture_comes_later(tmp_path):
+    """As subtitles do: a camera that started a second after its microphone."""
+    film(tmp_path / "silent.mp4", [shade(colour, 10) for colour in COLOURS[:20]])
+    sound(tmp_path / "sound.mp4")
+    with (
+        av.open(str(tmp_path / "silent.mp4")) as seen,
+        av.open(str(tmp_path / "sound.mp4")) as heard,
+        av.open(str(tmp_path / "a.mkv"), "w") as out,
+    ):
+        picture, tone = (out.add_stream_from_template(stream) for stream in (seen.streams.video[0], heard.streams.audio[0]))
+        for packet in heard.demux(audio=0):
+            if packet.dts is not None:
+                packet.stream = tone
+                out.mux(packet)
+        for packet in seen.demux(video=0):
+            if packet.dts is not None:
+                packet.pts, packet.dts = (round(stamp + 1 / packet.time_base) for stamp in (packet.pts, packet.dts))
+                packet.stream = picture
+                out.mux(packet)
+    with opened(tmp_path / "a.mkv") as whole:
+        found = [(round(time, 2), shown(frame)) for time, frame in whole.frames(0.0, "DEFAULT")]
+    assert found == [(1 + index / 10, index) for index in range(20)]
+    assert frames.choose(tmp_path / "a.mkv", [(0.0, 0.9)], 1) == [()]
+    assert 2.8 <= frames.facts(tmp_path / "a.mkv").duration <= 3.1
+
+
 def test_a_video_that_does_not_say_how_long_it_is(tmp_path):
     """As a recorder leaves it that was cut off: nothing came back to the header, and there is no index."""
 
@@ -105,7 +140,21 @@ def test_damage_in_the_middle_costs_its_segment_alone(tmp_path):
     path.write_bytes(data)
     chosen = frames.choose(path, [(0.0, 1.0), (2.0, 3.0), (4.0, 5.0)], 1)
     assert (len(chosen[0]), len(chosen[2])) == (1, 1)
-    assert shown(frames.frame(path, chosen[2][0])) == round(chosen[2][0] * 10)
+    assert shown(frames.frame(path, 1.5)) == 15
+    assert shown(frames.frame(path, 4.0)) == 40, "although damage lies on the way from the last one"
+
+
+def test_what_a_decoder_patched_up_is_not_shown(tmp_path):
+    """A bit that toppled in every slice of a second: nothing is refused, and every picture up to the next key frame is wrong."""
+    path = film(tmp_path / "a.ts", [shade(colour, index) for index, colour in enumerate(COLOURS)], gop=10, codec="mpeg4", crf="", b="4M")
+    data = bytearray(path.read_bytes())
+    for place in range(len(data) * 4 // 10, len(data) * 5 // 10, 188):
+        data[place + 100] ^= 0x55
+    path.write_bytes(data)
+    with opened(path) as whole:
+        found = [(round(time * 10), shown(frame)) for time, frame in whole.frames(0.0, "DEFAULT")]
+    assert 40 <= len(found) < 60
+    assert [index for index, colour in found if index != colour] == []
 
 
 @pytest.mark.parametrize(("ratio", "width"), [(Fraction(4, 3), 128), (Fraction(20, 1), 96)])
@@ -172,6 +221,13 @@ def test_a_picture_bomb_in_a_video_is_not_decoded_while_the_file_is_probed(tmp_p
         out.mux(packet)
     assert frames.facts(tmp_path / f"a{suffix}").reason == "broken"
     assert megabytes(tmp_path / f"a{suffix}") < 100  # 750 MB unbounded
+
+
+def test_a_picture_bomb_is_not_decoded_to_learn_its_size(tmp_path):
+    """FLV names no streams before its frames are probed."""
+    film(tmp_path / "a.flv", [Image.new("RGB", (7_000, 7_000), "red")] * 4, gop=1, preset="ultrafast", threads="1")
+    assert frames.facts(tmp_path / "a.flv").reason == "too_many_pixels"
+    assert megabytes(tmp_path / "a.flv") < 60
 
 
 def test_frames_that_grow_in_the_middle_of_a_stream_are_not_decoded(tmp_path, monkeypatch):
