@@ -19,6 +19,7 @@ from selectolax.lexbor import LexborHTMLParser
 from leafinstruct.ingest.boilerplate import content
 from leafinstruct.ingest.charset import decode
 from leafinstruct.ingest.nesting import too_deep
+from leafinstruct.ingest.nodes import PICTURES
 from leafinstruct.ingest.sources import Picture
 from leafinstruct.ingest.text import one_line
 from leafinstruct.ingest.walk import Block, walk
@@ -67,7 +68,7 @@ def parse(data: bytes, charset: str | None = None) -> Page:
 
 def _taken_apart(tree: LexborHTMLParser) -> Page:
     base, url, license_ = _href(tree, "base[href]"), _href(tree, "link[rel~=canonical][href]"), _license(tree)
-    if tree.body is None or not (tree.body.text(strip=True) or tree.body.css_first("img")):
+    if tree.body is None or not (tree.body.text(strip=True) or tree.body.css_first(PICTURES)):
         raise PageError("no_body", "the page has a head and nothing to show")
     pieces = tuple(walk(content(tree)))
     if not pieces:

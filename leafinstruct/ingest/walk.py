@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborNode
 
+from leafinstruct.ingest.nodes import PICTURES
 from leafinstruct.ingest.sources import Picture, picture
 from leafinstruct.ingest.text import lines, one_line, word_set
 from leafinstruct.records.document import TextKind
@@ -32,7 +33,8 @@ _FLOWING = frozenset[TextKind]({"heading", "caption", "table"})
 """Kinds inside which a block's border is a space: a cell, a title or a caption is one line whatever it is made of."""
 _LAID_OUT = "h1, h2, h3, h4, h5, h6, pre, figure"
 """What a table of data does not hold: one that does lays out the page."""
-_PERMALINKS = frozenset({"¶", "#", "§", "🔗", ""})
+_PICTURES = frozenset(PICTURES.split(", "))
+_PERMALINKS = frozenset({"¶", "#", "§", "🔗", "\u200b", ""})
 _MAX_CAPTION = 300
 """Characters; a longer emphasised paragraph after a picture is text."""
 
@@ -140,16 +142,16 @@ def _children(node: LexborNode, tag: str) -> list[LexborNode]:
 
 def _is_whole(writer: _Writer, node: LexborNode, tag: str) -> bool:
     """Write an element that is taken as a whole: a picture, a line break, code, a permalink sign (nothing); False for all others."""
-    if tag == "img":
+    if tag in _PICTURES:
         writer.add(picture(node))
     elif tag == "br":
         _break(writer)
-    elif tag == "pre" and node.css_first("img") is None:
+    elif tag == "pre" and node.css_first(PICTURES) is None:
         code = lines(_code(node))
         if code:
             writer.add(Block(code, "code"))
     else:
-        return tag == "a" and node.text().strip() in _PERMALINKS and node.css_first("img") is None
+        return tag == "a" and node.text().strip() in _PERMALINKS and node.css_first(PICTURES) is None
     return True
 
 
@@ -232,7 +234,7 @@ def _code(node: LexborNode) -> str:
 
 def _is_caption(node: LexborNode) -> bool:
     """A short paragraph that is called caption or emphasised as a whole."""
-    if node.css_first("img") is not None or len(node.text()) > _MAX_CAPTION:
+    if node.css_first(PICTURES) is not None or len(node.text()) > _MAX_CAPTION:
         return False
     if any(name.lower().endswith(("caption", "caption-text")) for name in (node.attributes.get("class") or "").split()):
         return True

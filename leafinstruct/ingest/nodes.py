@@ -1,0 +1,66 @@
+"""What the rules of this room ask of a tree, with bounds: a hostile page has ten thousand of everything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+
+from selectolax.lexbor import LexborNode
+
+PICTURES = "img, amp-img, amp-anim"
+"""What shows a picture."""
+MAIN = "main, [role=main]"
+HEADINGS = "h1, h2, h3, h4"
+CANDIDATES = 64
+"""Nodes of a kind that are looked at; the article is among the first of them or nowhere."""
+
+
+def size(node: LexborNode) -> int:
+    """Characters of text, white space between elements aside."""
+    return len(node.text(strip=True))
+
+
+def weight(node: LexborNode) -> int:
+    """Characters of text outside links: what tells an article from a menu of the same length."""
+    return size(node) - sum(size(link) for link in node.css("a"))
+
+
+def is_small(node: LexborNode, nodes: int) -> bool:
+    """Whether fewer nodes than that lie in it; the rest of a large one is not looked at."""
+    return sum(1 for _ in islice(node.traverse(include_text=True), nodes)) < nodes
+
+
+def around(nodes: Sequence[LexborNode]) -> set[int]:
+    """The nodes and all that they lie in, by their place in memory."""
+    found: set[int] = set()
+    for node in nodes:
+        inner: LexborNode | None = node
+        while inner is not None and inner.mem_id not in found:
+            found.add(inner.mem_id)
+            inner = inner.parent
+    return found
+
+
+def outermost(nodes: Sequence[LexborNode]) -> list[LexborNode]:
+    """Those of the nodes, given in the order of the document, that lie in no other one; of the first ones only."""
+    found: list[LexborNode] = []
+    chosen: set[int] = set()
+    for node in nodes[:CANDIDATES]:
+        above = node.parent
+        while above is not None and above.mem_id not in chosen:
+            above = above.parent
+        if above is None:
+            found.append(node)
+            chosen.add(node.mem_id)
+    return found
+
+
+def common(nodes: Sequence[LexborNode], root: LexborNode) -> LexborNode:
+    """The innermost element of root in which all the nodes lie."""
+    shared = around(nodes[:1])
+    for node in nodes[1:]:
+        shared &= around([node])
+    inner: LexborNode | None = nodes[0]
+    while inner is not None and inner.mem_id not in shared:
+        inner = inner.parent
+    return inner or root

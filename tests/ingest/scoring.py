@@ -1,0 +1,78 @@
+"""How well extraction does on a page whose words and pictures are known."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from difflib import SequenceMatcher
+
+from leafinstruct.ingest.page import PageError, parse
+from leafinstruct.ingest.sources import Picture
+
+_MARK = re.compile(r"(?m)^\s*(?:- |\d+\. )")
+
+
+@dataclass(frozen=True)
+class Extract:
+    """What was kept of a page: its text, and the addresses of its pictures in order."""
+
+    text: str
+    pictures: tuple[str, ...]
+
+
+def words(text: str) -> Counter[str]:
+    """Words without marks of lists, tables and Markdown."""
+    return Counter(re.findall(r"\w+", text.lower()))
+
+
+def ours(data: bytes) -> Extract:
+    """What leafinstruct keeps; nothing of a page that it refuses."""
+    try:
+        pieces = parse(data).pieces
+    except PageError:
+        return Extract("", ())
+    texts = [_MARK.sub("", piece.text) if piece.kind in ("list", "heading") else piece.text for piece in pieces if not isinstance(piece, Picture)]
+    return Extract("\n".join(texts), tuple(piece.sources[0] for piece in pieces if isinstance(piece, Picture) and piece.sources))
+
+
+@dataclass(frozen=True)
+class Score:
+    """Sums over pages: words and pictures that were kept and are wanted (both), kept, wanted; and pictures of both in their order."""
+
+    both: int = 0
+    kept: int = 0
+    wanted: int = 0
+    pictures_both: int = 0
+    pictures_kept: int = 0
+    pictures_wanted: int = 0
+    in_order: int = 0
+
+    def __add__(self, other: Score) -> Score:
+        return Score(*(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True)))
+
+    @property
+    def row(self) -> tuple[float, float, float, float, float]:
+        """Precision and recall of words, then of pictures; share of the kept and wanted pictures that stand in order. 1 where there is none."""
+        return (
+            _share(self.both, self.kept),
+            _share(self.both, self.wanted),
+            _share(self.pictures_both, self.pictures_kept),
+            _share(self.pictures_both, self.pictures_wanted),
+            _share(self.in_order, self.pictures_both),
+        )
+
+
+def score(found: Extract, text: str, pictures: Sequence[str]) -> Score:
+    """Compare what was kept of one page with its text and pictures."""
+    mine, true = words(found.text), words(text)
+    both = (Counter(found.pictures) & Counter(pictures)).total()
+    blocks = SequenceMatcher(None, found.pictures, pictures, autojunk=False).get_matching_blocks()
+    return Score(
+        (mine & true).total(), mine.total(), true.total(), both, len(found.pictures), len(pictures), sum(block.size for block in blocks)
+    )
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 1.0
