@@ -19,8 +19,8 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from leafinstruct.ingest.declared import declared_root, title_outside
 from leafinstruct.ingest.lazy import restore
-from leafinstruct.ingest.names import is_boilerplate, is_structure
-from leafinstruct.ingest.nodes import MAIN, around, outermost, size, weight
+from leafinstruct.ingest.names import Attributes, is_boilerplate, is_structure
+from leafinstruct.ingest.nodes import HEADINGS, MAIN, PICTURES, around, outermost, size, weight
 from leafinstruct.ingest.teasers import remove_teasers
 from leafinstruct.ingest.text import word_set
 
@@ -30,6 +30,8 @@ _NEVER = word_set(
 )
 _HEAVY = 0.8
 """Share of the text that makes one branch the page and its neighbours the frame around it."""
+_CONTROL, _ICON = 30, 64
+"""Characters that a control's words may have; pixels that an icon's sides may have."""
 _DEPTH = 64
 """Levels that the search for the heaviest branch goes down; real pages need about ten."""
 
@@ -44,6 +46,7 @@ def content(tree: LexborHTMLParser) -> list[LexborNode]:
     for node in list(_marked(body)):
         node.decompose()
     remove_teasers(body)
+    _remove_controls(body)
     root = declared_root(body)
     _remove_frame(root)
     title = title_outside(body, root)
@@ -72,6 +75,26 @@ def _marked(body: LexborNode) -> Iterator[LexborNode]:
 def _is_page_header(node: LexborNode, headings: int) -> bool:
     """A <header> outside the article is the site's, unless it holds the page's only <h1> and no navigation."""
     return not (headings == 1 and node.css_first("h1") is not None and node.css_first("nav, ul, form") is None)
+
+
+def _remove_controls(body: LexborNode) -> None:
+    """Remove links drawn as controls: a small picture alone (an icon, a face), and a <div> of nothing but short links."""
+    boxes: dict[int, list[LexborNode]] = {}
+    for link in body.css("a"):
+        if (icon := link.css_first("img")) is not None:
+            if _is_icon(icon.attributes) and not size(link):
+                link.decompose()
+        elif link.parent is not None and link.parent.tag == "div" and size(link) <= _CONTROL:
+            boxes.setdefault(link.parent.mem_id, []).append(link)
+    for links in boxes.values():
+        box = links[0].parent
+        if len(links) > 1 and box is not None and size(box) == sum(map(size, links)) and box.css_first(f"{PICTURES}, {HEADINGS}") is None:
+            box.decompose()
+
+
+def _is_icon(attributes: Attributes) -> bool:
+    sides = [(attributes.get(side) or "").removesuffix("px") for side in ("width", "height")]
+    return all(side.isdecimal() and len(side) < 4 and int(side) <= _ICON for side in sides)
 
 
 def _remove_frame(root: LexborNode) -> None:

@@ -30,10 +30,11 @@ def declared_root(body: LexborNode) -> LexborNode:
 
 
 def title_outside(body: LexborNode, root: LexborNode) -> LexborNode | None:
-    """The page's <h1> when it stands alone outside the root: many templates put it above <article>."""
+    """The page's <h1> when it stands alone outside the root, and no heading in it is named title: many templates put it above <article>."""
     titles = body.css("h1")
-    alone = len(titles) == 1 and root.css_first("h1") is None
-    return titles[0] if alone else None
+    if len(titles) != 1 or root.css_first("h1") is not None:
+        return None
+    return None if any(is_title(node.attributes) for node in root.css(HEADINGS)[:CANDIDATES]) else titles[0]
 
 
 def _trimmed(body: LexborNode, root: LexborNode) -> LexborNode:

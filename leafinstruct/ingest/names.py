@@ -35,9 +35,11 @@ _WORDS = word_set(
 )
 """Words that name boilerplate as first or last word: `site-footer`, `share-buttons`. Not here, because content wears them: widget (Elementor
 wraps all text in it), toolbar (code blocks), banner and header (titles), search, review, print, overlay."""
+_ANYWHERE = word_set("cookie cookies consent gdpr onetrust cmp newsletter disqus breadcrumb breadcrumbs sharedaddy adsbygoogle")
+"""Words that name boilerplate wherever they stand in a name: `qc-cmp2-container`."""
 _PHRASES = frozenset(
     tuple(phrase.split())
-    for phrase in """read more, read also, read next, most read, most popular, most viewed, also like, also bought, also viewed, recently viewed, to top,
+    for phrase in """read more, read also, read next, most read, video player, most popular, most viewed, also like, also bought, also viewed, recently viewed, to top,
     jump to, reading time, read time, tag cloud, tag list, tag links, tags links, post labels, post date, about author, follow us, sign up, log in,
     load more, edit page, edit this, last updated, last modified, user info, user details, more stories, more posts, more articles, more from,
     next post, previous post, feed links, site sub, around web, article tags, post tags""".split(",")
@@ -76,8 +78,13 @@ def is_hidden(attributes: Attributes) -> bool:
     """Whether it is shown to nobody. A panel of tabs that is closed is only closed."""
     if attributes.get("role") == "tabpanel":
         return False
+    if "hidden" in attributes or attributes.get("aria-hidden") == "true":
+        return True
     style = (attributes.get("style") or "").replace(" ", "").lower()
-    return "hidden" in attributes or attributes.get("aria-hidden") == "true" or (bool(style) and _UNSEEN.search(style) is not None)
+    if style and _UNSEEN.search(style) is not None:
+        return True
+    classes = (attributes.get("class") or "").split()
+    return ("d-none" in classes or "hidden" in classes) and any("print" in name for name in classes)
 
 
 def is_body(attributes: Attributes) -> bool:
@@ -102,7 +109,9 @@ def _joins(name: str, last: frozenset[str]) -> bool:
 
 def _says(name: str) -> bool:
     words = [word.lower() for word in _WORD.findall(name)]
-    return bool(words) and (words[0] in _WORDS or words[-1] in _WORDS or not _PHRASES.isdisjoint(pairwise(words)))
+    if not words:
+        return False
+    return words[0] in _WORDS or words[-1] in _WORDS or not _ANYWHERE.isdisjoint(words) or not _PHRASES.isdisjoint(pairwise(words))
 
 
 def _is_banner(attributes: Attributes) -> bool:

@@ -33,7 +33,7 @@ def ours(data: bytes) -> Extract:
         pieces = parse(data).pieces
     except PageError:
         return Extract("", ())
-    texts = [_MARK.sub("", piece.text) if piece.kind in ("list", "heading") else piece.text for piece in pieces if not isinstance(piece, Picture)]
+    texts = [_MARK.sub("", piece.text) if piece.kind == "list" else piece.text for piece in pieces if not isinstance(piece, Picture)]
     return Extract("\n".join(texts), tuple(piece.sources[0] for piece in pieces if isinstance(piece, Picture) and piece.sources))
 
 

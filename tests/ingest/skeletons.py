@@ -45,7 +45,7 @@ def article(path: Path) -> Article:
     """The content node of a real page."""
     node = LexborHTMLParser(path.read_text(encoding="utf-8")).css_first("main, article, div.content")
     assert node is not None, path
-    title, *blocks = [child.html or "" for child in node.iter()]
+    title, *blocks = [child.html or "" for child in node.iter(include_text=True) if (child.html or "").strip()]
     inner = re.sub(r"^<h\d[^>]*>|</h\d>$", "", title)
     return Article(inner, tuple(blocks), shown(node), tuple(image.attributes.get("src") or "" for image in node.css("img")))
 
