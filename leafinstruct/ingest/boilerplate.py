@@ -36,8 +36,8 @@ _DEPTH = 64
 """Levels that the search for the heaviest branch goes down; real pages need about ten."""
 
 
-def content(tree: LexborHTMLParser) -> list[LexborNode]:
-    """The nodes whose insides are the document, in order; prunes the tree. Empty for a page without a body."""
+def content(tree: LexborHTMLParser, host: str = "") -> list[LexborNode]:
+    """The nodes whose insides are the document, in order; prunes the tree. Empty for a page without a body. host: the page's own, if it says."""
     body = tree.body
     if body is None:
         return []
@@ -45,7 +45,7 @@ def content(tree: LexborHTMLParser) -> list[LexborNode]:
     tree.strip_tags(sorted(_NEVER), recursive=True)
     for node in list(_marked(body)):
         node.decompose()
-    remove_teasers(body)
+    remove_teasers(body, host)
     _remove_controls(body)
     root = declared_root(body)
     _remove_frame(root)

@@ -1,8 +1,8 @@
 """Where a page itself says its document is: <main> or <article>; inside it (or anywhere) the title and the bodies of the article by their names.
 
 Names alone are believed with care: bodies must hold half of the text of the smallest element round title and bodies, and a quarter of the page's.
-That element is the document; what stands in it behind the last body (shares, authors, related posts, comments) goes, and what stands before the
-title, but for pictures: themes put the picture of a post above its title or between title and body.
+That element is the document; what stands in it behind the last body (shares, authors, related posts, comments) goes, unless it says a quarter as much
+as they do, and what stands before the title, but for pictures: themes put the picture of a post above its title or between title and body.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _trimmed(body: LexborNode, root: LexborNode) -> LexborNode:
     held = sum(map(weight, bodies))
     if held < max(weight(top) / 2, weight(body) / 4):
         return root
-    _cut_behind(bodies[-1], top)
+    _cut_behind(bodies[-1], top, held / 4)
     _cut_before(first, top)
     return top
 
@@ -62,10 +62,14 @@ def _title_before(root: LexborNode, body: LexborNode) -> LexborNode | None:
     return named[0] if order.index(named[0].mem_id) < order.index(body.mem_id) else None
 
 
-def _cut_behind(node: LexborNode, top: LexborNode) -> None:
+def _cut_behind(node: LexborNode, top: LexborNode, much: float) -> None:
     while node.mem_id != top.mem_id and node.parent is not None:
-        while (other := node.next) is not None:
-            other.decompose()
+        other = node.next
+        while other is not None:
+            following = other.next
+            if weight(other) < much:
+                other.decompose()
+            other = following
         node = node.parent
 
 

@@ -14,13 +14,14 @@ import re
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from leafinstruct.ingest.names import Attributes
-from leafinstruct.ingest.nodes import PICTURES
+from leafinstruct.ingest.nodes import PICTURES, size
+from leafinstruct.ingest.sources import stands_in
 
 _NAMED = frozenset({"data-src", "srcset", "data-srcset", "data-original", "data-lazy-src", "data-lazy", "data-lazy-srcset"})
 _BACKGROUNDS = ("data-bg", "data-background-image", "data-bgset", "data-background")
 _WITH_BACKGROUND = ", ".join(['[style*="url("]', *(f"[{name}]" for name in _BACKGROUNDS)])
 _URL = re.compile(r"""background(?:-image)?\s*:[^;]*?url\(\s*(?:"([^"]*)"|'([^']*)'|([^"')\s]*))\s*\)""", re.IGNORECASE)
-_FOLDED = "h1 button, h2 button, h3 button, h4 button, h5 button, h6 button, dt button, summary button"
+_FOLDED = "h1 > button, h2 > button, h3 > button, h4 > button, h5 > button, h6 > button, dt > button, summary > button"
 
 
 def restore(tree: LexborHTMLParser, body: LexborNode) -> None:
@@ -31,7 +32,8 @@ def restore(tree: LexborHTMLParser, body: LexborNode) -> None:
     for node in body.css(_WITH_BACKGROUND):
         _show_background(tree, node)
     for button in body.css(_FOLDED):
-        button.unwrap()
+        if button.parent is not None and size(button) == size(button.parent):
+            button.unwrap()
 
 
 def _free(hidden: LexborNode) -> None:
@@ -55,7 +57,7 @@ def _neighbour(node: LexborNode, back: bool) -> LexborNode | None:
 
 
 def _is_placeholder(image: Attributes) -> bool:
-    return not _NAMED & image.keys() and (image.get("src") or "data:").startswith("data:")
+    return not _NAMED & image.keys() and stands_in(image.get("src") or "")
 
 
 def _show_shell(body: LexborNode) -> None:

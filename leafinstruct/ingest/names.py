@@ -27,25 +27,32 @@ _WORDS = word_set(
     """nav navbar navigation menu submenu topbar topnav breadcrumb breadcrumbs sidebar rail footer masthead branding logo dropdown megamenu offcanvas
     portlet ticker announcement skip skiplinks sitemap pagination pager paginator toc
     cookie cookies consent gdpr onetrust cookieconsent cmp popup popmake modal toast paywall newsletter subscribe signup login captcha
-    share sharing social sharedaddy addtoany sharethis related relatedposts teaser teasers recommended recommendations trending popular outbrain
-    taboola trc ad ads advert adverts advertisement adsense sponsor sponsored promo promoted
-    comment comments commentlist respond reply replies disqus discussion discussions reviews rating ratings votes feedback
-    author byline meta dateline timestamp signature tagcloud tags cart wishlist
+    share sharing social sharedaddy addtoany sharethis related relatedposts teaser teasers recommended recommendations trending outbrain taboola trc
+    ad ads advert adverts advertisement adsense sponsor sponsored promo promoted comments commentlist disqus tagcloud byline
     catlinks printfooter ambox hatnote reflist"""
 )
 """Words that name boilerplate as first or last word: `site-footer`, `share-buttons`. Not here, because content wears them: widget (Elementor
-wraps all text in it), toolbar (code blocks), banner and header (titles), search, review, print, overlay."""
-_ANYWHERE = word_set("cookie cookies consent gdpr onetrust cmp newsletter disqus breadcrumb breadcrumbs sharedaddy adsbygoogle")
-"""Words that name boilerplate wherever they stand in a name: `qc-cmp2-container`."""
+wraps all text in it), toolbar (code blocks), banner and header (titles), tags, search, discussion (a part of papers), overlay."""
+_WEAK = word_set("comment respond reply replies discussions reviews rating ratings votes feedback meta dateline timestamp signature cart wishlist popular")
+"""The same for boxes, but not for lists and cells: a table of books has ratings."""
+_ANYWHERE = word_set(
+    """cookie cookies consent gdpr onetrust cmp newsletter disqus breadcrumb breadcrumbs sharedaddy adsbygoogle share sharing related comments sponsored
+    advertisement"""
+)
+"""Words that name boilerplate wherever they stand in a name: `qc-cmp2-container`, `elementor-widget-share-buttons`."""
 _PHRASES = frozenset(
     tuple(phrase.split())
-    for phrase in """read more, read also, read next, most read, video player, most popular, most viewed, also like, also bought, also viewed, recently viewed, to top,
-    jump to, reading time, read time, tag cloud, tag list, tag links, tags links, post labels, post date, about author, follow us, sign up, log in,
-    load more, edit page, edit this, last updated, last modified, user info, user details, more stories, more posts, more articles, more from,
-    next post, previous post, feed links, site sub, around web, article tags, post tags""".split(",")
+    for phrase in """read more, read also, read next, most read, most popular, most viewed, also like, also bought, also viewed, recently viewed, to top,
+    jump to, reading time, read time, video player, tag cloud, tag list, tag links, tags links, post tags, entry tags, article tags, post labels,
+    post date, post info, about author, author box, author bio, author info, author card, author profile, author description, author promo,
+    post author, entry author, author details, follow us, sign up, log in, load more, edit page, edit this, last updated, last modified,
+    user info, user details, more stories, more posts, more articles, more from, next post, previous post, feed links, site sub, around web""".split(",")
 )
 """Neighbouring words that name boilerplate anywhere in a name."""
-_CONTAINERS = word_set("div section ul ol dl table td header p li ins figure")
+_STATES = word_set("has no with without is not open closed on off enabled disabled active visible")
+"""First or last words that make a name tell how a page stands, not what an element is: `has-sidebar`, `comments-open`."""
+_CONTAINERS = word_set("div section ul ol dl table td header p li ins")
+_BOXES = word_set("div section header p li")
 """Only these are judged by class or id: `<h2 id="share">` is a heading about sharing, `<span class="menu">File</span>` part of a sentence."""
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _UNSEEN = re.compile(r"display:none|visibility:hidden|(?:left|top|right|text-indent):-\d{4,}(?:px|em)|clip:rect\([01](?:px)?[, ]")
@@ -71,7 +78,9 @@ def is_boilerplate(tag: str, attributes: Attributes, inside: bool) -> bool:
     classes = (attributes.get("class") or "").split()
     if not _MARKS.isdisjoint(classes):
         return True
-    return tag in _CONTAINERS and any(_says(name) for name in (classes if inside else [*classes, attributes.get("id") or ""]))
+    return tag in _CONTAINERS and any(
+        _says(name, tag in _BOXES) for name in (classes if inside else [*classes, attributes.get("id") or ""])
+    )
 
 
 def is_hidden(attributes: Attributes) -> bool:
@@ -107,11 +116,13 @@ def _joins(name: str, last: frozenset[str]) -> bool:
     return words[0] in _WHOSE and words[-1] in last and len(words) > 1
 
 
-def _says(name: str) -> bool:
+def _says(name: str, box: bool) -> bool:
     words = [word.lower() for word in _WORD.findall(name)]
-    if not words:
+    if not words or words[0] in _STATES or words[-1] in _STATES:
         return False
-    return words[0] in _WORDS or words[-1] in _WORDS or not _ANYWHERE.isdisjoint(words) or not _PHRASES.isdisjoint(pairwise(words))
+    ends = {words[0], words[-1]}
+    known = not (_WORDS.isdisjoint(ends) and _ANYWHERE.isdisjoint(words) and _PHRASES.isdisjoint(pairwise(words)))
+    return known or (box and not _WEAK.isdisjoint(ends))
 
 
 def _is_banner(attributes: Attributes) -> bool:

@@ -13,6 +13,7 @@ are parsed (nesting).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from selectolax.lexbor import LexborHTMLParser
 
@@ -70,10 +71,17 @@ def _taken_apart(tree: LexborHTMLParser) -> Page:
     base, url, license_ = _href(tree, "base[href]"), _href(tree, "link[rel~=canonical][href]"), _license(tree)
     if tree.body is None or not (tree.body.text(strip=True) or tree.body.css_first(PICTURES)):
         raise PageError("no_body", "the page has a head and nothing to show")
-    pieces = tuple(walk(content(tree)))
+    pieces = tuple(walk(content(tree, _host(url))))
     if not pieces:
         raise PageError("no_content", "no text and no picture is left without navigation and scripts")
     return Page(pieces, base, url, license_)
+
+
+def _host(url: str | None) -> str:
+    try:
+        return urlsplit(url or "").netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _license(tree: LexborHTMLParser) -> str | None:

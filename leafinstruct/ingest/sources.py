@@ -1,7 +1,8 @@
 """Where an <img> says its bytes are: every real address it offers, the best first.
 
 Lazy loading, responsive sizes and <picture> mean that `src` is often a placeholder and the picture stands elsewhere. The order is: srcset
-candidates from large to small (a training picture can be made smaller, not larger), then the lazy attributes, then `src`. The reader takes
+candidates from large to small (a training picture can be made smaller, not larger), then the lazy attributes, then `src`; any other data- attribute
+that is the address of a picture stands before a `src` that only keeps the place (`blank.gif`), and behind a real one. The reader takes
 the first one that it can find, so an archive that holds only the small one still gives a picture.
 
 A data: address counts only when nothing else is there, and then only one that is long enough to be more than a placeholder (a transparent pixel, a
@@ -21,6 +22,8 @@ from leafinstruct.ingest.text import one_line
 _LAZY = ("data-src", "data-original", "data-lazy-src", "data-lazy", "data-hi-res-src", "data-image")
 _SRCSETS = ("srcset", "data-srcset", "data-lazy-srcset")
 _CANDIDATE = re.compile(r"\s*([^\s,]\S*[^\s,]|[^\s,])(?:\s+([0-9.]+)([wx]))?\s*(?:,|$)")
+_FILE = re.compile(r"^\S+\.(?:jpe?g|png|gif|webp|avif)(?:\?\S*)?$", re.IGNORECASE)
+_STAND_IN = re.compile(r"(?:^|[/_.-])(?:blank|spacer|placeholder|transparent|trans|pixel|1x1|lazy|loading|loader)[\w.-]*\.(?:gif|png|svg)$", re.IGNORECASE)
 _READABLE = frozenset(f"image/{name}" for name in ("jpeg", "jpg", "png", "webp", "gif", "avif", "bmp", "tiff"))
 
 PLACEHOLDER = 1_000
@@ -55,6 +58,11 @@ def is_data(address: str) -> bool:
     return address[:5].lower() == "data:"
 
 
+def stands_in(address: str) -> bool:
+    """Whether a src only keeps a picture's place until a script puts the real one there."""
+    return not address or is_data(address) or _STAND_IN.search(address) is not None
+
+
 def _is_whole_picture(address: str) -> bool:
     """Whether a data: address may be a picture that somebody looks at."""
     kind = address[5:40].lower().partition(",")[0].partition(";")[0].strip()
@@ -65,7 +73,10 @@ def _addresses(node: LexborNode, attributes: Attributes) -> Iterator[str]:
     sets = [value for name in _SRCSETS if (value := attributes.get(name))]
     sized = sorted(_candidates(", ".join([*_source_sets(node), *sets])), key=lambda candidate: -candidate[0])
     yield from (address for _, address in sized)
-    yield from (value for name in (*_LAZY, "src") if (value := attributes.get(name)))
+    yield from (value for name in _LAZY if (value := attributes.get(name)))
+    src = attributes.get("src") or ""
+    others = [value for name, value in attributes.items() if name.startswith("data-") and value and _FILE.search(value)]
+    yield from [*others, src] if stands_in(src) else [src, *others]
 
 
 def _source_sets(node: LexborNode) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 Their class names are often generated, they stand inside <article>, and their excerpts are prose, so neither names nor the density of links
 tell them; what they are for does. A single one is left alone (a linked picture with its product beside it is part of a guide), and so are boxes
-that say much themselves, pictures that lead to their own larger file, and rows that are half of the page (a page that is a list of pages).
+that say much themselves, pictures that lead to their own larger file or to
+another site, and rows that are half of the page (a page that is a list of pages).
 """
 
 from __future__ import annotations
@@ -20,15 +21,16 @@ _LEVELS = 5
 """Elements round a linked picture among which the box of the teaser is looked for."""
 _BOX = 64
 """Nodes that the box of a teaser may have."""
-_ROOTS = frozenset({"body", "main", "article", "html"})
+_ROOTS = frozenset({"body", "main", "html"})
+_HOST = re.compile(r"(?:https?:)?//([^/:?#]*)", re.IGNORECASE)
 _FILE = re.compile(r"\.(?:jpe?g|png|gif|webp|avif|bmp|svg)$", re.IGNORECASE)
 
 
-def remove_teasers(body: LexborNode) -> None:
-    """Remove the rows, and the headings that are left over them."""
+def remove_teasers(body: LexborNode, host: str) -> None:
+    """Remove the rows, and the headings that are left over them. host: of the page, empty where it is not known."""
     rows: dict[int, dict[int, LexborNode]] = defaultdict(dict)
     for link in body.css("a[href]"):
-        item = _teaser(link) if link.css_first(PICTURES) is not None else None
+        item = _teaser(link, host) if link.css_first(PICTURES) is not None else None
         if item is not None and item.parent is not None:
             rows[item.parent.mem_id][item.mem_id] = item
     half = size(body) / 2
@@ -41,10 +43,10 @@ def remove_teasers(body: LexborNode) -> None:
             _remove_emptied(parent)
 
 
-def _teaser(link: LexborNode) -> LexborNode | None:
+def _teaser(link: LexborNode, host: str) -> LexborNode | None:
     """The box round a linked picture, with a text that leads to the same page and little beside it; None where it is no teaser."""
     href = link.attributes.get("href") or ""
-    if href.startswith("#") or _FILE.search(href.partition("?")[0]):
+    if href.startswith("#") or _FILE.search(href.partition("?")[0]) or _leads_away(href, host):
         return None
     box: LexborNode | None = link
     for _ in range(_LEVELS):
@@ -54,6 +56,12 @@ def _teaser(link: LexborNode) -> LexborNode | None:
             return _widened(box) if _says_little(box, pictures=2) else None
         box = box.parent
     return None
+
+
+def _leads_away(href: str, host: str) -> bool:
+    """Whether a link leads to another site, as those of a guide to products do; unknown where the page does not say its own."""
+    found = _HOST.match(href)
+    return found is not None and host != "" and found[1].lower() != host
 
 
 def _widened(box: LexborNode) -> LexborNode:

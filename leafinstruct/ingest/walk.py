@@ -6,6 +6,7 @@ paragraph splits it, because ORDER IS THE DATA.
 
     list      one block, an item a line (`- ` or `1. `, nested ones indented), split only by pictures, code and headings inside
     table     one block, a row a line, cells separated by ` | `; a table that only lays out the page is not one
+    sup, sub  numbers keep their place (x², H₂O), because 10⁻⁶ is not 10-6; other text is written on the line
     code      <pre>, line breaks and indentation kept
     caption   <figcaption>, given after the pictures of its figure wherever it stands in the source; and directly after a picture, a
               paragraph of class caption or one that is emphasised as a whole, which is how Markdown writes captions
@@ -35,6 +36,9 @@ _LAID_OUT = "h1, h2, h3, h4, h5, h6, pre, figure"
 """What a table of data does not hold: one that does lays out the page."""
 _PICTURES = frozenset(PICTURES.split(", "))
 _PERMALINKS = frozenset({"¶", "#", "§", "🔗", "\u200b", ""})
+_RAISED = {"sup": str.maketrans("0123456789+-−=()", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾"), "sub": str.maketrans("0123456789+-−=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎")}
+_NUMBER = frozenset("0123456789+-−=()")
+"""What may be raised or lowered; Unicode has signs for these in both places."""
 _MAX_CAPTION = 300
 """Characters; a longer emphasised paragraph after a picture is text."""
 
@@ -146,6 +150,8 @@ def _is_whole(writer: _Writer, node: LexborNode, tag: str) -> bool:
         writer.add(picture(node))
     elif tag == "br":
         _break(writer)
+    elif tag in _RAISED and (shifted := _shifted(node, tag)):
+        writer.line.append(shifted)
     elif tag == "pre" and node.css_first(PICTURES) is None:
         code = lines(_code(node))
         if code:
@@ -153,6 +159,12 @@ def _is_whole(writer: _Writer, node: LexborNode, tag: str) -> bool:
     else:
         return tag == "a" and node.text().strip() in _PERMALINKS and node.css_first(PICTURES) is None
     return True
+
+
+def _shifted(node: LexborNode, tag: str) -> str:
+    """Text of a <sup> or <sub> in signs that keep its place (m², H₂O); empty where one of them has no such sign: 1<sup>st</sup> is 1st."""
+    text = one_line(node.text())
+    return text.translate(_RAISED[tag]) if _NUMBER.issuperset(text) else ""
 
 
 def _begin(writer: _Writer, node: LexborNode, tag: str) -> TextKind | None:

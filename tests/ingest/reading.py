@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import unicodedata
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -33,8 +34,8 @@ def outline(document: Document) -> list[str]:
 
 
 def bare(text: str, marks: bool = False) -> str:
-    """A text without white space and cell borders, and without the marks of list items: what extraction must not change."""
-    return re.sub(r"[\s|]", "", re.sub(r"(?m)^\s*(- |\d+\. )", "", text) if marks else text)
+    """A text without white space and cell borders, and without the marks of list items: what extraction must not change. x² is x2."""
+    return re.sub(r"[\s|]", "", unicodedata.normalize("NFKC", re.sub(r"(?m)^\s*(- |\d+\. )", "", text) if marks else text))
 
 
 def record(url: str, body: bytes, status: str = "200 OK", headers: str = "Content-Type: text/html", kind: str = "response") -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
@@ -23,8 +24,8 @@ class Extract:
 
 
 def words(text: str) -> Counter[str]:
-    """Words without marks of lists, tables and Markdown."""
-    return Counter(re.findall(r"\w+", text.lower()))
+    """Words without marks of lists, tables and Markdown; m² is m2."""
+    return Counter(re.findall(r"\w+", unicodedata.normalize("NFKC", text).lower()))
 
 
 def ours(data: bytes) -> Extract:

@@ -387,9 +387,32 @@ def overlays(page: Article) -> str:
     )
 
 
+def builder(page: Article) -> str:
+    """In the manner of visual page builders: a widget a block, no name for the article, generated ids."""
+
+    def widget(kind: str, inner: str) -> str:
+        return f'<div class="elementor-element elementor-element-3f{len(inner) % 97:02x} elementor-widget elementor-widget-{kind}" data-element_type="widget"><div class="elementor-widget-container">{inner}</div></div>'
+
+    body = "".join(widget("heading" if block.startswith("<h") else "image" if block.startswith("<p><img") else "text-editor", block) for block in page.blocks)
+
+    def section(inner: str) -> str:
+        return f'<section class="elementor-section elementor-top-section"><div class="elementor-container elementor-column-gap-default"><div class="elementor-column elementor-col-100"><div class="elementor-widget-wrap elementor-element-populated">{inner}</div></div></div></section>'
+
+    return document(
+        f"""<div data-elementor-type="header" class="elementor elementor-12 elementor-location-header">{section(widget("theme-site-logo", '<a href="/"><img width="300" height="90" src="https://x.example/logo.png"></a>') + widget("nav-menu", f'<nav class="elementor-nav-menu--main"><ul>{links("Start", "Blog")}</ul></nav><div class="elementor-menu-toggle">Menu</div>'))}</div>
+<div data-elementor-type="single-post" class="elementor elementor-45 elementor-location-single post-45 post type-post">
+{section(widget("theme-post-title", f'<h1 class="elementor-heading-title elementor-size-default">{page.title}</h1>') + widget("post-info", '<ul class="elementor-inline-items elementor-icon-list-items elementor-post-info"><li><span class="elementor-icon-list-text">Marta</span></li><li><time>May 5, 2022</time></li><li>No Comments</li></ul>'))}
+{section(widget("theme-post-content", body))}
+{section(widget("share-buttons", '<div class="elementor-grid"><div class="elementor-grid-item"><div class="elementor-share-btn"><span class="elementor-share-btn__title">Facebook</span></div></div></div>') + widget("author-box", '<div class="elementor-author-box"><img src="https://gravatar.example/m.png" class="avatar-big"><div class="elementor-author-box__text"><h4 class="elementor-author-box__name">Marta</h4><div class="elementor-author-box__bio"><p>Marta builds sites for small companies.</p></div></div></div>') + widget("post-navigation", '<div class="elementor-post-navigation"><a href="/a"><span class="post-navigation__prev--label">Previous</span><span>Older thing</span></a></div>'))}
+{section(widget("heading", "<h3>You may be interested in</h3>") + widget("posts", f'<div class="elementor-posts-container elementor-posts elementor-grid">{teasers(3, "article", "<div class=elementor-post__excerpt><p>A short excerpt of the post that goes on and on.</p></div>")}</div>'))}
+{section(widget("form", "<form><input></form>") + widget("call-to-action", '<div class="elementor-cta__content"><h2>Ready to start?</h2><div>Book your free call with our team today.</div><a class="elementor-button" href="/call">Book now</a></div>'))}</div>
+<div data-elementor-type="footer" class="elementor elementor-13 elementor-location-footer">{section(widget("text-editor", "<p>All rights reserved by Studio Marta, Gdansk.</p>"))}</div><div data-elementor-type="popup" class="elementor-location-popup" style="display:none"><p>Hello again!</p></div>"""
+    )
+
+
 SKELETONS: dict[str, Skeleton] = {
     made.__name__: made
     for made in (
-        wordpress_recipe, obfuscated, mediawiki, docusaurus, sphinx, mkdocs, news, questions, shop, blogger, layout_table, app_shell, amp, lazy, step_page, overlays,
+        wordpress_recipe, obfuscated, mediawiki, docusaurus, sphinx, mkdocs, news, questions, shop, blogger, layout_table, app_shell, amp, lazy, step_page, overlays, builder,
     )
 }  # fmt: skip

@@ -53,10 +53,10 @@ def mmc4_items(path: Path, part_size: int = 5):
     ],
 )
 def test_a_tree_that_would_take_minutes_is_refused_in_a_second(page):
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(PageError, match="too_deep"):
         parse(page.encode())
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
 
 
 @pytest.mark.parametrize(
@@ -82,10 +82,10 @@ def test_a_long_page_that_is_only_long_is_read(page):
 
 @pytest.mark.parametrize("unit", ["<a ", "<a b='", '<a b="', "<!--", "<!", "</", "<a b=", "<", "<script>", "<svg><![CDATA["])
 def test_tags_without_an_end_are_looked_through_once(unit):
-    started = time.perf_counter()
+    started = time.process_time()
     with contextlib.suppress(PageError):
         parse(f"<body>{unit * 300_000}".encode())
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
 
 
 def test_a_list_may_start_at_any_number_of_digits():
@@ -112,9 +112,9 @@ def test_a_run_of_blank_lines_is_one_item_and_later_lines_keep_their_numbers(tmp
 
 def test_two_million_newlines_are_one_reason_and_seconds(tmp_path):
     (tmp_path / "d.jsonl.gz").write_bytes(gzip.compress(b"\n" * 2_000_000))
-    started = time.perf_counter()
+    started = time.process_time()
     assert rejected(mmc4_items(tmp_path / "d.jsonl.gz")) == [("line=1", "empty_line", True)]
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(
