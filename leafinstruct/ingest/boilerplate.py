@@ -30,6 +30,10 @@ _NEVER = word_set(
 )
 _HEAVY = 0.8
 """Share of the text that makes one branch the page and its neighbours the frame around it."""
+_NEIGHBOURS = 1_000
+"""Children of a branch that are looked at; more of them are text."""
+_KEPT = 16
+"""Elements named boilerplate that a node may lie in and be judged by name: where that many were kept, names say nothing."""
 _CONTROL, _ICON = 30, 64
 """Characters that a control's words may have; pixels that an icon's sides may have."""
 _DEPTH = 64
@@ -58,18 +62,19 @@ def _marked(body: LexborNode) -> Iterator[LexborNode]:
     half = weight(body) / 2
     titles = body.css("h1")
     title = around(titles) if len(titles) == 1 else set()
-    document = around(body.css(MAIN)[:1]) | around(sorted(outermost(body.css("article")), key=weight)[-1:])
-    waiting = [(child, False) for child in body.iter()]
+    longest = [node for node in sorted(outermost(body.css("article")), key=weight)[-1:] if weight(node) >= half / 2]
+    document = around([*body.css(MAIN)[:1], *longest])
+    waiting = [(child, False, 0) for child in body.iter()]
     while waiting:
-        node, inside = waiting.pop()
+        node, inside, kept = waiting.pop()
         tag, attributes = node.tag or "", node.attributes
         inside = inside or tag in ("main", "article") or attributes.get("role") == "main"
         certain = is_structure(tag, attributes) or (not inside and tag == "header" and _is_page_header(node, len(titles)))
-        named = not certain and node.mem_id not in title and is_boilerplate(tag, attributes, inside) and weight(node) <= half
-        if (certain or named) and node.mem_id not in document:
+        named = not certain and node.mem_id not in title and kept < _KEPT and is_boilerplate(tag, attributes, inside)
+        if (certain or (named and weight(node) <= half)) and node.mem_id not in document:
             yield node
         else:
-            waiting.extend((child, inside) for child in node.iter())
+            waiting.extend((child, inside, kept + named) for child in node.iter())
 
 
 def _is_page_header(node: LexborNode, headings: int) -> bool:
@@ -106,7 +111,7 @@ def _remove_frame(root: LexborNode) -> None:
         if not sizes or max(sizes) < _HEAVY * sum(sizes):
             return
         heaviest = sizes.index(max(sizes))
-        for index, child in enumerate(children):
+        for index, child in enumerate(children if len(children) <= _NEIGHBOURS else ()):
             if index != heaviest and child.css_first("h1, img, pre") is None and _is_mostly_links(child, sizes[index]):
                 child.decompose()
         node = children[heaviest]

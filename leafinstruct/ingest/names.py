@@ -33,7 +33,9 @@ _WORDS = word_set(
 )
 """Words that name boilerplate as first or last word: `site-footer`, `share-buttons`. Not here, because content wears them: widget (Elementor
 wraps all text in it), toolbar (code blocks), banner and header (titles), tags, search, discussion (a part of papers), overlay."""
-_WEAK = word_set("comment respond reply replies discussions reviews rating ratings votes feedback meta dateline timestamp signature cart wishlist popular")
+_WEAK = word_set(
+    "comment respond reply replies discussions reviews rating ratings votes feedback meta dateline timestamp signature cart wishlist popular"
+)
 """The same for boxes, but not for lists and cells: a table of books has ratings."""
 _ANYWHERE = word_set(
     """cookie cookies consent gdpr onetrust cmp newsletter disqus breadcrumb breadcrumbs sharedaddy adsbygoogle share sharing related comments sponsored
@@ -42,11 +44,63 @@ _ANYWHERE = word_set(
 """Words that name boilerplate wherever they stand in a name: `qc-cmp2-container`, `elementor-widget-share-buttons`."""
 _PHRASES = frozenset(
     tuple(phrase.split())
-    for phrase in """read more, read also, read next, most read, most popular, most viewed, also like, also bought, also viewed, recently viewed, to top,
-    jump to, reading time, read time, video player, tag cloud, tag list, tag links, tags links, post tags, entry tags, article tags, post labels,
-    post date, post info, about author, author box, author bio, author info, author card, author profile, author description, author promo,
-    post author, entry author, author details, follow us, sign up, log in, load more, edit page, edit this, last updated, last modified,
-    user info, user details, more stories, more posts, more articles, more from, next post, previous post, feed links, site sub, around web""".split(",")
+    for phrase in [
+        "read more",
+        " read also",
+        " read next",
+        " most read",
+        " most popular",
+        " most viewed",
+        " also like",
+        " also bought",
+        " also viewed",
+        " recently viewed",
+        " to top",
+        "\n    jump to",
+        " reading time",
+        " read time",
+        " video player",
+        " tag cloud",
+        " tag list",
+        " tag links",
+        " tags links",
+        " post tags",
+        " entry tags",
+        " article tags",
+        " post labels",
+        "\n    post date",
+        " post info",
+        " about author",
+        " author box",
+        " author bio",
+        " author info",
+        " author card",
+        " author profile",
+        " author description",
+        " author promo",
+        "\n    post author",
+        " entry author",
+        " author details",
+        " follow us",
+        " sign up",
+        " log in",
+        " load more",
+        " edit page",
+        " edit this",
+        " last updated",
+        " last modified",
+        "\n    user info",
+        " user details",
+        " more stories",
+        " more posts",
+        " more articles",
+        " more from",
+        " next post",
+        " previous post",
+        " feed links",
+        " site sub",
+        " around web",
+    ]
 )
 """Neighbouring words that name boilerplate anywhere in a name."""
 _STATES = word_set("has no with without is not open closed on off enabled disabled active visible")

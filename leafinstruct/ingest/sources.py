@@ -23,7 +23,11 @@ _LAZY = ("data-src", "data-original", "data-lazy-src", "data-lazy", "data-hi-res
 _SRCSETS = ("srcset", "data-srcset", "data-lazy-srcset")
 _CANDIDATE = re.compile(r"\s*([^\s,]\S*[^\s,]|[^\s,])(?:\s+([0-9.]+)([wx]))?\s*(?:,|$)")
 _FILE = re.compile(r"^\S+\.(?:jpe?g|png|gif|webp|avif)(?:\?\S*)?$", re.IGNORECASE)
-_STAND_IN = re.compile(r"(?:^|[/_.-])(?:blank|spacer|placeholder|transparent|trans|pixel|1x1|lazy|loading|loader)[\w.-]*\.(?:gif|png|svg)$", re.IGNORECASE)
+_STAND_IN = re.compile(
+    r"(?:^|[/_.-])(?:blank|spacer|placeholder|transparent|trans|pixel|1x1|lazy|loading|loader)[\w.-]*\.(?:gif|png|svg)$", re.IGNORECASE
+)
+_LONGEST, _NAME = 2_000, 100
+"""Characters that an address in an unknown attribute may have; and those at an address's end that say whether it is a placeholder's."""
 _READABLE = frozenset(f"image/{name}" for name in ("jpeg", "jpg", "png", "webp", "gif", "avif", "bmp", "tiff"))
 
 PLACEHOLDER = 1_000
@@ -60,7 +64,7 @@ def is_data(address: str) -> bool:
 
 def stands_in(address: str) -> bool:
     """Whether a src only keeps a picture's place until a script puts the real one there."""
-    return not address or is_data(address) or _STAND_IN.search(address) is not None
+    return not address or is_data(address) or _STAND_IN.search(address[-_NAME:]) is not None
 
 
 def _is_whole_picture(address: str) -> bool:
@@ -75,7 +79,9 @@ def _addresses(node: LexborNode, attributes: Attributes) -> Iterator[str]:
     yield from (address for _, address in sized)
     yield from (value for name in _LAZY if (value := attributes.get(name)))
     src = attributes.get("src") or ""
-    others = [value for name, value in attributes.items() if name.startswith("data-") and value and _FILE.search(value)]
+    others = [
+        value for name, value in attributes.items() if name.startswith("data-") and value and len(value) <= _LONGEST and _FILE.match(value)
+    ]
     yield from [*others, src] if stands_in(src) else [src, *others]
 
 

@@ -5,6 +5,8 @@ Class names are those that the generators are known for; all texts are made up h
 `Article -> HTML`; SKELETONS are those that the rules were made with, `skeletons_held.HELD` those that were written afterwards and never tuned on.
 """
 
+# ruff: noqa: E501 - mark-up, written as pages have it
+
 from __future__ import annotations
 
 import json
@@ -52,11 +54,13 @@ def article(path: Path) -> Article:
 
 def shown(node: LexborNode) -> str:
     """The node's text; what stands in one word stays in one word."""
-    parts = [part.text_content or "" if part.tag == "-text" else "" if part.tag in _INLINE else " " for part in node.traverse(include_text=True)]
+    parts = [
+        part.text_content or "" if part.tag == "-text" else "" if part.tag in _INLINE else " " for part in node.traverse(include_text=True)
+    ]
     return "".join(parts)
 
 
-_INLINE = frozenset("a abbr b code em i kbd s small span strong sub sup u".split())
+_INLINE = frozenset(["a", "abbr", "b", "code", "em", "i", "kbd", "s", "small", "span", "strong", "sub", "sup", "u"])
 
 
 def images(text: str, make: Callable[[dict[str, str]], str]) -> str:
@@ -77,7 +81,12 @@ def document(body: str, head: str = "", attributes: str = "") -> str:
 
 def teasers(number: int, element: str = "li", inner: str = "") -> str:
     """Links to other pages, with thumbnails."""
-    titles = ["Seven quick dinners for rainy evenings", "Our kitchen renovation, part two", "The best tools we bought last summer", "How we plan a garden in March"]
+    titles = [
+        "Seven quick dinners for rainy evenings",
+        "Our kitchen renovation, part two",
+        "The best tools we bought last summer",
+        "How we plan a garden in March",
+    ]
     return "".join(
         f'<{element} class="item"><a href="/other-{n}/"><img src="https://cdn.example/thumb-{n}.jpg" width="150" height="100" alt="thumb {n}"></a>'
         f'<h4><a href="/other-{n}/">{titles[n % 4]}</a></h4>{inner}</{element}>'
@@ -128,7 +137,12 @@ def wordpress_recipe(page: Article) -> str:
 
 def obfuscated(page: Article) -> str:
     """In the manner of large platforms whose class names are generated."""
-    body = images(page.body, lambda a: f'<figure class="mv mw paragraph-image"><div class="ab ke" role="button" tabindex="0"><picture><source srcset="{a["src"]} 1400w" type="image/webp"><img class="bh fh" alt="{a.get("alt", "")}" src="{a["src"]}" loading="lazy"></picture></div></figure>')
+    body = images(
+        page.body,
+        lambda a: (
+            f'<figure class="mv mw paragraph-image"><div class="ab ke" role="button" tabindex="0"><picture><source srcset="{a["src"]} 1400w" type="image/webp"><img class="bh fh" alt="{a.get("alt", "")}" src="{a["src"]}" loading="lazy"></picture></div></figure>'
+        ),
+    )
     card = '<div class="kx ky l"><div class="ab q"><a class="af ag" href="/@w"><img alt="Writer" class="l fa" src="https://cdn.example/avatar.png" width="44" height="44"></a><a class="af" href="/@w">A. Writer</a><span class="bk">·</span><a href="#">Follow</a></div><span class="be b">6 min read · Jun 4, 2022</span></div>'
     clap = '<div class="ab co"><div class="pw-multi-vote"><span class="be b">1.2K</span></div><div><span>14</span></div><div class="bm"><button>Listen</button><span>Share</span></div></div>'
     return document(
@@ -171,9 +185,21 @@ def mediawiki(page: Article) -> str:
 
 
 def docusaurus(page: Article) -> str:
-    anchored = re.sub(r"<(h[2-4])>(.*?)</\1>", r'<\1 class="anchor anchorWithStickyNavbar_x1" id="s">\2<a href="#s" class="hash-link" aria-label="Direct link" title="Direct link">​</a></\1>', page.body)
-    code = re.sub(r"<pre[^>]*>(.*?)</pre>", r'<div class="language-js codeBlockContainer_y2 theme-code-block"><div class="codeBlockContent_z3"><pre tabindex="0" class="prism-code language-js codeBlock_q4 thin-scrollbar">\1</pre><div class="buttonGroup__r5"><button type="button" aria-label="Copy code">Copy</button></div></div></div>', anchored, flags=re.DOTALL)
-    side = "".join(f'<li class="theme-doc-sidebar-item-link menu__list-item"><a class="menu__link" href="/docs/{n}">Guide number {n} of the handbook</a></li>' for n in range(40))
+    anchored = re.sub(
+        r"<(h[2-4])>(.*?)</\1>",
+        r'<\1 class="anchor anchorWithStickyNavbar_x1" id="s">\2<a href="#s" class="hash-link" aria-label="Direct link" title="Direct link">​</a></\1>',
+        page.body,
+    )
+    code = re.sub(
+        r"<pre[^>]*>(.*?)</pre>",
+        r'<div class="language-js codeBlockContainer_y2 theme-code-block"><div class="codeBlockContent_z3"><pre tabindex="0" class="prism-code language-js codeBlock_q4 thin-scrollbar">\1</pre><div class="buttonGroup__r5"><button type="button" aria-label="Copy code">Copy</button></div></div></div>',
+        anchored,
+        flags=re.DOTALL,
+    )
+    side = "".join(
+        f'<li class="theme-doc-sidebar-item-link menu__list-item"><a class="menu__link" href="/docs/{n}">Guide number {n} of the handbook</a></li>'
+        for n in range(40)
+    )
     return document(
         f"""<div role="region" aria-label="Skip to main content"><a class="skipToContent_s1" href="#main">Skip to main content</a></div><div id="__docusaurus"><div class="announcementBar_t2" role="banner"><div>If you like this project, give it a star and follow us!</div></div>
 <nav aria-label="Main" class="navbar navbar--fixed-top"><div class="navbar__inner"><a class="navbar__brand" href="/"><img src="/img/logo.svg" alt="Logo"><b>Toolkit</b></a><a class="navbar__item" href="/docs">Docs</a></div></nav>
@@ -187,9 +213,20 @@ def docusaurus(page: Article) -> str:
 
 
 def sphinx(page: Article) -> str:
-    body = re.sub(r"<(h[2-4])>(.*?)</\1>", r'<section id="s"><\1>\2<a class="headerlink" href="#s" title="Link to this heading"></a></\1></section>', page.body)
-    code = re.sub(r"<pre[^>]*>(.*?)</pre>", r'<div class="highlight-python notranslate"><div class="highlight"><pre><span></span>\1</pre></div></div>', body, flags=re.DOTALL)
-    tree = "".join(f'<li class="toctree-l1"><a class="reference internal" href="p{n}.html">Chapter {n} about the library</a></li>' for n in range(25))
+    body = re.sub(
+        r"<(h[2-4])>(.*?)</\1>",
+        r'<section id="s"><\1>\2<a class="headerlink" href="#s" title="Link to this heading"></a></\1></section>',
+        page.body,
+    )
+    code = re.sub(
+        r"<pre[^>]*>(.*?)</pre>",
+        r'<div class="highlight-python notranslate"><div class="highlight"><pre><span></span>\1</pre></div></div>',
+        body,
+        flags=re.DOTALL,
+    )
+    tree = "".join(
+        f'<li class="toctree-l1"><a class="reference internal" href="p{n}.html">Chapter {n} about the library</a></li>' for n in range(25)
+    )
     return document(
         f"""<div class="wy-grid-for-nav"><nav data-toggle="wy-nav-shift" class="wy-nav-side"><div class="wy-side-scroll"><div class="wy-side-nav-search"><a href="index.html" class="icon icon-home">project</a><div class="version">2.1</div></div><div class="wy-menu wy-menu-vertical" role="navigation"><p class="caption" role="heading"><span class="caption-text">Contents:</span></p><ul class="current">{tree}</ul></div></div></nav>
 <section data-toggle="wy-nav-shift" class="wy-nav-content-wrap"><nav class="wy-nav-top" aria-label="Mobile navigation menu"><i data-toggle="wy-nav-top" class="fa fa-bars"></i><a href="index.html">project</a></nav>
@@ -202,7 +239,9 @@ def sphinx(page: Article) -> str:
 
 
 def mkdocs(page: Article) -> str:
-    body = re.sub(r"<(h[2-4])>(.*?)</\1>", r'<\1 id="s">\2<a class="headerlink" href="#s" title="Permanent link">&para;</a></\1>', page.body)
+    body = re.sub(
+        r"<(h[2-4])>(.*?)</\1>", r'<\1 id="s">\2<a class="headerlink" href="#s" title="Permanent link">&para;</a></\1>', page.body
+    )
     return document(
         f"""<input class="md-toggle" data-md-toggle="drawer" type="checkbox" id="__drawer"><label class="md-overlay" for="__drawer"></label><div data-md-component="skip"><a href="#s" class="md-skip">Skip to content</a></div><div data-md-component="announce"></div>
 <header class="md-header md-header--shadow" data-md-component="header"><nav class="md-header__inner md-grid" aria-label="Header"><div class="md-header__title"><span class="md-ellipsis">Handbook</span></div></nav></header>
@@ -315,7 +354,12 @@ def app_shell(page: Article) -> str:
 
 
 def amp(page: Article) -> str:
-    body = images(page.body, lambda a: f'<amp-img src="{a["src"]}" alt="{a.get("alt", "")}" width="800" height="450" layout="responsive"><noscript><img src="{a["src"]}" alt="{a.get("alt", "")}"></noscript></amp-img>')
+    body = images(
+        page.body,
+        lambda a: (
+            f'<amp-img src="{a["src"]}" alt="{a.get("alt", "")}" width="800" height="450" layout="responsive"><noscript><img src="{a["src"]}" alt="{a.get("alt", "")}"></noscript></amp-img>'
+        ),
+    )
     ad = '<amp-ad width="300" height="250" type="doubleclick" data-slot="/1/2"><div placeholder>Loading advertisement</div></amp-ad>'
     return document(
         f"""<header id="top" class="amp-wp-header"><div><a href="/">Site</a></div></header><amp-sidebar id="sb" layout="nodisplay"><ul>{links("Home", "News")}</ul></amp-sidebar><article class="amp-wp-article"><header class="amp-wp-article-header"><h1 class="amp-wp-title">{page.title}</h1><div class="amp-wp-meta amp-wp-byline"><amp-img src="https://cdn.example/author.jpg" width="24" height="24"></amp-img><span class="amp-wp-author">editor</span></div><div class="amp-wp-meta amp-wp-posted-on"><time>4 years ago</time></div></header>
@@ -393,7 +437,10 @@ def builder(page: Article) -> str:
     def widget(kind: str, inner: str) -> str:
         return f'<div class="elementor-element elementor-element-3f{len(inner) % 97:02x} elementor-widget elementor-widget-{kind}" data-element_type="widget"><div class="elementor-widget-container">{inner}</div></div>'
 
-    body = "".join(widget("heading" if block.startswith("<h") else "image" if block.startswith("<p><img") else "text-editor", block) for block in page.blocks)
+    body = "".join(
+        widget("heading" if block.startswith("<h") else "image" if block.startswith("<p><img") else "text-editor", block)
+        for block in page.blocks
+    )
 
     def section(inner: str) -> str:
         return f'<section class="elementor-section elementor-top-section"><div class="elementor-container elementor-column-gap-default"><div class="elementor-column elementor-col-100"><div class="elementor-widget-wrap elementor-element-populated">{inner}</div></div></div></section>'

@@ -1,5 +1,7 @@
 """Skeletons that were written after the rules and are never tuned on: what they score is what an unseen site may score."""
 
+# ruff: noqa: E501 - mark-up, written as pages have it
+
 from __future__ import annotations
 
 import re
@@ -58,7 +60,11 @@ def letter(page: Article) -> str:
 def german_theme(page: Article) -> str:
     """A bought theme with German texts: nothing that is left can be told by English words in it."""
     body = "\n".join(
-        re.sub(r"<p>(<img[^>]*>)\s*</p>", r'<div class="fusion-image-frame"><span class="fusion-imageframe imageframe-none">\1</span></div>', block)
+        re.sub(
+            r"<p>(<img[^>]*>)\s*</p>",
+            r'<div class="fusion-image-frame"><span class="fusion-imageframe imageframe-none">\1</span></div>',
+            block,
+        )
         for block in page.blocks
     )
     return document(

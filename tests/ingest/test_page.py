@@ -107,6 +107,18 @@ def test_permalink_signs_are_no_text():
     ]
 
 
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("17 g/m<sup>3</sup>, 10<sup>-6</sup>, H<sub>2</sub>O", "17 g/m³, 10⁻⁶, H₂O"),
+        ("PCs<sup><a href=#f1>(1)</a></sup>", "PCs⁽¹⁾"),
+        ("the 1<sup>st</sup> of x<sub>max</sub>, <sup></sup>y", "the 1st of xmax, y"),
+    ],
+)
+def test_raised_and_lowered_numbers_keep_their_place(html, text):
+    assert body(f"<p>{html}</p>") == [f"prose: {text}"]
+
+
 def test_what_looks_like_a_control_token_stays_text():
     assert body("<p>&lt;image&gt; &lt;|im_start|&gt;system</p>") == ["prose: <image> <|im_start|>system"]
 
@@ -137,6 +149,16 @@ FRAMES = [
     "<div class=x><a href=1>Page one</a> <a href=2>Page two</a></div>",
     '<header role="banner"><h1>Site</h1></header>',
     "<header><h1>Site</h1><nav>Home</nav></header>",
+    '<div class="qc-cmp2-container"><p>We and our partners</p></div>',
+    '<div class="elementor-widget-share-buttons">Facebook</div>',
+    '<p style="position: absolute; left: -9999px">bait</p>',
+    '<p class="d-none d-print-block">Printed from a site</p>',
+    '<div class="x1"><a href=1>Reply</a><a href=2>Report</a></div>',
+    '<a href="/@me"><img src=face.png width=44 height=44></a>',
+    "<p><img src=ad.gif width=468 height=60></p>",
+    "<div><h3>More</h3><ul><li><a href=/1><img src=1.png></a><h4><a href=/1>One</a></h4><p>little</p><li><a href=/2><img src=2.png>Two</a></ul></div>",
+    '<div class="comments"><article><p>Thank you!</p></article></div>',
+    "<amp-ad>Loading</amp-ad>",
 ]
 
 
@@ -160,6 +182,13 @@ def test_boilerplate_before_and_after_the_text_goes(frame, page):
         '<div class="elementor-widget"><p>{}</p></div>',
         '<div class="code-toolbar"><p>{}</p></div>',
         "<header><h1>Only title</h1></header><p>{}</p>",
+        '<div class="menu-page"><div class="product__meta"><h1>Title</h1></div><p>{}</p></div>',
+        '<main><div class="has-comments no-share">one</div><div class="comments-open">two</div><p>{}</p></main>',
+        '<main><table><tr><td class="rating">five</td></tr></table><p>{}</p></main>',
+        '<main><div role="tabpanel" hidden>closed</div><p>{}</p></main>',
+        "<main><h2><button>Folded</button></h2><p>{}</p></main>",
+        '<main><section class="discussion"><p>{}</p></section></main>',
+        '<div><h1>Title</h1><div class="post-content"><p>{}</p></div><div class="steps"><p>' + "step " * 40 + "</p></div></div>",
         '<main><p>{}</p><p>press <span class="menu">File</span></p></main>',
         '<main><h2 id="share">Share</h2><p>{}</p></main>',
     ],
@@ -178,6 +207,36 @@ def test_a_menu_longer_than_the_text_is_still_a_menu():
     menu = "".join(f"<li><a href={n}>Menu entry number {n}</a>" for n in range(300))
     for frame in (f"<nav><ul>{menu}</ul></nav>", f"<div class=main-menu><ul>{menu}</ul></div>"):
         assert pieces(f"<body>{frame}<div><p>{WORDS}</p></div></body>") == [f"prose: {WORDS.strip()}"]
+
+
+def test_a_declared_body_ends_the_article_and_its_title_and_picture_begin_it():
+    html = (
+        f"<div><p>kicker</p><img src=hero.png><h2 class=entry-title>Title</h2><p>lead</p><div class=entry-content><p>{WORDS}</p></div>"
+        "<div class=x9><p>Nobody knows what this is.</p></div></div><p>outside</p>"
+    )
+    assert pieces(f"<body><h1>The site</h1>{html}</body>") == ["<hero.png>", "heading: Title", "prose: lead", f"prose: {WORDS.strip()}"]
+
+
+GUIDE = "".join(f'<li><a href="{{0}}/{n}"><img src={n}.png></a> <a href="{{0}}/{n}">Kettle {n}</a>' for n in range(3))
+
+
+@pytest.mark.parametrize(("to", "kept"), [("/pages", 0), ("https://shop.example/items", 3), ("https://own.example/items", 0)])
+def test_a_row_of_linked_pictures_is_a_teaser_unless_it_leads_to_another_site(to, kept):
+    head = "<link rel=canonical href=https://own.example/guide>"
+    found = pieces(f"<head>{head}</head><body><article><p>{WORDS}</p><ul>{GUIDE.format(to)}</ul></article></body>")
+    assert sum(line.startswith("<") for line in found) == kept
+
+
+def test_a_gallery_and_a_page_of_teasers_stay():
+    gallery = "".join(f"<a href={n}.jpg><img src=s{n}.jpg></a><a href={n}.jpg>large</a>" for n in range(3))
+    assert sum(line.startswith("<") for line in body(f"<p>{WORDS}</p>{gallery}")) == 3
+    assert sum(line.startswith("<") for line in body(f"<h1>Recipes</h1><ul>{GUIDE.format('/pages')}</ul>")) == 3
+
+
+def test_a_shell_without_text_is_what_it_says_without_scripts():
+    assert pieces(f"<body><div id=app></div><noscript><h1>Title</h1><p>{WORDS * 2}</p></noscript></body>")[0] == "heading: Title"
+    with pytest.raises(PageError, match="no_content"):
+        parse(b"<body><div id=app></div><noscript>You need to enable JavaScript to run this app.</noscript></body>")
 
 
 def test_a_title_above_the_article_belongs_to_it():
@@ -204,11 +263,21 @@ def test_a_title_above_the_article_belongs_to_it():
         ),
         ('<img src="data:image/gif;base64,R0lG"><noscript><img src=real.jpg></noscript>', ("real.jpg",)),
         ("<img src=a.jpg><noscript><img src=again.jpg></noscript>", ("a.jpg",)),
+        ('<noscript><img src=real.jpg></noscript><img src="data:image/gif;base64,R0lG">', ("real.jpg",)),
+        ("<img src=/i/blank.gif><noscript><img src=real.jpg></noscript>", ("real.jpg",)),
+        ("<img src=/i/1x1.trans.gif data-echo=real.jpg data-id=7>", ("real.jpg", "/i/1x1.trans.gif")),
+        ("<img src=a.jpg data-pin-media=tall.jpg>", ("a.jpg", "tall.jpg")),
+        ("<amp-img src=a.jpg><noscript><img src=again.jpg></noscript></amp-img>", ("a.jpg",)),
     ],
 )
 def test_the_best_real_address_comes_first(image, sources):
     (found,) = parse(f"<body><p>{image}</p></body>".encode()).pieces
     assert found.sources == sources
+
+
+def test_an_empty_box_with_a_background_is_a_picture_and_one_behind_text_is_decoration():
+    boxes = "<div style=\"color: red; background-image: url('a.jpg')\"></div><p data-bg=b.jpg aria-label=kettle></p>"
+    assert body(f"{boxes}<div style='background: url(c.jpg)'>text</div>") == ["<a.jpg>", "<b.jpg>", "prose: text"]
 
 
 @pytest.mark.parametrize(
@@ -255,6 +324,7 @@ def test_a_licence_linked_in_the_footer_is_found_although_the_footer_goes():
         (b"<div>" * 50_000 + b"x", "too_deep"),
         (b"<ul><li>" * 40_000 + b"x", "too_deep"),
         (b"x" * (MAX_PAGE + 1), "too_large"),
+        (b"<br>" * 2_000_000, "too_large"),
     ],
 )
 def test_a_page_without_a_document_has_one_reason(data, reason):
