@@ -39,7 +39,7 @@ def title_outside(body: LexborNode, root: LexborNode) -> LexborNode | None:
 
 def _trimmed(body: LexborNode, root: LexborNode) -> LexborNode:
     """The element round the named title and bodies, cut to them; root where no names say so."""
-    bodies = [node for node in outermost([node for node in root.css(_BODIES) if is_body(node.attributes)])]
+    bodies = outermost([node for node in root.css(_BODIES) if is_body(node.attributes)])
     if not bodies:
         return root
     first = _title_before(root, bodies[0]) or bodies[0]

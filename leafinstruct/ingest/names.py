@@ -1,8 +1,8 @@
 """What the name, role or style of an element says: boilerplate, hidden, the body of an article, its title.
 
 Class names are words that people chose, and themes the world over choose the same ones: `post-meta`, `related-posts`, `entry-content`. So names are
-read as words (`jp-relatedPosts` is jp, related, posts), and a word counts where it says what the element is: first or last. No rule names a site. Names
-that no human wrote (`css-1x7k9`) say nothing, and then structure must (boilerplate).
+read as words (`jp-relatedPosts` is jp, related, posts), and a word counts where it says what the element is: first or last. No rule names a site.
+Names that no human wrote (`css-1x7k9`) say nothing, and then structure must (boilerplate).
 """
 
 from __future__ import annotations
@@ -38,69 +38,19 @@ _WEAK = word_set(
 )
 """The same for boxes, but not for lists and cells: a table of books has ratings."""
 _ANYWHERE = word_set(
-    """cookie cookies consent gdpr onetrust cmp newsletter disqus breadcrumb breadcrumbs sharedaddy adsbygoogle share sharing related comments sponsored
-    advertisement"""
+    """cookie cookies consent gdpr onetrust cmp newsletter disqus breadcrumb breadcrumbs sharedaddy adsbygoogle share sharing related comments
+    sponsored advertisement"""
 )
 """Words that name boilerplate wherever they stand in a name: `qc-cmp2-container`, `elementor-widget-share-buttons`."""
 _PHRASES = frozenset(
-    tuple(phrase.split())
-    for phrase in [
-        "read more",
-        " read also",
-        " read next",
-        " most read",
-        " most popular",
-        " most viewed",
-        " also like",
-        " also bought",
-        " also viewed",
-        " recently viewed",
-        " to top",
-        "\n    jump to",
-        " reading time",
-        " read time",
-        " video player",
-        " tag cloud",
-        " tag list",
-        " tag links",
-        " tags links",
-        " post tags",
-        " entry tags",
-        " article tags",
-        " post labels",
-        "\n    post date",
-        " post info",
-        " about author",
-        " author box",
-        " author bio",
-        " author info",
-        " author card",
-        " author profile",
-        " author description",
-        " author promo",
-        "\n    post author",
-        " entry author",
-        " author details",
-        " follow us",
-        " sign up",
-        " log in",
-        " load more",
-        " edit page",
-        " edit this",
-        " last updated",
-        " last modified",
-        "\n    user info",
-        " user details",
-        " more stories",
-        " more posts",
-        " more articles",
-        " more from",
-        " next post",
-        " previous post",
-        " feed links",
-        " site sub",
-        " around web",
-    ]
+    tuple(phrase.split("-"))
+    for phrase in word_set(
+        """read-more read-also read-next most-read most-popular most-viewed also-like also-bought also-viewed recently-viewed to-top jump-to
+    reading-time read-time video-player tag-cloud tag-list tag-links tags-links post-tags entry-tags article-tags post-labels post-date
+    post-info about-author author-box author-bio author-info author-card author-profile author-description author-promo post-author entry-author
+    author-details follow-us sign-up log-in load-more edit-page edit-this last-updated last-modified user-info user-details more-stories
+    more-posts more-articles more-from next-post previous-post feed-links site-sub around-web"""
+    )
 )
 """Neighbouring words that name boilerplate anywhere in a name."""
 _STATES = word_set("has no with without is not open closed on off enabled disabled active visible")

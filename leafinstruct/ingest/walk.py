@@ -36,8 +36,11 @@ _LAID_OUT = "h1, h2, h3, h4, h5, h6, pre, figure"
 """What a table of data does not hold: one that does lays out the page."""
 _PICTURES = frozenset(PICTURES.split(", "))
 _PERMALINKS = frozenset({"¶", "#", "§", "🔗", "\u200b", ""})
-_RAISED = {"sup": str.maketrans("0123456789+-−=()", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾"), "sub": str.maketrans("0123456789+-−=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎")}
-_NUMBER = frozenset("0123456789+-−=()")
+_RAISED = {
+    "sup": str.maketrans("0123456789+-\u2212=()", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾"),
+    "sub": str.maketrans("0123456789+-\u2212=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎"),
+}
+_NUMBER = frozenset("0123456789+-\u2212=()")
 """What may be raised or lowered; Unicode has signs for these in both places."""
 _MAX_CAPTION = 300
 """Characters; a longer emphasised paragraph after a picture is text."""

@@ -187,7 +187,7 @@ def mediawiki(page: Article) -> str:
 def docusaurus(page: Article) -> str:
     anchored = re.sub(
         r"<(h[2-4])>(.*?)</\1>",
-        r'<\1 class="anchor anchorWithStickyNavbar_x1" id="s">\2<a href="#s" class="hash-link" aria-label="Direct link" title="Direct link">​</a></\1>',
+        r'<\1 class="anchor anchorWithStickyNavbar_x1" id="s">\2<a href="#s" class="hash-link" aria-label="Direct link" title="Direct link">&#8203;</a></\1>',
         page.body,
     )
     code = re.sub(

@@ -48,6 +48,9 @@ def mmc4_items(path: Path, part_size: int = 5):
         "<svg><foreignObject>" + "<path/>" * N,
         "<div><svg><![CDATA[></div>]]></svg>" * N,
         "<div><table></div>" * N,
+        "<script><!--<script></script><style></script>" + "<div>" * N,
+        "<script><!--><script></script>" + "<div>" * N,
+        "<script><!--<script>--></script>" + "<div>" * N,
         ("<div>" * 500 + "<table><tr><td>" + "</div>" * 500) * 100,
         ("<u-x>" * 500 + "<div>" + "</u-x>" * 500) * 100,
     ],
@@ -74,6 +77,7 @@ def test_a_tree_that_would_take_minutes_is_refused_in_a_second(page):
         "<b>x</b> " * 210_000,
         "<p><b><i>x</i></b>" * 70_000,
         "<p>x</p><script>if (a<b) '<div>'</script>" * N,
+        "<script><!--<script></script>" + "<div>" * 200_000,
     ],
 )
 def test_a_long_page_that_is_only_long_is_read(page):

@@ -156,7 +156,7 @@ FRAMES = [
     '<div class="x1"><a href=1>Reply</a><a href=2>Report</a></div>',
     '<a href="/@me"><img src=face.png width=44 height=44></a>',
     "<p><img src=ad.gif width=468 height=60></p>",
-    "<div><h3>More</h3><ul><li><a href=/1><img src=1.png></a><h4><a href=/1>One</a></h4><p>little</p><li><a href=/2><img src=2.png>Two</a></ul></div>",
+    "<div><h3>More</h3><ul><li><a href=/1><img src=1.png></a><h4><a href=/1>One</a></h4><p>few</p><li><a href=/2><img src=2.png>Two</a></ul></div>",
     '<div class="comments"><article><p>Thank you!</p></article></div>',
     "<amp-ad>Loading</amp-ad>",
 ]
