@@ -1,10 +1,11 @@
 """Pages a second, and words kept and lost, against trafilatura: the same pages, one run, one thread.
 
-python benchmarks/extraction.py PAGES [--peer PATH/bin/python]
+PYTHONPATH=tests python benchmarks/extraction.py PAGES [--peer PATH/bin/python] [--skeletons]
 
 PAGES: a folder of HTML pages, each with a content node (main, article or div.content) whose text is taken for what a reader wants. Words outside it
 that are kept cost precision, words of it that are lost cost recall; pictures are counted likewise by their addresses. --peer: a Python that has
-trafilatura installed (pip install trafilatura, in an environment of its own).
+trafilatura installed (pip install trafilatura lxml_html_clean, in an environment of its own). --skeletons: the content of the pages inside the page
+skeletons of tests/ingest/skeletons.py, a row each; those of skeletons_held.py were not tuned on.
 """
 
 from __future__ import annotations
@@ -13,16 +14,20 @@ import argparse
 import json
 import re
 import subprocess
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 
+from ingest import scoring, skeletons, skeletons_held
 from selectolax.lexbor import LexborHTMLParser
 
 from leafinstruct.ingest.page import parse
 from leafinstruct.ingest.sources import Picture
 
 ROUNDS = 5
+SHOWN = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)")
+"""A picture as trafilatura writes it."""
 PEER = """
 import json, sys, time
 import trafilatura
@@ -59,12 +64,40 @@ def measured(name: str, found: list[Counter[str]], wanted: list[Counter[str]], s
     print(f"{name:<28} precision {precision:.4f}  recall {recall:.4f} {rate}")
 
 
+def theirs(peer: Path, pages: list[str]) -> list[scoring.Extract]:
+    """What trafilatura keeps of pages."""
+    with tempfile.TemporaryDirectory() as folder:
+        names = [Path(folder) / f"{number}.html" for number in range(len(pages))]
+        for name, page in zip(names, pages, strict=True):
+            name.write_text(page, encoding="utf-8")
+        texts = json.loads(
+            subprocess.run([str(peer), "-c", PEER, "0", *map(str, names)], capture_output=True, text=True, check=True).stdout
+        )["texts"]
+    return [scoring.Extract(SHOWN.sub(" ", text), tuple(SHOWN.findall(text))) for text in texts]
+
+
+def table(folder: Path, peer: Path | None) -> None:
+    """Precision and recall of words, then of pictures, and the share of pictures in order: a row a skeleton and extractor."""
+    articles = [skeletons.article(path) for path in sorted(folder.rglob("*.html"))]
+    for name, skeleton in (skeletons.SKELETONS | skeletons_held.HELD).items():
+        pages = [skeleton(article) for article in articles]
+        found = {"leafinstruct": [scoring.ours(page.encode()) for page in pages]} | ({"trafilatura": theirs(peer, pages)} if peer else {})
+        for extractor, extracts in found.items():
+            scores = [scoring.score(mine, article.text, article.pictures) for mine, article in zip(extracts, articles, strict=True)]
+            held = " (held out)" if name in skeletons_held.HELD else ""
+            print(f"{name + held:<28} {extractor:<13}" + "  ".join(f"{share:.3f}" for share in sum(scores, scoring.Score()).row))
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pages", type=Path)
     parser.add_argument("--peer", type=Path)
+    parser.add_argument("--skeletons", action="store_true")
     arguments = parser.parse_args()
+    if arguments.skeletons:
+        table(arguments.pages, arguments.peer)
+        return
     names = sorted(arguments.pages.rglob("*.html"))
     data = [name.read_bytes() for name in names]
     nodes = [node for page in data if (node := LexborHTMLParser(page.decode()).css_first("main, article, div.content")) is not None]
@@ -84,9 +117,8 @@ def main() -> None:
         return
     command = [str(arguments.peer), "-c", PEER, str(ROUNDS), *map(str, names)]
     told = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    shown = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)")
-    measured("trafilatura, words", [words(shown.sub(" ", text)) for text in told["texts"]], wanted, told["seconds"])
-    measured("trafilatura, pictures", [Counter(shown.findall(text)) for text in told["texts"]], pictures)
+    measured("trafilatura, words", [words(SHOWN.sub(" ", text)) for text in told["texts"]], wanted, told["seconds"])
+    measured("trafilatura, pictures", [Counter(SHOWN.findall(text)) for text in told["texts"]], pictures)
     print(f"pages a second: {told['seconds'] / best:.2f} times trafilatura")
 
 

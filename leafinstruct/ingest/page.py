@@ -12,6 +12,7 @@ are parsed (nesting).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -29,6 +30,9 @@ MAX_PAGE = 32 << 20
 """Bytes; a longer page is no document that anybody reads."""
 MAX_TAGS = 500_000
 """Signs `<`; looking through a page takes about 10 microseconds each, and a document has at most 10,000 pieces."""
+_HEAD, _BINARY = 1024, 0.02
+"""Characters that tell text from binary data, and the share of control characters up to which they are text; compressed data has a tenth."""
+_CONTROL = re.compile("[\x01-\x08\x0e-\x1a\x1c-\x1f]")
 _LICENSES = ("link[rel~=license][href]", "a[rel~=license][href]")
 _LICENSE_NAMES = frozenset({"license", "licence", "dc.rights", "dcterms.license", "dcterms.rights", "dc.license"})
 
@@ -62,7 +66,8 @@ def parse(data: bytes, charset: str | None = None) -> Page:
     if len(data) > MAX_PAGE:
         raise PageError("too_large", f"{len(data):,} bytes; pages above {MAX_PAGE:,} are not read")
     text = decode(data, charset)
-    if "\0" in text[:1024]:
+    head = text[:_HEAD]
+    if "\0" in head or len(_CONTROL.findall(head)) > _BINARY * len(head):
         raise PageError("not_text", "the file holds binary data")
     if (tags := text.count("<")) > MAX_TAGS:
         raise PageError("too_large", f"{tags:,} tags; pages with more than {MAX_TAGS:,} are not read")

@@ -190,6 +190,29 @@ def test_a_damaged_page_is_one_reason_and_harms_no_other(tmp_path):
     assert [reason for _, reason, _ in rejected(items)] == ["broken_record"]
 
 
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("deflate", zlib.compress(page("<p>more of it</p>" * 20))[2:-4]),  # without the header that HTTP demands
+        ("zstd", b"\x28\xb5\x2f\xfd" + zlib.compress(page("<p>more of it</p>"))),
+    ],
+)
+def test_a_body_in_an_encoding_that_is_not_read_is_a_reason_and_no_text(tmp_path, encoding, body):
+    bad = record("http://a.example/bad", body, headers=f"Content-Type: text/html\r\nContent-Encoding: {encoding}")
+    items = read_all(warc, source(archive(tmp_path / "a.warc", bad, record("http://a.example/1", page("")))), tmp_path / "cache")
+    assert [document.url[-1] for document in documents(items)] == ["1"]
+    assert rejected(items) == [("offset=0", "not_text", True)]
+
+
+@pytest.mark.parametrize("size", [10, 9999])
+def test_a_chunk_of_a_wrong_size_costs_no_text(tmp_path, size):
+    body = b"%x\r\n" % size + page("end") + b"\r\n0\r\n\r\n"
+    path = archive(
+        tmp_path / "a.warc.gz", record("http://a.example/", body, headers="Content-Type: text/html\r\nTransfer-Encoding: chunked")
+    )
+    assert lines(path) == ["prose: text", "prose: end"]
+
+
 PAGES = [record(f"http://a.example/{n}", page(f"<p>{n} {'x' * 50}</p>")) for n in range(4)]
 
 
