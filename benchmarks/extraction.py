@@ -19,7 +19,10 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from ingest import scoring, skeletons, skeletons_held
+from ingest.scoring import Extract, Score, score
+from ingest.scoring import ours as kept
+from ingest.skeletons import SKELETONS, article
+from ingest.skeletons_held import HELD
 from selectolax.lexbor import LexborHTMLParser
 
 from leafinstruct.ingest.page import parse
@@ -64,7 +67,7 @@ def measured(name: str, found: list[Counter[str]], wanted: list[Counter[str]], s
     print(f"{name:<28} precision {precision:.4f}  recall {recall:.4f} {rate}")
 
 
-def theirs(peer: Path, pages: list[str]) -> list[scoring.Extract]:
+def theirs(peer: Path, pages: list[str]) -> list[Extract]:
     """What trafilatura keeps of pages."""
     with tempfile.TemporaryDirectory() as folder:
         names = [Path(folder) / f"{number}.html" for number in range(len(pages))]
@@ -73,19 +76,19 @@ def theirs(peer: Path, pages: list[str]) -> list[scoring.Extract]:
         texts = json.loads(
             subprocess.run([str(peer), "-c", PEER, "0", *map(str, names)], capture_output=True, text=True, check=True).stdout
         )["texts"]
-    return [scoring.Extract(SHOWN.sub(" ", text), tuple(SHOWN.findall(text))) for text in texts]
+    return [Extract(SHOWN.sub(" ", text), tuple(SHOWN.findall(text))) for text in texts]
 
 
 def table(folder: Path, peer: Path | None) -> None:
     """Precision and recall of words, then of pictures, and the share of pictures in order: a row a skeleton and extractor."""
-    articles = [skeletons.article(path) for path in sorted(folder.rglob("*.html"))]
-    for name, skeleton in (skeletons.SKELETONS | skeletons_held.HELD).items():
-        pages = [skeleton(article) for article in articles]
-        found = {"leafinstruct": [scoring.ours(page.encode()) for page in pages]} | ({"trafilatura": theirs(peer, pages)} if peer else {})
+    articles = [article(path) for path in sorted(folder.rglob("*.html"))]
+    for name, skeleton in (SKELETONS | HELD).items():
+        pages = [skeleton(found) for found in articles]
+        found = {"leafinstruct": [kept(page.encode()) for page in pages]} | ({"trafilatura": theirs(peer, pages)} if peer else {})
         for extractor, extracts in found.items():
-            scores = [scoring.score(mine, article.text, article.pictures) for mine, article in zip(extracts, articles, strict=True)]
-            held = " (held out)" if name in skeletons_held.HELD else ""
-            print(f"{name + held:<28} {extractor:<13}" + "  ".join(f"{share:.3f}" for share in sum(scores, scoring.Score()).row))
+            scores = [score(mine, true.text, true.pictures) for mine, true in zip(extracts, articles, strict=True)]
+            held = " (held out)" if name in HELD else ""
+            print(f"{name + held:<28} {extractor:<13}" + "  ".join(f"{share:.3f}" for share in sum(scores, Score()).row))
 
 
 def main() -> None:

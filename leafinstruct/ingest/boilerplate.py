@@ -1,13 +1,14 @@
 """Which part of a page is the document: navigation, bars, banners, comments and teasers go, everything else stays.
 
-Three steps, each on the tree and by rules that a person can read: (1) elements that never hold text of the page; (2) elements whose tag,
-role or class names them as boilerplate; (3) the page's own <main> or <article>, else the body without the link lists around its heaviest
-branch. A rule never removes what holds the main element or, going by a name only, more than half of the page's text outside links:
-`<div class="with-sidebar">` wraps the page, and a menu of three hundred links is still a menu.
+Steps on the tree, by rules that a person can read: what only scripts would show is put in its place (lazy); elements that never hold text of
+the page go; so do elements whose tag, role, style or name (names) say boilerplate, rows of teasers (teasers), and links drawn as controls; then
+the page's own <main> or <article>, cut to its named title and body (declared), else the body without the link lists around its heaviest branch.
+A rule never removes what holds the main element or a long article or, going by a name only, the page's only <h1> or more than half of the
+page's text outside links: `<div class="with-sidebar">` wraps the page, and a menu of three hundred links is still a menu.
 
-Measured on 37 real pages with known words and pictures, one core (pages per second; words off; boilerplate phrases left):
-resiliparse's main-content text 5,100/s, 12.9% off, 12 left, and neither order of pictures nor kinds; trafilatura 250/s, 4.0% off, 12 left;
-this module with the walk 1,100/s, every character of the 37 documents, none left.
+Measured with benchmarks/extraction.py --skeletons: 37 real articles inside 21 skeletons of common generators; words, precision and recall:
+seventeen skeletons that the rules were made with 0.975-1.000 and 1.000 (trafilatura 2.3: 0.885-1.000 and 0.544-0.980), four that were not 0.966-1.000
+and 1.000 (0.936-1.000 and 0.971-0.975). All pictures are kept, in order; a side bar named in German keeps an advertisement.
 A learnt classifier was refused: nobody can say why it dropped a step. What these rules miss, the text scores of `filter` still see.
 """
 

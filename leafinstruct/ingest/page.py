@@ -3,8 +3,8 @@
     bytes -> text (charset) -> tree (lexbor) -> the document's nodes (boilerplate) -> blocks and pictures (walk)
 
 Chosen: selectolax's lexbor, an HTML5 parser: 15,400 of 37 real pages (7 kB) a second, lxml 14,400 and not HTML5, resiliparse's own lexbor
-17,300 with a poorer interface. This whole function gives about 1,200 of those pages a second, 4.3 times trafilatura 2.3 in the same run, whose words
-are as precise (1.000 against 0.995) and fewer (recall 0.979 against 0.9995; benchmarks/extraction.py).
+17,300 with a poorer interface. This whole function gives 3.0 times the pages a second of trafilatura 2.3 in the same run (685 against 231 of those
+pages on a loaded machine), whose words are as precise and fewer (recall 0.979 against 0.9995; benchmarks/extraction.py).
 
 HTML5 tree building is quadratic in nesting: 100 kB of `<div>` cost seconds, 5 MB a quarter of an hour. Such pages are refused before they
 are parsed (nesting).
