@@ -29,6 +29,11 @@ class _Source(_Section):
     """Licence of records that state none themselves; None says unknown."""
 
 
+class _PageSource(_Source):
+    opt_out: bool = True
+    """Refuse pages whose <meta> withholds them from training (robots: noai, noimageai; tdm-reservation: 1), for the reason opt_out."""
+
+
 class Mmc4Source(_Source):
     """Multimodal C4: one JSON record a line with sentences, picture entries, and the sentence that each picture stands with."""
 
@@ -47,7 +52,7 @@ class ObelicsSource(_Source):
     """A .parquet file, a folder searched for them, or a glob. Relative to the recipe."""
 
 
-class HtmlSource(_Source):
+class HtmlSource(_PageSource):
     """HTML pages as files, their pictures beside them or on the web."""
 
     kind: Literal["html"] = "html"
@@ -55,7 +60,7 @@ class HtmlSource(_Source):
     """A page, a folder searched for .html, .htm and .xhtml, or a glob. Relative to the recipe."""
 
 
-class WarcSource(_Source):
+class WarcSource(_PageSource):
     """Web archives: pages are response records, pictures are other records of the same file or of the same crawl."""
 
     kind: Literal["warc"] = "warc"

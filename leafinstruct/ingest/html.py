@@ -49,7 +49,7 @@ def read(source: HtmlSource, span: Span, cache: Path) -> Iterator[Document | Rej
     for file in span.files[span.start : span.stop]:
         try:
             body = _bytes(root, file)
-            page = parse(body)
+            page = parse(body, opt_out=source.opt_out)
         except PageError as error:
             yield Rejected(file, "", error.reason, error.detail)
             continue

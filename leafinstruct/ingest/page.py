@@ -33,6 +33,8 @@ MAX_TAGS = 500_000
 _HEAD, _BINARY = 1024, 0.02
 """Characters that tell text from binary data, and the share of control characters up to which they are text; compressed data has a tenth."""
 _CONTROL = re.compile("[\x01-\x08\x0e-\x1a\x1c-\x1f]")
+_WITHHELD = frozenset({"noai", "noimageai"})
+"""Words of <meta name=robots>: a convention without a standard, as in the X-Robots-Tag of a picture (pictures/web/answer)."""
 _LICENSES = ("link[rel~=license][href]", "a[rel~=license][href]")
 _LICENSE_NAMES = frozenset({"license", "licence", "dc.rights", "dcterms.license", "dcterms.rights", "dc.license"})
 
@@ -56,10 +58,10 @@ class Page:
     license: str | None
 
 
-def parse(data: bytes, charset: str | None = None) -> Page:
-    """Take a page apart. charset: of its HTTP header, if any.
+def parse(data: bytes, charset: str | None = None, opt_out: bool = True) -> Page:
+    """Take a page apart. charset: of its HTTP header, if any. opt_out: whether a page that withholds itself from training is refused.
 
-    Raises PageError: empty, too_large, not_text, too_deep, no_body, no_content.
+    Raises PageError: empty, too_large, not_text, too_deep, opt_out, no_body, no_content.
     """
     if not data.strip():
         raise PageError("empty", "the page has no bytes")
@@ -73,7 +75,10 @@ def parse(data: bytes, charset: str | None = None) -> Page:
         raise PageError("too_large", f"{tags:,} tags; pages with more than {MAX_TAGS:,} are not read")
     if too_deep(text):
         raise PageError("too_deep", "the page nests its elements so deeply that parsing it would take minutes")
-    return _taken_apart(LexborHTMLParser(text))
+    tree = LexborHTMLParser(text)
+    if opt_out and (said := _withheld(tree)):
+        raise PageError("opt_out", f"the page withholds itself from training: {said}")
+    return _taken_apart(tree)
 
 
 def _taken_apart(tree: LexborHTMLParser) -> Page:
@@ -91,6 +96,17 @@ def _host(url: str | None) -> str:
         return urlsplit(url or "").netloc.lower()
     except ValueError:
         return ""
+
+
+def _withheld(tree: LexborHTMLParser) -> str:
+    """What of a page's <meta> withholds it (noai, noimageai; tdm-reservation of the TDM Reservation Protocol), empty where nothing does."""
+    said = {
+        (meta.attributes.get("name") or "").strip().lower(): meta.attributes.get("content") or ""
+        for meta in tree.css("meta[name][content]")
+    }
+    words = {word.strip().lower() for word in said.get("robots", "").split(",")} & _WITHHELD
+    reserved = {"tdm-reservation: 1"} if said.get("tdm-reservation", "").strip() == "1" else set()
+    return ", ".join(sorted(words | reserved))
 
 
 def _license(tree: LexborHTMLParser) -> str | None:

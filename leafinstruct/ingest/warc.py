@@ -108,7 +108,7 @@ def _document(source: WarcSource, file: str, lookup: Lookup, offset: int, data: 
     provenance = Provenance(file, f"offset={offset}")
     try:
         answer = response(data, MAX_PAGE)
-        page = parse(answer.body, answer.charset)
+        page = parse(answer.body, answer.charset, source.opt_out)
     except (RecordError, PageError) as error:
         yield Rejected(file, provenance.locator, error.reason, error.detail)
         return

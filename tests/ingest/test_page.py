@@ -10,7 +10,10 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ingest.reading import read_all
 
+from leafinstruct.ingest import html
+from leafinstruct.ingest.config import HtmlSource
 from leafinstruct.ingest.page import MAX_PAGE, PageError, parse
 from leafinstruct.ingest.sources import Picture
 from leafinstruct.ingest.text import word_set
@@ -376,3 +379,25 @@ def test_every_word_comes_out_once_and_in_order(templates):
     html = "".join(template.format(word) for template, word in zip(templates, words, strict=True))
     found = " ".join(item.split(": ", 1)[1] for item in body(f"<p>start</p>{html}"))
     assert [word for word in found.split() if word != "-"] == ["start", *words]
+
+
+@pytest.mark.parametrize(
+    ("meta", "said"),
+    [
+        ('name="robots" content="noindex, NoAI"', "noai"),
+        ('name="ROBOTS" content="noimageai, noai"', "noai, noimageai"),
+        ('name="tdm-reservation" content="1"', "tdm-reservation: 1"),
+        ('name="tdm-reservation" content="0"', None),
+        ('name="robots" content="noindex, nofollow"', None),
+        ('name="description" content="noai"', None),
+    ],
+)
+def test_a_page_that_withholds_itself_from_training_is_refused_unless_told_otherwise(tmp_path, meta, said):
+    (tmp_path / "a.html").write_text(f"<html><head><meta {meta}></head><body><main><p>Fold the paper.</p></main></body></html>")
+    found = read_all(html, HtmlSource(name="s", path=str(tmp_path)), tmp_path)
+    free = read_all(html, HtmlSource(name="s", path=str(tmp_path), opt_out=False), tmp_path)
+    assert [type(item).__name__ for item in free] == ["Document"]
+    if said is None:
+        assert found == free
+    else:
+        assert [(item.reason, item.detail) for item in found] == [("opt_out", f"the page withholds itself from training: {said}")]
