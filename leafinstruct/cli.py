@@ -150,6 +150,24 @@ def explain(
 
 
 @app.command()
+def train(
+    recipe: Annotated[Path | None, typer.Argument(help="Recipe with a train section; default as of leaf build.")] = None,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Forget what was learnt and start over.")] = False,
+    allow_large: Annotated[bool, typer.Option("--allow-large", help="Train an adapter of more than 10% of its base.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what fits and what it takes, and train nothing.")] = False,
+    changes: Changes = None,
+) -> None:
+    """Train an adapter on shards, or go on training it."""
+    from leafinstruct.recipe import load_training, locate
+    from leafinstruct.train.run import train as run
+
+    loaded = load_training(locate(recipe, os.environ.get("LEAF_RECIPE")), tuple(changes or ()))
+    adapter = run(loaded.train, loaded.directory, loaded.seed, rebuild, allow_large, dry_run, note)
+    if adapter is not None:
+        typer.echo(printable(adapter))
+
+
+@app.command()
 def doctor(
     backbone: Annotated[str, typer.Option(help="chameleon (also Anole), emu3 or emu2.")],
     weights: Annotated[Path, typer.Option(help="Folder of the weights and their tokenizer.")],

@@ -7,6 +7,8 @@
      +-- ProviderError           the language model's API refused after all retries: request id, never the key
      +-- BudgetError             the next request would pass the budget; what was spent
      +-- SchemaError             a row does not fit its table
+     +-- BackboneError           a backbone, its weights or its vocabulary are not what they should be
+     +-- TrainError              a training run cannot go on: what is kept, what to lower
 
 Bad records never raise: they become reasons in a report. Whatever is not in this tree is a defect of ours and keeps its traceback.
 A message says what, where and the cure, in one line, because it is read at two in the morning.
@@ -45,3 +47,7 @@ class BackboneError(LeafInstructError):
 
 class SchemaError(LeafInstructError):
     """A row does not fit the table it is written to or read from."""
+
+
+class TrainError(LeafInstructError):
+    """A training run cannot begin or go on; what was learnt until the last checkpoint is kept."""

@@ -26,6 +26,7 @@ from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.rewrite.config import RewriteConfig
 from leafinstruct.shard.config import ShardConfig
+from leafinstruct.train.config import TrainConfig
 
 TOY_MODEL = "leaf:tiny-clip-1"
 OFFLINE_JUDGE = "offline-rules@1"
@@ -33,8 +34,8 @@ _KINDS = ("mmc4", "obelics", "html", "warc", "hub", "conversations", "video", "y
 DEFAULT_PLACES = ("recipe.yaml", "pipelines/demo.yaml")
 
 
-class Recipe(BaseModel):
-    """One dataset: where it comes from, what stays, how it is written."""
+class _Run(BaseModel):
+    """What names a run."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -46,6 +47,16 @@ class Recipe(BaseModel):
     """Of splits and of every drawn choice."""
     workdir: str | None = None
     """Folder that holds `runs/`; default the current one."""
+
+    @property
+    def directory(self) -> Path:
+        """`runs/<name>[@version]` of the working directory."""
+        return Path(self.workdir or ".") / "runs" / (self.name if self.version == "dev" else f"{self.name}@{self.version}")
+
+
+class Recipe(_Run):
+    """One dataset: where it comes from, what stays, how it is written."""
+
     part_size: int = Field(default=500, gt=0)
     """Documents a part: the unit of work, of resuming and of memory."""
     ingest: IngestConfig
@@ -53,6 +64,14 @@ class Recipe(BaseModel):
     llm: LlmConfig = LlmConfig()
     rewrite: RewriteConfig = RewriteConfig()
     shard: ShardConfig = ShardConfig()
+    train: TrainConfig | None = None
+    """Of `leaf train`, which needs this section and the keys above `ingest`, and no others."""
+
+
+class Training(_Run):
+    """What `leaf train` reads of a recipe."""
+
+    train: TrainConfig
 
 
 class Loaded(BaseModel):
@@ -67,10 +86,8 @@ class Loaded(BaseModel):
     @property
     def directory(self) -> Path:
         """`runs/<name>[@version][-limit<N>]` of the working directory."""
-        recipe = self.recipe
-        name = recipe.name if recipe.version == "dev" else f"{recipe.name}@{recipe.version}"
-        name = name if self.limit is None else f"{name}-limit{self.limit}"
-        return Path(recipe.workdir or ".") / "runs" / name
+        whole = self.recipe.directory
+        return whole if self.limit is None else whole.with_name(f"{whole.name}-limit{self.limit}")
 
     def template(self, folder: str, name: str) -> Prompt:
         """The text of prompts/<name>.md or data_cards/<name>.md. Raises RecipeError when there is none."""
@@ -112,6 +129,22 @@ def load(path: Path, changes: tuple[str, ...] = (), limit: int | None = None) ->
         raise RecipeError("\n".join(f"{path}, {line}" for line in _faults(error))) from error
     _check_models(path, recipe)
     return Loaded(path=path.absolute(), recipe=recipe, limit=limit)
+
+
+def load_training(path: Path, changes: tuple[str, ...] = ()) -> Training:
+    """Read and check what `leaf train` needs; a recipe that also builds is checked as a whole. Raises RecipeError, one line a fault."""
+    raw = _parse(path)
+    for change in changes:
+        _apply(raw, change)
+    if "train" not in raw:
+        raise RecipeError(f"{path}, train: missing; `leaf train` needs this section, see pipelines/train-paper.yaml")
+    if raw.keys() - Training.model_fields.keys():
+        load(path, changes)
+    raw = {key: value for key, value in raw.items() if key in Training.model_fields}
+    try:
+        return Training.model_validate(_with_absolute_paths(raw, path.resolve().parent))
+    except ValidationError as error:
+        raise RecipeError("\n".join(f"{path}, {line}" for line in _faults(error))) from error
 
 
 def _text(path: Path) -> str:
@@ -171,6 +204,12 @@ def _with_absolute_paths(raw: dict[str, Any], base: Path) -> dict[str, Any]:
     for source in sources if isinstance(sources, list) else []:
         for key in PATH_KEYS:
             absolute(source, key)
+    train = raw.get("train")
+    backbone = train.get("backbone") if isinstance(train, dict) else None
+    for key in ("weights", "decoder"):
+        absolute(backbone, key)
+    if isinstance(train, dict) and not str(train.get("data", "")).startswith(("run:", "hub:")):
+        absolute(train, "data")
     section = raw.get("filter")
     alignment = section.get("alignment") if isinstance(section, dict) else None
     if isinstance(alignment, dict) and str(alignment.get("model", "")).endswith((".pt", ".pth")):

@@ -13,13 +13,15 @@ from leafinstruct import recipe
 PIPELINES = sorted((Path(__file__).parent.parent / "pipelines").glob("*.yaml"))
 CORPORA = {"mmc4", "obelics", "common-crawl", "youcook2", "vist", "own-videos", "interleavedbench", "hub"}
 EMBEDDED = {"demo", "start"}
+TRAINING = {"train-paper"}
+BUILDING = [path for path in PIPELINES if path.stem not in TRAINING]
 
 
 def test_there_is_a_recipe_for_each_corpus():
-    assert {path.stem for path in PIPELINES} == CORPORA | EMBEDDED
+    assert {path.stem for path in PIPELINES} == CORPORA | EMBEDDED | TRAINING
 
 
-@pytest.mark.parametrize("path", PIPELINES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", BUILDING, ids=lambda path: path.stem)
 def test_it_parses(path):
     loaded = recipe.load(path)
     assert loaded.recipe.version == "dev"
@@ -48,3 +50,18 @@ def test_pictures_on_the_web_are_fetched_under_a_contact(path):
     assert fetch.contact == "you@example.org"
     assert fetch.robots
     assert fetch.opt_out
+
+
+def test_the_papers_rank_is_a_recipe():
+    path = next(path for path in PIPELINES if path.stem == "train-paper")
+    section = recipe.load_training(path).train
+    assert (section.adapter.r_text, section.adapter.r_image, section.adapter.conv_mode, section.adapter.taps) == (
+        256,
+        256,
+        "full_space",
+        "top_left",
+    )
+    assert Path(section.backbone.weights) == path.parent.parent / "models" / "anole-hf"
+    comments = "\n".join(line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#"))
+    assert re.search(r"^# Get it: .*https://", comments, re.MULTILINE)
+    assert re.search(r"^# Licence: .{20}", comments, re.MULTILINE)

@@ -32,6 +32,11 @@ _DECODERS = {
 _DEFAULT = r"(.*\.)?layers\.\d+\.self_attn\.(q|k|v|o)_proj"
 
 
+def default_targets(kind: str | None) -> str:
+    """The attention projections of the decoder of a model_type, as a regular expression over whole names."""
+    return _DECODERS[kind].replace(r"(self_attn|mlp)\.\w+", r"self_attn\.(q|k|v|o)_proj") if kind in _DECODERS else _DEFAULT
+
+
 class MossModel(BaseTuner):
     """A model with MoSS adapters; made by get_peft_model."""
 
@@ -47,9 +52,7 @@ class MossModel(BaseTuner):
 
     def _prepare_adapter_config(self, peft_config: MossConfig, model_config: dict[str, Any]) -> MossConfig:
         if peft_config.target_modules is None:
-            kind = model_config.get("model_type")
-            attention = r"self_attn\.(q|k|v|o)_proj"
-            peft_config.target_modules = _DECODERS[kind].replace(r"(self_attn|mlp)\.\w+", attention) if kind in _DECODERS else _DEFAULT
+            peft_config.target_modules = default_targets(model_config.get("model_type"))
         return peft_config
 
     def _create_and_replace(

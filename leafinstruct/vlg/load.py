@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
+from transformers.utils import logging
 
 from leafinstruct.errors import BackboneError
 from leafinstruct.vlg.backbone import Backbone
@@ -58,10 +59,15 @@ def load(name: str, weights: Path, decoder: Path | None = None, device: str = "c
 def _model(name: str, kind: Any, folder: Path, device: str, dtype: Any, **kwargs: Any) -> tuple[Any, list[str]]:
     _check_kind(name, folder)
     half = "bf16" if list(folder.glob("*.bf16*.safetensors")) else None
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # a face of its own, on everybody's stderr
     try:
         model, info = kind.from_pretrained(folder, dtype=dtype, variant=half, output_loading_info=True, **kwargs)
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
         raise BackboneError(f"{folder}: cannot be loaded as {name}: {_first_line(error)}") from error
+    finally:
+        if bars:
+            logging.enable_progress_bar()
     kinds = (("missing", "missing_keys"), ("unexpected", "unexpected_keys"), ("of another shape", "mismatched_keys"))
     odd = [f"{word} {key}" for word, name in kinds for key in sorted(map(str, info[name]))]
     return model.to(device).eval(), odd

@@ -1,0 +1,93 @@
+"""The `train:` section of a recipe. Loads pydantic and nothing else.
+
+What the adapter's fields mean stands in `moss/config.py`; defaults here are the same. A field that changes what is learnt is part of the
+fingerprint; how often progress is logged is not.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class BackboneConfig(_Section):
+    """The model that is adapted; it stays as it is."""
+
+    name: Literal["chameleon", "emu3", "emu2"]
+    """chameleon is also Anole's."""
+    weights: str = Field(min_length=1)
+    """Folder of the weights and their tokenizer. Relative to the recipe."""
+    decoder: str | None = Field(default=None, min_length=1)
+    """What turns patches into pixels where it is not among the weights: Chameleon's vqgan.ckpt. Relative to the recipe."""
+    base: str | None = None
+    """Name of the base for whoever loads the adapter elsewhere (`facebook/chameleon-7b`); never a path."""
+
+
+class AdapterConfig(_Section):
+    """A MoSS adapter."""
+
+    method: Literal["moss", "moe_lora", "lora"] = "moss"
+    """moss: convolution for image tokens; moe_lora: a second linear LoRA for them; lora: one for all."""
+    r_text: int = Field(default=32, ge=1)
+    """Rank for text tokens."""
+    r_image: int = Field(default=32, ge=1)
+    """Rank for image tokens."""
+    alpha_text: float = Field(default=64.0, gt=0)
+    """The text half is scaled by alpha_text / r_text."""
+    alpha_image: float = Field(default=64.0, gt=0)
+    """The image half is scaled by alpha_image / r_image."""
+    kernel_size: int = Field(default=2, ge=1)
+    """k of the k x k neighbourhood."""
+    conv_mode: Literal["full_space", "rank", "depthwise"] = "full_space"
+    """full_space is the paper's."""
+    taps: Literal["top_left", "raster", "shuffled"] = "top_left"
+    """Which neighbours. symmetric ones see what is to be learnt, so they are not here."""
+    taps_seed: int = 0
+    """Of shuffled taps."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """On the adapter's input."""
+    target_modules: str | None = None
+    """Regular expression over whole module names; None: the attention projections of the decoder."""
+
+
+class TrainConfig(_Section):
+    """One training run."""
+
+    data: str = Field(min_length=1)
+    """`run:NAME` (the shards of that run), a folder of shards, a glob, or `hub:ORG/NAME`. The split `train` is read."""
+    backbone: BackboneConfig
+    adapter: AdapterConfig = AdapterConfig()
+    context: int = Field(default=4096, ge=16)
+    """Tokens of a row at most; a longer one is cut at a segment's border, and left out where no answer would be left."""
+    steps: int = Field(default=1000, ge=1)
+    """Optimiser steps."""
+    batch: int = Field(default=1, ge=1)
+    """Rows of one pass, on each device."""
+    accumulate: int = Field(default=8, ge=1)
+    """Passes of one step."""
+    learning_rate: float = Field(default=1e-4, gt=0)
+    """Of AdamW, after warming up. Ours: the paper's is not known."""
+    warmup: float = Field(default=0.03, ge=0, lt=1)
+    """Share of the steps in which the learning rate grows from 0."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """Of the learning rate after that; cosine ends at 0."""
+    text_loss: float = Field(default=1.0, ge=0)
+    """Weight of the mean loss of text tokens."""
+    image_loss: float = Field(default=1.0, ge=0)
+    """Weight of the mean loss of image tokens; each modality has its own mean, else 1,024 codes would drown 100 words."""
+    gradient_checkpointing: bool = False
+    """Compute activations twice and keep few: about a third more time, a fraction of the memory."""
+    save_every: int = Field(default=200, ge=1)
+    """Steps between two checkpoints, from which a killed run goes on."""
+    log_every: int = Field(default=10, ge=1)
+    """Steps between two lines of progress."""
+
+    @property
+    def shaping(self) -> dict[str, Any]:
+        """What decides what is learnt: everything but where files lie and how often is logged."""
+        return self.model_dump(mode="json", exclude={"log_every": True, "backbone": {"weights", "decoder"}})

@@ -1,0 +1,63 @@
+"""Shards -> rows: which files a recipe's `data` names, and their rows, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from leafinstruct.errors import SchemaError, SourceError
+from leafinstruct.records.public import SCHEMA_VERSION
+
+COLUMNS = ["id", "messages", "images"]
+ROWS = 16
+"""Read at a time: a row holds its pictures."""
+
+
+def files(data: str, runs: Path) -> list[Path]:
+    """The shards of the split `train`, in the order of their names. runs: the folder of runs. Raises SourceError where there is none."""
+    if data.startswith("hub:"):
+        folder, pattern = _of_hub(data.removeprefix("hub:")), "*.train-*.parquet"
+    elif data.startswith("run:"):
+        folder, pattern = runs / data.removeprefix("run:") / "shard", "*.train-*.parquet"
+    elif any(sign in data for sign in "*?["):
+        folder, pattern = Path(data).parent, Path(data).name
+    else:
+        folder, pattern = Path(data), "*.train-*.parquet"
+    found = sorted(folder.glob(pattern))
+    if not found:
+        cure = (
+            f"`leaf build` of the recipe {data.removeprefix('run:')} makes them"
+            if data.startswith("run:")
+            else "give a folder that leaf build wrote"
+        )
+        raise SourceError(f"train.data {data}: no shard {folder / pattern}; {cure}")
+    return found
+
+
+def _of_hub(repo: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        return Path(snapshot_download(repo, repo_type="dataset", allow_patterns="*.train-*.parquet"))
+    except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
+        raise SourceError(f"train.data hub:{repo}: cannot be had from the Hub: {str(error).splitlines()[0][:200]}") from error
+
+
+def rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a shard: id, messages, images (`bytes`). Raises SchemaError for another schema, SourceError for a file that cannot be read."""
+    try:
+        shard = pq.ParquetFile(path)
+    except (OSError, pa.ArrowException) as error:
+        raise SourceError(f"{path}: cannot be read as Parquet: {str(error).splitlines()[0][:200]}") from error
+    version = (shard.schema_arrow.metadata or {}).get(b"leafinstruct.schema", b"").decode()
+    if version != SCHEMA_VERSION:
+        raise SchemaError(
+            f"{path}: rows of schema {version or 'unknown'}, and this version reads {SCHEMA_VERSION}; build the dataset with this version"
+        )
+    for batch in shard.iter_batches(ROWS, columns=COLUMNS):
+        yield from batch.to_pylist()

@@ -1,0 +1,102 @@
+"""A tiny Chameleon in a folder, and shards as `leaf build` writes them."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from PIL import Image
+from vlg.tiny_backbones import checkpoint, interleaved, tokenizer
+
+from leafinstruct.records import public
+
+COLOURS = ((200, 30, 30), (30, 160, 60), (40, 60, 190), (230, 200, 40))
+
+
+def picture(colour: tuple[int, int, int]) -> bytes:
+    """4 x 6 pixels: 3 x 2 patches of the tiny Emu3."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (4, 6), colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def row(number: int, answer: list[str | bytes], question: list[str | bytes] | None = None) -> dict[str, Any]:
+    """A published row; bytes are pictures."""
+    turns = [("user", question or ["draw a red house"]), ("assistant", answer)]
+    content = [
+        (role, [{"type": "text", "text": part} if isinstance(part, str) else {"type": "image", "text": None} for part in parts])
+        for role, parts in turns
+    ]
+    images = [part for _, parts in turns for part in parts if isinstance(part, bytes)]
+    return {
+        **dict.fromkeys(("url", "license")),
+        "id": f"row{number:04}",
+        "document_id": f"d{number}",
+        "source": "s",
+        "task": "guide",
+        "messages": [{"role": role, "content": parts} for role, parts in content],
+        "images": [{"bytes": data, "path": None} for data in images],
+        "image_info": [],
+        "scores": [],
+        "provenance": None,
+    }
+
+
+def shard(path: Path, rows: list[dict[str, Any]], **metadata: str) -> Path:
+    schema = public.schema()
+    schema = schema.with_metadata(
+        {**schema.metadata, **{key.replace("_", ".").encode(): value.encode() for key, value in metadata.items()}}
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
+    return path
+
+
+def lessons(count: int) -> list[dict[str, Any]]:
+    return [row(number, ["now", picture(COLOURS[number % 4]), "then it is done"]) for number in range(count)]
+
+
+@pytest.fixture(scope="session")
+def chameleon_folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("chameleon")
+    interleaved().save_pretrained(folder)
+    tokenizer({"<racm3:break>": 197, "<eoss>": 196, "<image>": 190}).save_pretrained(folder)
+    checkpoint(folder)
+    return folder
+
+
+@pytest.fixture
+def recipe(tmp_path, chameleon_folder):
+    """Writes a recipe over the shards of runs/demo and returns its path."""
+    shard(tmp_path / "runs/demo/shard/guide.train-00000-of-00001.parquet", lessons(12))
+    shard(tmp_path / "runs/demo/shard/guide.test-00000-of-00001.parquet", [row(999, ["done"])])
+
+    def write(**changes: Any) -> Path:
+        section = {
+            "data": "run:demo",
+            "backbone": {
+                "name": "chameleon",
+                "weights": str(chameleon_folder),
+                "decoder": str(chameleon_folder / "vqgan.ckpt"),
+                "base": "tiny",
+            },
+            "adapter": {"r_text": 2, "r_image": 2, "alpha_text": 4, "alpha_image": 4},
+            "context": 80,
+            "steps": 6,
+            "batch": 2,
+            "accumulate": 2,
+            "learning_rate": 0.01,
+            "save_every": 2,
+            "log_every": 1,
+            **changes,
+        }
+        path = tmp_path / "recipe.yaml"
+        path.write_text(yaml.safe_dump({"name": "trained", "workdir": str(tmp_path), "train": section}))
+        return path
+
+    return write
