@@ -4,37 +4,41 @@ One pass over the file (about 400 MB on disk a second), remembered, so that part
 without reading the file again. A record's length is the distance to the next one: bytes on disk, compressed or not.
 
 FastWARC ends quietly when a stream is cut off, so the last record is checked: a gzip member must reach its end mark, a plain record its
-declared length. Behind a record that cannot be read the next one is looked for, by the first bytes of a gzip member that holds one, or of a plain
+declared length. A length that lies shows where the next record does not begin: then the record that lied is damaged, not the one behind it.
+Behind a record that cannot be read the next one is looked for, by the first bytes of a gzip member that holds one, or of a plain
 record (in a plain file the text of a damaged page can pass for one). Records of a .warc.gz must be gzip members of their own, as the format
-demands; a file compressed in one piece has no ranges.
+demands; a file compressed in one piece has no ranges, and one of zstd is not read.
+
+A revisit whose original is a page of the file is nothing new: that page is read where it lies. One whose original is not there is kept as such, for
+the reader to look for in the crawl or to report.
 """
 
 from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
-from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
+from fastwarc.warc import ArchiveIterator
 
 from leafinstruct.errors import SourceError
-from leafinstruct.ingest.address import join, key
+from leafinstruct.ingest.address import key
+from leafinstruct.ingest.archive_record import NAME, NOT_HTTP, Record, described, looks_like_html
 from leafinstruct.ingest.index import Index, remembered
-from leafinstruct.pictures.archive import media, target
+from leafinstruct.pictures.archive import RecordError, beginning
 
-VERSION = 4
+VERSION = 5
 """Raised when an index says something else about the same file."""
-PAGES = frozenset({"text/html", "application/xhtml+xml"})
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HOPS = 5
 """Redirects that are followed for one picture; browsers stop at 20, honest sites need 2."""
 TRUNCATED, DAMAGED = "truncated", "damaged"
 _SENTENCES = {
     TRUNCATED: "the file ends before this record does",
     DAMAGED: "a record cannot be read",
+    NOT_HTTP: "the record of a web address holds no HTTP response",
 }
 MAX_DAMAGES = 1_000
 """Damaged records of a file behind which the next one is looked for; a file with more is no archive."""
@@ -43,23 +47,30 @@ _START = {True: re.compile(rb"\x1f\x8b\x08[\x00-\x1f]"), False: re.compile(rb"(?
 _HEADER = 64 << 10
 """Bytes within which a record's header must end."""
 _LOOK = 1024
-"""Bytes of a gzip member that tell whether it holds a record."""
+"""Bytes of a gzip member that tell whether it holds a record, and of a body that tell whether it is HTML."""
+_BREAK, _PADDING = b"\r\n\r\n", 64
+"""What ends a header, and a record; and bytes of line breaks that may follow it in its gzip member."""
+_ZSTD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
+"""How a zstd frame begins, or the skippable one that holds a dictionary."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArchiveIndex:
     """pages: (offset, length), in the order of the file. pictures: address key -> (offset, length). redirects: address key -> address.
-    damages: (offset, reason, sentence) of what cannot be read: `truncated` where the file ends early, else `damaged`."""
+    damages: (offset, reason, sentence) of what cannot be read: `truncated` where the file ends early, `damaged`, `not_http`.
+    revisits: (offset, names) of pages that are not in the file. names: of all pages of the file, NAME characters each, in one string."""
 
     pages: tuple[tuple[int, int], ...]
     pictures: dict[str, tuple[int, int]]
     redirects: dict[str, str]
     damages: tuple[tuple[int, str, str], ...]
+    revisits: tuple[tuple[int, tuple[str, ...]], ...]
+    names: str
 
     @property
     def items(self) -> int:
-        """Pages, then damages, so that the report of each belongs to exactly one part."""
-        return len(self.pages) + len(self.damages)
+        """Pages, damages, revisits, in this order, so that the report of each belongs to exactly one part."""
+        return len(self.pages) + len(self.damages) + len(self.revisits)
 
     def find(self, address: str) -> tuple[int, int] | None:
         """Range of the picture at an absolute address, through the file's own redirects. Raises ValueError for a malformed address."""
@@ -78,45 +89,42 @@ def index(file: Path, cache: Path) -> ArchiveIndex:
     found = remembered(cache, file, _build, VERSION)
     pictures = {address: (place[0], place[1]) for address, place in found["pictures"].items()}
     damages = tuple((offset, reason, _SENTENCES[reason]) for offset, reason in found["damages"])
-    return ArchiveIndex(tuple(map(tuple, found["pages"])), pictures, found["redirects"], damages)
+    revisits = tuple((offset, names_of(names)) for offset, names in found["revisits"])
+    return ArchiveIndex(tuple(map(tuple, found["pages"])), pictures, found["redirects"], damages, revisits, found["names"])
 
 
-@dataclass(frozen=True, slots=True)
-class _Record:
-    """A record's start, and what it is to us: a page, a picture, a redirect (`location`), or nothing."""
-
-    offset: int
-    address: str = ""
-    page: bool = False
-    picture: bool = False
-    location: str = ""
+def names_of(text: str) -> tuple[str, ...]:
+    """The names of pages that an index keeps in one string."""
+    return tuple(text[start : start + NAME] for start in range(0, len(text), NAME))
 
 
 def _build(file: Path) -> Index:
     """One pass, in stretches from one damaged record to the next. Of several captures of one address the first counts."""
-    found: Index = {"pages": [], "pictures": {}, "redirects": {}, "damages": []}
+    _refuse_zstd(file)
+    found = _Found()
+    damages: list[tuple[int, str]] = []
     start: int | None = 0
     while start is not None:
         records, end, reason = _stretch(file, start)
-        _gather(found, records, end)
+        found.gather(file, records, end)
         if reason:
-            found["damages"].append([end, reason])
-        start = _next_start(file, end + 1) if reason and len(found["damages"]) < MAX_DAMAGES else None
-    return found
+            damages.append((end, reason))
+        start = _next_start(file, end + 1) if reason and len(damages) < MAX_DAMAGES else None
+    return found.index(damages)
 
 
-def _stretch(file: Path, start: int) -> tuple[list[_Record], int, str]:
+def _stretch(file: Path, start: int) -> tuple[list[Record], int, str]:
     """The records from an offset on, where they end, and why there: the reason is empty at the file's end.
 
     Where reading stops before it, the last record stays only if it is whole.
     """
-    records: list[_Record] = []
+    records: list[Record] = []
     reason = ""
     with file.open("rb") as stream:
         stream.seek(start)
         try:
             for record in ArchiveIterator(stream):
-                records.append(_described(record))
+                records.append(described(record))
         except (OSError, ValueError):
             reason = DAMAGED
     _refuse_one_piece(file, records)
@@ -158,47 +166,76 @@ def _holds_record(data: bytes) -> bool:
         return False
 
 
-def _gather(found: Index, records: list[_Record], end: int) -> None:
-    """Put a stretch of records, which ends at `end`, into the index as JSON holds it."""
-    stops = [*(record.offset for record in records[1:]), end]
-    for record, stop in zip(records, stops, strict=bool(records)):
-        place = (record.offset, stop - record.offset)
-        if record.page:
-            found["pages"].append(place)
-        elif record.picture:
-            found["pictures"].setdefault(record.address, place)
-        elif record.location:
-            found["redirects"].setdefault(record.address, record.location)
+@dataclass(slots=True)
+class _Found:
+    """An index while it grows. revisits wait until all of the file is known: the capture that they repeat may stand behind them."""
+
+    pages: list[tuple[int, int]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    pictures: dict[str, tuple[int, int]] = field(default_factory=dict)
+    digests: dict[str, tuple[int, int]] = field(default_factory=dict)
+    redirects: dict[str, str] = field(default_factory=dict)
+    losses: list[tuple[int, str]] = field(default_factory=list)
+    revisits: list[Record] = field(default_factory=list)
+
+    def gather(self, file: Path, records: list[Record], end: int) -> None:
+        """Take in a stretch of records, which ends at `end`."""
+        stops = [*(record.offset for record in records[1:]), end]
+        for record, stop in zip(records, stops, strict=bool(records)):
+            place = (record.offset, stop - record.offset)
+            if record.revisit:
+                self.revisits.append(record)
+            elif record.page or (record.unnamed and _is_page(file, place)):
+                self.pages.append(place)
+                self.names += record.names
+            elif (record.picture or record.unnamed) and record.address:
+                self.pictures.setdefault(record.address, place)
+                if record.digest:
+                    self.digests.setdefault(record.digest, place)
+            elif record.location:
+                self.redirects.setdefault(record.address, record.location)
+            elif record.loss:
+                self.losses.append((record.offset, record.loss))
+
+    def index(self, damages: list[tuple[int, str]]) -> Index:
+        """The index as JSON holds it."""
+        absent, known = [], set(self.names) if self.revisits else set()
+        for record in self.revisits:
+            if record.page:
+                if known.isdisjoint(record.names):
+                    absent.append((record.offset, "".join(record.names)))
+            elif record.digest in self.digests:
+                self.pictures.setdefault(record.address, self.digests[record.digest])
+            elif record.location:
+                self.redirects.setdefault(record.address, record.location)
+        return {
+            "pages": self.pages,
+            "names": "".join(self.names),
+            "pictures": self.pictures,
+            "redirects": self.redirects,
+            "damages": sorted([*damages, *self.losses]),
+            "revisits": absent,
+        }
 
 
-def _described(record: WarcRecord) -> _Record:
-    offset = record.stream_pos
-    if record.record_type == WarcRecordType.revisit:
-        return _revisit(offset, record)
-    if record.record_type != WarcRecordType.response or not record.is_http:
-        return _Record(offset)
-    record.parse_http(quirks_mode=True)
-    address, status, kind = target(record), record.http_headers.status_code, media(record)
+def _is_page(file: Path, place: tuple[int, int]) -> bool:
+    """Whether a record without a media type is HTML. One that cannot be decoded is taken for a page, so that its reason is told."""
+    with file.open("rb") as stream:
+        stream.seek(place[0])
+        data = stream.read(min(place[1], _HEADER))
     try:
-        if status == 200:
-            return _Record(offset, key(address), page=kind in PAGES, picture=not kind.startswith("text/") and kind not in PAGES)
-        if status in _REDIRECTS:
-            return _Record(offset, key(address), location=join(address, record.http_headers.get("Location") or ""))
-    except ValueError:  # a malformed address can be neither found nor followed
-        return _Record(offset, page=status == 200 and kind in PAGES)
-    return _Record(offset)
+        return looks_like_html(beginning(data, _LOOK))
+    except RecordError:
+        return True
 
 
-def _revisit(offset: int, record: WarcRecord) -> _Record:
-    """A capture that says "as at that address": a redirect there. One of the same address adds nothing to the capture it repeats."""
-    try:
-        address, other = key(target(record)), record.headers.get("WARC-Refers-To-Target-URI") or ""
-        return _Record(offset, address, location=other) if other and key(other) != address else _Record(offset)
-    except ValueError:
-        return _Record(offset)
+def _refuse_zstd(file: Path) -> None:
+    with file.open("rb") as stream:
+        if _ZSTD.match(stream.read(4)):
+            raise SourceError(f"{file}: compressed with zstd, which is not read; run `zstd -d` on it and use the .warc")
 
 
-def _refuse_one_piece(file: Path, records: list[_Record]) -> None:
+def _refuse_one_piece(file: Path, records: list[Record]) -> None:
     """Raise SourceError when records share an offset, which is how a file compressed in one piece shows."""
     if any(following.offset <= record.offset for record, following in pairwise(records)):
         raise SourceError(
@@ -207,21 +244,32 @@ def _refuse_one_piece(file: Path, records: list[_Record]) -> None:
 
 
 def _end(file: Path, offset: int) -> int | str:
-    """Where the record at an offset ends; else why that cannot be said: TRUNCATED when the file ends before it does, or DAMAGED."""
+    """Where the record at an offset ends; else why that cannot be said: TRUNCATED when the file ends before it does, or DAMAGED.
+
+    A record ends with two line breaks behind its declared length; where something else stands there, the length lies.
+    """
     with file.open("rb") as stream:
         stream.seek(offset)
         head = stream.read(_HEADER)
         if b"\x1f\x8b".startswith(head[:2]):
             return _end_of_member(stream, offset, head)
-        header, separator, _ = head.partition(b"\r\n\r\n")
-        declared = re.search(rb"(?mi)^content-length:\s*(\d{1,18})\s*$", header)
+        length = _declared(head)
         size = file.stat().st_size
-    if not separator:
-        return TRUNCATED if b"WARC/".startswith(head[:5]) and len(head) < _HEADER else DAMAGED
-    if declared is None:
-        return DAMAGED
-    end = offset + len(header) + len(separator) + int(declared.group(1))
-    return TRUNCATED if end > size else min(end + len(separator), size)
+        if length is None:
+            return TRUNCATED if b"WARC/".startswith(head[:5]) and len(head) < _HEADER and _BREAK not in head else DAMAGED
+        end = offset + length
+        stream.seek(end)
+        behind = stream.read(len(_BREAK))
+    if end > size:
+        return TRUNCATED
+    return DAMAGED if behind.strip(_BREAK) else end + len(behind)
+
+
+def _declared(head: bytes) -> int | None:
+    """Bytes of a record by its own header, which is the first part of `head`; None when it does not say."""
+    header, separator, _ = head.partition(_BREAK)
+    declared = re.search(rb"(?mi)^content-length:\s*(\d{1,18})\s*$", header)
+    return None if declared is None or not separator else len(header) + len(separator) + int(declared.group(1))
 
 
 def _more(file: Path, end: int) -> bool:
@@ -232,16 +280,20 @@ def _more(file: Path, end: int) -> bool:
 
 
 def _end_of_member(stream: BinaryIO, offset: int, chunk: bytes) -> int | str:
-    """The end of the gzip member that begins with `chunk`; its contents pass through and are not kept."""
+    """The end of the gzip member that begins with `chunk`, if it holds what its record declares; its contents pass through and are not kept."""
     member = zlib.decompressobj(wbits=31)
-    end = offset
+    end, size, head, tail = offset, 0, b"", b""
     try:
         while chunk and not member.eof:
-            member.decompress(chunk, _HEADER)
-            while member.unconsumed_tail and not member.eof:
-                member.decompress(member.unconsumed_tail, _HEADER)
+            data = member.decompress(chunk, _HEADER)
+            while data:
+                size, head, tail = size + len(data), head or data, (tail + data)[-_PADDING:]
+                data = b"" if member.eof else member.decompress(member.unconsumed_tail, _HEADER)
             end += len(chunk) - len(member.unused_data)
             chunk = b"" if member.eof else stream.read(_HEADER)
     except zlib.error:
         return DAMAGED
-    return end if member.eof else TRUNCATED
+    if not member.eof:
+        return TRUNCATED
+    behind = size - (_declared(head) or size)
+    return end if behind == 0 or (0 < behind <= _PADDING and not tail[-behind:].strip(_BREAK)) else DAMAGED

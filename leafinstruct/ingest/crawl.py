@@ -2,6 +2,7 @@
 
     <address key> TAB <archive> TAB <offset> TAB <length>        a picture
     <address key> TAB > TAB <address>                            a redirect, or a revisit of another address
+    <page>NAME TAB > TAB                                         a page that a revisit in another archive names
 
 Crawlers spread the pictures of a page over many archives. The indexes that planning leaves for each archive, or a CDXJ index that the crawl came
 with, are sorted in runs of RUN lines and merged, so that memory does not grow with the crawl; workers map the file and read a few pages of it for
@@ -9,8 +10,9 @@ a look-up. Of several captures of an address the first counts, in the order of a
 showed is not known, and a rule that does not move keeps documents what they were.
 
 CDXJ lines are `<key> <time> {json}`; their `url` is keyed anew by our own rules, so that no second canonical form of addresses (SURT) decides what
-is found. Archives are named there by path or name; those that the source does not hold are passed over and counted. Revisits and redirects carry no
-address to go to in CDXJ and are left out.
+is found. Archives are named there by path or name; those that the source does not hold are passed over and counted. Redirects and revisits carry no
+address to go to in CDXJ; they come from the archives' own indexes, which planning makes in any case. A revisit that names a picture by nothing but
+its digest is resolved within its own archive only.
 """
 
 from __future__ import annotations
@@ -19,9 +21,9 @@ import gzip
 import heapq
 import json
 import mmap
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache, partial
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
@@ -29,9 +31,10 @@ from leafinstruct.artifact import digest, writing
 from leafinstruct.errors import SourceError
 from leafinstruct.ingest import archive_index, files
 from leafinstruct.ingest.address import key
+from leafinstruct.ingest.archive_index import ArchiveIndex, names_of
 from leafinstruct.ingest.config import WarcSource
 
-VERSION = 1
+VERSION = 2
 RUN = 200_000
 """Lines that are sorted in memory at a time: about 40 MB."""
 OPEN = 64
@@ -42,14 +45,21 @@ SUFFIXES = (".cdxj", ".cdxj.gz")
 MAX_LINE = 1 << 16
 Place = tuple[str, int, int]
 """Archive relative to the source's root, offset, length."""
+Indexes = Callable[[], Iterator[tuple[int, str, ArchiveIndex]]]
+"""The archives' indexes with number and name, one in memory at a time."""
+_LAST = "\U0010ffff"
+"""Sorts behind all places: a redirect counts where no picture has its address."""
+_PAGE = "<page>"
+"""No key of an address begins so: it would be quoted."""
 
 
 def built(source: WarcSource, root: Path, archives: tuple[str, ...], cache: Path) -> Path:
     """The index of a source's crawl, made now or before. Raises SourceError when an archive or the given index cannot be read."""
     made = cache / f"crawl-{depends(source, root, archives)}.tsv"
     if not made.exists():
-        lines = _given(source, archives) if source.cdxj is not None else _from_archives(root, archives, cache)
-        _sorted(lines, made)
+        indexes = partial(_indexes_of, root, archives, cache)
+        pictures = _given(source, archives) if source.cdxj is not None else _pictures(indexes)
+        _sorted(chain(pictures, _redirects(indexes), _pages(indexes)), made)
     return made
 
 
@@ -71,6 +81,11 @@ def find(index: Path, address: str) -> Place | None:
             return first, int(rest[0]), int(rest[1])
         address = rest[0]
     return None
+
+
+def holds_page(index: Path, names: tuple[str, ...]) -> bool:
+    """Whether an archive of the crawl holds a page that a revisit calls by one of these names."""
+    return any(_line(_mapped(index), (_PAGE + name).encode()) is not None for name in names)
 
 
 @lru_cache(maxsize=2)
@@ -95,13 +110,30 @@ def _line(data: mmap.mmap | bytes, wanted: bytes) -> bytes | None:
     return line if line.startswith(prefix) else None
 
 
-def _from_archives(root: Path, archives: tuple[str, ...], cache: Path) -> Iterator[str]:
+def _indexes_of(root: Path, archives: tuple[str, ...], cache: Path) -> Iterator[tuple[int, str, ArchiveIndex]]:
     for number, name in enumerate(archives):
-        index = archive_index.index(root / name, cache)
+        yield number, name, archive_index.index(root / name, cache)
+
+
+def _pictures(indexes: Indexes) -> Iterator[str]:
+    for number, name, index in indexes():
         for address, (offset, length) in index.pictures.items():
             yield _entry(address, f"{number:08d}{offset:015d}", f"{name}\t{offset}\t{length}")
+
+
+def _redirects(indexes: Indexes) -> Iterator[str]:
+    for _, _, index in indexes():
         for address, location in index.redirects.items():
-            yield _entry(address, "9", f">\t{location}")
+            yield _entry(address, _LAST, f">\t{location}")
+
+
+def _pages(indexes: Indexes) -> Iterator[str]:
+    """Lines of the pages that are named by a revisit in an archive that does not hold them: few, where all pages would be most of the index."""
+    wanted = {name for _, _, index in indexes() for _, names in index.revisits for name in names}
+    if wanted:
+        for _, _, index in indexes():
+            for name in wanted.intersection(names_of(index.names)):
+                yield _entry(_PAGE + name, _LAST, ">\t")
 
 
 def _given(source: WarcSource, archives: tuple[str, ...]) -> Iterator[str]:

@@ -1,15 +1,19 @@
-"""WARC: response records of one archive file. A page is a record with status 200 and an HTML type; its locator is `offset=N`, bytes on disk.
+"""WARC: pages and pictures of archive files. A page is a response with status 200 and an HTML type, or a resource of one; its locator is
+`offset=N`, bytes on disk. What else a record is, and what is nothing to us, says archive_record.
 
 A picture is another record of the same file, found by its address (through the file's own redirects and revisits; http or https, with or
 without fragment), and is referred to by its range on disk: nothing is copied. With `crawl: true` the other files of the source are looked in next
 (crawl). A picture that is in none is a reference to the web; a data: address is a range of its page's decoded body.
-Everything else in the file (robots.txt, errors, redirects, scripts) is no bad record and passes in silence.
+
+An address that was captured twice gives two documents, each with its own place: whether they are the same is not the archive's to say, and exact
+copies are what the filter's `duplicate.*` scores are for. A revisit of a page is no second capture: it says that the first one still holds. Its page
+is read where it lies; when that is neither in this file nor, with `crawl: true`, in another, the revisit is a loss.
 
 Parts are ranges of pages within one file, from the index that planning leaves in `cache`. A file that breaks off gives all whole records
 before the break, then `truncated`; one with records that cannot be read all others, then `damaged` for each of those.
 
-Whole page lost: broken_record, truncated_record (the crawler cut it), too_large, empty, not_text, too_deep, no_body, no_content, too_many_pieces,
-too_long; truncated or damaged for what cannot be read of the file.
+Whole page lost: broken_record, truncated_record (its body is cut), too_large, empty, not_text, too_deep, no_body, no_content, too_many_pieces,
+too_long; revisit_of_absent_page; not_http; truncated or damaged for what cannot be read of the file.
 Picture lost, the document goes on: no_source, data_uri, tracking_pixel, unknown_scheme, bad_address.
 """
 
@@ -33,6 +37,7 @@ from leafinstruct.pictures.archive import RecordError, Response, response
 from leafinstruct.records.document import Document, Provenance, Ref, Rejected
 
 SUFFIXES = (".warc", ".warc.gz")
+ZSTD = ".warc.zst"
 LIBRARIES: tuple[str, ...] = ("selectolax", "resiliparse", "fastwarc")
 Lookup = Callable[[str], Ref | None]
 """Absolute address -> the archived picture. Raises ValueError for a malformed address."""
@@ -53,7 +58,7 @@ def plan(source: WarcSource, part_size: int, cache: Path) -> list[Span]:
     for file in _archives(source, root):
         spans += ranges(file, archive_index.index(root / file, cache).items, part_size)
     if not spans:
-        raise SourceError(f"{source.path}: the archives hold no page (a response with status 200 and type text/html)")
+        raise SourceError(f"{source.path}: the archives hold no page (a response with status 200, or a resource, of type text/html)")
     if source.crawl:
         crawl.built(source, root, _archives(source, root), cache)  # here, once, rather than by every worker
     return spans
@@ -66,7 +71,13 @@ def depends(source: WarcSource) -> str | None:
 
 
 def _archives(source: WarcSource, root: Path) -> tuple[str, ...]:
-    return tuple(files.listing(source.path, root, SUFFIXES))
+    """The source's files. Raises SourceError for one of zstd too, which would else be passed over."""
+    names = files.listing(source.path, root, (*SUFFIXES, ZSTD))
+    if packed := next((name for name in names if name.lower().endswith(ZSTD)), None):
+        raise SourceError(
+            f"{root / packed}: compressed with zstd, which is not read; run `zstd -d` on it, use the .warc and move this one away"
+        )
+    return tuple(names)
 
 
 def read(source: WarcSource, span: Span, cache: Path) -> Iterator[Document | Rejected]:
@@ -78,12 +89,22 @@ def read(source: WarcSource, span: Span, cache: Path) -> Iterator[Document | Rej
         yield Rejected(file, "", "unsafe_path", "a symbolic link leads out of the source's folder")
         return
     index = archive_index.index(path, cache)
-    lookup = partial(_find, file, index, crawl.built(source, root, _archives(source, root), cache) if source.crawl else None)
+    whole = crawl.built(source, root, _archives(source, root), cache) if source.crawl else None
+    lookup = partial(_find, file, index, whole)
     for offset, length in index.pages[span.start : span.stop]:
         yield from _document(source, file, lookup, offset, _bytes(path, offset, length))
-    pages = len(index.pages)
+    yield from _lost(file, index, whole, span)
+
+
+def _lost(file: str, index: ArchiveIndex, whole: Path | None, span: Span) -> Iterator[Rejected]:
+    """What a span's share of the file's losses is: they are counted behind its pages."""
+    pages, damages = len(index.pages), len(index.damages)
     for offset, reason, detail in index.damages[max(0, span.start - pages) : max(0, span.stop - pages)]:
         yield Rejected(file, f"offset={offset}", reason, detail)
+    for offset, names in index.revisits[max(0, span.start - pages - damages) : max(0, span.stop - pages - damages)]:
+        if whole is None or not crawl.holds_page(whole, names):
+            where = "this file; crawl: true looks in the others too" if whole is None else "the crawl"
+            yield Rejected(file, f"offset={offset}", "revisit_of_absent_page", f"the page that it repeats is not in {where}")
 
 
 def _find(file: str, index: ArchiveIndex, whole: Path | None, address: str) -> Ref | None:
