@@ -33,7 +33,7 @@ from leafinstruct.records.document import Document, Image, Ref
 from leafinstruct.records.example import Cell
 from leafinstruct.records.table import Row
 
-CODE = 4
+CODE = 5
 """Raised when the same documents and settings give other scores or verdicts than before."""
 
 

@@ -31,7 +31,7 @@ from leafinstruct.pictures.read import fetch
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, Image, Rejected
 
-CODE = 3
+CODE = 4
 """Raised when the same input gives other documents than before."""
 
 

@@ -19,11 +19,12 @@ from typing import Literal
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
 _Decoding = Literal["all", "content", "transfer", "none"]
-_DECODINGS: tuple[_Decoding, ...] = ("all", "content", "none")
+_TRIES: tuple[tuple[_Decoding, bool], ...] = (("transfer", True), ("none", True), ("transfer", False), ("none", False))
+"""Whether chunks, and content encodings, are undone: as announced; chunks undone by the crawler; the content; both."""
 _GZIP = b"\x1f\x8b"
 _ZLIB = frozenset({"gzip", "x-gzip", "deflate"})
 _FIRST_CHUNK = re.compile(rb"[0-9A-Fa-f]{1,8}[ \t]*(?:;[^\r\n]*)?\r\n")
-_LAST_CHUNK = re.compile(rb"(?:\A|\r\n)0+[ \t]*(?:;[^\r\n]*)?\r\n(?:[^\r\n]+\r\n)*(?:\r\n)?\Z")
+_LAST_CHUNK = re.compile(rb"(?:\A|\r\n)0+[ \t]*(?:;[^\r\n]*)?(?:\r\n(?:[^\r\n]+\r\n)*\s*)?\Z")
 _TRAILERS = 8192
 """Bytes at a chunked body's end in which its last chunk is looked for."""
 
@@ -52,9 +53,9 @@ class RecordError(Exception):
 def response(data: bytes, limit: int) -> Response:
     """The response in a record's bytes. limit: of the decoded body, in bytes. Raises RecordError."""
     problem = ""
-    for decoding in _DECODINGS:
+    for transfer, content in _TRIES:
         try:
-            return _response(data, limit, decoding)
+            return _response(data, limit, transfer, content)
         except (OSError, ValueError, EOFError, zlib.error) as error:
             problem = problem or str(error)
     raise RecordError("broken_record", f"the record cannot be decoded: {problem}")
@@ -62,10 +63,12 @@ def response(data: bytes, limit: int) -> Response:
 
 def beginning(data: bytes, size: int) -> bytes:
     """The first bytes of a decoded body; of the record only a first part need be given. Raises RecordError when it cannot be decoded."""
-    for decoding in _DECODINGS:
+    decodings: tuple[_Decoding, ...] = ("all", "content", "transfer", "none")
+    for decoding in decodings:
         try:
-            return _opened(data, decoding).reader.read(size)
-        except (OSError, ValueError, EOFError):
+            body = _opened(data, decoding).reader.read(size)
+            return zlib.decompressobj(wbits=31).decompress(body, size) if body.startswith(_GZIP) else body
+        except (OSError, ValueError, EOFError, zlib.error):
             continue
     raise RecordError("broken_record", "the record cannot be decoded")
 
@@ -83,8 +86,8 @@ def _opened(data: bytes, decoding: _Decoding) -> WarcRecord:
     return record
 
 
-def _response(data: bytes, limit: int, decoding: _Decoding) -> Response:
-    record = _opened(data, decoding)
+def _response(data: bytes, limit: int, transfer: _Decoding, content: bool) -> Response:
+    record = _opened(data, transfer)
     if why := record.headers.get("WARC-Truncated"):
         raise RecordError("truncated_record", f"the crawler cut this record ({why[:40]})")
     if record.headers.get("WARC-Segment-Number"):
@@ -92,26 +95,33 @@ def _response(data: bytes, limit: int, decoding: _Decoding) -> Response:
     if record.record_type == WarcRecordType.resource:
         kind = record.headers.get("Content-Type") or ""
         return Response(target(record), None, media_type(kind), _charset(kind), _limited(record.reader.read(limit + 1), limit))
-    body = _body(data, record, limit, decoding)
+    body = _body(data, record, limit, transfer, content)
     return Response(target(record), record.http_headers.status_code, media(record), record.http_charset, body)
 
 
-def _body(data: bytes, record: WarcRecord, limit: int, decoding: _Decoding) -> bytes:
-    """The body of an HTTP response, with its encodings undone as far as `decoding` says."""
+def _body(data: bytes, record: WarcRecord, limit: int, transfer: _Decoding, content: bool) -> bytes:
+    """The body of an HTTP response opened with `transfer`, its content encoding undone or not. Raises RecordError when it is cut."""
     head = record.http_headers
-    transfer, content = _tokens(head.get("Transfer-Encoding")), _tokens(head.get("Content-Encoding"))
-    if decoding != "none" and len(content) == 1 and content[0] in _ZLIB:
-        undone: _Decoding = "transfer" if decoding == "all" else "none"
-        return _inflated(_limited(_opened(data, undone).reader.read(limit + 1), limit), limit)
+    chunked, encodings = "chunked" in _tokens(head.get("Transfer-Encoding")), _tokens(head.get("Content-Encoding"))
+    if chunked and transfer == "transfer":
+        _check_chunks(_opened(data, "none").reader.read(2 * limit))
+    if content and encodings == ["br"]:
+        record = _opened(data, "all" if transfer == "transfer" else "content")
     body = _limited(record.reader.read(limit + 1), limit)
-    if decoding != "all" and "chunked" in transfer and _FIRST_CHUNK.match(body) and not _LAST_CHUNK.search(body[-_TRAILERS:]):
-        raise RecordError("truncated_record", "the body ends before its last chunk")
-    if decoding == "none" and body.startswith(_GZIP):
+    if content and len(encodings) == 1 and encodings[0] in _ZLIB:
+        return _inflated(body, limit)
+    if encodings and body.startswith(_GZIP):
         raise RecordError("broken_record", "the body is damaged gzip")
     announced = (head.get("Content-Length") or "").strip()
-    if not transfer and not content and announced.isdecimal() and len(body) < int(announced[:18]):
+    if not chunked and not encodings and announced.isdecimal() and len(body) < int(announced[:18]):
         raise RecordError("truncated_record", f"the body has {len(body):,} of the {int(announced[:18]):,} bytes that the server announced")
     return body
+
+
+def _check_chunks(body: bytes) -> None:
+    """Raise RecordError when a body lies there in chunks and lacks the last; FastWARC takes a stream that ends between two chunks for whole."""
+    if _FIRST_CHUNK.match(body) and not _LAST_CHUNK.search(body[-_TRAILERS:]):
+        raise RecordError("truncated_record", "the body ends before its last chunk")
 
 
 def _inflated(packed: bytes, limit: int) -> bytes:

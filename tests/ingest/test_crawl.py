@@ -152,6 +152,29 @@ def test_redirects_in_a_circle_end(tmp_path):
     assert refs(tmp_path / "w", tmp_path / "cache") == ["http://a.org/1.png"]
 
 
+@pytest.mark.parametrize("given_index", [False, True])
+@pytest.mark.parametrize(("hops", "held"), [(1, True), (4, True), (5, False)])
+def test_a_picture_behind_redirects_in_several_archives_is_found_up_to_a_limit(tmp_path, hops, held, given_index):
+    folder = tmp_path / "w"
+    folder.mkdir()
+    for hop in range(hops):
+        archive(folder / f"{hop}.warc", record(f"http://a.org/{hop}.png", b"", "302 Found", f"Location: http://a.org/{hop + 1}.png"))
+    archive(folder / "p.warc", record("http://a.org/", page("<img src=0.png>")))
+    last = archive(folder / "zz.warc", record(f"http://a.org/{hops}.png", PNG[0], headers=IMAGE))
+    index = tmp_path / "index.cdxj"
+    about = {
+        "url": f"http://a.org/{hops}.png",
+        "mime": "image/png",
+        "offset": "0",
+        "length": str(last.stat().st_size),
+        "filename": "zz.warc",
+    }
+    index.write_text(f"org,a)/{hops}.png 2024 {json.dumps(about)}\n")
+    (found,) = refs(folder, tmp_path / "cache", **({"cdxj": str(index)} if given_index else {}))
+    assert found.startswith("zz.warc#bytes=") == held
+    assert (found == "http://a.org/0.png") != held
+
+
 def extra(item: bytes, header: str) -> bytes:
     return item.replace(b"WARC-Date:", f"{header}\r\nWARC-Date:".encode(), 1)
 
