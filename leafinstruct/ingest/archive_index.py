@@ -74,7 +74,7 @@ class ArchiveIndex:
 
     def find(self, address: str) -> tuple[int, int] | None:
         """Range of the picture at an absolute address, through the file's own redirects. Raises ValueError for a malformed address."""
-        for _ in range(_HOPS):
+        for _ in range(_HOPS + 1):
             place = key(address)
             if place in self.pictures:
                 return self.pictures[place]

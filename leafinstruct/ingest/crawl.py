@@ -72,7 +72,7 @@ def depends(source: WarcSource, root: Path, archives: tuple[str, ...]) -> str:
 
 def find(index: Path, address: str) -> Place | None:
     """The place of the picture at an absolute address, through redirects. Raises ValueError for a malformed address."""
-    for _ in range(HOPS):
+    for _ in range(HOPS + 1):
         line = _line(_mapped(index), key(address).encode(errors="surrogateescape"))
         if line is None:
             return None
