@@ -6,7 +6,7 @@
     not_http   a response of a web address whose head is none: what it was cannot be told, so it is a loss
 
 Nothing to us, by their type: scripts, style sheets, fonts, JSON, plain text, errors, requests, metadata, DNS answers, conversions. A file holds
-millions of them and they are no bad records. A response without a media type is looked at (`looks_like_html`, after the table of the WHATWG's MIME
+millions of them and they are no bad records. A record without a media type is looked at (`looks_like_html`, after the table of the WHATWG's MIME
 Sniffing Standard, section 7.1), and is else taken for a picture if a page asks for it.
 """
 
@@ -25,6 +25,8 @@ PAGES = frozenset({"text/html", "application/xhtml+xml"})
 NOT_HTTP = "not_http"
 NAME = 16
 """Characters of a page's name: 64 bits, so that a million pages share one with odds of one in thirty million."""
+_UNKNOWN = frozenset({"unknown/unknown", "application/unknown", "*/*"})
+"""Media types that say nothing (MIME Sniffing Standard, section 7)."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HTML = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--|<(?:!doctype\s+html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p)[\s>])",
@@ -83,16 +85,16 @@ def _response(offset: int, record: WarcRecord) -> Record:
 
 def _kept(offset: int, record: WarcRecord, kind: str) -> Record:
     """A record with a payload of its own: a page, or what may be a picture."""
-    page = kind in PAGES
+    page, unnamed = kind in PAGES, "/" not in kind or kind in _UNKNOWN
     if not page and kind.startswith("text/"):
         return Record(offset)
     digest = _digest(record)
     try:
         address = key(target(record))
     except ValueError:  # a malformed address can be neither found nor followed
-        return Record(offset, page=page, unnamed=not kind, names=_names(digest, "", ""))
-    names = _names(digest, address, record.headers.get("WARC-Date") or "") if page or not kind else ()
-    return Record(offset, address, page=page, picture=bool(kind) and not page, unnamed=not kind, names=names, digest=digest)
+        return Record(offset, page=page, unnamed=unnamed, names=_names(digest, "", ""))
+    names = _names(digest, address, record.headers.get("WARC-Date") or "") if page or unnamed else ()
+    return Record(offset, address, page=page, picture=not unnamed and not page, unnamed=unnamed, names=names, digest=digest)
 
 
 def _redirect(offset: int, record: WarcRecord) -> Record:

@@ -158,8 +158,8 @@ def media(record: WarcRecord) -> str:
 
 
 def media_type(value: str | None) -> str:
-    """The media type that a Content-Type header names, lower case, without parameters."""
-    return (value or "").partition(";")[0].strip().lower()
+    """The media type that a Content-Type header names, lower case, without parameters; the first of several."""
+    return (value or "").partition(";")[0].partition(",")[0].strip().lower()
 
 
 def _charset(value: str) -> str | None:

@@ -97,6 +97,19 @@ def test_a_response_without_a_type_is_a_page_if_it_begins_as_one(tmp_path, body,
     assert rejected(items) == []
 
 
+@pytest.mark.parametrize("media", ["html", "*/*", "text/html, text/html", ";charset=utf-8", "TEXT/HTML ;charset=x"])
+def test_types_as_servers_garble_them(tmp_path, media):
+    path = archive(tmp_path / "a.warc", record("http://a.example/", page(), headers=f"Content-Type: {media}"))
+    assert (urls(read(path)), rejected(read(path))) == (["http://a.example/"], [])
+
+
+@pytest.mark.parametrize("line", ["HTTP/1.1 200", "HTTP/2 200", "HTTP/2.0 200 OK", "HTTP/3 200 ", "HTTP/1.1 200 "])
+def test_status_lines_as_servers_and_crawlers_write_them(tmp_path, line):
+    item = record("http://a.example/", page()).replace(b"HTTP/1.1 200 OK", line.encode())
+    item = lengthened(item, len(line) - len("HTTP/1.1 200 OK"))
+    assert urls(read(archive(tmp_path / "a.warc", item))) == ["http://a.example/"]
+
+
 def test_a_picture_without_a_type_is_found(tmp_path):
     path = archive(
         tmp_path / "a.warc", record("http://a.example/", page("<img src=x>")), record("http://a.example/x", PNG, headers="Server: a")
@@ -109,6 +122,8 @@ def test_a_picture_without_a_type_is_found(tmp_path):
     [
         (record("http://a.example/", page()).replace(b"HTTP/1.1 200 OK", b"XXXX/1.1 200 OK"), "not_http"),
         (record("http://a.example/", page()).replace(b"HTTP/1.1 200 OK", b"HTTP/1.1 none"), "not_http"),
+        (record("http://a.example/", page()).replace(b"HTTP/1.1 200", b"http/1.1 200"), "not_http"),
+        (record("http://a.example/", b"").replace(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n", b"\n" * 44), "not_http"),
         (record("http://a.example/", page()).replace(b"application/http; msgtype=response", b"text/html"), "not_http"),
         (extra(record("http://a.example/", page()), "WARC-Segment-Number: 1"), "truncated_record"),
     ],
