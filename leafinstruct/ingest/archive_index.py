@@ -16,16 +16,15 @@ the reader to look for in the crawl or to report.
 from __future__ import annotations
 
 import re
-import zlib
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO
 
 from fastwarc.warc import ArchiveIterator
 
 from leafinstruct.errors import SourceError
 from leafinstruct.ingest.address import key
+from leafinstruct.ingest.archive_ends import DAMAGED, HEADER, LOOK, TRUNCATED, end_of, more_behind, next_start
 from leafinstruct.ingest.archive_record import NAME, NOT_HTTP, Record, described, looks_like_html
 from leafinstruct.ingest.index import Index, remembered
 from leafinstruct.pictures.archive import RecordError, beginning
@@ -34,7 +33,6 @@ VERSION = 5
 """Raised when an index says something else about the same file."""
 _HOPS = 5
 """Redirects that are followed for one picture; browsers stop at 20, honest sites need 2."""
-TRUNCATED, DAMAGED = "truncated", "damaged"
 _SENTENCES = {
     TRUNCATED: "the file ends before this record does",
     DAMAGED: "a record cannot be read",
@@ -42,14 +40,6 @@ _SENTENCES = {
 }
 MAX_DAMAGES = 1_000
 """Damaged records of a file behind which the next one is looked for; a file with more is no archive."""
-_START = {True: re.compile(rb"\x1f\x8b\x08[\x00-\x1f]"), False: re.compile(rb"(?<=\r\n\r\n)WARC/1\.")}
-"""How a record begins in a compressed file, and in a plain one."""
-_HEADER = 64 << 10
-"""Bytes within which a record's header must end."""
-_LOOK = 1024
-"""Bytes of a gzip member that tell whether it holds a record, and of a body that tell whether it is HTML."""
-_BREAK, _PADDING = b"\r\n\r\n", 64
-"""What ends a header, and a record; and bytes of line breaks that may follow it in its gzip member."""
 _ZSTD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
 """How a zstd frame begins, or the skippable one that holds a dictionary."""
 
@@ -109,7 +99,7 @@ def _build(file: Path) -> Index:
         found.gather(file, records, end)
         if reason:
             damages.append((end, reason))
-        start = _next_start(file, end + 1) if reason and len(damages) < MAX_DAMAGES else None
+        start = next_start(file, end + 1) if reason and len(damages) < MAX_DAMAGES else None
     return found.index(damages)
 
 
@@ -128,42 +118,13 @@ def _stretch(file: Path, start: int) -> tuple[list[Record], int, str]:
         except (OSError, ValueError):
             reason = DAMAGED
     _refuse_one_piece(file, records)
-    end = _end(file, records[-1].offset) if records else start
+    end = end_of(file, records[-1].offset) if records else start
     if isinstance(end, str):
         return records[:-1], records[-1].offset, end
-    if not records or _more(file, end):
-        following = _end(file, end)
+    if not records or more_behind(file, end):
+        following = end_of(file, end)
         reason = following if isinstance(following, str) else DAMAGED
     return records, end, reason
-
-
-def _next_start(file: Path, offset: int) -> int | None:
-    """Where the first record at or after an offset begins; None when there is none."""
-    with file.open("rb") as stream:
-        compressed = stream.read(2) == b"\x1f\x8b"
-        base = max(0, offset - 4)
-        stream.seek(base)
-        window = stream.read(_HEADER)
-        while window:
-            following = stream.read(_HEADER)
-            for match in _START[compressed].finditer(window):
-                begin = match.start()
-                if begin > len(window) - _LOOK and following:
-                    break  # it is looked at whole in the next window
-                if base + begin >= offset and (not compressed or _holds_record(window[begin : begin + _LOOK])):
-                    return base + begin
-            kept = window[1 - _LOOK :] if following else b""
-            base += len(window) - len(kept)
-            window = kept + following
-    return None
-
-
-def _holds_record(data: bytes) -> bool:
-    """Whether a gzip member begins with these bytes and, in it, a record."""
-    try:
-        return zlib.decompressobj(wbits=31).decompress(data, 5) == b"WARC/"
-    except zlib.error:
-        return False
 
 
 @dataclass(slots=True)
@@ -222,9 +183,9 @@ def _is_page(file: Path, place: tuple[int, int]) -> bool:
     """Whether a record without a media type is HTML. One that cannot be decoded is taken for a page, so that its reason is told."""
     with file.open("rb") as stream:
         stream.seek(place[0])
-        data = stream.read(min(place[1], _HEADER))
+        data = stream.read(min(place[1], HEADER))
     try:
-        return looks_like_html(beginning(data, _LOOK))
+        return looks_like_html(beginning(data, LOOK))
     except RecordError:
         return True
 
@@ -241,59 +202,3 @@ def _refuse_one_piece(file: Path, records: list[Record]) -> None:
         raise SourceError(
             f"{file}: compressed in one piece, so its records cannot be read one by one; run `fastwarc recompress` on it and use the result"
         )
-
-
-def _end(file: Path, offset: int) -> int | str:
-    """Where the record at an offset ends; else why that cannot be said: TRUNCATED when the file ends before it does, or DAMAGED.
-
-    A record ends with two line breaks behind its declared length; where something else stands there, the length lies.
-    """
-    with file.open("rb") as stream:
-        stream.seek(offset)
-        head = stream.read(_HEADER)
-        if b"\x1f\x8b".startswith(head[:2]):
-            return _end_of_member(stream, offset, head)
-        length = _declared(head)
-        size = file.stat().st_size
-        if length is None:
-            return TRUNCATED if b"WARC/".startswith(head[:5]) and len(head) < _HEADER and _BREAK not in head else DAMAGED
-        end = offset + length
-        stream.seek(end)
-        behind = stream.read(len(_BREAK))
-    if end > size:
-        return TRUNCATED
-    return DAMAGED if behind.strip(_BREAK) else end + len(behind)
-
-
-def _declared(head: bytes) -> int | None:
-    """Bytes of a record by its own header, which is the first part of `head`; None when it does not say."""
-    header, separator, _ = head.partition(_BREAK)
-    declared = re.search(rb"(?mi)^content-length:\s*(\d{1,18})\s*$", header)
-    return None if declared is None or not separator else len(header) + len(separator) + int(declared.group(1))
-
-
-def _more(file: Path, end: int) -> bool:
-    """Whether anything but padding follows; FastWARC takes the first bytes of a record for the end of the file."""
-    with file.open("rb") as stream:
-        stream.seek(end)
-        return bool(stream.read(_HEADER).strip(b"\r\n\0 "))
-
-
-def _end_of_member(stream: BinaryIO, offset: int, chunk: bytes) -> int | str:
-    """The end of the gzip member that begins with `chunk`, if it holds what its record declares; its contents pass through and are not kept."""
-    member = zlib.decompressobj(wbits=31)
-    end, size, head, tail = offset, 0, b"", b""
-    try:
-        while chunk and not member.eof:
-            data = member.decompress(chunk, _HEADER)
-            while data:
-                size, head, tail = size + len(data), head or data, (tail + data)[-_PADDING:]
-                data = b"" if member.eof else member.decompress(member.unconsumed_tail, _HEADER)
-            end += len(chunk) - len(member.unused_data)
-            chunk = b"" if member.eof else stream.read(_HEADER)
-    except zlib.error:
-        return DAMAGED
-    if not member.eof:
-        return TRUNCATED
-    behind = size - (_declared(head) or size)
-    return end if behind == 0 or (0 < behind <= _PADDING and not tail[-behind:].strip(_BREAK)) else DAMAGED

@@ -1,0 +1,103 @@
+"""Where a record of a WARC file begins and ends, told without FastWARC, which says nothing of it when a file is cut or damaged."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+TRUNCATED, DAMAGED = "truncated", "damaged"
+_START = {True: re.compile(rb"\x1f\x8b\x08[\x00-\x1f]"), False: re.compile(rb"(?<=\r\n\r\n)WARC/1\.")}
+"""How a record begins in a compressed file, and in a plain one."""
+HEADER = 64 << 10
+"""Bytes within which a record's header must end."""
+LOOK = 1024
+"""Bytes of a gzip member that tell whether it holds a record, and of a body that tell whether it is HTML."""
+_BREAK, _PADDING = b"\r\n\r\n", 64
+"""What ends a header, and a record; and bytes of line breaks that may follow it in its gzip member."""
+
+
+def end_of(file: Path, offset: int) -> int | str:
+    """Where the record at an offset ends; else why that cannot be said: TRUNCATED when the file ends before it does, or DAMAGED.
+
+    A record ends with two line breaks behind its declared length; where something else stands there, the length lies.
+    """
+    with file.open("rb") as stream:
+        stream.seek(offset)
+        head = stream.read(HEADER)
+        if b"\x1f\x8b".startswith(head[:2]):
+            return _end_of_member(stream, offset, head)
+        length = _declared(head)
+        size = file.stat().st_size
+        if length is None:
+            return TRUNCATED if b"WARC/".startswith(head[:5]) and len(head) < HEADER and _BREAK not in head else DAMAGED
+        end = offset + length
+        stream.seek(end)
+        behind = stream.read(len(_BREAK))
+    if end > size:
+        return TRUNCATED
+    return DAMAGED if behind.strip(_BREAK) else end + len(behind)
+
+
+def _declared(head: bytes) -> int | None:
+    """Bytes of a record by its own header, which is the first part of `head`; None when it does not say."""
+    header, separator, _ = head.partition(_BREAK)
+    declared = re.search(rb"(?mi)^content-length:\s*(\d{1,18})\s*$", header)
+    return None if declared is None or not separator else len(header) + len(separator) + int(declared.group(1))
+
+
+def more_behind(file: Path, end: int) -> bool:
+    """Whether anything but padding follows; FastWARC takes the first bytes of a record for the end of the file."""
+    with file.open("rb") as stream:
+        stream.seek(end)
+        return bool(stream.read(HEADER).strip(b"\r\n\0 "))
+
+
+def _end_of_member(stream: BinaryIO, offset: int, chunk: bytes) -> int | str:
+    """The end of the gzip member that begins with `chunk`, if it holds what its record declares; its contents pass through and are not kept."""
+    member = zlib.decompressobj(wbits=31)
+    end, size, head, tail = offset, 0, b"", b""
+    try:
+        while chunk and not member.eof:
+            data = member.decompress(chunk, HEADER)
+            while data:
+                size, head, tail = size + len(data), head or data, (tail + data)[-_PADDING:]
+                data = b"" if member.eof else member.decompress(member.unconsumed_tail, HEADER)
+            end += len(chunk) - len(member.unused_data)
+            chunk = b"" if member.eof else stream.read(HEADER)
+    except zlib.error:
+        return DAMAGED
+    if not member.eof:
+        return TRUNCATED
+    behind = size - (_declared(head) or size)
+    return end if behind == 0 or (0 < behind <= _PADDING and not tail[-behind:].strip(_BREAK)) else DAMAGED
+
+
+def next_start(file: Path, offset: int) -> int | None:
+    """Where the first record at or after an offset begins; None when there is none."""
+    with file.open("rb") as stream:
+        compressed = stream.read(2) == b"\x1f\x8b"
+        base = max(0, offset - 4)
+        stream.seek(base)
+        window = stream.read(HEADER)
+        while window:
+            following = stream.read(HEADER)
+            for match in _START[compressed].finditer(window):
+                begin = match.start()
+                if begin > len(window) - LOOK and following:
+                    break  # it is looked at whole in the next window
+                if base + begin >= offset and (not compressed or _holds_record(window[begin : begin + LOOK])):
+                    return base + begin
+            kept = window[1 - LOOK :] if following else b""
+            base += len(window) - len(kept)
+            window = kept + following
+    return None
+
+
+def _holds_record(data: bytes) -> bool:
+    """Whether a gzip member begins with these bytes and, in it, a record."""
+    try:
+        return zlib.decompressobj(wbits=31).decompress(data, 5) == b"WARC/"
+    except zlib.error:
+        return False
