@@ -296,6 +296,18 @@ def test_a_revisit_of_a_picture_is_found_by_its_digest(tmp_path, headers):
 # --- captures and files -----------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("hops", "held"), [(5, True), (6, False)])
+def test_redirects_within_a_file_are_followed_up_to_a_limit(tmp_path, hops, held):
+    steps = [record(f"http://a.example/{hop}", b"", "302 Found", f"Location: {hop + 1}") for hop in range(hops)]
+    path = archive(
+        tmp_path / "a.warc",
+        record("http://a.example/", page("<img src=0>")),
+        *steps,
+        record(f"http://a.example/{hops}", PNG, headers=IMAGE),
+    )
+    assert (documents(read(path))[0].images[0].ref.file is not None) == held
+
+
 def test_an_address_that_was_captured_twice_is_two_documents(tmp_path):
     path = archive(tmp_path / "a.warc", record("http://a.example/", page()), record("http://a.example/", page()))
     first, second = documents(read(path))
