@@ -136,7 +136,22 @@ def test_where_a_recipe_is_looked_for(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "pipelines").glob("*.yaml")), ids=lambda path: path.name)
 def test_every_packaged_recipe_is_valid(path):
-    assert recipes.load(path).recipe.name
+    assert (recipes.load_training(path) if path.name.startswith("train-") else recipes.load(path).recipe).name
+
+
+def test_one_recipe_may_build_and_train_and_is_checked_as_a_whole(tmp_path):
+    section = {"data": "run:t", "backbone": {"name": "chameleon", "weights": "w"}}
+    path = recipe(tmp_path, ingest=SKETCH, train=section)
+    assert recipes.load(path).recipe.train == recipes.load_training(path).train
+    assert recipes.load_training(path).train.backbone.weights == str(tmp_path / "w")
+    assert recipes.load_training(path, ("train.steps=7",)).train.steps == 7
+    assert recipes.load_training(path).directory == recipes.load(path).directory
+    with pytest.raises(RecipeError, match="filter.min_image: unknown key; did you mean 'min_images'"):
+        recipes.load_training(recipe(tmp_path, ingest=SKETCH, train=section, filter={"min_image": 2}))
+    with pytest.raises(RecipeError, match="train.backbone.wieghts: unknown key; did you mean 'weights'"):
+        recipes.load_training(
+            recipe(tmp_path, ingest=SKETCH, train={**section, "backbone": {"name": "emu3", "weights": "w", "wieghts": "x"}})
+        )
 
 
 def test_a_version_and_a_limit_name_the_directory(tmp_path):
