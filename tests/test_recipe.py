@@ -146,9 +146,9 @@ def test_one_recipe_may_build_and_train_and_is_checked_as_a_whole(tmp_path):
     assert recipes.load_training(path).train.backbone.weights == str(tmp_path / "w")
     assert recipes.load_training(path, ("train.steps=7",)).train.steps == 7
     assert recipes.load_training(path).directory == recipes.load(path).directory
-    with pytest.raises(RecipeError, match="filter.min_image: unknown key; did you mean 'min_images'"):
+    with pytest.raises(RecipeError, match=r"filter\.min_image: unknown key; did you mean 'min_images'"):
         recipes.load_training(recipe(tmp_path, ingest=SKETCH, train=section, filter={"min_image": 2}))
-    with pytest.raises(RecipeError, match="train.backbone.wieghts: unknown key; did you mean 'weights'"):
+    with pytest.raises(RecipeError, match=r"train\.backbone\.wieghts: unknown key; did you mean 'weights'"):
         recipes.load_training(
             recipe(tmp_path, ingest=SKETCH, train={**section, "backbone": {"name": "emu3", "weights": "w", "wieghts": "x"}})
         )
