@@ -45,18 +45,15 @@ def encode(backbone: Backbone, row: Mapping[str, Any], context: int) -> Encoded 
     if isinstance(parts, Unusable):
         return parts
     start = backbone.encode([])
-    items, said, pictures = list(start), [False] * len(start), 0
-    for at, (segment, answer) in enumerate(parts):
+    items, said, pictures, cut = list(start), [False] * len(start), 0, False
+    for segment, answer in parts:
         found: Sequence[Item] = [backbone.end] if segment is None else backbone.encode([segment])[len(start) :]
         if len(items) + len(found) > context:
-            parts = parts[:at]
             cut = True
             break
         items += found
         said += [answer] * len(found)
         pictures += segment is not None and not isinstance(segment, str)
-    else:
-        cut = False
     if not any(said):
         return Unusable("no_answer", f"no part of an answer fits the context of {context:,} tokens")
     return Encoded(items, said, pictures, cut)

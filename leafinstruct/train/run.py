@@ -81,15 +81,17 @@ def train(config: TrainConfig, directory: Path, seed: int, rebuild: bool, allow_
         if rebuild and not dry_run:
             shutil.rmtree(out.path, ignore_errors=True)
         rows = Artifact(out.path / "tokens")
-        identity = digest(
-            {"name": config.backbone.name, "weights": _weights(Path(config.backbone.weights)), "decoder": config.backbone.decoder}
-        )
+        identity = digest({"name": config.backbone.name, "weights": _weights(Path(config.backbone.weights))})
         counts = tokens.make(backbone, identity, files, config.context, rows, lambda done, of: tell(f"reading shards: {done} of {of}"))
         tell(_rows_told(counts, config))
         if dry_run:
             return None
         fingerprint = {"train": config.shaping, "seed": seed, "weights": identity, "rows": [report["key"] for report in rows.reports()]}
         _check_drift(out, fingerprint)
+        if out.record is not None:
+            tell(f"nothing to do: {config.steps:,} steps are trained")
+            return out.path / "adapter"
+        out.begin(fingerprint)
         _fit(config, backbone, adapter, tokens.Rows(rows), out.path, seed, tell)
         save(out.path / "record.json", {"fingerprint": fingerprint, "counts": dict(counts), "parameters": sizes.trainable})
     return out.path / "adapter"
@@ -138,7 +140,6 @@ def _check_drift(out: Artifact, fingerprint: dict[str, Any]) -> None:
         raise DriftError(
             f"{out.path}: was begun with other settings: {'; '.join(changes[:3])}; --rebuild starts over, another name keeps both"
         )
-    out.begin(fingerprint)
 
 
 def _fit(config: TrainConfig, backbone: Any, adapter: MossConfig, rows: tokens.Rows, folder: Path, seed: int, tell: Told) -> None:

@@ -9,6 +9,7 @@ batch. Chosen: Arrow's own file format, as for gathering rows into shards.
 
 from __future__ import annotations
 
+import bisect
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -117,8 +118,6 @@ class Rows(torch.utils.data.Dataset[dict[str, Any]]):
         return self._starts[-1]
 
     def __getitem__(self, number: int) -> dict[str, Any]:
-        import bisect
-
         place = bisect.bisect_right(self._starts, number) - 1
         file, index = self._places[place]
         found: dict[str, Any] = file.get_batch(index).slice(number - self._starts[place], 1).to_pylist()[0]

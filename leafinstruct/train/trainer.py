@@ -26,7 +26,7 @@ class InterleavedTrainer(Trainer):
         self._backbone, self._weights = backbone, weights
         self._told: dict[str, list[Tensor]] = {"text": [], "image": []}
 
-    def compute_loss(self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:  # noqa: ARG002
+    def compute_loss(self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:  # noqa: ARG002 - the Trainer's signature
         """See Trainer. Raises TrainError for a loss that is no number."""
         given = dict(inputs)
         labels = given.pop("labels")

@@ -171,6 +171,16 @@ def test_a_changed_setting_stops_it_and_says_what_changed(recipe, tmp_path):
     assert any("13 rows" in line for line in train(recipe(log_every=3), rebuild=True))
 
 
+def test_done_is_done_and_moved_weights_are_the_same(recipe, tmp_path, chameleon_folder):
+    train(recipe())
+    adapter = tmp_path / "runs/trained/train/adapter/adapter_model.safetensors"
+    written = adapter.stat().st_mtime_ns
+    moved = shutil.copytree(chameleon_folder, tmp_path / "moved")
+    backbone = {"name": "chameleon", "weights": str(moved), "decoder": str(moved / "vqgan.ckpt"), "base": "tiny"}
+    assert train(recipe(backbone=backbone))[-1] == "nothing to do: 6 steps are trained"
+    assert adapter.stat().st_mtime_ns == written
+
+
 def test_only_a_new_shard_is_encoded(recipe, tmp_path):
     path = recipe()
     train(path, dry_run=True)
