@@ -254,6 +254,22 @@ class SketchbookSource(_Section):
     """Side of a picture in pixels; 128 is pretty to look at and quick to draw."""
     defects: dict[str, float] = {}
     """Planted defects: name -> share of documents. None by default: a corpus to trust."""
+    topics: tuple[Literal["lesson", "story", "edit", "assembly", "map"], ...] = ("lesson", "story", "edit", "assembly", "map")
+    """What the documents are about, in turns."""
+    formats: tuple[Literal["mmc4", "html", "warc", "obelics"], ...] = ("mmc4", "html", "warc", "obelics")
+    """What the pages are written as, in turns."""
+    layout: Literal["any", "text_first"] = "any"
+    """`any` lays each page out its own way; `text_first` stands every step's text right before its picture, and uses no headings, figures
+    or captions below the title. MMC4 knows the other order only."""
+    decor: bool = True
+    """Pale marks on the backgrounds, so that no two documents share a picture; without them the same scene is always the same picture."""
+    style: Literal["pencil", "chalk"] = "pencil"
+    """Coloured pencils on paper, or chalk on a board: the same things in the same places, drawn with other colours, edges and texture."""
+    held_out: Literal["with", "without", "only"] = "with"
+    """A tenth of the combinations of a lesson's thing and first two colours is held out: `without` draws other lessons instead, `only` no
+    others, so that a model can be judged on what it was never taught."""
+    lesson_steps: int = Field(default=8, ge=3, le=8)
+    """Steps of a lesson at most: what fits a small model's context."""
 
 
 FileSource = (

@@ -103,6 +103,13 @@ def _drawing(source: SketchbookSource) -> sketchbook.Settings:
             picture_px=source.picture_px,
             defects=tuple(sorted(source.defects.items())),
             videos=source.videos,
+            topics=source.topics,
+            formats=source.formats,
+            layout=source.layout,
+            decor=source.decor,
+            style=source.style,
+            held_out=source.held_out,
+            lesson_steps=source.lesson_steps,
         )
     except ValueError as error:
         raise RecipeError(f"source {source.name}: {error}") from error

@@ -141,8 +141,9 @@ SETTINGS = {
 
 
 @lru_cache(maxsize=4)
-def paint(background: str, decor: int, size: int) -> Image.Image:
-    """The background alone, size x size pixels. The last few are kept, since one document draws on the same one again and again.
+def paint(background: str, decor: int | None, size: int) -> Image.Image:
+    """The background alone, size x size pixels; without its marks where decor is None. The last few are kept, since one document draws on
+    the same one again and again.
 
     Callers copy the picture before they draw on it.
     """
@@ -150,10 +151,10 @@ def paint(background: str, decor: int, size: int) -> Image.Image:
     picture = _plain(background, size).copy()
     draw = ImageDraw.Draw(picture)
     rng = stream("decor", decor)
-    for decorate in decorations:
+    for decorate in decorations if decor is not None else ():
         decorate(draw, size, rng)
     if background == "map":
-        _roads(draw, size)
+        roads(draw, size, (253, 250, 236))
     return picture
 
 
@@ -162,10 +163,10 @@ def _plain(background: str, size: int) -> Image.Image:
     return _bands(size, BACKGROUNDS[background][0])
 
 
-def _roads(draw: Draw, size: int) -> None:
+def roads(draw: Draw, size: int, colour: Rgb) -> None:
     """The streets of a map: they run through the middles of the nine blocks of 2 x 2 cells."""
     half = size // 32
     for cells in (1, 4, 7):
         middle = cells * size // 8
-        draw.rectangle((size // 16, middle - half, size - size // 16, middle + half), (253, 250, 236))
-        draw.rectangle((middle - half, size // 16, middle + half, size - size // 16), (253, 250, 236))
+        draw.rectangle((size // 16, middle - half, size - size // 16, middle + half), colour)
+        draw.rectangle((middle - half, size // 16, middle + half, size - size // 16), colour)

@@ -10,6 +10,7 @@ import random
 from dataclasses import dataclass
 
 from leafinstruct.sketchbook.backgrounds import OUTDOORS, SETTINGS
+from leafinstruct.sketchbook.held_out import is_held_out
 from leafinstruct.sketchbook.howto import HowTo, Step, cues
 from leafinstruct.sketchbook.palette import COLOURS
 from leafinstruct.sketchbook.scene import CELLS, Item, Scene
@@ -135,13 +136,21 @@ LOW = ("bush", "flower", "mushroom", "ball", "cat", "dog", "rabbit", "duck", "sn
 TITLES = ("How to draw {} with {}{}", "Draw {} with {}{}", "Learn to draw {} with {}{}", "Drawing lesson: {} with {}{}")
 
 
-def lesson(rng: random.Random) -> HowTo:
+MOST_STEPS = 8
+"""Of a lesson, unless it is asked for fewer."""
+
+FEWEST_STEPS = 3
+"""That may be asked for: no thing needs more parts."""
+
+
+def lesson(rng: random.Random, most: int = MOST_STEPS) -> HowTo:
+    """most: steps, FEWEST_STEPS to MOST_STEPS; optional parts and things around give way."""
     name = rng.choice(list(PLANS))
     plan = PLANS[name]
-    parts = _parts(plan, rng)
+    parts = _parts(plan, rng)[:most]
     background = rng.choice(plan.backgrounds)
     scene = Scene(background, rng.getrandbits(32))
-    extras = _extras(parts, rng.randint(0 if len(parts) > 2 else 1, min(3, 8 - len(parts))), rng)
+    extras = _extras(parts, rng.randint(0 if len(parts) > 2 else 1, min(3, most - len(parts))), rng)
     main, detail = parts[plan.main], parts[-1] if plan.main != len(parts) - 1 else parts[0]
     whole = f"{main.colour} {name}"
     count = len(parts) + len(extras)
@@ -156,6 +165,17 @@ def lesson(rng: random.Random) -> HowTo:
     setting = "" if background == "paper" else f" {SETTINGS[background]}"
     title = rng.choice(TITLES).format(article(whole), a(detail), setting)
     return HowTo("lesson", title, _intro(name, count, rng), tuple(steps), _outro(whole, rng))
+
+
+def is_kept_back(howto: HowTo) -> bool:
+    """Whether the lesson's combination is held out."""
+    first, second = (step.shown[0] for step in howto.steps[:2])
+    return is_held_out(thing_of(first.kind), first.colour, second.colour)
+
+
+def thing_of(first_part: str) -> str:
+    """The name of the thing whose drawing begins with the part."""
+    return next(name for name, plan in PLANS.items() if plan.parts[0][0] == first_part)
 
 
 def _parts(plan: Plan, rng: random.Random) -> list[Item]:

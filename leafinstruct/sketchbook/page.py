@@ -18,7 +18,7 @@ from leafinstruct.sketchbook import defects
 from leafinstruct.sketchbook.chance import stream
 from leafinstruct.sketchbook.howto import HowTo, Step
 from leafinstruct.sketchbook.plan import Format, Settings, defects_of, draft, original_of
-from leafinstruct.sketchbook.render import render
+from leafinstruct.sketchbook.render import Style, render
 from leafinstruct.sketchbook.scene import Item, Scene
 from leafinstruct.sketchbook.wording import sentence
 
@@ -94,9 +94,9 @@ def page(settings: Settings, index: int, kind: Format) -> Page:
     howto, hurt = _hurt(settings, index, draft(settings, source), defect, rng)
     slug = f"{re.sub('[^a-z0-9]+', '-', howto.title.lower())}-{index:05d}"
     host = stream(settings.seed, "host", index).choice(HOSTS)
-    blocks = _lay_out(howto, settings.picture_px, kind, stream(settings.seed, "layout", source))
+    blocks = _lay_out(settings, howto, kind, stream(settings.seed, "layout", source))
     if defect == "icon":
-        blocks, hurt = _insert_icon(blocks, rng)
+        blocks, hurt = _insert_icon(settings, blocks, rng)
     elif defect == "broken":
         blocks, hurt = _break_one(blocks, rng)
     return Page(index, host, slug, howto, tuple(blocks), defect, hurt, original)
@@ -121,15 +121,17 @@ def _another(settings: Settings, index: int, rng: random.Random) -> HowTo:
     return draft(settings, (index + rng.randint(1, max(5, settings.documents - 1))) % max(6, settings.documents))
 
 
-def _lay_out(howto: HowTo, px: int, kind: Format, rng: random.Random) -> list[Block]:
-    layout = rng.choice(LAYOUTS)
+def _lay_out(settings: Settings, howto: HowTo, kind: Format, rng: random.Random) -> list[Block]:
+    layout, px = rng.choice(LAYOUTS), settings.picture_px
+    if settings.layout != "any":
+        layout = settings.layout
     alt_style = rng.choice(("caption", "title", "none"))
     blocks: list[Block] = [Paragraph(howto.title, heading=True)]
     if howto.intro:
         blocks.append(Paragraph(howto.intro))
     for number, step in enumerate(howto.steps, start=1):
         alt = {"caption": step.caption, "title": f"{howto.title}, picture {number}", "none": ""}[alt_style]
-        picture = Picture(f"{number}.png", png(step.scene, px), px, alt)
+        picture = Picture(f"{number}.png", png(step.scene, px, settings.style), px, alt)
         blocks.extend(_step_blocks(step, picture, _layout_of(kind, layout)))
     if howto.outro:
         blocks.append(Paragraph(howto.outro))
@@ -152,9 +154,9 @@ def _step_blocks(step: Step, picture: Picture, layout: str) -> list[Block]:
     return [picture, Paragraph(step.text)] if layout == "picture_first" else [Paragraph(step.text), picture]
 
 
-def png(scene: Scene, px: int) -> bytes:
+def png(scene: Scene, px: int, style: Style = "pencil") -> bytes:
     """The scene as a PNG file. Its bytes depend on the zlib inside Pillow, its pixels on nothing but the scene."""
-    return _png(render(scene, px))
+    return _png(render(scene, px, style))
 
 
 def _png(picture: Image.Image) -> bytes:
@@ -163,11 +165,12 @@ def _png(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _insert_icon(blocks: list[Block], rng: random.Random) -> tuple[list[Block], int]:
+def _insert_icon(settings: Settings, blocks: list[Block], rng: random.Random) -> tuple[list[Block], int]:
     """A small button somewhere after the title and before the last paragraph."""
     px = rng.choice((16, 20, 24))
     thing = Item(rng.choice(("star", "heart", "arrow_right", "bell")), rng.choice(("red", "blue", "grey", "orange")), 0, 0, 8, 8)
-    icon = Picture("icon.png", _png(render(Scene("paper", rng.getrandbits(32), (thing,)), px)), px, "")
+    decor = rng.getrandbits(32)
+    icon = Picture("icon.png", _png(render(Scene("paper", decor if settings.decor else None, (thing,)), px, settings.style)), px, "")
     place = rng.randint(1, len(blocks) - 1)
     before = sum(isinstance(block, Picture) for block in blocks[:place])
     return [*blocks[:place], icon, *blocks[place:]], before

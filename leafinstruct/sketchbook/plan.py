@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Literal
@@ -18,14 +18,19 @@ from leafinstruct.sketchbook.assembly import assembly
 from leafinstruct.sketchbook.chance import stream
 from leafinstruct.sketchbook.edits import edit
 from leafinstruct.sketchbook.howto import HowTo
-from leafinstruct.sketchbook.lessons import lesson
+from leafinstruct.sketchbook.lessons import FEWEST_STEPS, MOST_STEPS, is_kept_back, lesson
 from leafinstruct.sketchbook.maps import way_map
+from leafinstruct.sketchbook.render import Style
 from leafinstruct.sketchbook.stories import story
 
 Format = Literal["mmc4", "html", "warc", "obelics", "video"]
 
 FORMATS: tuple[Format, ...] = ("mmc4", "html", "warc", "obelics")
 """Of the pages; videos come besides."""
+
+Layout = Literal["any", "text_first"]
+
+HeldOut = Literal["with", "without", "only"]
 
 TOPICS: dict[str, Callable[[random.Random], HowTo]] = {
     "lesson": lesson,
@@ -38,7 +43,7 @@ TOPICS: dict[str, Callable[[random.Random], HowTo]] = {
 DEFECTS = ("misaligned", "duplicate", "spam", "too_short", "icon", "broken", "shuffled")
 
 CHUNK_DOCUMENTS = 100
-"""Documents a chunk at most; fewer when there are less than 400, so that all four formats occur."""
+"""Documents a chunk at most; fewer when there are less than 100 a format, so that all formats occur."""
 
 CHUNK_VIDEOS = 10
 """Videos a chunk: each costs as much as ten documents."""
@@ -50,7 +55,12 @@ class Settings:
 
     seed: any integer; documents: how many, at least 1; picture_px: side of the pictures, 32 to 1024;
     videos: how many besides, without defects, numbered behind the documents;
-    defects: (name, share of the documents in [0, 1]) pairs, names of DEFECTS, shares summing to at most 1.
+    defects: (name, share of the documents in [0, 1]) pairs, names of DEFECTS, shares summing to at most 1;
+    topics, formats: keys of TOPICS and members of FORMATS, in the order in which they take turns;
+    layout: each page its own, or in each the step's text right before its picture, without headings, figures and captions;
+    decor: pale marks on the backgrounds; without them the same scene is the same picture in every document;
+    style: how all is drawn; lesson_steps: at most so many steps a lesson, FEWEST_STEPS to MOST_STEPS;
+    held_out: lessons `with`, `without` or `only` those of a held-out combination (`held_out.is_held_out`).
     Raises ValueError naming the setting, what it was and what is allowed.
     """
 
@@ -59,6 +69,13 @@ class Settings:
     picture_px: int = 128
     defects: tuple[tuple[str, float], ...] = ()
     videos: int = 0
+    topics: tuple[str, ...] = tuple(TOPICS)
+    formats: tuple[Format, ...] = FORMATS
+    layout: Layout = "any"
+    decor: bool = True
+    style: Style = "pencil"
+    held_out: HeldOut = "with"
+    lesson_steps: int = MOST_STEPS
 
     def __post_init__(self) -> None:
         if self.documents < 1:
@@ -67,6 +84,8 @@ class Settings:
             raise ValueError(f"videos: {self.videos} is less than none")
         if not 32 <= self.picture_px <= 1024:
             raise ValueError(f"picture_px: {self.picture_px} is not between 32 and 1024")
+        self._check_lists()
+        self._check_lessons()
         for name, rate in self.defects:
             if name not in DEFECTS:
                 near = get_close_matches(name, DEFECTS, n=1, cutoff=0.0)[0]
@@ -80,6 +99,29 @@ class Settings:
             raise ValueError(f"defects: the rates sum to {total:g}; at most 1, since a document has one defect")
         if dict(self.defects).get("duplicate") and not all(_clean(self, chunk.format) for chunk in chunks(self) if chunk.format != "video"):
             raise ValueError("defects.duplicate: no clean document is left to repeat; lower the rates or ask for more documents")
+
+    def _check_lists(self) -> None:
+        for setting, given, known in (("topics", self.topics, tuple(TOPICS)), ("formats", self.formats, FORMATS)):
+            if not given:
+                raise ValueError(f"{setting}: none is given; known: {', '.join(known)}")
+            for name in given:
+                if name not in known:
+                    near = get_close_matches(name, known, n=1, cutoff=0.0)[0]
+                    raise ValueError(f'{setting}: unknown "{name}"; did you mean "{near}"? Known: {", ".join(known)}')
+            if len(set(given)) < len(given):
+                raise ValueError(f"{setting}: a name is given twice")
+        if self.layout == "text_first" and "mmc4" in self.formats:
+            others = ", ".join(name for name in FORMATS if name != "mmc4")
+            raise ValueError(
+                f"layout: text_first cannot be written as mmc4, where a picture stands before its sentence; set formats: [{others}]"
+            )
+
+    def _check_lessons(self) -> None:
+        if not FEWEST_STEPS <= self.lesson_steps <= MOST_STEPS:
+            raise ValueError(f"lesson_steps: {self.lesson_steps} is not between {FEWEST_STEPS} and {MOST_STEPS}")
+        for setting, changed in (("held_out", self.held_out != "with"), ("lesson_steps", self.lesson_steps != MOST_STEPS)):
+            if changed and "lesson" not in self.topics:
+                raise ValueError(f"{setting}: is about lessons, and topics has none; add lesson to topics, or leave {setting} out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,22 +140,40 @@ class Chunk:
 
 def chunks(settings: Settings) -> list[Chunk]:
     """The whole corpus in pieces that can be written apart, in any order."""
-    size = max(1, min(CHUNK_DOCUMENTS, -(-settings.documents // len(FORMATS))))
+    size = max(1, min(CHUNK_DOCUMENTS, -(-settings.documents // len(settings.formats))))
     starts = range(0, settings.documents, size)
-    pages = [Chunk(FORMATS[k % len(FORMATS)], k, start, min(start + size, settings.documents)) for k, start in enumerate(starts)]
+    pages = [
+        Chunk(settings.formats[k % len(settings.formats)], k, start, min(start + size, settings.documents))
+        for k, start in enumerate(starts)
+    ]
     last = settings.documents + settings.videos
     films = range(settings.documents, last, CHUNK_VIDEOS)
     return [*pages, *(Chunk("video", len(pages) + k, start, min(start + CHUNK_VIDEOS, last)) for k, start in enumerate(films))]
 
 
-def topic_of(index: int) -> str:
-    return list(TOPICS)[index % len(TOPICS)]
+def topic_of(settings: Settings, index: int) -> str:
+    return settings.topics[index % len(settings.topics)]
 
 
 def draft(settings: Settings, index: int) -> HowTo:
-    """Document `index` before any defect: a pure function of the seed and the index."""
-    topic = topic_of(index)
-    return TOPICS[topic](stream(settings.seed, topic, index))
+    """Document `index` before any defect: a pure function of the settings and the index."""
+    topic = topic_of(settings, index)
+    howto = _lesson(settings, index) if topic == "lesson" else TOPICS[topic](stream(settings.seed, topic, index))
+    return howto if settings.decor else _undecorated(howto)
+
+
+def _lesson(settings: Settings, index: int) -> HowTo:
+    """Drawn again, from a stream of its own each time, until it is one of those that are wanted."""
+    howto = lesson(stream(settings.seed, "lesson", index), settings.lesson_steps)
+    again = 0
+    while settings.held_out != "with" and is_kept_back(howto) != (settings.held_out == "only"):
+        again += 1
+        howto = lesson(stream(settings.seed, "lesson", index, again), settings.lesson_steps)
+    return howto
+
+
+def _undecorated(howto: HowTo) -> HowTo:
+    return replace(howto, steps=tuple(replace(step, scene=replace(step.scene, decor=None)) for step in howto.steps))
 
 
 @lru_cache(maxsize=4)
@@ -124,7 +184,7 @@ def defects_of(settings: Settings) -> dict[int, str]:
     rates, dealt = dict(settings.defects), dict[int, str]()
     for name in sorted(DEFECTS, key=lambda name: name != "shuffled"):
         wanted = round(rates.get(name, 0.0) * settings.documents)
-        able = [index for index in deck if index not in dealt and (name != "shuffled" or topic_of(index) != "edit")]
+        able = [index for index in deck if index not in dealt and (name != "shuffled" or topic_of(settings, index) != "edit")]
         dealt.update((index, name) for index in able[:wanted])
     return dealt
 

@@ -7,12 +7,14 @@ picture at 128 px. Refused: cairo and skia, which draw finer lines but are nativ
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 from PIL import Image, ImageDraw
 
+from leafinstruct.sketchbook import chalk
 from leafinstruct.sketchbook.backgrounds import paint
 from leafinstruct.sketchbook.palette import COLOURS
-from leafinstruct.sketchbook.pen import Pen
+from leafinstruct.sketchbook.pen import PENCIL, Pen, Tones
 from leafinstruct.sketchbook.scene import CELLS, Scene
 from leafinstruct.sketchbook.shapes.creatures import CREATURES
 from leafinstruct.sketchbook.shapes.landmarks import LANDMARKS
@@ -28,13 +30,27 @@ STROKE = 0.011
 """Width of an outline as a share of the picture's side: 0.7 px at 64 px, 1.4 px at 128 px."""
 
 
-def render(scene: Scene, px: int) -> Image.Image:
+Style = Literal["pencil", "chalk"]
+
+
+def render(scene: Scene, px: int, style: Style = "pencil") -> Image.Image:
     """The scene as an RGB picture of px x px pixels (any px >= 16; cells fall on whole pixels when px is a multiple of 8)."""
     factor = 4 if px < 192 else 3
     size = px * factor
-    picture = paint(scene.background, scene.decor, size).copy()
-    draw = ImageDraw.Draw(picture)
-    stroke = max(2, round(STROKE * size))
+    if style == "pencil":
+        picture = _drawn(scene, paint(scene.background, scene.decor, size).copy(), STROKE, PENCIL)
+    else:
+        faint, firm = (
+            _drawn(scene, chalk.board(scene.background, size).copy(), chalk.STROKE, tones) for tones in (chalk.FAINT, chalk.FIRM)
+        )
+        picture = Image.composite(firm, faint, chalk.hatching(size))
+    return picture.reduce(factor)
+
+
+def _drawn(scene: Scene, picture: Image.Image, stroke: float, tones: Tones) -> Image.Image:
+    """The scene's things on the picture, in their order; stroke as a share of the side."""
+    size, draw = picture.width, ImageDraw.Draw(picture)
+    width = max(2, round(stroke * size))
     for item in scene.items:
         box = (
             item.column * size // CELLS,
@@ -42,5 +58,5 @@ def render(scene: Scene, px: int) -> Image.Image:
             (item.column + item.width) * size // CELLS,
             (item.row + item.height) * size // CELLS,
         )
-        SHAPES[item.kind](Pen(draw, box, COLOURS[item.colour], stroke))
-    return picture.reduce(factor)
+        SHAPES[item.kind](Pen(draw, box, COLOURS[item.colour], width, tones))
+    return picture

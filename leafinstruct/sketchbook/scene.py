@@ -67,10 +67,10 @@ def _third(doubled_centre: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """background: a key of `backgrounds.BACKGROUNDS`; decor: seed of small marks (grass, clouds of dots) that mean nothing."""
+    """background: a key of `backgrounds.BACKGROUNDS`; decor: seed of small marks (grass, clouds of dots) that mean nothing; None for none."""
 
     background: str
-    decor: int
+    decor: int | None
     items: tuple[Item, ...] = ()
 
     def add(self, *items: Item) -> Scene:
