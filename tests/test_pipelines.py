@@ -12,7 +12,7 @@ from leafinstruct import recipe
 
 PIPELINES = sorted((Path(__file__).parent.parent / "pipelines").glob("*.yaml"))
 CORPORA = {"mmc4", "obelics", "common-crawl", "youcook2", "vist", "own-videos", "interleavedbench", "hub"}
-EMBEDDED = {"demo", "start"}
+EMBEDDED = {"demo", "demo-lessons", "start"}
 TRAINING = {"train-paper"}
 BUILDING = [path for path in PIPELINES if path.stem not in TRAINING]
 

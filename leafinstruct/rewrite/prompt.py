@@ -24,7 +24,7 @@ from leafinstruct.records.document import Document, Image, Segment, Text
 from leafinstruct.rewrite.config import Task
 from leafinstruct.rewrite.parse import SCHEMA, fault
 
-OFFLINE = "offline-templates@1"
+OFFLINE = "offline-templates@2"
 
 TITLE_LIMIT = 300
 """Characters; a longer first heading is a paragraph in disguise and stays in the body."""
@@ -55,6 +55,9 @@ _ASKS: dict[Task, tuple[str, ...]] = {
         "Start from this picture. {change}",
     ),
 }
+
+_HOW_TO = "how to "
+"""A guide whose title begins so is asked for as people ask, too: "How do I fold a boat?"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +140,10 @@ def by_templates(document: Document, task: Task) -> dict[str, Any]:
     title = (cut.title or _first_words(document)).strip().rstrip(".:!?")
     numbers = {image.position: at for at, image in enumerate(document.images, start=1)}
     words = "\0".join(text.text for text in document.texts)  # not the id: an answer is cached under what the question shows
-    ask = _ASKS[task][_draw(words) % len(_ASKS[task])]
     if task == "guide":
-        return _answer(ask.format(title=title), (), [*cut.opening, *_flat(cut.steps)], numbers)
+        asks = guide_asks(title)
+        return _answer(asks[_draw(words) % len(asks)], (), [*cut.opening, *_flat(cut.steps)], numbers)
+    ask = _ASKS[task][_draw(words) % len(_ASKS[task])]
     if task == "continuation":
         half = max(1, len(cut.steps) // 2)
         return _answer(ask.format(title=title), [*cut.opening, *_flat(cut.steps[:half])], _flat(cut.steps[half:]), numbers)
@@ -148,6 +152,14 @@ def by_templates(document: Document, task: Task) -> dict[str, Any]:
     shown = [segment for segment in second if not (isinstance(segment, Text) and segment.kind != "caption")]
     heading = [Text(-1, cut.title, "heading")] if cut.title else []  # the instruction holds the change instead
     return _answer(ask.format(change=change or title), [*heading, *cut.opening, *first], shown, numbers)
+
+
+def guide_asks(title: str) -> list[str]:
+    """The ways in which a guide of this title is asked for; one of them is drawn."""
+    asks = [ask.format(title=title) for ask in _ASKS["guide"]]
+    if title.lower().startswith(_HOW_TO):
+        asks.append(f"How do I {title[len(_HOW_TO) :]}?")
+    return asks
 
 
 def as_text(segment: Text) -> str:

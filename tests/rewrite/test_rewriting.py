@@ -99,6 +99,15 @@ def test_the_edit_instruction_holds_the_change_and_only_the_changed_picture_is_a
     assert {"type": "text", "text": "a red ball"} in answer["context"]
 
 
+def test_a_guide_whose_title_begins_how_to_is_also_asked_for_as_people_ask():
+    asked = {prompt.by_templates(document("# How to fold a boat", f"step {at}", "!a"), "guide")["instruction"] for at in range(60)}
+    assert asked == set(prompt.guide_asks("How to fold a boat"))
+    assert "How do I fold a boat?" in asked
+    assert len(asked) == 4
+    assert prompt.guide_asks("How To Fix Your Bike")[3:] == ["How do I Fix Your Bike?"]
+    assert len(prompt.guide_asks("Show and how to tell")) == len(prompt.guide_asks("However")) == 3
+
+
 def test_tasks_are_drawn_by_id_among_those_that_fit():
     assert prompt.choose(document("words"), ("guide",)) is None
     assert prompt.fitting(document(*TEXT_FIRST), ("guide", "continuation", "edit")) == ["guide", "continuation"]
