@@ -48,15 +48,21 @@ class HowTo:
     outro: str
 
 
-def cue(style: str, index: int, count: int, rng: random.Random) -> str:
-    """The words that tell a step's place: index 0-based of count; style one of CUE_STYLES."""
+def cue_options(style: str, index: int, count: int) -> tuple[str, ...]:
+    """All words that can tell a step's place: index 0-based of count; style one of CUE_STYLES."""
     if style == "number":
-        return f"Step {index + 1}:"
+        return (f"Step {index + 1}:",)
     if style == "count":
-        return f"Step {index + 1} of {count}:"
+        return (f"Step {index + 1} of {count}:",)
     if style == "ordinal":
-        return f"The {ORDINALS[index]} step:"
-    return rng.choice(FIRST_CUES if index == 0 else LAST_CUES if index == count - 1 else NEXT_CUES)
+        return (f"The {ORDINALS[index]} step:",)
+    return FIRST_CUES if index == 0 else LAST_CUES if index == count - 1 else NEXT_CUES
+
+
+def cue(style: str, index: int, count: int, rng: random.Random) -> str:
+    """One of them; nothing is drawn where there is one only."""
+    options = cue_options(style, index, count)
+    return options[0] if len(options) == 1 else rng.choice(options)
 
 
 def cues(count: int, rng: random.Random, styles: tuple[str, ...] = CUE_STYLES) -> list[str]:

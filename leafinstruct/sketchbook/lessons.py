@@ -9,12 +9,13 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from leafinstruct.sketchbook.backgrounds import OUTDOORS, SETTINGS
+from leafinstruct.sketchbook import lesson_words
+from leafinstruct.sketchbook.backgrounds import OUTDOORS
 from leafinstruct.sketchbook.held_out import is_held_out
 from leafinstruct.sketchbook.howto import HowTo, Step, cues
 from leafinstruct.sketchbook.palette import COLOURS
 from leafinstruct.sketchbook.scene import CELLS, Item, Scene
-from leafinstruct.sketchbook.wording import a, article, named, where
+from leafinstruct.sketchbook.wording import a, named, where
 
 Part = tuple[str, int, int, int, int, str]
 """kind, column within the thing, row, width, height in cells, and how a text joins it to earlier parts: `{0}` is "red wall"."""
@@ -133,8 +134,6 @@ PLANS: dict[str, Plan] = {
 HIGH = ("sun", "moon", "star", "cloud", "balloon", "kite", "butterfly", "bird", "heart")
 LOW = ("bush", "flower", "mushroom", "ball", "cat", "dog", "rabbit", "duck", "snail", "gift", "drum", "umbrella")
 
-TITLES = ("How to draw {} with {}{}", "Draw {} with {}{}", "Learn to draw {} with {}{}", "Drawing lesson: {} with {}{}")
-
 
 MOST_STEPS = 8
 """Of a lesson, unless it is asked for fewer."""
@@ -162,9 +161,8 @@ def lesson(rng: random.Random, most: int = MOST_STEPS) -> HowTo:
         else:
             body, caption = _extra_words(item, whole, rng)
         steps.append(Step(word, body, caption, scene, (item,)))
-    setting = "" if background == "paper" else f" {SETTINGS[background]}"
-    title = rng.choice(TITLES).format(article(whole), a(detail), setting)
-    return HowTo("lesson", title, _intro(name, count, rng), tuple(steps), _outro(whole, rng))
+    title = rng.choice(lesson_words.titles(whole, detail, background))
+    return HowTo("lesson", title, rng.choice(lesson_words.intros(name, count)), tuple(steps), rng.choice(lesson_words.outros(whole)))
 
 
 def is_kept_back(howto: HowTo) -> bool:
@@ -210,26 +208,14 @@ def _part_words(index: int, parts: list[Item], plan: Plan, name: str, rng: rando
     item = parts[index]
     if index == 0:
         spot = where(item, rng)
-        body = rng.choice(
-            (
-                f"draw {a(item)} {spot}. This is the {item.noun} of the {name}.",
-                f"take the {item.colour} pencil and draw {a(item)} for the {name} {spot}.",
-                f"begin the {name} with {a(item)} {spot}.",
-                f"draw the {named(item)} of the {name} {spot}.",
-            )
-        )
-        return body, f"{a(item)} {spot}"
-    joined = next(part[5] for part in plan.parts if part[0] == item.kind).format(*_names(plan, parts))
-    body = rng.choice(
-        (
-            f"draw {a(item)} {joined}.",
-            f"add {a(item)} {joined}.",
-            f"take the {item.colour} pencil and draw {a(item)} {joined}.",
-            f"the {name} needs {a(item)} {joined}.",
-            f"paint {a(item)} {joined} of the {name}.",
-        )
-    )
-    return body, rng.choice((f"{a(item)} {joined}", f"the {name} now has {a(item)} {joined}"))
+        return rng.choice(lesson_words.beginnings(item, name, spot)), f"{a(item)} {spot}"
+    joined = joint(plan, item.kind).format(*_names(plan, parts))
+    return rng.choice(lesson_words.joinings(item, name, joined)), rng.choice(lesson_words.joining_captions(item, name, joined))
+
+
+def joint(plan: Plan, kind: str) -> str:
+    """How a text joins the part to earlier ones, with `{0}` for the first part of the plan."""
+    return next(part[5] for part in plan.parts if part[0] == kind)
 
 
 def _names(plan: Plan, parts: list[Item]) -> list[str]:
@@ -240,34 +226,4 @@ def _names(plan: Plan, parts: list[Item]) -> list[str]:
 
 def _extra_words(item: Item, whole: str, rng: random.Random) -> tuple[str, str]:
     spot = where(item, rng)
-    body = rng.choice(
-        (
-            f"add {a(item)} {spot}, near the {whole}.",
-            f"draw {a(item)} {spot}, not far from the {whole}.",
-            f"take the {item.colour} pencil and draw {a(item)} {spot}.",
-            f"there is still room {spot}, so draw {a(item)} there.",
-        )
-    )
-    return body, rng.choice((f"{a(item)} {spot}", f"{a(item)} {spot}, and the {whole}"))
-
-
-def _intro(name: str, count: int, rng: random.Random) -> str:
-    return rng.choice(
-        (
-            f"This lesson shows how to draw {article(name)} in {count} steps. You need paper and some pencils.",
-            f"You need paper, some pencils and a little time. The {name} grows step by step, and there are {count} steps.",
-            f"It is easy to draw {article(name)} when you go part by part. Follow the {count} pictures with your own pencils.",
-            f"Take your pencils. In {count} small steps you draw {article(name)}, and each picture shows the drawing so far.",
-        )
-    )
-
-
-def _outro(whole: str, rng: random.Random) -> str:
-    return rng.choice(
-        (
-            f"Your {whole} is done. Show it to a friend.",
-            f"That is all. You have a picture of {article(whole)} now.",
-            "Well done! Try it again with other colours.",
-            f"The drawing of the {whole} is complete. Write your name under it.",
-        )
-    )
+    return rng.choice(lesson_words.surroundings(item, whole, spot)), rng.choice(lesson_words.surrounding_captions(item, whole, spot))
