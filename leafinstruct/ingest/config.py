@@ -261,8 +261,9 @@ class SketchbookSource(_Section):
     layout: Literal["any", "text_first"] = "any"
     """`any` lays each page out its own way; `text_first` stands every step's text right before its picture, and uses no headings, figures
     or captions below the title. MMC4 knows the other order only."""
-    decor: bool = True
-    """Pale marks on the backgrounds, so that no two documents share a picture; without them the same scene is always the same picture."""
+    scenery: Literal["marked", "plain", "none"] = "marked"
+    """Backgrounds with pale marks, so that no two documents share a picture; `plain` ones, so that the same scene is always the same picture;
+    or `none`: lessons on empty paper, so that a picture shows nothing that no text speaks of."""
     style: Literal["pencil", "chalk"] = "pencil"
     """Coloured pencils on paper, or chalk on a board: the same things in the same places, drawn with other colours, edges and texture."""
     held_out: Literal["with", "without", "only"] = "with"

@@ -106,7 +106,7 @@ def _drawing(source: SketchbookSource) -> sketchbook.Settings:
             topics=source.topics,
             formats=source.formats,
             layout=source.layout,
-            decor=source.decor,
+            scenery=source.scenery,
             style=source.style,
             held_out=source.held_out,
             lesson_steps=source.lesson_steps,

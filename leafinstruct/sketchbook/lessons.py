@@ -142,14 +142,14 @@ FEWEST_STEPS = 3
 """That may be asked for: no thing needs more parts."""
 
 
-def lesson(rng: random.Random, most: int = MOST_STEPS) -> HowTo:
-    """most: steps, FEWEST_STEPS to MOST_STEPS; optional parts and things around give way."""
+def lesson(rng: random.Random, most: int = MOST_STEPS, scenery: bool = True) -> HowTo:
+    """most: steps, FEWEST_STEPS to MOST_STEPS; optional parts and things around give way. scenery: else on empty paper."""
     name = rng.choice(list(PLANS))
     plan = PLANS[name]
-    parts = _parts(plan, rng)[:most]
-    background = rng.choice(plan.backgrounds)
+    parts = parts_of(plan, rng)[:most]
+    background = rng.choice(plan.backgrounds) if scenery else "paper"
     scene = Scene(background, rng.getrandbits(32))
-    extras = _extras(parts, rng.randint(0 if len(parts) > 2 else 1, min(3, most - len(parts))), rng)
+    extras = extras_of(parts, rng.randint(0 if len(parts) > 2 else 1, min(3, most - len(parts))), rng)
     main, detail = parts[plan.main], parts[-1] if plan.main != len(parts) - 1 else parts[0]
     whole = f"{main.colour} {name}"
     count = len(parts) + len(extras)
@@ -176,7 +176,7 @@ def thing_of(first_part: str) -> str:
     return next(name for name, plan in PLANS.items() if plan.parts[0][0] == first_part)
 
 
-def _parts(plan: Plan, rng: random.Random) -> list[Item]:
+def parts_of(plan: Plan, rng: random.Random) -> list[Item]:
     """The chosen parts, no two of one colour, moved to a column where the thing fits."""
     left = rng.randint(0, CELLS - plan.width)
     kept = [part for index, part in enumerate(plan.parts) if index < plan.needed or rng.random() < 0.7]
@@ -188,7 +188,7 @@ def _parts(plan: Plan, rng: random.Random) -> list[Item]:
     return items
 
 
-def _extras(parts: list[Item], count: int, rng: random.Random) -> list[Item]:
+def extras_of(parts: list[Item], count: int, rng: random.Random) -> list[Item]:
     """Up to `count` items of 2 x 2 cells that touch neither the parts nor each other; fewer where no cell is free."""
     taken, extras = list(parts), list[Item]()
     kinds = rng.sample(HIGH, 2) + rng.sample(LOW, 2)
@@ -209,7 +209,7 @@ def _part_words(index: int, parts: list[Item], plan: Plan, name: str, rng: rando
     if index == 0:
         spot = where(item, rng)
         return rng.choice(lesson_words.beginnings(item, name, spot)), f"{a(item)} {spot}"
-    joined = joint(plan, item.kind).format(*_names(plan, parts))
+    joined = joint(plan, item.kind).format(*names_of(plan, parts))
     return rng.choice(lesson_words.joinings(item, name, joined)), rng.choice(lesson_words.joining_captions(item, name, joined))
 
 
@@ -218,7 +218,7 @@ def joint(plan: Plan, kind: str) -> str:
     return next(part[5] for part in plan.parts if part[0] == kind)
 
 
-def _names(plan: Plan, parts: list[Item]) -> list[str]:
+def names_of(plan: Plan, parts: list[Item]) -> list[str]:
     """As "red wall" for each part of the plan, in the plan's order; only the bare noun where the part was left out."""
     drawn = {item.kind: named(item) for item in parts}
     return [drawn.get(part[0], part[0]) for part in plan.parts]

@@ -170,7 +170,9 @@ def _insert_icon(settings: Settings, blocks: list[Block], rng: random.Random) ->
     px = rng.choice((16, 20, 24))
     thing = Item(rng.choice(("star", "heart", "arrow_right", "bell")), rng.choice(("red", "blue", "grey", "orange")), 0, 0, 8, 8)
     decor = rng.getrandbits(32)
-    icon = Picture("icon.png", _png(render(Scene("paper", decor if settings.decor else None, (thing,)), px, settings.style)), px, "")
+    icon = Picture(
+        "icon.png", _png(render(Scene("paper", decor if settings.scenery == "marked" else None, (thing,)), px, settings.style)), px, ""
+    )
     place = rng.randint(1, len(blocks) - 1)
     before = sum(isinstance(block, Picture) for block in blocks[:place])
     return [*blocks[:place], icon, *blocks[place:]], before

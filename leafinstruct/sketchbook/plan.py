@@ -29,6 +29,7 @@ FORMATS: tuple[Format, ...] = ("mmc4", "html", "warc", "obelics")
 """Of the pages; videos come besides."""
 
 Layout = Literal["any", "text_first"]
+Scenery = Literal["marked", "plain", "none"]
 
 HeldOut = Literal["with", "without", "only"]
 
@@ -58,7 +59,8 @@ class Settings:
     defects: (name, share of the documents in [0, 1]) pairs, names of DEFECTS, shares summing to at most 1;
     topics, formats: keys of TOPICS and members of FORMATS, in the order in which they take turns;
     layout: each page its own, or in each the step's text right before its picture, without headings, figures and captions;
-    decor: pale marks on the backgrounds; without them the same scene is the same picture in every document;
+    scenery: backgrounds with pale marks (`marked`), without (`plain`: the same scene is then the same picture in every document), or `none`:
+    every lesson on empty paper;
     style: how all is drawn; lesson_steps: at most so many steps a lesson, FEWEST_STEPS to MOST_STEPS;
     held_out: lessons `with`, `without` or `only` those of a held-out combination (`held_out.is_held_out`).
     Raises ValueError naming the setting, what it was and what is allowed.
@@ -72,7 +74,7 @@ class Settings:
     topics: tuple[str, ...] = tuple(TOPICS)
     formats: tuple[Format, ...] = FORMATS
     layout: Layout = "any"
-    decor: bool = True
+    scenery: Scenery = "marked"
     style: Style = "pencil"
     held_out: HeldOut = "with"
     lesson_steps: int = MOST_STEPS
@@ -122,6 +124,10 @@ class Settings:
         for setting, changed in (("held_out", self.held_out != "with"), ("lesson_steps", self.lesson_steps != MOST_STEPS)):
             if changed and "lesson" not in self.topics:
                 raise ValueError(f"{setting}: is about lessons, and topics has none; add lesson to topics, or leave {setting} out")
+        if self.scenery == "none" and self.topics != ("lesson",):
+            raise ValueError(
+                "scenery: none is for lessons alone, since other topics tell of their scenery; set topics: [lesson], or scenery: plain"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,20 +165,20 @@ def draft(settings: Settings, index: int) -> HowTo:
     """Document `index` before any defect: a pure function of the settings and the index."""
     topic = topic_of(settings, index)
     howto = _lesson(settings, index) if topic == "lesson" else TOPICS[topic](stream(settings.seed, topic, index))
-    return howto if settings.decor else _undecorated(howto)
+    return howto if settings.scenery == "marked" else _unmarked(howto)
 
 
 def _lesson(settings: Settings, index: int) -> HowTo:
     """Drawn again, from a stream of its own each time, until it is one of those that are wanted."""
-    howto = lesson(stream(settings.seed, "lesson", index), settings.lesson_steps)
+    howto = lesson(stream(settings.seed, "lesson", index), settings.lesson_steps, settings.scenery != "none")
     again = 0
     while settings.held_out != "with" and is_kept_back(howto) != (settings.held_out == "only"):
         again += 1
-        howto = lesson(stream(settings.seed, "lesson", index, again), settings.lesson_steps)
+        howto = lesson(stream(settings.seed, "lesson", index, again), settings.lesson_steps, settings.scenery != "none")
     return howto
 
 
-def _undecorated(howto: HowTo) -> HowTo:
+def _unmarked(howto: HowTo) -> HowTo:
     return replace(howto, steps=tuple(replace(step, scene=replace(step.scene, decor=None)) for step in howto.steps))
 
 

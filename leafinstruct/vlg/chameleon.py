@@ -1,16 +1,16 @@
 """Chameleon and Anole: one vocabulary for words and codes, pictures of one shape.
 
 transformers' forward sets the logits of image codes to the minimum, in training too, so labels on them cost infinity and none is ever drawn:
-`Interleaved` is the same model without that step, and loads the same weights. transformers holds the encoder of the picture tokenizer only; the
-decoder comes from the published `vqgan.ckpt` (vqgan). The published weights were never run here; keys and shapes are tested on tiny ones.
+`Interleaved` is the same model without that step, and loads the same weights. Pictures become codes and codes pictures by a tokenizer that is given:
+the published one (vqgan), whose encoder transformers holds and whose decoder comes from the published `vqgan.ckpt`, or the packaged tiny one (fsq).
+The published weights were never run here; keys and shapes are tested on tiny ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -21,7 +21,6 @@ from leafinstruct.errors import BackboneError
 from leafinstruct.vlg.backbone import Item, Script, Segment, unadapted
 from leafinstruct.vlg.codes import Codes
 from leafinstruct.vlg.text import decode, encode
-from leafinstruct.vlg.vqgan import Decoder
 
 BEGIN, END = "<racm3:break>", "<eoss>"
 """Names of the marks around a picture in the published vocabulary."""
@@ -43,35 +42,45 @@ class Interleaved(ChameleonForConditionalGeneration):
         return CausalLMOutputWithPast(loss, logits, outputs.past_key_values, outputs.hidden_states, outputs.attentions)
 
 
-class Chameleon(Codes):
-    """The backbone. model: an Interleaved, adapted or not. decoder: of pictures."""
+class Pictures(Protocol):
+    """A picture tokenizer of one shape. codes: how many there are. side: patches along a side. identity: of the weights that make the codes."""
 
-    def __init__(self, model: Any, tokenizer: Any, decoder: Decoder) -> None:
-        """Raises BackboneError where the vocabulary lacks the marks of pictures, or the decoder has other codes."""
-        self._tokenizer, self._decoder = tokenizer, decoder
+    codes: int
+    side: int
+
+    @property
+    def identity(self) -> str: ...
+
+    def encode(self, picture: Image.Image) -> list[int]:
+        """side * side codes in the order of reading."""
+
+    def picture(self, codes: Tensor) -> Image.Image:
+        """codes: (side, side)."""
+
+
+class Chameleon(Codes):
+    """The backbone. model: an Interleaved, adapted or not. pictures: its picture tokenizer."""
+
+    def __init__(self, model: Any, tokenizer: Any, pictures: Pictures) -> None:
+        """Raises BackboneError where the vocabulary lacks the marks of pictures, or has another number of codes."""
+        self._tokenizer, self.pictures = tokenizer, pictures
         config = model.config
         names = config.vocabulary_map
         for name in (BEGIN, END):
             if name not in names:
                 raise BackboneError(f"the vocabulary has no {name}, which stands beside a picture; is this Chameleon?")
-        self._inner = unadapted(model).model
-        vq = self._inner.vqmodel.config
-        if decoder.codes != vq.num_embeddings:
-            raise BackboneError(
-                f"the picture decoder knows {decoder.codes} codes, the model {vq.num_embeddings}; use the vqgan.ckpt of these weights"
-            )
         self.end, self._marks = int(config.eos_token_id), (names[BEGIN], names[END])
-        self._size = int(vq.resolution)
-        side = self._size // 2 ** (len(vq.channel_multiplier) - 1)
-        to_id = self._inner.vocabulary_mapping.img2bpe
-        self._to_code = {number: code for code, number in to_id.items()}
+        self._to_id = unadapted(model).model.vocabulary_mapping.img2bpe
+        self._to_code = {number: code for code, number in self._to_id.items()}
+        if len(self._to_code) != pictures.codes:
+            raise BackboneError(f"the picture tokenizer has {pictures.codes} codes, the vocabulary {len(self._to_code)}")
         super().__init__(model, torch.tensor(sorted(self._to_code)))
         closed = {names[END], *([names["<image>"]] if "<image>" in names else []), config.pad_token_id, config.bos_token_id} - {
             None,
             self.end,
         }
-        self._script = Script(names[BEGIN], (*[None] * (side * side), names[END]), self.codes, frozenset(closed))
-        self._side = side
+        self._side = pictures.side
+        self._script = Script(names[BEGIN], (*[None] * self._side**2, names[END]), self.codes, frozenset(closed))
 
     def script(self, grid: tuple[int, int] | None) -> Script:
         """Raises BackboneError for another shape than the model's."""
@@ -86,18 +95,8 @@ class Chameleon(Codes):
             if isinstance(segment, str):
                 found += encode(self._tokenizer, segment)
             else:
-                found += [self._marks[0], *self._codes(segment), self._marks[1]]
+                found += [self._marks[0], *(self._to_id[code] for code in self.pictures.encode(segment)), self._marks[1]]
         return found
-
-    def _codes(self, picture: Image.Image) -> list[int]:
-        """The middle square of a picture as ids."""
-        short = min(picture.size)
-        left, top = (picture.width - short) // 2, (picture.height - short) // 2
-        square = picture.convert("RGB").resize((self._size, self._size), Image.Resampling.LANCZOS, (left, top, left + short, top + short))
-        pixels = torch.from_numpy(np.asarray(square, np.float32) / 127.5 - 1.0).permute(2, 0, 1)[None]
-        with torch.no_grad():
-            found = self._inner.get_image_tokens(pixels.to(self.model.device, self._inner.vqmodel.dtype))
-        return [int(number) for number in found[0]]
 
     def decode_text(self, ids: Sequence[int]) -> str:
         """Without marks."""
@@ -106,4 +105,4 @@ class Chameleon(Codes):
     def decode_picture(self, items: Sequence[Item], guidance: float, generator: torch.Generator) -> Image.Image:  # noqa: ARG002 - codes were guided
         """items: codes in the order of reading, then the end mark."""
         codes = torch.tensor([self._to_code[int(number)] for number in items[:-1]]).view(self._side, self._side)
-        return self._decoder.picture(codes)
+        return self.pictures.picture(codes)

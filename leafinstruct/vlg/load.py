@@ -22,7 +22,7 @@ from leafinstruct.vlg.diffusion import Diffusion
 from leafinstruct.vlg.emu2 import Emu2
 from leafinstruct.vlg.emu2_model import RESEARCH_KEYS, Emu2ForCausalLM
 from leafinstruct.vlg.emu3 import Emu3
-from leafinstruct.vlg.vqgan import Decoder
+from leafinstruct.vlg.vqgan import Decoder, Vqgan
 
 BACKBONES = ("chameleon", "emu3", "emu2")
 
@@ -41,8 +41,8 @@ def load(name: str, weights: Path, decoder: Path | None = None, device: str = "c
         if decoder is None:
             raise BackboneError("Chameleon's pictures need its decoder: give the published file with --decoder .../vqgan.ckpt")
         model, odd = _model(name, Interleaved, weights, device, dtype)
-        pixels = Decoder.load(decoder, model.model.vqmodel.config).to(device)
-        return Chameleon(model, _tokenizer(weights), pixels), odd
+        vq = model.model.vqmodel
+        return Chameleon(model, _tokenizer(weights), Vqgan(vq, Decoder.load(decoder, vq.config).to(device))), odd
     if name == "emu3":
         from transformers import Emu3ForConditionalGeneration
 

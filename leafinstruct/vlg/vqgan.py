@@ -8,7 +8,10 @@ are read as tensors only, never as code.
 
 from __future__ import annotations
 
+import hashlib
 import pickle
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +66,57 @@ class Decoder(nn.Module):
         with torch.no_grad():
             pixels = self(codes[None].to(self.quantize.embedding.weight.device))[0].float().cpu()
         return to_picture(pixels)
+
+
+class Vqgan:
+    """Pictures as codes and back. encoder: transformers' ChameleonVQVAE. Raises BackboneError for a decoder of other codes."""
+
+    def __init__(self, encoder: Any, decoder: Decoder) -> None:
+        config = encoder.config
+        if decoder.codes != config.num_embeddings:
+            raise BackboneError(
+                f"the picture decoder knows {decoder.codes} codes, the model {config.num_embeddings}; use the vqgan.ckpt of these weights"
+            )
+        self._encoder, self._decoder = encoder, decoder
+        self.codes, self._size = decoder.codes, int(config.resolution)
+        self.side = self._size // 2 ** (len(config.channel_multiplier) - 1)
+
+    def encode(self, picture: Image.Image) -> list[int]:
+        """Codes of the middle square of a picture, in the order of reading."""
+        pixels = to_pixels([square(picture, self._size)]).to(self._encoder.device, self._encoder.dtype)
+        with torch.no_grad():
+            found = self._encoder.encode(pixels).image_tokens
+        return [int(code) for code in found.flatten()]
+
+    def picture(self, codes: Tensor) -> Image.Image:
+        """codes: (H, W)."""
+        return self._decoder.picture(codes)
+
+    @cached_property
+    def identity(self) -> str:
+        """Of the weights that make the codes."""
+        return weights_sha256(self._encoder)
+
+
+def square(picture: Image.Image, size: int) -> Image.Image:
+    """The middle square of a picture, size x size, RGB."""
+    short = min(picture.size)
+    left, top = (picture.width - short) // 2, (picture.height - short) // 2
+    return picture.convert("RGB").resize((size, size), Image.Resampling.LANCZOS, (left, top, left + short, top + short))
+
+
+def to_pixels(pictures: Sequence[Image.Image]) -> Tensor:
+    """RGB pictures of one size as (B, 3, H, W), [-1, 1]."""
+    return torch.from_numpy(np.stack([np.asarray(picture, np.float32) for picture in pictures]) / 127.5 - 1.0).permute(0, 3, 1, 2)
+
+
+def weights_sha256(module: nn.Module) -> str:
+    """Of the numbers of a module, by name."""
+    found = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        found.update(name.encode())
+        found.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
 
 
 def to_picture(pixels: Tensor) -> Image.Image:

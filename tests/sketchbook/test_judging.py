@@ -20,7 +20,7 @@ from leafinstruct.sketchbook.plan import Settings, draft
 from leafinstruct.sketchbook.render import render
 from leafinstruct.sketchbook.scene import Item, Scene
 
-SETTINGS = Settings(seed=9, documents=500, picture_px=64, topics=("lesson",), decor=False, lesson_steps=5)
+SETTINGS = Settings(seed=9, documents=500, picture_px=64, topics=("lesson",), scenery="plain", lesson_steps=5)
 
 
 def lesson(words: str, least: int = 4) -> HowTo:

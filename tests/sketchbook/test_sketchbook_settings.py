@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise, product
 from pathlib import Path
 
 import pytest
 
+from leafinstruct.sketchbook.backgrounds import SETTINGS
 from leafinstruct.sketchbook.held_out import is_held_out
 from leafinstruct.sketchbook.lessons import PLANS, is_kept_back
 from leafinstruct.sketchbook.page import Paragraph, Picture, page
@@ -20,7 +22,7 @@ from leafinstruct.sketchbook.scene import Item, Scene
 from leafinstruct.sketchbook.write import DEFECTS, collect_labels, write_chunk
 
 WEB = ("html", "warc", "obelics")
-LESSONS = Settings(seed=5, documents=400, picture_px=64, topics=("lesson",), formats=WEB, layout="text_first", decor=False)
+LESSONS = Settings(seed=5, documents=400, picture_px=64, topics=("lesson",), formats=WEB, layout="text_first", scenery="plain")
 
 
 def texts(settings: Settings, index: int, kind: str) -> str:
@@ -77,6 +79,16 @@ def test_without_decor_equal_scenes_are_equal_pictures_and_with_it_they_are_not(
     assert len({render(scene, 64).tobytes() for scene in alike}) == len(alike)
     one, other = (render(Scene("meadow", decor), 64).tobytes() for decor in (1, 2))
     assert one != other
+
+
+def test_without_scenery_lessons_are_on_empty_paper_and_no_text_names_a_place_outside():
+    bare = replace(LESSONS, scenery="none")
+    lessons = [draft(bare, index) for index in range(100)]
+    assert {step.scene.background for told in lessons for step in told.steps} == {"paper"}
+    assert {step.scene.decor for told in lessons for step in told.steps} == {None}
+    assert not any(setting in told.title for told in lessons for name, setting in SETTINGS.items() if name != "paper")
+    with pytest.raises(ValueError, match=r"scenery: none is for lessons alone, .* set topics: \[lesson\], or scenery: plain"):
+        Settings(seed=1, documents=10, topics=("lesson", "map"), scenery="none")
 
 
 def test_all_settings_but_held_out_leave_the_words_alone():

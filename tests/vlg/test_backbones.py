@@ -34,7 +34,7 @@ from leafinstruct.vlg.emu2 import Emu2
 from leafinstruct.vlg.emu2_model import Emu2ForCausalLM
 from leafinstruct.vlg.emu3 import Emu3
 from leafinstruct.vlg.load import load
-from leafinstruct.vlg.vqgan import Decoder, to_picture
+from leafinstruct.vlg.vqgan import Decoder, Vqgan, to_picture
 
 RED = Image.new("RGB", (24, 16), (220, 30, 30))
 
@@ -372,10 +372,14 @@ def test_a_wrong_vocabulary_or_codebook(tmp_path):
     config = vq()
     config.num_embeddings = 32
     with pytest.raises(BackboneError, match="the picture decoder knows 32 codes, the model 64"):
-        Chameleon(model, None, Decoder(config))
+        Vqgan(model.model.vqmodel, Decoder(config))
+    pictures = Vqgan(model.model.vqmodel, Decoder(vq()))
+    pictures.codes = 32
+    with pytest.raises(BackboneError, match="the picture tokenizer has 32 codes, the vocabulary 64"):
+        Chameleon(model, None, pictures)
     del model.config.vocabulary_map["<eoss>"]
     with pytest.raises(BackboneError, match="the vocabulary has no <eoss>"):
-        Chameleon(model, None, Decoder(vq()))
+        Chameleon(model, None, pictures)
     with pytest.raises(BackboneError, match=r"the vocabulary has no <\|image start\|>"):
         Emu3(None, tokenizer({}))
 

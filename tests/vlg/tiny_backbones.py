@@ -10,11 +10,12 @@ from moss.tiny import BOI, EOI, EOL, PLACE, chameleon, emu2, emu3
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from leafinstruct.vlg.backbone import unadapted
 from leafinstruct.vlg.chameleon import Chameleon, Interleaved
 from leafinstruct.vlg.diffusion import Diffusion
 from leafinstruct.vlg.emu2 import Emu2
 from leafinstruct.vlg.emu3 import Emu3
-from leafinstruct.vlg.vqgan import Decoder
+from leafinstruct.vlg.vqgan import Decoder, Vqgan
 
 WORDS = ["draw", "a", "red", "house", "now", "the", "door", "then", "it", "is", "done", "*", *"0123456789", "<", ">", "eoss", "s", "/"]
 EMU2_MARKS = {"[IMG]": BOI, "[/IMG]": EOI, "<image>": PLACE, "[gIMG]": 199}
@@ -48,7 +49,9 @@ def interleaved() -> Any:
 def tiny_chameleon(model: Any = None) -> Chameleon:
     model = model if model is not None else interleaved()
     torch.manual_seed(2)
-    return Chameleon(model, tokenizer({"<racm3:break>": 197, "<eoss>": 196, "<image>": 190}), Decoder(vq()).eval())
+    return Chameleon(
+        model, tokenizer({"<racm3:break>": 197, "<eoss>": 196, "<image>": 190}), Vqgan(unadapted(model).model.vqmodel, Decoder(vq()).eval())
+    )
 
 
 def tiny_emu3(model: Any = None) -> Emu3:

@@ -1,0 +1,227 @@
+"""Trains `leaf:tiny-1`, the small vision-language generalist of Sketchbook, and packs it for the wheel.
+
+    python scripts/train_tiny_generalist.py tokenizer WORK     the book of patches and the words: two minutes
+    python scripts/train_tiny_generalist.py base WORK          the decoder: an hour or so on two cores; goes on where it was killed
+    python scripts/train_tiny_generalist.py pack WORK          writes leafinstruct/vlg/tiny-1/
+
+The decoder is Chameleon's, 1.9 M parameters. It learns, each row in the frame that `leaf train` gives rows (train.encode):
+
+    draw    a caption -> one picture                 tell    one picture -> its caption
+    again   a picture -> the same picture            plan    a lesson asked for in words only -> its texts, without a picture
+
+So it can draw what a caption says, copy, and tell a lesson, but it has never seen a second picture follow from a first one and a text: that is
+what an adapter is to teach it. Lessons here come from seeds of their own (DATA_SEED) and never of a held-out combination.
+
+Codes' embeddings begin as a random projection of their patches, so that patches alike begin alike. Plain AdamW with one cosine: no trainer, because
+the backbone is what a trainer needs first. The same arguments give the same weights on the same machine and number of threads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from leafinstruct.rewrite.prompt import guide_asks
+from leafinstruct.sketchbook.captions import captioned
+from leafinstruct.sketchbook.chance import stream
+from leafinstruct.sketchbook.lessons import MOST_STEPS, is_kept_back, lesson
+from leafinstruct.sketchbook.render import render
+from leafinstruct.vlg.patch_vq import COLOUR, PATCH, PatchVq, features, patches
+from leafinstruct.vlg.tiny import WORDS, decoder, text_tokenizer, wrapped
+
+DATA_SEED, CHECK_SEED = 20_261_101, 20_261_102
+SIDE, CODES = 8, 3072
+STYLES = ("pencil", "pencil", "chalk")
+"""Of the pictures that the book is found on; the decoder is trained on pencil alone."""
+BOOK_PICTURES, BOOK_ROUNDS = 9_000, 40
+STEPS, WARMUP, RATE = 4_000, 150, 2.5e-3
+ROWS = {"draw": (32, 6), "tell": (32, 2), "again": (24, 1), "plan": (16, 2)}
+"""Rows of a batch, and how often a kind's batch is drawn."""
+POOL = 24_000
+"""Pictures that the decoder sees, drawn once."""
+SAVE_EVERY = 100
+
+
+def drawn(count: int, seed: int, styles: tuple[Any, ...] = ("pencil",)) -> Iterator[tuple[Image.Image, str]]:
+    """Pictures of 64 px and their captions."""
+    for index in range(count):
+        scene, caption = captioned(stream(seed, "caption", index))
+        yield render(scene, SIDE * PATCH, styles[index % len(styles)]), caption
+
+
+def plans(count: int, seed: int) -> Iterator[tuple[str, str]]:
+    """How a lesson is asked for, and its texts."""
+    index = 0
+    while count:
+        rng = stream(seed, "plan", index)
+        index += 1
+        told = lesson(rng, rng.randint(3, MOST_STEPS))
+        if not is_kept_back(told):
+            count -= 1
+            yield rng.choice(guide_asks(told.title)), "".join([told.intro, *(step.text for step in told.steps), told.outro])
+
+
+def find_book(work: Path) -> None:
+    """k-means (Lloyd) over the distinct patches, the rare ones weighing more than their number."""
+    pictures = [picture for picture, _ in drawn(BOOK_PICTURES, DATA_SEED, STYLES)]
+    many, counts = np.unique(patches(pictures).reshape(-1, 3 * PATCH * PATCH), axis=0, return_counts=True)
+    pixels, weights = torch.from_numpy(many), torch.from_numpy(counts).float() ** 0.5
+    points = features(pixels)
+    generator = torch.Generator().manual_seed(1)
+    centres = points[torch.multinomial(weights, CODES, generator=generator)].clone()
+    for number in range(BOOK_ROUNDS):
+        norms = centres.square().sum(1)
+        mine = torch.cat([(norms - 2 * part @ centres.T).argmin(1) for part in points.split(4096)])
+        sums = torch.zeros_like(centres).index_add_(0, mine, points * weights[:, None])
+        total = torch.zeros(CODES).index_add_(0, mine, weights)
+        errors = (points - centres[mine]).square().sum(1) * weights
+        centres = torch.where(total[:, None] > 0, sums / total.clamp(min=1e-6)[:, None], centres)
+        empty = (total == 0).nonzero().flatten()
+        centres[empty] = points[errors.topk(len(empty)).indices]
+        print(f"book {number + 1}/{BOOK_ROUNDS}: {len(points):,} patches, error {errors.sum():.1f}, {len(empty)} empty", flush=True)
+    book = (centres[:, : 3 * PATCH * PATCH] * 255).round().clamp(0, 255).to(torch.uint8)
+    torch.save(book, work / "book.pt")
+    for style in ("pencil", "chalk"):
+        shown = [picture for picture, _ in drawn(400, CHECK_SEED, (style,))]
+        found = PatchVq(book, SIDE)
+        back = [found.picture(torch.tensor(found.encode(picture)).view(SIDE, SIDE)) for picture in shown]
+        apart = np.stack([np.asarray(one, float) - np.asarray(two, float) for one, two in zip(shown, back, strict=True)])
+        print(f"{style}: {10 * math.log10(255**2 / np.square(apart).mean()):.2f} dB on 400 other pictures (weight of colour {COLOUR})")
+
+
+def find_words(work: Path) -> None:
+    """A byte-level BPE in which each word of this world is one token."""
+    texts = [captioned(stream(DATA_SEED, "caption", index))[1] for index in range(20_000)]
+    texts += [text for pair in plans(20_000, DATA_SEED) for text in pair]
+    text_tokenizer(texts).save(str(work / "words.json"))
+
+
+class Data:
+    """Batches by number: the same number is always the same batch. Pictures are drawn and encoded once, and kept."""
+
+    def __init__(self, work: Path) -> None:
+        book = torch.load(work / "book.pt", weights_only=True)
+        self.pictures = PatchVq(book, SIDE)
+        kept = work / f"pool-{self.pictures.identity[:8]}-{POOL}.npz"
+        if not kept.exists():
+            found = list(drawn(POOL, DATA_SEED + 1))
+            codes = [
+                self.pictures.nearest(torch.from_numpy(patches([picture for picture, _ in found[at : at + 100]]).reshape(-1, 192))).view(
+                    100, -1
+                )
+                for at in range(0, POOL, 100)
+            ]
+            np.savez(kept, codes=torch.cat(codes).numpy().astype(np.int16), captions=np.array([caption for _, caption in found]))
+        with np.load(kept) as held:
+            self.codes, self.captions = held["codes"].astype(np.int64), [str(caption) for caption in held["captions"]]
+        self.plans = list(plans(POOL, DATA_SEED + 2))
+        self.net = wrapped(decoder(CODES), work / "words.json", self.pictures)
+        self.script = self.net.script(None)
+
+    def batch(self, number: int) -> tuple[Tensor, Tensor]:
+        """ids and labels, (B, T)."""
+        rng = random.Random(f"batch/{number}")
+        kind = rng.choices(list(ROWS), [share for _, share in ROWS.values()])[0]
+        rows = [self.row(kind, rng) for _ in range(ROWS[kind][0])]
+        length = max(len(ids) for ids, _ in rows)
+        ids = torch.full((len(rows), length), 1)
+        labels = torch.full((len(rows), length), -100)
+        for at, (one, asked) in enumerate(rows):
+            ids[at, : len(one)] = torch.tensor(one)
+            labels[at, asked : len(one)] = ids[at, asked : len(one)]
+        return ids, labels
+
+    def row(self, kind: str, rng: random.Random) -> tuple[list[int], int]:
+        """Ids, and how many of them are given."""
+        at = rng.randrange(POOL)
+        words = lambda text: self.net.encode([text])[1:]  # noqa: E731 - a shorthand of this function
+        picture = [self.script.begin, *(self.codes[at] + WORDS).tolist(), self.script.steps[-1]]
+        match kind:
+            case "draw":
+                asked, said = words("USER:" + rng.choice(("Draw ", "Show me ", "")) + self.captions[at] + "ASSISTANT:"), picture
+            case "tell":
+                asked, said = [*words("USER:"), *picture, *words("What does the picture show?ASSISTANT:")], words(self.captions[at])
+            case "again":
+                asked, said = [*words("USER:"), *picture, *words("Draw it again.ASSISTANT:")], picture
+            case _:
+                ask, text = self.plans[at]
+                asked, said = words(f"USER:In words only: {ask}ASSISTANT:"), words(text)
+        return [0, *asked, *said, self.net.end], len(asked) + 1
+
+
+def train(work: Path, threads: int) -> None:
+    """To `work/base.pt`, from `work/state.pt` where there is one."""
+    torch.set_num_threads(threads)
+    torch.manual_seed(1)
+    data = Data(work)
+    model = data.net.model
+    model.train()
+    start = features(data.pictures.book)
+    projected = (start - start.mean(0)) @ torch.randn(start.shape[1], model.config.hidden_size)
+    with torch.no_grad():
+        model.get_input_embeddings().weight[WORDS:] = projected / projected.std() * 0.02
+    optimiser = torch.optim.AdamW(model.parameters(), RATE, (0.9, 0.98), weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _rate)
+    first, state = 0, work / "state.pt"
+    if state.exists():
+        held = torch.load(state, weights_only=True)
+        model.load_state_dict(held["model"])
+        optimiser.load_state_dict(held["optimiser"])
+        schedule.load_state_dict(held["schedule"])
+        first = held["step"]
+    started, tokens = time.monotonic(), 0
+    means: dict[str, list[float]] = {"text": [], "image": []}
+    for step in range(first, STEPS):
+        batch, labels = data.batch(step)
+        losses = data.net.losses({"input_ids": batch}, labels)
+        picked = losses.text | losses.image
+        (losses.value.sum() / picked.sum()).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        optimiser.zero_grad()
+        tokens += batch.numel()
+        for name, which in (("text", losses.text), ("image", losses.image)):
+            means[name] += [float(losses.value[which].detach().mean())] if bool(which.any()) else []
+        if (step + 1) % 50 == 0:
+            told = ", ".join(f"{name} {sum(found) / max(1, len(found)):.3f}" for name, found in means.items())
+            print(f"step {step + 1}/{STEPS}: {told}, {tokens / (time.monotonic() - started):,.0f} tokens/s", flush=True)
+            means = {name: [] for name in means}
+        if (step + 1) % SAVE_EVERY == 0 or step + 1 == STEPS:
+            held = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(), "step": step + 1}
+            torch.save(held, work / "state.new")
+            (work / "state.new").replace(state)
+    torch.save(model.state_dict(), work / "base.pt")
+
+
+def _rate(step: int) -> float:
+    return min(1.0, (step + 1) / WARMUP) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, step / STEPS))))
+
+
+def main() -> None:
+    """One stage."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("stage", choices=("tokenizer", "base", "pack"))
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    if arguments.stage == "tokenizer":
+        find_words(arguments.work)
+        find_book(arguments.work)
+    elif arguments.stage == "base":
+        train(arguments.work, arguments.threads)
+
+
+if __name__ == "__main__":
+    main()
