@@ -12,6 +12,7 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from PIL import Image as Pil
 from leafinstruct.filter.text import cell
 from leafinstruct.pictures.decode import Undecodable, decode, probe
 from leafinstruct.pictures.read import fetch
+from leafinstruct.pictures.read import stamp as file_stamp
 from leafinstruct.pictures.unreadable import Unreadable
 from leafinstruct.pictures.web.store import stored
 from leafinstruct.records import table
@@ -33,21 +35,45 @@ MEASURE_PX = 256
 """Longer side at which entropy and sharpness are measured: sharpness depends on scale, so one scale for all."""
 
 
+class Taken:
+    """Frames of videos that ingest decoded to choose them: a part's `frames-`, may be missing. Read forwards, a row group in memory at a time, since
+    the documents want them in this order."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        rows = table.read(path, ["ref", "stamp"]) if path.exists() else iter(())
+        self._places = {(row["ref"], row["stamp"]): place for place, row in enumerate(rows)}
+        self._rows, self._next = table.read(path, ["bytes"]), 0
+
+    def read(self, ref: Ref, root: Path) -> bytes | None:
+        """The frame that a reference means; None where it was not kept, or its video may have changed since."""
+        place = self._places.get((str(ref), stamp(ref, root))) if ref.time is not None else None
+        if place is None:
+            return None
+        if place < self._next:
+            self._rows, self._next = table.read(self._path, ["bytes"]), 0
+        row = next(islice(self._rows, place - self._next, None))
+        self._next = place + 1
+        return bytes(row["bytes"])
+
+
 class Fetched:
-    """What filter/fetching left for a part: its pictures on the web. All others are where their reference points.
+    """What is at hand of a part's pictures: those on the web that filter/fetching left, and the frames that ingest took. All others are where their
+    reference points.
 
     path: the part's `fetches-`, may be missing; store: the folder of what was fetched.
     """
 
-    def __init__(self, path: Path, store: Path) -> None:
+    def __init__(self, path: Path, store: Path, taken: Taken) -> None:
         self._rows = {row["url"]: row for row in table.read(path)} if path.exists() else {}
         self._store = store
+        self._taken = taken
 
     def read(self, ref: Ref, root: Path) -> bytes | Unreadable:
         """The bytes that a reference means, or why there are none."""
         row = None if ref.file is not None else self._rows.get(ref.url)
         if row is None:
-            return fetch(ref, root)
+            return self._taken.read(ref, root) or fetch(ref, root)
         if row["sha256"] is None:
             return Unreadable(row["reason"], row["detail"], retryable=row["state"] == "failed")
         try:
@@ -85,11 +111,7 @@ def materialise(
 
 def stamp(ref: Ref, root: Path) -> str:
     """Size and modification time of a reference's file, empty where there is none: what tells that a picture may have changed."""
-    try:
-        found = (root / (ref.file or "")).stat()
-    except (OSError, ValueError):
-        return ""
-    return f"{found.st_size} {found.st_mtime_ns}"
+    return file_stamp(root / (ref.file or ""))
 
 
 def cells(image: Image, row: Mapping[str, Any]) -> list[Cell]:

@@ -208,7 +208,8 @@ def _materialise(
     wanted: list[tuple[Ref, Path]] = [
         (image.ref, root / record["roots"][document.source]) for document in living for image in document.images
     ]
-    fetched = materialise.Fetched(out.file("fetches", part.name), settings.fetched)
+    taken = materialise.Taken(inputs.file("frames", part.name))
+    fetched = materialise.Fetched(out.file("fetches", part.name), settings.fetched, taken)
     path = out.file("pictures", part.name)
     key = digest([CODE, inputs.file_digest("documents", part.name), settings.config.pictures.max_pixels, version("pillow")])
     standing = path if table.key_of(path) == key else path.with_name("none")

@@ -1,7 +1,8 @@
 """A video and its steps -> documents: before each step's text the frames that show it. What video and youcook2 share.
 
-Frames are chosen here, and only their times are noted; the pixels are taken from the video when filter wants them. A step whose moment shows nothing
-new keeps its text without a picture. Steps that lie beyond the end are lost, one that crosses it is cut there.
+Frames are chosen here, and their times are noted. Their pixels, decoded for that, are given before the documents, one by one, so that filter need not
+decode them again; it takes from the video what was not given. A step whose moment shows nothing new keeps its text without a picture. Steps that
+lie beyond the end are lost, one that crosses it is cut there.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from leafinstruct.ingest.caps import excess
 from leafinstruct.ingest.config import Frames
 from leafinstruct.ingest.steps import Step, documents
 from leafinstruct.pictures import frames
+from leafinstruct.pictures.read import stamp
 from leafinstruct.pictures.unreadable import Unreadable
 from leafinstruct.pictures.video import Facts
-from leafinstruct.records.document import Document, Image, Provenance, Ref, Rejected, Segment, Text, document_id
+from leafinstruct.records.document import Document, Frame, Image, Provenance, Ref, Rejected, Segment, Text, document_id
 
 Lost = tuple[str, str]
 """Reason and sentence."""
@@ -45,24 +47,34 @@ def within(steps: Sequence[Step], duration: float | None, lost: list[Lost]) -> I
 
 def told(
     source: str, license_: str | None, path: Path, file: str, url: str | None, steps: Sequence[Step], settings: Frames, lost: Sequence[Lost]
-) -> Iterator[Document | Rejected]:
-    """The documents of a video, each step's frames before its text; then what was lost. Raises SourceError when the disk refuses it."""
+) -> Iterator[Document | Frame | Rejected]:
+    """The frames of a video that were decoded to choose them, each once; its documents, each step's frames before its text; then what was lost.
+
+    Raises SourceError when the disk refuses it.
+    """
     groups = list(documents(steps, settings))
+    times: list[tuple[float, ...]] = []
+    given: set[float] = set()
+    state = stamp(path)
     try:  # all at once, so that a video is decoded in one pass however many documents it gives
-        found = frames.choose(path, [(step.start, step.end) for _, group in groups for step in group], settings.per_step)
+        for found in frames.choose(path, [(step.start, step.end) for _, group in groups for step in group], settings.per_step):
+            if isinstance(found, Unreadable):
+                yield Rejected(file, "", found.reason, found.detail)
+                groups = []
+                break
+            times.append(found.times)
+            yield from (Frame(Ref(file=file, time=time), state, data) for time, data in found.taken if time not in given)
+            given.update(time for time, _ in found.taken)
     except OSError as error:
         raise SourceError(f"{path}: cannot be read: {error.strerror or error}; check the file and its permissions") from error
-    if isinstance(found, Unreadable):
-        yield Rejected(file, "", found.reason, found.detail)
-        groups, found = [], []
-    remaining = iter(found)
+    remaining = iter(times)
     for locator, group in groups:
         chosen = list(islice(remaining, len(group)))
         segments: list[Segment] = []
-        for step, times in zip(group, chosen, strict=True):
+        for step, moments in zip(group, chosen, strict=True):
             segments += [
                 Image(len(segments) + index, Ref(file=file, time=time), url=url, license=license_, time=time)
-                for index, time in enumerate(times)
+                for index, time in enumerate(moments)
             ]
             segments += [Text(len(segments) + index, text, time=step.start) for index, text in enumerate(step.texts)]
         if problem := excess(len(segments), sum(map(len, chosen)), sum(len(step.text) for step in group)):

@@ -1,4 +1,5 @@
-"""ingest: source files -> `documents-<part>.parquet`. It parses; it copies and fetches no picture.
+"""ingest: source files -> `documents-<part>.parquet`. It parses; it copies and fetches no picture. Only frames of videos, which must be decoded to
+be chosen, are kept in `frames-<part>.parquet`, so that filter need not decode them again.
 
 plan (spans of every source) -> map (read a span, write its documents) -> record. A part is a span of one source, named after source and
 span, so a new file adds parts and a changed one rebuilds its own. Records that cannot be read are reasons in the part's report, with file
@@ -13,7 +14,8 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -29,9 +31,10 @@ from leafinstruct.ingest.origin import IngestSettings, file_sources, prepare, re
 from leafinstruct.ingest.span import Span
 from leafinstruct.pictures.read import fetch
 from leafinstruct.records import table
-from leafinstruct.records.document import Document, Image, Rejected
+from leafinstruct.records.document import Document, Frame, Image, Rejected
+from leafinstruct.records.table import Row
 
-CODE = 4
+CODE = 5
 """Raised when the same input gives other documents than before."""
 
 
@@ -116,8 +119,8 @@ def read_part(out: Artifact, part: Part) -> dict[str, Any]:
     counts: Counter[str] = Counter()
     rejected: list[dict[str, Any]] = []
     path = out.file("documents", part.name)
-    with writing(path) as temporary:
-        rows = (table.document_row(document) for document in _documents(unit, _cache(out), counts, rejected))
+    with writing(path) as temporary, _frames(out, part) as keep:
+        rows = (table.document_row(document) for document in _documents(unit, _cache(out), counts, rejected, keep))
         table.write(temporary, rows, table.DOCUMENTS)
     reasons = Counter(item["reason"] for item in rejected if item["whole"])
     pieces = Counter(item["reason"] for item in rejected if not item["whole"])
@@ -131,6 +134,22 @@ def read_part(out: Artifact, part: Part) -> dict[str, Any]:
         "seconds": time.perf_counter() - started,
     }
     return out.commit(part.name, unit.key, report, [path])
+
+
+@contextmanager
+def _frames(out: Artifact, part: Part) -> Iterator[Callable[[Frame], None]]:
+    """Keep the frames that the block is given. Evidence, and none of the report's files: no row depends on whether it is there."""
+    path = out.file("frames", part.name)
+    path.unlink(missing_ok=True)
+    with ExitStack() as stack:
+        files: list[Callable[[Row], None]] = []  # made when the first frame comes: most sources have none
+
+        def keep(frame: Frame) -> None:
+            if not files:
+                files.append(stack.enter_context(table.writer(stack.enter_context(writing(path)), table.FRAMES)))
+            files[0]({"ref": str(frame.ref), "stamp": frame.stamp, "bytes": frame.data})
+
+        yield keep
 
 
 DEAR, DEAR_SAMPLE = frozenset({"video", "youcook2"}), 4
@@ -191,13 +210,18 @@ def _records(unit: Unit) -> int:
     return unit.span.stop - unit.span.start
 
 
-def _documents(unit: Unit, cache: Path, counts: Counter[str], rejected: list[dict[str, Any]]) -> Iterator[Document]:
+def _documents(
+    unit: Unit, cache: Path, counts: Counter[str], rejected: list[dict[str, Any]], keep: Callable[[Frame], None]
+) -> Iterator[Document]:
     for item in reader(unit.source.kind).read(unit.source, unit.span, cache):
         if isinstance(item, Rejected):
             rejected.append(asdict(item))
             continue
         if unit.cap is not None and counts["documents"] >= unit.cap:
             return
+        if isinstance(item, Frame):
+            keep(item)
+            continue
         counts["documents"] += 1
         counts["pictures"] += len(item.images)
         yield item

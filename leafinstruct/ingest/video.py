@@ -21,7 +21,7 @@ from leafinstruct.ingest.span import Span, grouped
 from leafinstruct.ingest.subtitles import SUFFIXES as SUBTITLES
 from leafinstruct.ingest.subtitles import Cue, cues
 from leafinstruct.pictures.video import SUFFIXES
-from leafinstruct.records.document import Document, Rejected
+from leafinstruct.records.document import Document, Frame, Rejected
 
 LIBRARIES: tuple[str, ...] = ("av", "pysubs2", "pillow")
 
@@ -44,7 +44,7 @@ def plan(source: VideoSource, part_size: int, cache: Path) -> list[Span]:  # noq
     return spans
 
 
-def read(source: VideoSource, span: Span, cache: Path) -> Iterator[Document | Rejected]:
+def read(source: VideoSource, span: Span, cache: Path) -> Iterator[Document | Frame | Rejected]:
     """The documents of a span's videos, each followed by the pieces it lost; videos that could not be read."""
     root = root_of(source)
     for file in span.files[span.start : span.stop]:
@@ -55,7 +55,7 @@ def read(source: VideoSource, span: Span, cache: Path) -> Iterator[Document | Re
         yield from _video(source, root, path, file, cache)
 
 
-def _video(source: VideoSource, root: Path, path: Path, file: str, cache: Path) -> Iterator[Document | Rejected]:
+def _video(source: VideoSource, root: Path, path: Path, file: str, cache: Path) -> Iterator[Document | Frame | Rejected]:
     facts = film.facts(path, file)
     if isinstance(facts, Rejected):
         yield facts

@@ -28,7 +28,7 @@ from leafinstruct.ingest.span import Span, grouped
 from leafinstruct.ingest.steps import Step
 from leafinstruct.ingest.text import one_line
 from leafinstruct.pictures.video import SUFFIXES
-from leafinstruct.records.document import Document, Rejected
+from leafinstruct.records.document import Document, Frame, Rejected
 
 LIBRARIES: tuple[str, ...] = ("av", "pillow")
 MAX_BYTES = 256 << 20
@@ -57,7 +57,7 @@ def plan(source: YouCook2Source, part_size: int, cache: Path) -> list[Span]:  # 
     return [*spans, Span((annotations,), 0, missing)] if missing else spans
 
 
-def read(source: YouCook2Source, span: Span, cache: Path) -> Iterator[Document | Rejected]:  # noqa: ARG001 - one signature for all readers
+def read(source: YouCook2Source, span: Span, cache: Path) -> Iterator[Document | Frame | Rejected]:  # noqa: ARG001 - one signature for all readers
     """The documents of a span's videos, each followed by the pieces it lost; annotated videos that are not there or cannot be read."""
     root = root_of(source)
     database = _wanted(source)
@@ -77,7 +77,7 @@ def read(source: YouCook2Source, span: Span, cache: Path) -> Iterator[Document |
         yield from _video(source, path, file, database.get(PurePosixPath(file).stem))
 
 
-def _video(source: YouCook2Source, path: Path, file: str, entry: object) -> Iterator[Document | Rejected]:
+def _video(source: YouCook2Source, path: Path, file: str, entry: object) -> Iterator[Document | Frame | Rejected]:
     if not isinstance(entry, dict) or not isinstance(entry.get("annotations"), list):
         yield Rejected(file, "", "bad_annotation", f"its entry is {shown(entry)}, without a list of annotations")
         return

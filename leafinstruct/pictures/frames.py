@@ -2,35 +2,34 @@
 
 Choosing looks at no more than it needs. A segment that holds enough key frames is judged by those alone, which costs a tenth of decoding it; else
 its frames are decoded from the key frame before it, or from where the last segment ended, to its end, DECODED at most, and frames that no other
-refers to are passed over. CANDIDATES of them, evenly spread, and key frames between them, become small grey pictures:
+refers to are passed over where the codec allows it. CANDIDATES of them, evenly spread, and key frames between them, become small grey pictures, which
+are judged by shots, sharpness and novelty (shots).
 
-    shots       a jump between neighbours above CUT begins a new shot; the first and last of a shot stand aside while others are left,
-                since there the cut is, and so does a frame that changes more than the others do: it may be of a dissolve
-    sharpness   the sharpest of the longest shot, or the first that nearly is, is the segment's first frame
-    novelty     a further frame, and one that follows another segment's, must differ by more than SAME from those before it
+Candidates are held as they were decoded, HELD bytes of them, until their segment is judged, and a chosen one becomes JPEG at once: to come to it a
+second time would cost as much as choosing did. Of one that is not held (frames of 8K; an interlaced key frame, of which a decoder that passes
+over all but key frames may have only one field) the time alone is given.
 
-`frame` gives the very frame of a time that `choose` named, as JPEG: a decoded video has lost more than quality 95 loses, and PNG is five times
-larger. A process keeps one decoder open and goes on from where it stands, since pictures of a part come in order; it seeks where that saves
-decoding.
+`frame` gives the very frame of a time that `choose` named, the same bytes: a decoded video has lost more than JPEG of quality 95 loses, and PNG is
+five times larger. A process keeps one decoder open and goes on from where it stands, since pictures of a part come in order; it seeks where that
+saves decoding.
 Cost: benchmarks/frames.py.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import median
 
-import numpy as np
-from numpy.typing import NDArray
+from av.video.frame import PictureType, VideoFrame
 from PIL import Image
 
+from leafinstruct.pictures.shots import Candidate, best, candidate
 from leafinstruct.pictures.unreadable import Unreadable
-from leafinstruct.pictures.video import Facts, Shown, Video, VideoError, opened
+from leafinstruct.pictures.video import Facts, Skip, Video, VideoError, opened
 
 CANDIDATES = 12
 """Frames of a segment that are looked at."""
@@ -38,16 +37,8 @@ ENOUGH = 3
 """Key frames for each frame wanted, from which they alone are looked at."""
 DECODED = 1_500
 """Frames of a segment that are decoded at most: 50 s at 30 a second. What lies behind is not looked at."""
-CUT = 0.15
-"""Mean difference of grey levels, of [0, 1], from which two neighbouring candidates are of two shots."""
-SAME = 0.015
-"""Mean difference up to which two frames show the same."""
-STEADY, RESTLESS = 0.004, 2.0
-"""Change from one candidate to the next that is still noise; and how many times a shot's usual change is a dissolve's."""
-APART = 1.0
-"""Seconds; candidates further apart tell nothing of dissolves."""
-AS_SHARP = 0.95
-"""Of frames that are nearly as sharp as the sharpest a key frame is taken, else the earliest: less must be decoded to come to it."""
+HELD = 192 << 20
+"""Bytes of decoded candidates that are held at most: 64 frames of 1080p, 16 of 4K, 3 of 8K."""
 QUALITY = 95
 """Of JPEG."""
 GIVEN_UP = 4
@@ -57,13 +48,14 @@ _SAME_TIME = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
-class _Candidate:
-    """time: seconds; grey: (h, w) in [0, 1]; sharpness: deviation of its Laplacian; key: whether it is decoded from itself alone."""
+class Chosen:
+    """Of a segment. times: of its frames, in order, seconds; taken: (time, JPEG as `frame` gives it) of those that were held."""
 
-    time: float
-    grey: NDArray[np.float32]
-    sharpness: float
-    key: bool
+    times: tuple[float, ...]
+    taken: tuple[tuple[float, bytes], ...]
+
+
+_NOTHING = Chosen((), ())
 
 
 def facts(path: Path) -> Facts | Unreadable:
@@ -75,111 +67,92 @@ def facts(path: Path) -> Facts | Unreadable:
         return error.unreadable
 
 
-def choose(path: Path, segments: Sequence[tuple[float, float]], per_segment: int) -> list[tuple[float, ...]] | Unreadable:
-    """Times of at most per_segment frames of each segment, in order; none where the video shows nothing there.
+def choose(path: Path, segments: Iterable[tuple[float, float]], per_segment: int) -> Iterator[Chosen | Unreadable]:
+    """At most per_segment frames of each segment, in order; none where the video shows nothing there. Last, why no segment has any.
 
-    segments: (start, end) in seconds, end not included, any order. Raises OSError when the disk refuses the file.
+    segments: (start, end) in seconds, end not included, any order. Memory is bounded by one segment. Raises OSError when the disk refuses the
+    file.
     """
-    chosen: list[tuple[float, ...]] = []
-    before: list[_Candidate] = []
+    before: list[Candidate] = []
     problems: list[VideoError] = []
+    found = False
     try:
         with opened(path) as video:
             for start, end in segments:
                 try:
-                    candidates = _candidates(video, start, end, per_segment) if len(problems) < GIVEN_UP else []
+                    chosen, picked = _segment(video, start, end, per_segment, before) if len(problems) < GIVEN_UP else (_NOTHING, [])
                 except VideoError as error:  # damage in the middle of a file need not reach its other segments
                     problems.append(error)
-                    candidates = []
-                picked = _best(candidates, per_segment, before)
+                    chosen, picked = _NOTHING, []
                 before = picked or before
-                chosen.append(tuple(sorted(item.time for item in picked)))
+                found = found or bool(picked)
+                yield chosen
     except VideoError as error:
-        return error.unreadable
-    return problems[0].unreadable if problems and not any(chosen) else chosen
+        yield error.unreadable
+        return
+    if problems and not found:
+        yield problems[0].unreadable
 
 
-def _candidates(video: Video, start: float, end: float, per_segment: int) -> list[_Candidate]:
+def _segment(video: Video, start: float, end: float, per_segment: int, before: Sequence[Candidate]) -> tuple[Chosen, list[Candidate]]:
+    """What is chosen of a segment, and the candidates that were, held no more. Raises VideoError."""
+    picked = best(_candidates(video, start, end, per_segment), per_segment, before)
+    ordered = sorted(picked, key=lambda item: item.time)
+    taken = ((item.time, _taken(video, item.frame)) for item in ordered if item.frame is not None)
+    chosen = Chosen(tuple(item.time for item in ordered), tuple((time, data) for time, data in taken if data is not None))
+    return chosen, [replace(item, frame=None) for item in picked]
+
+
+def _taken(video: Video, frame: VideoFrame) -> bytes | None:
+    """The frame as JPEG; None where its pixels cannot be converted, of which `frame` will tell the reason."""
+    try:
+        return _jpeg(video.upright(frame))
+    except VideoError:
+        return None
+
+
+def _candidates(video: Video, start: float, end: float, per_segment: int) -> list[Candidate]:
     """Evenly spread frames of a segment: its key frames where they are enough, else of all its frames."""
     enough = ENOUGH * per_segment
-    if (video.key_frames(start, end) or 0) >= enough:
+    if video.skips and (video.key_frames(start, end) or 0) >= enough:
         try:
-            keys = _within(video, video.frames(start, "NONKEY"), start, end)
+            keys = _within(video, start, end, "NONKEY")
         except VideoError:  # decoders give a key frame late, so damage may hide it from this pass and not from the next
             keys = []
         if len(keys) >= enough:
             return keys
-    referred = _within(video, video.onward(start, "NONREF"), start, end)
-    return referred or _within(video, video.frames(start, "DEFAULT"), start, end)  # a very short segment may hold no other frame
+    for skip in dict.fromkeys((video.quick, "DEFAULT")):  # a very short segment may hold no other frame than those that are passed over
+        if found := _within(video, start, end, skip):
+            return found
+    return []
 
 
-def _within(video: Video, frames: Iterator[Shown], start: float, end: float) -> list[_Candidate]:
+def _within(video: Video, start: float, end: float, skip: Skip) -> list[Candidate]:
     """At most twice CANDIDATES of a segment's frames: from each of that many moments to the next the first, and the first key frame."""
-    found: list[_Candidate] = []
+    found: list[Candidate] = []
     moments = [start + (end - start) * index / CANDIDATES for index in range(CANDIDATES)]
+    room, before = HELD, -math.inf
     try:
-        for number, (time, frame) in enumerate(frames):
+        for number, (time, frame) in enumerate(video.onward(start, skip)):
             if time >= end or number >= DECODED:
                 break
+            named, before = time > before, time
             due = bool(moments) and time >= moments[0]
             if due or (frame.key_frame and found and not found[-1].key):
                 moments = [moment for moment in moments if moment > time]
-                found.append(_candidate(time, video.grey(frame, _WIDTH), frame.key_frame))
+                size = sum(plane.buffer_size for plane in frame.planes)
+                held = size <= room and named and (skip != "NONKEY" or _whole(frame))
+                room -= size if held else 0
+                found.append(candidate(time, video.grey(frame, _WIDTH), frame, held))
     except VideoError:
         if not found:  # a damaged end leaves what was before it
             raise
     return found
 
 
-def _candidate(time: float, grey: NDArray[np.float32], key: bool) -> _Candidate:
-    laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * grey[1:-1, 1:-1]
-    return _Candidate(time, grey, float(laplacian.std()), key)
-
-
-def _best(candidates: Sequence[_Candidate], count: int, before: Sequence[_Candidate]) -> list[_Candidate]:
-    """The chosen ones, the most telling first."""
-    shots = sorted(_shots(candidates), key=len, reverse=True)  # stable: of equal ones the earlier
-    picked: list[_Candidate] = []
-    for shot in shots:
-        inner = _settled(shot)
-        fresh = [item for item in inner if _novelty(item, [*before, *picked]) > SAME] or (inner if not picked else [])
-        if fresh and len(picked) < count:
-            sharpest = max(item.sharpness for item in fresh)
-            sharp = [item for item in fresh if item.sharpness >= AS_SHARP * sharpest]
-            picked.append(next((item for item in sharp if item.key), sharp[0]))
-    rest = [item for shot in shots for item in _settled(shot)]
-    while len(picked) < count and rest:
-        furthest = max(rest, key=lambda item: _novelty(item, picked))
-        if _novelty(furthest, picked) <= SAME:
-            break
-        picked.append(furthest)
-    return picked
-
-
-def _shots(candidates: Sequence[_Candidate]) -> list[list[_Candidate]]:
-    shots = [list(candidates[:1])] if candidates else []
-    for earlier, later in pairwise(candidates):
-        if _difference(earlier, later) > CUT:
-            shots.append([])
-        shots[-1].append(later)
-    return shots
-
-
-def _settled(shot: Sequence[_Candidate]) -> Sequence[_Candidate]:
-    """A shot without its ends, and without what changes more than the rest of it; of a shot that moves on and on, all but the ends."""
-    if len(shot) <= 2:
-        return shot
-    changes = [_difference(one, other) if other.time - one.time <= APART else 0.0 for one, other in pairwise(shot)]
-    calm = max(STEADY, RESTLESS * median(changes))
-    return [item for item, jumps in zip(shot[1:-1], pairwise(changes), strict=True) if max(jumps) <= calm] or shot[1:-1]
-
-
-def _novelty(item: _Candidate, others: Sequence[_Candidate]) -> float:
-    return min((_difference(item, other) for other in others), default=1.0)
-
-
-def _difference(one: _Candidate, other: _Candidate) -> float:
-    return float(np.abs(one.grey - other.grey).mean()) if one.grey.shape == other.grey.shape else 1.0
+def _whole(frame: VideoFrame) -> bool:
+    """Whether a frame that was decoded without all but key frames needed no other: of two fields the second may refer to the first."""
+    return frame.pict_type == PictureType.I and not frame.interlaced_frame
 
 
 def frame(path: Path, time: float) -> bytes | Unreadable:
@@ -195,6 +168,10 @@ def frame(path: Path, time: float) -> bytes | Unreadable:
         return error.unreadable
     if picture is None:
         return Unreadable("missing_frame", f"{path.name} has no frame at {time:.6f} s")
+    return _jpeg(picture)
+
+
+def _jpeg(picture: Image.Image) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=QUALITY)
     return buffer.getvalue()

@@ -21,7 +21,7 @@ from leafinstruct.pictures.archive import RecordError, response
 from leafinstruct.pictures.unreadable import MAX_BYTES, Unreadable
 from leafinstruct.records.document import Ref
 
-__all__ = ["MAX_BYTES", "Unreadable", "data_address", "fetch"]
+__all__ = ["MAX_BYTES", "Unreadable", "data_address", "fetch", "stamp"]
 
 ARCHIVES = (".warc", ".warc.gz")
 MAX_RANGE = 4 * MAX_BYTES // 3 + 4096
@@ -53,6 +53,15 @@ def fetch(ref: Ref, root: Path) -> bytes | Unreadable:
         return Unreadable("missing" if lasting else "unreadable", f"{ref.file[:100]}: {error.strerror or error}", retryable=not lasting)
     except (RuntimeError, ValueError) as error:  # how Path tells of links in a circle and of zero bytes in a name
         return Unreadable("unsafe_path", f"{ref.file[:100]!r}: {error}")
+
+
+def stamp(path: Path) -> str:
+    """Size and modification time of a file, empty where there is none: what tells that it may have changed."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return ""
+    return f"{found.st_size} {found.st_mtime_ns}"
 
 
 def _bytes(path: Path, ref: Ref) -> bytes | Unreadable:

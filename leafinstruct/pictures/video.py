@@ -45,7 +45,9 @@ SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".
 MAX_FRAME = 8_192 * 4_320
 """Pixels of a frame: cameras end at 8K. A decoder may hold sixteen frames back, so twice as many would be 2.2 GB for a file of 190 kB."""
 FORWARD = 3.0
-"""Seconds that are decoded rather than sought: about the distance of two key frames."""
+"""Seconds that are decoded rather than sought in a container without an index: about the distance of two key frames."""
+SAVED = 0.4
+"""Seconds of video that a seek must save in one with an index: after it a decoder needs some frames until it gives one."""
 FAR = 9_000
 """Frames that are decoded, or packets that are read without one, at most to come from a key frame to a moment: 5 min at 30 a second."""
 LINEAR = 200_000
@@ -110,6 +112,7 @@ class Video:
         context.thread_count = 1
         context.options = _BOUND
         self._base = self._stream.time_base
+        self._numerator, self._denominator = self._base.numerator, self._base.denominator  # arithmetic of fractions is slow
         self._start = self._stream.start_time or 0
         if container.start_time is not None and 0 <= container.start_time / av.time_base < self._start * self._base:
             self._start = round(container.start_time / (av.time_base * self._base))
@@ -122,8 +125,10 @@ class Video:
         """The earliest moment whose first frame is `_last`."""
         self._skip: Skip = "DEFAULT"
         self._keys: tuple[int, list[float]] = (0, [])
-        self.quick: Skip = "NONREF" if context.name in _SEPARABLE else "DEFAULT"
-        """The way to a frame that decodes least."""
+        self.quick: Skip = "NONREF" if context.name in _SEPARABLE and not self._counted else "DEFAULT"
+        """The way to a frame that decodes least and gives what decoding all gives."""
+        self.skips = not self._counted
+        """Whether frames can be passed over at all."""
 
     @property
     def _aspect(self) -> Fraction | None:
@@ -143,11 +148,15 @@ class Video:
 
     def key_frames(self, start: float, end: float) -> int | None:
         """How many key frames the container's index tells of within a range, seconds; None when it has no index. Nothing is decoded."""
+        times = self._key_times()
+        return max(0, bisect_left(times, end) - bisect_left(times, start)) if times else None
+
+    def _key_times(self) -> list[float]:
+        """Times of the key frames that the container's index tells of, sorted."""
         count = len(self._stream.index_entries)
         if count != self._keys[0]:  # some containers learn theirs while they are read
             self._keys = (count, sorted(self._seconds(entry.timestamp) for entry in self._stream.index_entries if entry.is_keyframe))
-        times = self._keys[1]
-        return max(0, bisect_left(times, end) - bisect_left(times, start)) if times else None
+        return self._keys[1]
 
     def onward(self, since: float, skip: Skip) -> Iterator[Shown]:
         """Like `frames`, going on from where the last call stopped where that is less to decode than to seek. Raises VideoError, too."""
@@ -185,10 +194,13 @@ class Video:
 
     def _leads_further(self, here: float, since: float) -> bool:
         """Whether seeking to `since` saves decoding what is between."""
-        if self._linear or since - here <= FORWARD:
+        if self._linear:
             return False
-        between = self.key_frames(here + _MARGIN, since + _MARGIN)
-        return between is None or between > 0
+        times = self._key_times()
+        if not times:
+            return since - here > FORWARD
+        before = bisect_left(times, since + _MARGIN)
+        return before > 0 and times[before - 1] - here > SAVED
 
     def frames(self, since: float, skip: Skip) -> Iterator[Shown]:
         """Frames in the order they are shown in, from the first one at or after `since`, seconds. Raises VideoError in the middle of a
@@ -242,7 +254,7 @@ class Video:
     def upright(self, frame: VideoFrame) -> Image.Image:
         """The frame as RGB pixels as a player shows it. Raises VideoError for a pixel format that nothing converts."""
         try:
-            picture: Image.Image = self._to_rgb.reformat(frame, format="rgb24").to_image()  # type: ignore[no-untyped-call]
+            picture = Image.fromarray(self._to_rgb.reformat(frame, format="rgb24").to_ndarray())  # PyAV's to_image copies row by row
         except (av.error.FFmpegError, ValueError) as error:
             raise VideoError("broken", f"{self._name}: pixels of the format {frame.format.name} cannot be converted") from error
         if self._aspect is not None:
@@ -260,7 +272,8 @@ class Video:
 
     def _seconds(self, stamp: int) -> float:
         """From the start of the stream."""
-        return round(float((stamp - self._start) * self._base), 6)
+        seconds: float = round((stamp - self._start) * self._numerator / self._denominator, 6)
+        return seconds
 
 
 @contextmanager

@@ -114,6 +114,16 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class Frame:
+    """What `ref`, a moment of a video, means, as JPEG: a reader decoded it to choose it. It holds while the video has this `stamp`
+    (pictures.read.stamp)."""
+
+    ref: Ref
+    stamp: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Rejected:
     """A record, or a piece of one, that a reader could not turn into a segment: data for the report, never an exception.
 

@@ -14,7 +14,7 @@ from leafinstruct.errors import RecipeError, SourceError
 from leafinstruct.ingest import video, youcook2
 from leafinstruct.ingest.config import Frames, VideoSource, YouCook2Source
 from leafinstruct.pictures.read import fetch
-from leafinstruct.records.document import Document, Image, Rejected, Text
+from leafinstruct.records.document import Document, Frame, Image, Rejected, Text
 
 COLOURS = [(200, 30, 30), (30, 30, 200), (30, 160, 40), (190, 180, 20)]
 
@@ -35,13 +35,15 @@ def stamp(seconds: float) -> str:
 
 def videos(folder: Path, part_size: int = 500, **settings: Any) -> list[Document | Rejected]:
     source = VideoSource(name="v", path=str(folder), **settings)
-    return [item for span in video.plan(source, part_size, folder / "cache") for item in video.read(source, span, folder / "cache")]
+    spans = video.plan(source, part_size, folder / "cache")
+    return [item for span in spans for item in video.read(source, span, folder / "cache") if not isinstance(item, Frame)]
 
 
 def cooked(folder: Path, database: Any, **settings: Any) -> list[Document | Rejected]:
     (folder / "annotations.json").write_text(json.dumps({"database": database}), encoding="utf-8")
     source = YouCook2Source(name="y", path=str(folder / "annotations.json"), videos=str(folder), **settings)
-    return [item for span in youcook2.plan(source, 500, folder) for item in youcook2.read(source, span, folder)]
+    spans = youcook2.plan(source, 500, folder)
+    return [item for span in spans for item in youcook2.read(source, span, folder) if not isinstance(item, Frame)]
 
 
 def reasons(items: list[Document | Rejected]) -> list[str]:

@@ -10,6 +10,9 @@ import av
 import numpy as np
 from PIL import Image, ImageDraw
 
+from leafinstruct.pictures import frames
+from leafinstruct.pictures.unreadable import Unreadable
+
 
 def shade(colour: tuple[int, int, int], mark: int = 0, blurred: bool = False) -> Image.Image:
     """A picture of 96 x 64 with a bar at `mark`; a blurred one has soft edges."""
@@ -43,6 +46,13 @@ def film(
         for packet in stream.encode(None):
             out.mux(packet)
     return path
+
+
+def choose(path: Path, segments: list[tuple[float, float]], per_segment: int) -> list[tuple[float, ...]] | Unreadable:
+    """The times of the frames of each segment."""
+    found = list(frames.choose(path, segments, per_segment))
+    problem = next((item for item in found if isinstance(item, Unreadable)), None)
+    return problem or [item.times for item in found]
 
 
 def sound(path: Path) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures.films import film, shade, sound
+from pictures.films import choose, film, shade, sound
 from PIL import Image
 
 from leafinstruct.pictures import frames
@@ -33,20 +33,20 @@ def near(found: tuple[int, ...], wanted: tuple[int, int, int]) -> bool:
 
 def test_the_sharp_frame_is_chosen_over_blurred_ones(tmp_path):
     pictures = [shade(RED, 20, blurred=index not in range(8, 13)) for index in range(20)]
-    ((time,),) = frames.choose(film(tmp_path / "b.mp4", pictures), [(0.0, 2.0)], 1)
+    ((time,),) = choose(film(tmp_path / "b.mp4", pictures), [(0.0, 2.0)], 1)
     assert 0.8 <= time <= 1.2
 
 
 def test_frames_come_from_inside_the_segment_and_from_its_longest_shot(tmp_path):
     path = film(tmp_path / "a.mp4", [shade(RED, 20)] * 10 + [shade(BLUE, 40)] * 30 + [shade(GREEN, 10)] * 5)
-    chosen = frames.choose(path, [(0.0, 1.0), (0.5, 4.5), (4.0, 4.5)], 1)
+    chosen = choose(path, [(0.0, 1.0), (0.5, 4.5), (4.0, 4.5)], 1)
     assert [near(colour(path, times[0]), wanted) for times, wanted in zip(chosen, (RED, BLUE, GREEN), strict=True)] == [True] * 3
     assert all(start <= time < end for (time,), (start, end) in zip(chosen, [(0.0, 1.0), (0.5, 4.5), (4.0, 4.5)], strict=True))
 
 
 def test_a_frame_beside_a_cut_is_not_chosen_while_others_are_left(tmp_path):
     path = film(tmp_path / "a.mp4", [shade(RED, 20)] * 10 + [shade(BLUE, 40)] * 10)
-    ((first, second),) = frames.choose(path, [(0.0, 2.0)], 2)
+    ((first, second),) = choose(path, [(0.0, 2.0)], 2)
     assert near(colour(path, first), RED)
     assert near(colour(path, second), BLUE)
     assert first <= 0.85
@@ -57,7 +57,7 @@ def test_a_frame_of_a_dissolve_is_not_chosen_while_others_are_left(tmp_path):
     red, blue = shade(RED, 20), shade(BLUE, 20)
     dissolve = [Image.blend(red, blue, (index + 1) / 9) for index in range(8)]  # sharper than the end it leads to: the bar is the same
     pictures = [red] * 6 + dissolve + [blue.resize((24, 16)).resize((96, 64))] * 20
-    ((time,),) = frames.choose(film(tmp_path / "a.mp4", pictures), [(0.7, 3.4)], 1)
+    ((time,),) = choose(film(tmp_path / "a.mp4", pictures), [(0.7, 3.4)], 1)
     assert time >= 1.4
     assert near(colour(tmp_path / "a.mp4", time), BLUE)
 
@@ -65,20 +65,20 @@ def test_a_frame_of_a_dissolve_is_not_chosen_while_others_are_left(tmp_path):
 def test_of_frames_as_sharp_a_key_frame_is_chosen(tmp_path):
     """To come to another one, all frames before it are decoded."""
     path = film(tmp_path / "a.mp4", [shade(RED, index) for index in range(60)], gop=20, sc_threshold="0")
-    assert frames.choose(path, [(0.5, 3.5), (3.55, 5.5)], 1) == [(2.0,), (4.0,)]
+    assert choose(path, [(0.5, 3.5), (3.55, 5.5)], 1) == [(2.0,), (4.0,)]
 
 
 def test_a_further_frame_must_show_something_new(tmp_path):
     still = film(tmp_path / "still.mp4", [shade(RED, 20)] * 30)
-    assert [len(times) for times in frames.choose(still, [(0.0, 3.0)], 3)] == [1]
+    assert [len(times) for times in choose(still, [(0.0, 3.0)], 3)] == [1]
     moving = film(tmp_path / "moving.mp4", [shade(RED, 2 * index) for index in range(30)])
-    assert [len(times) for times in frames.choose(moving, [(0.0, 3.0)], 3)] == [3]
+    assert [len(times) for times in choose(moving, [(0.0, 3.0)], 3)] == [3]
 
 
 def test_times_are_those_of_the_frames_also_with_a_variable_rate(tmp_path):
     times = [0.0, 0.04, 0.5, 0.52, 1.9, 2.0, 3.75]
     path = film(tmp_path / "a.mp4", [shade((40 * index, 20, 20), 10) for index in range(7)], times)
-    chosen = frames.choose(path, [(time, time + 0.01) for time in times[:-1]], 1)
+    chosen = choose(path, [(time, time + 0.01) for time in times[:-1]], 1)
     assert [found for (found,) in chosen] == times[:-1]
     for index, time in enumerate(times[:-1]):
         assert near(colour(path, time), (40 * index, 20, 20))
@@ -107,15 +107,15 @@ def test_a_changed_file_is_opened_anew(tmp_path):
 
 def test_segments_where_there_is_nothing(tmp_path):
     path = film(tmp_path / "a.mp4", [shade(RED)] * 10)
-    assert frames.choose(path, [(5.0, 6.0), (0.0, 0.0), (0.0, 1.0)], 1)[:2] == [(), ()]
-    assert frames.choose(path, [(5.0, 6.0), (0.0, 0.0), (0.0, 1.0)], 1)[2] != ()
+    assert choose(path, [(5.0, 6.0), (0.0, 0.0), (0.0, 1.0)], 1)[:2] == [(), ()]
+    assert choose(path, [(5.0, 6.0), (0.0, 0.0), (0.0, 1.0)], 1)[2] != ()
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.mov", "a.avi", "a.ts", "a.webm"])
 def test_containers(tmp_path, name):
     options = {} if name != "a.webm" else {"crf": "10"}
     path = film(tmp_path / name, [shade(RED, 20)] * 10 + [shade(BLUE, 40)] * 10, gop=5, **options)
-    (first,), (second,) = frames.choose(path, [(0.0, 1.0), (1.0, 2.0)], 1)
+    (first,), (second,) = choose(path, [(0.0, 1.0), (1.0, 2.0)], 1)
     assert near(colour(path, first), RED)
     assert near(colour(path, second), BLUE)
 
@@ -131,7 +131,7 @@ def test_what_is_no_video(tmp_path):
     for name, reason in reasons.items():
         path = tmp_path / f"{name}.mp4"
         assert frames.facts(path).reason == reason
-        assert frames.choose(path, [(0.0, 1.0)], 1).reason == reason
+        assert choose(path, [(0.0, 1.0)], 1).reason == reason
         assert frames.frame(path, 0.0).reason == reason
 
 
@@ -178,7 +178,7 @@ def test_choosing_decodes_key_frames_alone_where_they_suffice(tmp_path, monkeypa
             yield item
 
     monkeypatch.setattr(Video, "frames", counted)
-    frames.choose(path, [(0.0, 30.0)], 1)
+    choose(path, [(0.0, 30.0)], 1)
     assert len(seen) < 60  # of 300; the encoder adds key frames of its own where the bar jumps back
 
 
@@ -189,7 +189,7 @@ def test_the_real_videos(real):
         "plotter-demo.mp4": [(0, 2), (2, 4), (4, 6), (6, 8), (8, 10)],
     }
     for name, segments in wanted.items():
-        chosen = frames.choose(real / "video" / name, segments, 1)
+        chosen = choose(real / "video" / name, segments, 1)
         assert [len(times) for times in chosen] == [1] * len(segments)
         for (time,), (start, end) in zip(chosen, segments, strict=True):
             assert start <= time < end
@@ -198,7 +198,7 @@ def test_the_real_videos(real):
 
 def test_the_cut_real_video_gives_what_is_before_the_cut(real):
     path = real / "messy" / "truncated.mp4"
-    chosen = frames.choose(path, [(0.0, 1.0), (1.0, 2.0)], 1)
+    chosen = choose(path, [(0.0, 1.0), (1.0, 2.0)], 1)
     assert not isinstance(chosen, Unreadable)
     assert len(chosen[0]) == 1
     assert chosen[0][0] < 0.2
@@ -207,8 +207,6 @@ def test_the_cut_real_video_gives_what_is_before_the_cut(real):
 
 def test_nothing_is_said_on_the_terminal(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + b"garbage" * 1000)
-    code = (
-        f"from pathlib import Path; from leafinstruct.pictures import frames; frames.choose(Path({str(tmp_path / 'a.mp4')!r}), [(0, 1)], 1)"
-    )
+    code = f"from pathlib import Path; from leafinstruct.pictures import frames; list(frames.choose(Path({str(tmp_path / 'a.mp4')!r}), [(0, 1)], 1))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")

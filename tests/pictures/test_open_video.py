@@ -12,7 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from pictures.films import film, shade, sound
+from pictures.films import choose, film, shade, sound
 from PIL import Image
 
 from leafinstruct.pictures import frames, video
@@ -36,7 +36,7 @@ def test_a_time_names_one_frame_in_every_container_and_order(tmp_path, suffix, b
     with opened(path) as whole:
         assert [(time, shown(frame)) for time, frame in whole.frames(0.0, "DEFAULT")] == [(index / 10, index) for index in range(60)]
     segments = [(index * 0.6, (index + 1) * 0.6) for index in range(10)]
-    chosen = frames.choose(path, segments, 2)
+    chosen = choose(path, segments, 2)
     assert all(chosen)
     assert all(start <= time < end for times, (start, end) in zip(chosen, segments, strict=True) for time in times)
     wanted = [time for times in chosen for time in times]
@@ -47,7 +47,7 @@ def test_a_time_names_one_frame_in_every_container_and_order(tmp_path, suffix, b
 def test_times_count_from_the_first_frame_and_before_it_there_is_none(tmp_path):
     """A stream that begins late, with time stamps of decoding below zero: players show its first frame at once."""
     path = film(tmp_path / "a.mkv", [shade(colour, 10) for colour in COLOURS[:20]], times=[7 + index / 10 for index in range(20)])
-    assert frames.choose(path, [(0.0, 0.1)], 1) == [(0.0,)]
+    assert choose(path, [(0.0, 0.1)], 1) == [(0.0,)]
     assert shown(frames.frame(path, 1.3)) == 13
     assert frames.frame(path, 7.0).reason == "missing_frame"
 
@@ -83,7 +83,7 @@ def test_times_count_from_the_first_sound_where_the_picture_comes_later(tmp_path
     with opened(tmp_path / "a.mkv") as whole:
         found = [(round(time, 2), shown(frame)) for time, frame in whole.frames(0.0, "DEFAULT")]
     assert found == [(1 + index / 10, index) for index in range(20)]
-    assert frames.choose(tmp_path / "a.mkv", [(0.0, 0.9)], 1) == [()]
+    assert choose(tmp_path / "a.mkv", [(0.0, 0.9)], 1) == [()]
     assert 2.8 <= frames.facts(tmp_path / "a.mkv").duration <= 3.1
 
 
@@ -109,7 +109,7 @@ def test_a_video_that_does_not_say_how_long_it_is(tmp_path):
         out.mux(stream.encode(None))
     (tmp_path / "a.mkv").write_bytes(pipe.data)
     assert frames.facts(tmp_path / "a.mkv").duration is None
-    assert frames.choose(tmp_path / "a.mkv", [(1.0, 1.05), (5.0, 5.05)], 1) == [(1.0,), (5.0,)]
+    assert choose(tmp_path / "a.mkv", [(1.0, 1.05), (5.0, 5.05)], 1) == [(1.0,), (5.0,)]
     assert shown(frames.frame(tmp_path / "a.mkv", 5.0)) == 50
 
 
@@ -138,9 +138,9 @@ def test_damage_in_the_middle_costs_its_segment_alone(tmp_path):
     for packet in hurt:
         data[packet.pos : packet.pos + packet.size] = bytes(packet.size)
     path.write_bytes(data)
-    chosen = frames.choose(path, [(0.0, 1.0), (2.0, 3.0), (4.0, 5.0)], 1)
+    chosen = choose(path, [(0.0, 1.0), (2.0, 3.0), (4.0, 5.0)], 1)
     assert (len(chosen[0]), len(chosen[2])) == (1, 1)
-    ((before,),) = frames.choose(path, [(1.2, 1.7)], 1)
+    ((before,),) = choose(path, [(1.2, 1.7)], 1)
     assert shown(frames.frame(path, before)) == round(before * 10)
     assert shown(frames.frame(path, 4.0)) == 40, "although damage lies on the way from the last one"
 
@@ -172,8 +172,8 @@ def test_frames_have_the_shape_they_are_shown_in_unless_no_camera_has_such_sampl
 def test_a_moment_far_from_any_key_frame_is_given_up(tmp_path, monkeypatch):
     path = film(tmp_path / "a.mp4", [shade(colour, 10) for colour in COLOURS], sc_threshold="0")
     monkeypatch.setattr(video, "FAR", 20)
-    assert frames.choose(path, [(0.0, 1.0), (1.0, 2.0)], 1)[1] != ()  # going on from where the last one ended
-    assert frames.choose(path, [(4.0, 5.0)], 1).reason == "broken"
+    assert choose(path, [(0.0, 1.0), (1.0, 2.0)], 1)[1] != ()  # going on from where the last one ended
+    assert choose(path, [(4.0, 5.0)], 1).reason == "broken"
     assert frames.frame(path, 4.0).reason == "broken"
 
 
@@ -187,7 +187,7 @@ def test_steps_of_a_video_with_one_key_frame_are_one_pass(tmp_path, monkeypatch)
         return whole(self, at)
 
     monkeypatch.setattr(Video, "_decoded", counted)
-    chosen = frames.choose(path, [(start, start + 1.0) for start in (0.0, 1.0, 6.03, 7.03, 12.0, 20.0, 28.0)], 1)
+    chosen = choose(path, [(start, start + 1.0) for start in (0.0, 1.0, 6.03, 7.03, 12.0, 20.0, 28.0)], 1)
     assert all(chosen)
     assert sought == [0.0]
 
@@ -198,7 +198,7 @@ from pathlib import Path
 from leafinstruct.pictures import frames
 def peak(): return int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
 before = peak()
-print(frames.facts(Path(sys.argv[1])), frames.choose(Path(sys.argv[1]), [(0.0, 9.0)], 1), frames.frame(Path(sys.argv[1]), 0.0) is None)
+print(frames.facts(Path(sys.argv[1])), list(frames.choose(Path(sys.argv[1]), [(0.0, 9.0)], 1)), frames.frame(Path(sys.argv[1]), 0.0) is None)
 print((peak() - before) // 1024)
 """
 
@@ -247,4 +247,4 @@ def test_frames_that_grow_in_the_middle_of_a_stream_are_not_decoded(tmp_path, mo
         with pytest.raises(VideoError, match="cut or damaged"):
             widths += [frame.width for _, frame in stream.frames(0.0, "DEFAULT")]
     assert set(widths) <= {96}
-    assert len(frames.choose(tmp_path / "c.ts", [(0.0, 0.9)], 1)[0]) == 1
+    assert len(choose(tmp_path / "c.ts", [(0.0, 0.9)], 1)[0]) == 1

@@ -1,0 +1,139 @@
+"""The evidence file of frames: filter takes from it what ingest decoded, and no row depends on whether it is there."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from making import build, mmc4, png, recipe, shard_sums
+from pictures.films import film, shade
+
+from leafinstruct.artifact import Artifact
+from leafinstruct.ingest import video
+from leafinstruct.ingest.config import VideoSource
+from leafinstruct.pictures import frames
+from leafinstruct.pictures.read import stamp
+from leafinstruct.records import table
+from leafinstruct.records.document import Document, Frame
+
+COLOURS = [(200, 30, 30), (30, 30, 200), (30, 160, 40), (190, 180, 20)]
+SAID = ["Draw a red sheet.", "Now draw a blue sheet.", "Then draw a green one.", "At last a yellow one."]
+
+
+def clip(path: Path, first: int = 0) -> Path:
+    """Two seconds of each colour, with subtitles."""
+    film(path, [shade(COLOURS[(first + index // 20) % 4], index) for index in range(80)])
+    cues = (f"{index + 1}\n00:00:0{2 * index},000 --> 00:00:0{2 * index + 2},000\n{said}\n" for index, said in enumerate(SAID))
+    path.with_suffix(".srt").write_text("\n".join(cues), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    (tmp_path / "films").mkdir()
+    clip(tmp_path / "films/a.mp4")
+    clip(tmp_path / "films/b.mp4", 1)
+    return recipe(
+        tmp_path,
+        ingest={"sources": [{"kind": "video", "name": "own", "path": "films"}]},
+        filter={"min_words": 5, "alignment": {"allow_toy": True}, "judge": {"enabled": False}},
+    )
+
+
+def kept(folder: Path) -> list[Path]:
+    return sorted((folder / "runs/t/ingest").glob("frames-*.parquet"))
+
+
+def made(folder: Path) -> dict[str, object]:
+    """What a build made of the pictures: their rows in filter, and the shards."""
+    pictures = [row for path in sorted((folder / "runs/t/filter").glob("pictures-*.parquet")) for row in table.read(path)]
+    return {"pictures": pictures, **shard_sums(folder / "runs/t/shard")}
+
+
+def test_filter_decodes_no_video(own, tmp_path, monkeypatch):
+    build(own, until="ingest")
+    rows = [row for path in kept(tmp_path) for row in table.read(path)]
+    assert sorted(row["ref"].partition("#")[0] for row in rows) == ["a.mp4"] * 4 + ["b.mp4"] * 4
+    monkeypatch.delattr(frames, "frame")
+    build(own)
+    assert {row["ref"]: row["bytes"] for row in made(tmp_path)["pictures"]} == {row["ref"]: row["bytes"] for row in rows}
+
+
+@pytest.mark.parametrize("lost", ["all", "every second", "another video's", "order"])
+def test_without_it_everything_is_the_same(own, tmp_path, lost):
+    build(own)
+    wanted = made(tmp_path)
+    (path,) = kept(tmp_path)
+    rows = list(table.read(path))
+    changed = {
+        "all": [],
+        "every second": rows[::2],
+        "another video's": [{**row, "stamp": "1 1", "bytes": b"of a file that was replaced"} for row in rows],
+        "order": rows[::-1],
+    }
+    table.write(path, changed[lost], table.FRAMES)
+    if lost == "all":
+        path.unlink()
+    for name in ("filter", "rewrite", "shard"):
+        for file in (tmp_path / "runs/t" / name).iterdir():
+            file.unlink()
+    assert [outcome.stood for outcome in build(own)] == [True, False, False, False]
+    assert made(tmp_path) == wanted
+
+
+def test_a_video_that_changed_is_not_shown_as_it_was(own, tmp_path):
+    build(own)
+    clip(tmp_path / "films/a.mp4", 2)
+    build(own)
+    (path,) = kept(tmp_path)
+    for row in table.read(path):
+        file, _, time = row["ref"].partition("#t=")
+        assert row["stamp"] == stamp(tmp_path / "films" / file)
+        assert row["bytes"] == frames.frame(tmp_path / "films" / file, float(time))
+    assert len(made(tmp_path)["pictures"]) == 8
+
+
+def test_a_kill_before_the_report_leaves_nothing_that_is_believed(own, tmp_path, monkeypatch):
+    build(own)
+    wanted = made(tmp_path)
+
+    def die(self, part, key, report, files):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Artifact, "commit", die)
+        with contextlib.suppress(KeyboardInterrupt):
+            build(own, "ingest.sources[0].frames={per_step: 2}")
+    build(own)
+    assert made(tmp_path) == wanted
+
+
+def test_a_part_that_gives_no_frames_any_more_keeps_none(own, tmp_path):
+    build(own)
+    assert kept(tmp_path)
+    (tmp_path / "films/a.mp4").write_bytes(b"")
+    film(tmp_path / "films/b.mp4", [shade(COLOURS[0])])
+    mmc4(tmp_path / "pages", {"https://a.example/": [("Draw a red sheet and then a blue one.", png())]})
+    build(own, "ingest.sources[1]={kind: mmc4, name: pages, path: pages}")
+    assert [row["ref"] for path in kept(tmp_path) for row in table.read(path)] == ["b.mp4#t=0.0"]
+    (tmp_path / "films/b.mp4").write_bytes(b"")
+    build(own, "ingest.sources[1]={kind: mmc4, name: pages, path: pages}")
+    assert kept(tmp_path) == []
+
+
+def test_a_limit_keeps_what_its_documents_show(own, tmp_path):
+    build(own, limit=1)
+    (path,) = (tmp_path / "runs/t-limit1/ingest").glob("frames-*.parquet")
+    (document,) = (item for file in (tmp_path / "runs/t-limit1/ingest").glob("documents-*") for item in table.documents(file))
+    assert [row["ref"] for row in table.read(path)] == [str(image.ref) for image in document.images]
+
+
+def test_a_frame_of_two_steps_is_given_once(tmp_path):
+    film(tmp_path / "a.mp4", [shade(COLOURS[0])] * 40)
+    (tmp_path / "a.srt").write_text("1\n00:00:00,000 --> 00:00:02,500\none.\n\n2\n00:00:00,100 --> 00:00:02,600\ntwo.\n")
+    source = VideoSource(name="v", path=str(tmp_path))
+    items = [item for span in video.plan(source, 500, tmp_path) for item in video.read(source, span, tmp_path)]
+    given = [str(item.ref) for item in items if isinstance(item, Frame)]
+    shown = [str(image.ref) for item in items if isinstance(item, Document) for image in item.images]
+    assert given == list(dict.fromkeys(shown))
