@@ -12,7 +12,6 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,51 +28,31 @@ from leafinstruct.pictures.web.store import stored
 from leafinstruct.records import table
 from leafinstruct.records.document import Image, Ref
 from leafinstruct.records.example import Cell
+from leafinstruct.records.frames import Kept
 from leafinstruct.records.table import Row
 
 MEASURE_PX = 256
 """Longer side at which entropy and sharpness are measured: sharpness depends on scale, so one scale for all."""
 
 
-class Taken:
-    """Frames of videos that ingest decoded to choose them: a part's `frames-`, may be missing. Read forwards, a row group in memory at a time, since
-    the documents want them in this order."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        rows = table.read(path, ["ref", "stamp"]) if path.exists() else iter(())
-        self._places = {(row["ref"], row["stamp"]): place for place, row in enumerate(rows)}
-        self._rows, self._next = table.read(path, ["bytes"]), 0
-
-    def read(self, ref: Ref, root: Path) -> bytes | None:
-        """The frame that a reference means; None where it was not kept, or its video may have changed since."""
-        place = self._places.get((str(ref), stamp(ref, root))) if ref.time is not None else None
-        if place is None:
-            return None
-        if place < self._next:
-            self._rows, self._next = table.read(self._path, ["bytes"]), 0
-        row = next(islice(self._rows, place - self._next, None))
-        self._next = place + 1
-        return bytes(row["bytes"])
-
-
 class Fetched:
     """What is at hand of a part's pictures: those on the web that filter/fetching left, and the frames that ingest took. All others are where their
     reference points.
 
-    path: the part's `fetches-`, may be missing; store: the folder of what was fetched.
+    path: the part's `fetches-`, may be missing; store: the folder of what was fetched; frames: the part's.
     """
 
-    def __init__(self, path: Path, store: Path, taken: Taken) -> None:
+    def __init__(self, path: Path, store: Path, frames: Kept) -> None:
         self._rows = {row["url"]: row for row in table.read(path)} if path.exists() else {}
         self._store = store
-        self._taken = taken
+        self._frames = frames
 
     def read(self, ref: Ref, root: Path) -> bytes | Unreadable:
         """The bytes that a reference means, or why there are none."""
         row = None if ref.file is not None else self._rows.get(ref.url)
         if row is None:
-            return self._taken.read(ref, root) or fetch(ref, root)
+            frame = None if ref.time is None else self._frames.get(str(ref), stamp(ref, root))
+            return fetch(ref, root) if frame is None else frame
         if row["sha256"] is None:
             return Unreadable(row["reason"], row["detail"], retryable=row["state"] == "failed")
         try:

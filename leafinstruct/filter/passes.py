@@ -31,6 +31,7 @@ from leafinstruct.pictures.send import all_as_sent
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, Image, Ref
 from leafinstruct.records.example import Cell
+from leafinstruct.records.frames import Kept
 from leafinstruct.records.table import Row
 
 CODE = 5
@@ -208,8 +209,7 @@ def _materialise(
     wanted: list[tuple[Ref, Path]] = [
         (image.ref, root / record["roots"][document.source]) for document in living for image in document.images
     ]
-    taken = materialise.Taken(inputs.file("frames", part.name))
-    fetched = materialise.Fetched(out.file("fetches", part.name), settings.fetched, taken)
+    fetched = materialise.Fetched(out.file("fetches", part.name), settings.fetched, Kept(inputs.file("frames", part.name)))
     path = out.file("pictures", part.name)
     key = digest([CODE, inputs.file_digest("documents", part.name), settings.config.pictures.max_pixels, version("pillow")])
     standing = path if table.key_of(path) == key else path.with_name("none")

@@ -32,7 +32,7 @@ from leafinstruct.ingest.span import Span
 from leafinstruct.pictures.read import fetch
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, Frame, Image, Rejected
-from leafinstruct.records.table import Row
+from leafinstruct.records.frames import adding
 
 CODE = 5
 """Raised when the same input gives other documents than before."""
@@ -142,12 +142,12 @@ def _frames(out: Artifact, part: Part) -> Iterator[Callable[[Frame], None]]:
     path = out.file("frames", part.name)
     path.unlink(missing_ok=True)
     with ExitStack() as stack:
-        files: list[Callable[[Row], None]] = []  # made when the first frame comes: most sources have none
+        files: list[Callable[[Frame], None]] = []  # made when the first frame comes: most sources have none
 
         def keep(frame: Frame) -> None:
             if not files:
-                files.append(stack.enter_context(table.writer(stack.enter_context(writing(path)), table.FRAMES)))
-            files[0]({"ref": str(frame.ref), "stamp": frame.stamp, "bytes": frame.data})
+                files.append(stack.enter_context(adding(stack.enter_context(writing(path)))))
+            files[0](frame)
 
         yield keep
 

@@ -114,7 +114,7 @@ def _taken(video: Video, frame: VideoFrame) -> bytes | None:
 def _candidates(video: Video, start: float, end: float, per_segment: int) -> list[Candidate]:
     """Evenly spread frames of a segment: its key frames where they are enough, else of all its frames."""
     enough = ENOUGH * per_segment
-    if video.skips and (video.key_frames(start, end) or 0) >= enough:
+    if not video.counted and (video.key_frames(start, end) or 0) >= enough:
         try:
             keys = _within(video, start, end, "NONKEY")
         except VideoError:  # decoders give a key frame late, so damage may hide it from this pass and not from the next

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import errno
 import heapq
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,10 +44,9 @@ CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg"
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".ogv")
 MAX_FRAME = 8_192 * 4_320
 """Pixels of a frame: cameras end at 8K. A decoder may hold sixteen frames back, so twice as many would be 2.2 GB for a file of 190 kB."""
-FORWARD = 3.0
-"""Seconds that are decoded rather than sought in a container without an index: about the distance of two key frames."""
-SAVED = 0.4
-"""Seconds of video that a seek must save in one with an index: after it a decoder needs some frames until it gives one."""
+FORWARD, SAVED = 3.0, 0.4
+"""Seconds that are decoded rather than sought without an index (about the distance of two key frames); and that a seek must save with one, since
+after it a decoder needs some frames until it gives one."""
 FAR = 9_000
 """Frames that are decoded, or packets that are read without one, at most to come from a key frame to a moment: 5 min at 30 a second."""
 LINEAR = 200_000
@@ -112,12 +111,12 @@ class Video:
         context.thread_count = 1
         context.options = _BOUND
         self._base = self._stream.time_base
-        self._numerator, self._denominator = self._base.numerator, self._base.denominator  # arithmetic of fractions is slow
+        self._up, self._down = int(self._base.numerator), int(self._base.denominator)  # arithmetic of fractions is slow
         self._start = self._stream.start_time or 0
         if container.start_time is not None and 0 <= container.start_time / av.time_base < self._start * self._base:
             self._start = round(container.start_time / (av.time_base * self._base))
-        self._counted = container.format.name in _UNTIMED
-        self._linear = self._counted and context.has_b_frames
+        self.counted = container.format.name in _UNTIMED  # so no frame can be passed over
+        self._linear = self.counted and context.has_b_frames
         self._to_rgb, self._to_grey = VideoReformatter(), VideoReformatter()  # a frame's own makes its tables anew: ten times as slow
         self._going: Iterator[Shown] = iter(())
         self._last: Shown | None = None
@@ -125,10 +124,8 @@ class Video:
         """The earliest moment whose first frame is `_last`."""
         self._skip: Skip = "DEFAULT"
         self._keys: tuple[int, list[float]] = (0, [])
-        self.quick: Skip = "NONREF" if context.name in _SEPARABLE and not self._counted else "DEFAULT"
+        self.quick: Skip = "NONREF" if context.name in _SEPARABLE and not self.counted else "DEFAULT"
         """The way to a frame that decodes least and gives what decoding all gives."""
-        self.skips = not self._counted
-        """Whether frames can be passed over at all."""
 
     @property
     def _aspect(self) -> Fraction | None:
@@ -194,19 +191,15 @@ class Video:
 
     def _leads_further(self, here: float, since: float) -> bool:
         """Whether seeking to `since` saves decoding what is between."""
-        if self._linear:
-            return False
-        times = self._key_times()
-        if not times:
-            return since - here > FORWARD
-        before = bisect_left(times, since + _MARGIN)
-        return before > 0 and times[before - 1] - here > SAVED
+        if self._linear or not (times := self._key_times()):
+            return not self._linear and since - here > FORWARD
+        return bisect_left(times, since + _MARGIN) > bisect_right(times, here + SAVED)
 
     def frames(self, since: float, skip: Skip) -> Iterator[Shown]:
         """Frames in the order they are shown in, from the first one at or after `since`, seconds. Raises VideoError in the middle of a
         damaged stream, and where more than FAR frames would have to be decoded first."""
         self._last = None
-        self._stream.codec_context.skip_frame = "DEFAULT" if self._counted else skip
+        self._stream.codec_context.skip_frame = "DEFAULT" if self.counted else skip
         for at in self._places(since):
             decoded = self._decoded(at)
             first = next(decoded, None)
@@ -235,14 +228,14 @@ class Video:
             self._container.seek(max(0, self._start + int(at / self._base)) if at > 0 else 0, stream=self._stream, backward=True)
             for packet in self._container.demux(self._stream):
                 begun = begun or packet.is_keyframe
-                if self._counted and packet.dts is not None and begun:
+                if self.counted and packet.dts is not None and begun:
                     heapq.heappush(order, packet.dts)
                 decoded = packet.decode() if begun else []
                 idle = 0 if decoded else idle + 1
                 if idle > FAR:
                     raise VideoError("broken", f"{self._name}: {idle:,} packets without a frame")
                 for frame in decoded:
-                    stamp = heapq.heappop(order) if self._counted and order else frame.pts
+                    stamp = heapq.heappop(order) if self.counted and order else frame.pts
                     patched = frame.is_corrupt or (patched and not frame.key_frame)
                     if stamp is not None and not patched:
                         yield self._seconds(stamp), frame
@@ -272,8 +265,7 @@ class Video:
 
     def _seconds(self, stamp: int) -> float:
         """From the start of the stream."""
-        seconds: float = round((stamp - self._start) * self._numerator / self._denominator, 6)
-        return seconds
+        return round((stamp - self._start) * self._up / self._down, 6)
 
 
 @contextmanager

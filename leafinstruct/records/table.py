@@ -1,4 +1,4 @@
-"""Parquet tables of documents, verdicts, scores, pictures and examples: with public.py the only file that knows a column name.
+"""Parquet tables of documents, verdicts, scores, pictures and examples: with public.py and frames.py the only files that know a column name.
 
 Arrow tables are built from row dictionaries under explicit schemas, so that a misspelt or mistyped field is an error where it is made.
 Segments are one list of structs, not parallel lists: a picture and a sentence can then never drift apart (the usual defect of
@@ -9,8 +9,7 @@ Every reader streams by row group; memory is bounded by one part (writers) or on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -98,10 +97,6 @@ VERDICTS = pa.schema([*_DOCUMENT, ("drops", pa.list_(_DROP))])
 SCORES = pa.schema([("document_id", pa.string()), *_CELL])
 """filter/scores-*: one row a cell."""
 
-FRAMES = pa.schema([("ref", pa.string()), ("stamp", pa.string()), ("bytes", pa.binary())])
-"""ingest/frames-*: frames of videos that were decoded to choose them, in the order of the documents. Evidence: filter takes from the video what is
-not here, and gets the same bytes."""
-
 PICTURES = pa.schema(
     [
         ("ref", pa.string()),
@@ -173,40 +168,28 @@ def write(path: Path, rows: Iterable[Row], schema: pa.Schema, key: str = "") -> 
 
     Streams: at most one row group (512 rows, or 32 MB of picture bytes) is held. Raises SchemaError when a row does not fit.
     """
-    with writer(path, schema, key) as add:
-        for row in rows:
-            add(row)
-
-
-@contextmanager
-def writer(path: Path, schema: pa.Schema, key: str = "") -> Iterator[Callable[[Row], None]]:
-    """`write` for rows that come one by one from elsewhere: what the block is given adds one. Raises SchemaError, too."""
     schema = schema.with_metadata({"leafinstruct.key": key})
     binary = [field.name for field in schema if pa.types.is_binary(field.type)]
     plain = [field.name for field in schema if field.name not in binary]
+    try:
+        with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=plain, write_statistics=plain) as file:
+            for group in _groups(rows, binary):
+                file.write_table(pa.Table.from_pylist(group, schema=schema), row_group_size=len(group))
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise SchemaError(f"{path.name}: a row does not fit its table: {error}") from error
+
+
+def _groups(rows: Iterable[Row], binary: Sequence[str]) -> Iterator[list[Row]]:
     group: list[Row] = []
     size = 0
-
-    def add(row: Row) -> None:
-        nonlocal size
+    for row in rows:
         group.append(row)
         size += sum(len(row.get(name) or b"") for name in binary)
         if len(group) == ROWS_A_GROUP or size >= BYTES_A_GROUP:
-            flush()
-
-    def flush() -> None:
-        nonlocal size
-        if group:
-            file.write_table(pa.Table.from_pylist(group, schema=schema), row_group_size=len(group))
-        group.clear()
-        size = 0
-
-    try:
-        with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=plain, write_statistics=plain) as file:
-            yield add
-            flush()
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise SchemaError(f"{path.name}: a row does not fit its table: {error}") from error
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
 
 
 def read(path: Path, columns: Sequence[str] | None = None) -> Iterator[Row]:
