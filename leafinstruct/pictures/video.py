@@ -247,7 +247,7 @@ class Video:
     def upright(self, frame: VideoFrame) -> Image.Image:
         """The frame as RGB pixels as a player shows it. Raises VideoError for a pixel format that nothing converts."""
         try:
-            picture = Image.fromarray(self._to_rgb.reformat(frame, format="rgb24").to_ndarray())  # PyAV's to_image copies row by row
+            picture = Image.fromarray(self._to_rgb.reformat(frame, format="rgb24", threads=1).to_ndarray())  # to_image copies row by row
         except (av.error.FFmpegError, ValueError) as error:
             raise VideoError("broken", f"{self._name}: pixels of the format {frame.format.name} cannot be converted") from error
         if self._aspect is not None:
@@ -258,7 +258,7 @@ class Video:
         """The frame as stored, small: (h, width) in [0, 1], h as its shape asks for, at least 3 and at most 4 times the width. Raises VideoError."""
         height = max(3, min(round(width * frame.height / frame.width), 4 * width))
         try:
-            small = self._to_grey.reformat(frame, width=width, height=height, format="gray").to_ndarray()
+            small = self._to_grey.reformat(frame, width=width, height=height, format="gray", threads=1).to_ndarray()
         except (av.error.FFmpegError, ValueError) as error:
             raise VideoError("broken", f"{self._name}: pixels of the format {frame.format.name} cannot be converted") from error
         return small.astype(np.float32) / np.float32(255)
