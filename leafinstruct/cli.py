@@ -21,7 +21,7 @@ import typer
 from leafinstruct import __version__
 from leafinstruct.errors import LeafInstructError
 from leafinstruct.report.story import printable
-from leafinstruct.terminal import answer, note, progress, show_forecast, show_status
+from leafinstruct.terminal import answer, drawing, note, progress, show_forecast, show_status
 
 if TYPE_CHECKING:
     from leafinstruct.pipeline import OnProgress, Progressed
@@ -168,6 +168,59 @@ def train(
 
 
 @app.command()
+def generate(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="A trained run or its recipe, an adapter (folder, or ORG/NAME of the Hub), or a base.")
+    ],
+    prompt: Annotated[
+        str, typer.Argument(metavar="PROMPT", help="What is asked. <image> marks the place of each --image in turn; else they come first.")
+    ],
+    images: Annotated[list[Path] | None, typer.Option("--image", metavar="FILE", help="A picture of the prompt; may be repeated.")] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the answer; an earlier answer in it is replaced.")] = Path("answer"),
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="The same seed draws the same answer.")] = 0,
+    temperature: Annotated[float, typer.Option(min=0, max=1e6, help="Of words; 0 takes the likeliest.")] = 0.7,
+    image_temperature: Annotated[float, typer.Option(min=0, max=1e6, help="Of pictures; 0 takes the likeliest.")] = 1.0,
+    top_k: Annotated[int, typer.Option(min=0, help="Draw from that many likeliest; 0 for all.")] = 0,
+    guidance: Annotated[
+        float, typer.Option(min=0, max=1e6, help="How far pictures are pushed towards the prompt; 1 for not at all.")
+    ] = 1.0,
+    max_pictures: Annotated[int, typer.Option(min=0, help="Then no more are begun.")] = 8,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Of the answer, patches of pictures included.")] = 8192,
+    stop: Annotated[list[str] | None, typer.Option(help="End before this text; may be repeated. Default: USER:")] = None,
+    checkpoint: Annotated[int | None, typer.Option(metavar="STEP", help="Of a run that has not finished.")] = None,
+    backbone: Annotated[str | None, typer.Option(help="Of the base: chameleon (also Anole), emu3 or emu2.")] = None,
+    weights: Annotated[str | None, typer.Option(metavar="DIR", help="Where the base lies.")] = None,
+    decoder: Annotated[str | None, typer.Option(help="Its picture decoder, as of leaf doctor.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda ...")] = "auto",
+) -> None:
+    """Ask a trained model; the answer is a page of text and pictures."""
+    from leafinstruct.recipe import load_training
+    from leafinstruct.train import adapter
+    from leafinstruct.train.answer import MARK, asked, draw, question
+
+    if not prompt.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in prompt):
+        raise typer.BadParameter("is not UTF-8", param_hint="PROMPT")
+    if (marks := prompt.count(MARK)) not in (0, len(images or ())):
+        raise typer.BadParameter(f"{marks} times {MARK} for {len(images or ())} --image; give one for each", param_hint="PROMPT")
+    try:
+        settings = asked(seed, temperature, image_temperature, top_k, guidance, max_pictures, max_tokens, stop)
+        told, said = question(prompt, images or ()), adapter.Base(backbone, weights, decoder)
+        recipe = load_training(Path(run)) if Path(run).is_file() else None
+        found = (
+            adapter.find(run, said, checkpoint)
+            if recipe is None
+            else adapter.of_recipe(recipe.directory, recipe.train.backbone, said, checkpoint)
+        )
+        with drawing() as on_drawn:
+            made = draw(found, told, settings, device, out, on_drawn, note)
+    except _Interrupted:
+        raise _Interrupted("interrupted; nothing was written") from None
+    for warning in made.warnings:
+        note(warning)
+    typer.echo(printable(made.page))
+
+
+@app.command()
 def doctor(
     backbone: Annotated[str, typer.Option(help="chameleon (also Anole), emu3 or emu2.")],
     weights: Annotated[Path, typer.Option(help="Folder of the weights and their tokenizer.")],
@@ -224,10 +277,10 @@ def main() -> None:
         for line in str(error).splitlines():
             note(line)
         sys.exit(1)
-    except _Interrupted:
+    except _Interrupted as interrupted:
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)  # Python takes its own handlers away as it ends
-        note("interrupted; what was finished is kept, run the same command to go on")
+        note(str(interrupted) or "interrupted; what was finished is kept, run the same command to go on")
         sys.exit(130)
 
 

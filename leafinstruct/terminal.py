@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +70,32 @@ def _plain() -> OnProgress:
         told["done"] = now.done
 
     return show
+
+
+@contextmanager
+def drawing() -> Iterator[Callable[[int, int], None]]:
+    """Progress of an answer on stderr, told by tokens and whole pictures: a rewritten line on a terminal; elsewhere a line a picture, and one now
+    and then. Loading the weights comes before the first token and is not part of the rate."""
+    began, told = dict[str, float](), {"at": time.monotonic(), "pictures": 0.0}
+
+    def line(tokens: int, pictures: int) -> str:
+        seconds = time.monotonic() - began.setdefault("at", time.monotonic())
+        rate = f", {tokens / seconds:,.1f} tokens/s" if seconds > 0.1 else ""
+        return f"{tokens:,} tokens, {pictures:,} picture{'s' if pictures != 1 else ''}{rate}"
+
+    def plain(tokens: int, pictures: int) -> None:
+        text = line(tokens, pictures)
+        if pictures > told["pictures"] or time.monotonic() - told["at"] > QUIET_SECONDS:
+            note(text)
+            told.update(at=time.monotonic(), pictures=pictures)
+
+    if not sys.stderr.isatty():
+        yield plain
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("loading the weights") as status:
+        yield lambda tokens, pictures: status.update(line(tokens, pictures))
 
 
 def _rate(now: Progressed, seconds: float) -> str:

@@ -59,6 +59,11 @@ def encode(backbone: Backbone, row: Mapping[str, Any], context: int) -> Encoded 
     return Encoded(items, said, pictures, cut)
 
 
+def framed(prompt: Sequence[Segment]) -> list[Segment]:
+    """What a user says, up to where the assistant begins: a prompt as the rows have it, control strings as letters too."""
+    return [NAMES["user"], *prompt, NAMES["assistant"]]
+
+
 def _parts(row: Mapping[str, Any]) -> list[tuple[Segment | None, bool]] | Unusable:
     """Segments in order with whether they are to be said; None for the end of an answer."""
     found: list[tuple[Segment | None, bool]] = []

@@ -7,12 +7,15 @@ the prompt would hold (codes are drawn from u + g (c - u), u being the unprompte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
-from leafinstruct.vlg.backbone import Backbone, Item, Out, Script, Segment
+from leafinstruct.errors import BackboneError
+from leafinstruct.vlg.backbone import Backbone, Item, Out, Script, Segment, unadapted
 from leafinstruct.vlg.sampling import AS_SAID, LIKELIEST, Sampling, sampled
 
 
@@ -31,9 +34,13 @@ class Settings:
     seed: int = 0
 
 
+Ended = Literal["end", "stop", "max_tokens", "context"]
+"""Why an answer ended: at the model's own end, before a stop string, at max_tokens, or where the model's positions are used up."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A picture that max_tokens cut. steps: of `of` that were written."""
+    """A picture that the end of the tokens cut. steps: of `of` that were written."""
 
     steps: int
     of: int
@@ -41,27 +48,39 @@ class Unfinished:
 
 def generate(
     backbone: Backbone, prompt: Sequence[Segment], settings: Settings, on_item: Callable[[Item], None] | None = None
-) -> Iterator[Segment | Unfinished]:
+) -> Generator[Segment | Unfinished, None, Ended]:
     """The answer's segments, each as soon as it is whole; a cut picture as Unfinished, last. on_item: called with every id and
-    every vector as it is drawn.
+    every vector as it is drawn. The generator's own value is why the answer ended.
 
-    The same prompt, settings and weights give the same answer on one device. Raises BackboneError for what the backbone cannot draw.
+    The same prompt, settings and weights give the same answer on one device. Raises BackboneError for what the backbone cannot draw, and for a
+    prompt that leaves no room for an answer.
     """
     script = backbone.script(settings.grid)
     generator = torch.Generator(device="cpu").manual_seed(settings.seed)
-    streams = [_Stream(backbone, backbone.encode(prompt))]
+    items = backbone.encode(prompt)
+    room = _room(backbone, len(items))
+    streams = [_Stream(backbone, items)]
     if settings.guidance != 1.0 and backbone.guided == "patches":
         streams.append(_Stream(backbone, backbone.encode([])))
+    shut, mute = _shut(script)
     words: list[int] = []
     drawn: list[Item] = []
     pictures = 0
     step: int | None = None
-    for _ in range(settings.max_tokens):
-        outs = [stream.next() for stream in streams]
-        item = _drawn(backbone, outs, script, step, settings, generator, pictures < settings.max_pictures)
+    ended: Ended = "max_tokens" if settings.max_tokens <= room else "context"
+    for _ in range(min(settings.max_tokens, room)):
+        item = script.steps[step] if step is not None else None
+        if item is None:
+            outs = [stream.next() for stream in streams]
+            if step is not None:
+                item = backbone.patch(outs, settings.image, settings.guidance, generator)
+            else:
+                closed = shut if pictures < settings.max_pictures else mute
+                item = sampled(backbone.words(outs[0]).index_fill(0, closed, -torch.inf), settings.text, generator)
         if on_item is not None:
             on_item(item)
         if step is None and item == backbone.end:
+            ended = "end"
             break
         for stream in streams:
             stream.append(item)
@@ -77,14 +96,41 @@ def generate(
             words, pictures, step = [], pictures + 1, 0
         else:
             words.append(int(item))
-            if settings.stop and (cut := _before(backbone.decode_text(words), settings.stop)) is not None:
+            if (cut := _stopped(backbone, words, settings.stop)) is not None:
                 if cut:
                     yield cut
-                return
+                return "stop"
     if text := backbone.decode_text(words):
         yield text
     if step is not None:
         yield Unfinished(step, len(script.steps))
+    return ended
+
+
+def _room(backbone: Backbone, length: int) -> int:
+    """Items that may follow a prompt of so many: a model reads nonsense behind its last position, and says nothing of it."""
+    config = unadapted(backbone.model).config
+    most: Any = getattr(getattr(config, "text_config", config), "max_position_embeddings", None)
+    if most is not None and length >= most:
+        raise BackboneError(f"the prompt takes {length:,} tokens, and the model reads {most:,}: give less text or fewer pictures")
+    return most - length if most is not None else 1 << 62
+
+
+def _shut(script: Script) -> tuple[Tensor, Tensor]:
+    """Ids that no text holds, while a picture may begin and when none may any more."""
+    shut = torch.tensor([*script.codes.tolist(), *script.closed])
+    return shut, torch.cat([shut, torch.tensor([script.begin])])
+
+
+def _stopped(backbone: Backbone, words: Sequence[int], stop: Sequence[str]) -> str | None:
+    """The text before the first stop string, None where there is none yet. Only the end of the text is looked at until it holds one: each token is
+    at least a byte, and decoding all words at every token would be quadratic."""
+    if not stop:
+        return None
+    reach = max(len(string.encode()) for string in stop) + 8
+    if not any(string in backbone.decode_text(words[-reach:]) for string in stop):
+        return None
+    return _before(backbone.decode_text(words), stop)
 
 
 def _before(text: str, stop: Sequence[str]) -> str | None:
@@ -100,20 +146,10 @@ class _Stream:
         self._backbone, self._fresh, self._cache = backbone, items, None
 
     def append(self, item: Item) -> None:
-        self._fresh = [item]
+        self._fresh.append(item)
 
     def next(self) -> Out:
-        """What the model says behind it."""
+        """What the model says behind it. Items that were given and not drawn (a picture's marks) wait, so that they cost no pass of their own."""
         out, self._cache = self._backbone.step(self._fresh, self._cache)
+        self._fresh = []
         return out
-
-
-def _drawn(
-    backbone: Backbone, outs: list[Out], script: Script, step: int | None, settings: Settings, generator: torch.Generator, may_draw: bool
-) -> Item:
-    """The next item. step: within a picture's script, None in text."""
-    if step is not None:
-        fixed = script.steps[step]
-        return fixed if fixed is not None else backbone.patch(outs, settings.image, settings.guidance, generator)
-    shut = [*script.codes.tolist(), *script.closed, *([] if may_draw else [script.begin])]
-    return sampled(backbone.words(outs[0]).index_fill(0, torch.tensor(shut), -torch.inf), settings.text, generator)
