@@ -196,12 +196,10 @@ def generate(
     """Ask a trained model; the answer is a page of text and pictures."""
     from leafinstruct.recipe import load_training
     from leafinstruct.train import adapter
-    from leafinstruct.train.answer import MARK, asked, draw, question
+    from leafinstruct.train.answer import asked, draw, question, unasked
 
-    if not prompt.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in prompt):
-        raise typer.BadParameter("is not UTF-8", param_hint="PROMPT")
-    if (marks := prompt.count(MARK)) not in (0, len(images or ())):
-        raise typer.BadParameter(f"{marks} times {MARK} for {len(images or ())} --image; give one for each", param_hint="PROMPT")
+    if (fault := unasked(prompt, images or ())) is not None:
+        raise typer.BadParameter(fault, param_hint="PROMPT")
     try:
         settings = asked(seed, temperature, image_temperature, top_k, guidance, max_pictures, max_tokens, stop)
         told, said = question(prompt, images or ()), adapter.Base(backbone, weights, decoder)

@@ -70,7 +70,7 @@ def find(given: str, said: Base, checkpoint: int | None) -> Found:
     finished, BackboneError for an adapter that cannot be used, or whose base lies nobody says where."""
     folder = Path(given)
     if given.startswith("leaf:"):
-        return _complete(Found(replace(said, weights=given)))
+        return _alone(given, said)
     if not folder.is_dir() and "/" not in given and (Path("runs") / given / "train").is_dir():
         folder = Path("runs") / given
     if (folder / CONFIG).is_file():
@@ -78,13 +78,20 @@ def find(given: str, said: Base, checkpoint: int | None) -> Found:
     if (folder / "train").is_dir():
         return _complete(Found(_noted(folder, said), _of_run(folder, checkpoint), folder.resolve().name))
     if (folder / "config.json").is_file():
-        return _complete(Found(replace(said, weights=given)))
+        return _alone(given, said)
     if not folder.exists() and not folder.parent.is_dir() and (named := _HUB.fullmatch(given)):
         return _complete(Found(said, _of_hub(named[2]), named[2]))
     what = (
         f"holds neither {CONFIG}, a folder train nor weights (config.json)" if folder.is_dir() else "no such run, adapter, recipe or base"
     )
     raise SourceError(f"{given}: {what}; give runs/NAME, a recipe, an adapter's folder, ORG/NAME of the Hub, or {', '.join(PACKAGED)}")
+
+
+def _alone(given: str, said: Base) -> Found:
+    """A base without an adapter."""
+    if said.weights is not None:
+        raise BackboneError(f"{given}: is a base itself, so --weights {said.weights} says nothing; leave it out")
+    return _complete(Found(replace(said, weights=given)))
 
 
 def _of_run(directory: Path, checkpoint: int | None) -> Path:
@@ -207,6 +214,7 @@ def _lora(folder: Path, model: Any, tell: Callable[[str], None]) -> Any:
         tell(_line(warning.message))
     config.inference_mode = True
     with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The PEFT config's `base_model_name_or_path` was renamed", UserWarning)  # to where it lies here
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)  # peft 0.21 asks by the old name
         adapted = get_peft_model(model, config)
     result = set_peft_model_state_dict(adapted, load_file(folder / WEIGHTS))

@@ -12,7 +12,6 @@ module wrote is replaced, any other is left alone.
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +25,8 @@ import torch
 from PIL import Image
 
 from leafinstruct import __version__
-from leafinstruct.errors import BackboneError, RecipeError, SourceError
+from leafinstruct.artifact import file_sha256
+from leafinstruct.errors import BackboneError, SourceError
 from leafinstruct.pictures.decode import Undecodable, decode
 from leafinstruct.train.adapter import Found, adapted
 from leafinstruct.train.encode import NAMES, framed
@@ -64,9 +64,7 @@ def asked(
     max_tokens: int,
     stop: Sequence[str] | None,
 ) -> Settings:
-    """Settings of what a person says. stop: None for where the user's next turn would begin. Raises RecipeError for what is no number."""
-    if any(map(math.isnan, (temperature, image_temperature, guidance))):
-        raise RecipeError("nan is no temperature and no guidance; give a number, such as 0.7")
+    """Settings of what a person says. stop: None for where the user's next turn would begin."""
     words, patches = Sampling(temperature, top_k), Sampling(image_temperature, top_k)
     ends = tuple(stop if stop is not None else [NAMES["user"]])
     return Settings(words, patches, guidance, max_pictures, max_tokens, stop=tuple(end for end in ends if end), seed=seed)
@@ -100,7 +98,7 @@ def draw(
             "answer": [_kept(segment, "picture", number, folder) for segment, number in _numbered(segments)],
             "ended": ended,
             "tokens": tokens,
-            "warnings": _warnings(segments, ended, settings),
+            "warnings": _warnings(segments, ended, tokens, settings),
             "settings": asdict(settings),
             "base": {"name": found.base.name, "backbone": found.base.kind, "type": str(backbone.model.dtype).removeprefix("torch.")},
             "adapter": {"name": found.name, "sha256": found.sha256} if found.adapter is not None else None,
@@ -112,10 +110,21 @@ def draw(
     return Answer(out / "index.html", tuple(told["warnings"]))
 
 
+def unasked(prompt: str, images: Sequence[Path]) -> str | None:
+    """Why this is no question, None where it is one."""
+    if not prompt.strip() and not images:
+        return "says nothing; ask something, or give an --image"
+    if any("\ud800" <= letter <= "\udfff" for letter in prompt):
+        return "is not UTF-8"
+    if (marks := prompt.count(MARK)) not in (0, len(images)):
+        return f"says {marks} times {MARK} for {len(images)} --image; give one for each"
+    return None
+
+
 def question(prompt: str, images: Sequence[Path]) -> list[Segment]:
     """Text and pictures in order: pictures at their marks, or before the text where it has none. Raises SourceError for what is no picture.
 
-    The caller has seen to it that there are as many marks as pictures, or none.
+    `unasked` holds before.
     """
     pictures = [_picture(path) for path in images]
     if MARK not in prompt:
@@ -169,22 +178,24 @@ def _kept(segment: Segment | Unfinished, kind: str, number: int, folder: Path) -
     if kind == "prompt":
         shown.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
     shown.save(folder / name)
-    return {"type": "picture", "file": name, "width": segment.width, "height": segment.height}
+    return {"type": "picture", "file": name, "width": segment.width, "height": segment.height, "sha256": file_sha256(folder / name)}
 
 
-def _warnings(segments: Sequence[Segment | Unfinished], ended: str, settings: Settings) -> list[str]:
+def _warnings(segments: Sequence[Segment | Unfinished], ended: str, tokens: int, settings: Settings) -> list[str]:
+    """What a reader could not see: that there is nothing, or not all."""
+    found = []
     if not segments:
-        why = {"end": "the model ended at once", "stop": "it began with a stop string"}
-        return [f"the answer is empty: {why.get(ended, 'no token of it can be shown')}"]
+        first = "the model ended at once" if ended == "end" and tokens == 1 else "no token of it can be shown"
+        found.append(f"the answer is empty: {'it began with a stop string' if ended == 'stop' else first}")
     cure = {
         "max_tokens": f"after {settings.max_tokens:,} tokens; raise --max-tokens",
         "context": "where the model's positions are used up; give a shorter prompt",
     }
     if ended not in cure:
-        return []
-    last = segments[-1]
+        return found
+    last = segments[-1] if segments else None
     what = f"a picture was cut after {last.steps:,} of its {last.of:,} steps," if isinstance(last, Unfinished) else "the answer was cut"
-    return [f"{what} {cure[ended]}"]
+    return [*found, f"{what} {cure[ended]}"]
 
 
 def _check_free(out: Path) -> None:

@@ -15,6 +15,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+SMALL = 256
+"""Pixels below which a picture is not stretched over the column: it would be mostly blur."""
 _STYLE = """
 :root { color-scheme: light dark; --paper: #fbfaf7; --ink: #22211f; --soft: #6b6860; --line: #dedad0;
   --card: #f1eee6; --warn: #8a4b08; --warn-card: #fdf1dc }
@@ -33,7 +35,7 @@ section > :last-child { margin-bottom: 0 }
 p { margin: 1rem 0; white-space: pre-wrap; overflow-wrap: anywhere }
 figure { margin: 1.5rem 0 }
 img { display: block; width: 28rem; max-width: 100%; height: auto; border-radius: .4rem; border: 1px solid var(--line); background: #fff }
-.prompt img { width: 14rem }
+.prompt img, img.small { width: 14rem }
 figcaption, footer { color: var(--soft); font-size: .8rem }
 figcaption { margin-top: .35rem }
 .note { padding: .7rem 1rem; border-left: .25rem solid var(--warn); border-radius: .25rem; font-size: 1rem }
@@ -92,8 +94,9 @@ def _segment(segment: Mapping[str, Any], folder: Path) -> str:
         return ""  # the warning tells it
     data = base64.b64encode((folder / segment["file"]).read_bytes()).decode()
     name, width, height = segment["file"], segment["width"], segment["height"]
+    small = ' class="small"' if max(width, height) < SMALL else ""
     return (
-        f'<figure><img src="data:image/png;base64,{data}" width="{width}" height="{height}" alt="{_text(name)}">'
+        f'<figure><img{small} src="data:image/png;base64,{data}" width="{width}" height="{height}" alt="{_text(name)}">'
         f"<figcaption>{_text(name)}, {width} &times; {height} pixels</figcaption></figure>"
     )
 

@@ -17,7 +17,7 @@ from vlg.tiny_backbones import tiny_chameleon, tiny_emu2, tiny_emu3
 
 from leafinstruct import moss
 from leafinstruct.errors import BackboneError
-from leafinstruct.vlg.generate import Settings, Unfinished, generate
+from leafinstruct.vlg.generate import Ended, Settings, Unfinished, generate
 from leafinstruct.vlg.sampling import Sampling
 
 MAKERS = {"chameleon": tiny_chameleon, "emu3": tiny_emu3, "emu2": tiny_emu2}
@@ -236,3 +236,52 @@ def test_an_answer_ends_before_a_stop_string(name):
     assert stopped == ([free[: min(free.find(first), free.find(later))].rstrip()] if not free.startswith((first, later)) else [])
     assert len(ids) < 60
     assert list(generate(backbone, ["draw"], replace(how, stop=("nowhere",)))) == [free]
+
+
+def ended(backbone: Any, *arguments: Any) -> Ended:
+    drawing = generate(backbone, *arguments)
+    while True:
+        try:
+            next(drawing)
+        except StopIteration as stopped:
+            return stopped.value
+
+
+def test_why_an_answer_ended():
+    backbone = eager("chameleon", -1000.0)
+
+    class Says(type(backbone)):
+        """One id for ever."""
+
+        def words(self, _):
+            return torch.zeros(200).index_fill(0, torch.tensor([self.said]), 1.0)
+
+    backbone.__class__ = Says
+    backbone.said = 130  # "draw"
+    assert ended(backbone, ["now"], Settings(max_tokens=5)) == "max_tokens"
+    assert ended(backbone, ["now"], Settings(max_tokens=5, stop=("draw draw",))) == "stop"
+    assert ended(backbone, ["now"], Settings(max_tokens=255)) == "context", "the model has 256 positions, and the prompt takes 2"
+    assert ended(backbone, ["now"], Settings(max_tokens=254)) == "max_tokens"
+    assert list(generate(backbone, ["now"], Settings(max_tokens=999))) == [" ".join(["draw"] * 254)]
+    backbone.said = backbone.end
+    assert ended(backbone, ["now"], Settings()) == "end"
+    with pytest.raises(BackboneError, match="the prompt takes 257 tokens, and the model reads 256: give less text or fewer pictures"):
+        next(generate(backbone, ["now " * 256], Settings()))
+
+
+@backbones
+def test_what_is_given_costs_no_pass_of_its_own(name):
+    """Marks inside a picture are not drawn, so they are read together with what follows them."""
+    backbone, passes, ids = eager(name, 1000.0), [], []
+
+    class Counted(type(backbone)):
+        def step(self, items, cache):
+            passes.append(len(items))
+            return super().step(items, cache)
+
+    backbone.__class__ = Counted
+    list(generate(backbone, ["draw"], Settings(max_tokens=60), ids.append))
+    steps = backbone.script(None).steps
+    given = sum(steps[at % (len(steps) + 1) - 1] is not None for at in range(60) if at % (len(steps) + 1))
+    assert given > 0
+    assert len(passes) == 60 - given
