@@ -49,7 +49,7 @@ HEAVY = {
     "torchvision": "torchvision_import.py",
     "torch": ("filter/alignment.py", "moss", "vlg", "train", "torchvision_import.py"),
     "peft": ("moss", "train"),
-    "safetensors": ("moss", "vlg"),
+    "safetensors": ("moss", "vlg", "train/adapter.py"),
     "av": ("pictures", "sketchbook/as_video.py"),
     "ray": "engine/ray.py",
     "transformers": ("vlg", "train"),

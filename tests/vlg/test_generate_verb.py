@@ -250,7 +250,7 @@ def test_what_may_be_named(home, base, adapter, tmp_path, monkeypatch):
 
 def test_a_lora_of_peft_draws_too(base, tmp_path):
     torch.manual_seed(5)
-    config = peft.LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False)
+    config = peft.LoraConfig(r=2, lora_alpha=64, target_modules=["v_proj", "o_proj"], init_lora_weights=False)
     model = peft.get_peft_model(interleaved(), config)
     model.peft_config["default"].base_model_name_or_path = "x/y"
     model.save_pretrained(tmp_path / "lora", save_embedding_layers=False)
