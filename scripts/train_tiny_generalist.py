@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import math
 import random
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 from torch import Tensor
 
 from leafinstruct.rewrite.prompt import guide_asks
@@ -37,14 +39,14 @@ from leafinstruct.sketchbook.chance import stream
 from leafinstruct.sketchbook.lessons import MOST_STEPS, is_kept_back, lesson
 from leafinstruct.sketchbook.render import render
 from leafinstruct.vlg.patch_vq import COLOUR, PATCH, PatchVq, features, patches
-from leafinstruct.vlg.tiny import WORDS, decoder, text_tokenizer, wrapped
+from leafinstruct.vlg.tiny import FOLDER, SIDE, WORDS, decoder, text_tokenizer, wrapped
 
 DATA_SEED, CHECK_SEED = 20_261_101, 20_261_102
-SIDE, CODES = 8, 3072
+CODES = 3072
 STYLES = ("pencil", "pencil", "chalk")
 """Of the pictures that the book is found on; the decoder is trained on pencil alone."""
 BOOK_PICTURES, BOOK_ROUNDS = 9_000, 40
-STEPS, WARMUP, RATE = 4_000, 150, 2.5e-3
+STEPS, WARMUP, RATE = 2_600, 100, 2.5e-3
 ROWS = {"draw": (32, 6), "tell": (32, 2), "again": (24, 1), "plan": (16, 2)}
 """Rows of a batch, and how often a kind's batch is drawn."""
 POOL = 24_000
@@ -204,6 +206,16 @@ def train(work: Path, threads: int) -> None:
     torch.save(model.state_dict(), work / "base.pt")
 
 
+def pack(work: Path) -> None:
+    """Half precision is enough: the file holds each number once."""
+    weights = {name: value.half() for name, value in torch.load(work / "base.pt", weights_only=True).items() if name != "lm_head.weight"}
+    FOLDER.mkdir(exist_ok=True)
+    save_file({**weights, "book": torch.load(work / "book.pt", weights_only=True)}, FOLDER / "model.safetensors")
+    shutil.copyfile(work / "words.json", FOLDER / "words.json")
+    size = sum(path.stat().st_size for path in FOLDER.iterdir())
+    print(f"{sum(value.numel() for value in weights.values()):,} parameters, {size / 1e6:.1f} MB in {FOLDER.name}")
+
+
 def _rate(step: int) -> float:
     return min(1.0, (step + 1) / WARMUP) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, step / STEPS))))
 
@@ -221,6 +233,8 @@ def main() -> None:
         find_book(arguments.work)
     elif arguments.stage == "base":
         train(arguments.work, arguments.threads)
+    else:
+        pack(arguments.work)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A backbone from folders of published weights: the one door by name.
 
 chameleon   a transformers folder (also Anole's in that form), tokenizer beside it; decoder: the published vqgan.ckpt
+            leaf:tiny-1, the packaged one, is a chameleon that needs neither
 emu3        a transformers folder, tokenizer beside it; its picture decoder is in it
 emu2        the Hub folder of Emu2 or Emu2-Chat, which read pictures; or of Emu2-Gen (`multimodal_encoder`, `tokenizer`, `unet`, `vae`,
             `scheduler`), which also draws; keys of the research repository's file are known, too. Code in these folders is never run.
@@ -16,6 +17,7 @@ from safetensors import SafetensorError
 from transformers.utils import logging
 
 from leafinstruct.errors import BackboneError
+from leafinstruct.vlg import tiny
 from leafinstruct.vlg.backbone import Backbone
 from leafinstruct.vlg.chameleon import Chameleon, Interleaved
 from leafinstruct.vlg.diffusion import Diffusion
@@ -35,6 +37,8 @@ def load(name: str, weights: Path, decoder: Path | None = None, device: str = "c
     """
     if name not in BACKBONES:
         raise BackboneError(f"{name}: no such backbone; known are {', '.join(BACKBONES)}")
+    if str(weights) == tiny.NAME and name == "chameleon":
+        return tiny.load(device, dtype), []
     if not weights.is_dir():
         raise BackboneError(f"{weights}: no such folder; weights are not downloaded from here")
     if name == "chameleon":

@@ -11,12 +11,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import ChameleonConfig, PreTrainedTokenizerFast
 
 from leafinstruct.vlg.chameleon import BEGIN, END, Chameleon, Interleaved
-from leafinstruct.vlg.patch_vq import PatchVq
+from leafinstruct.vlg.patch_vq import PATCH, PatchVq
 
 NAME = "leaf:tiny-1"
+FOLDER = Path(__file__).with_name("tiny-1")
+SIDE = 8
+"""Patches along a side of a picture."""
 WORDS = 1024
 """Ids of words and marks; codes come behind them."""
 MARKS = ("<s>", "<pad>", "</s>", BEGIN, END)
@@ -40,7 +44,13 @@ def decoder(codes: int) -> Any:
     names = {name: number for number, name in enumerate(MARKS)}
     letters = str.maketrans("0123456789", "ABCDEFGHIJ")
     names |= {f"IMGIMG{str(code).translate(letters)}Z": WORDS + code for code in range(codes)}
-    side = {"resolution": 64, "channel_multiplier": [1, 1, 1, 1], "base_channels": 32, "num_res_blocks": 1, "attn_resolutions": []}
+    side = {
+        "resolution": SIDE * PATCH,
+        "channel_multiplier": [1, 1, 1, 1],
+        "base_channels": 32,
+        "num_res_blocks": 1,
+        "attn_resolutions": [],
+    }
     config = ChameleonConfig(
         vocab_size=WORDS + codes,
         hidden_size=160,
@@ -68,3 +78,15 @@ def wrapped(model: Any, words: Path, pictures: PatchVq) -> Chameleon:
         tokenizer_file=str(words), bos_token=begin, pad_token=pad, eos_token=end, additional_special_tokens=others
     )
     return Chameleon(model, tokenizer, pictures)
+
+
+def load(device: str = "cpu", dtype: Any = "auto") -> Chameleon:
+    """The packaged backbone, in evaluation mode. dtype: "auto" for float32, since half precision saves nothing at this size."""
+    from safetensors.torch import load_file
+
+    weights = load_file(FOLDER / "model.safetensors")
+    book = weights.pop("book")
+    model = decoder(len(book))
+    model.load_state_dict(weights, strict=False)  # the head is the embedding
+    model.tie_weights()
+    return wrapped(model.to(device, torch.float32 if dtype == "auto" else dtype).eval(), FOLDER / "words.json", PatchVq(book, SIDE))
