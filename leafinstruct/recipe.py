@@ -195,7 +195,7 @@ def _with_absolute_paths(raw: dict[str, Any], base: Path) -> dict[str, Any]:
     """Sources' paths, a checkpoint's path and the working directory, made relative to the recipe's folder."""
 
     def absolute(section: object, key: str) -> None:
-        if isinstance(section, dict) and isinstance(section.get(key), str):
+        if isinstance(section, dict) and isinstance(section.get(key), str) and not section[key].startswith("leaf:"):
             section[key] = os.path.normpath(base / Path(section[key]).expanduser())
 
     absolute(raw, "workdir")
