@@ -36,6 +36,8 @@ MAX_PIXELS = 64_000_000
 MAX_SCANS = 100
 """Of a JPEG: progressive ones have about 10. Each is a pass over all pixels, and costs as little as 100 bytes."""
 _ORIENTATION = 0x0112
+_ORIENTATION_TAGS = (b"\x01\x12", b"\x12\x01")
+"""How EXIF writes it, in either order of bytes."""
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -52,6 +54,8 @@ _TURNED = frozenset({5, 6, 7, 8})
 _TILES = (273, 324)
 """TIFF tags: where its strips lie, where its tiles lie."""
 _SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")
+_SCANNED = frozenset({"JPEG", "MPO", "TIFF"})
+"""Formats that may hold a JPEG's scans."""
 _START_OF_SCAN = b"\xff\xda"
 _MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd8\x01])", re.DOTALL)
 """Of a JPEG, of those that stand before a segment or end the picture."""
@@ -133,9 +137,10 @@ def _suspicious(data: bytes) -> Undecodable | None:
     """What is told by the first bytes alone, in better words than a decoder has."""
     if not data:
         return Undecodable("empty", "0 bytes")
-    head = data[: 64 << 10].lower()
+    head = data[: 64 << 10]
     if not head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
         return None
+    head = head.lower()
     page = min((at for tag in (b"<!doctype html", b"<html", b"<head", b"<body") if (at := head.find(tag)) >= 0), default=len(head))
     if 0 <= head.find(b"<svg") < page:
         return Undecodable("svg", "a drawing in SVG, not pixels")
@@ -147,7 +152,7 @@ def _too_much(image: Image.Image, data: bytes, max_pixels: int) -> Undecodable |
     width, height = image.size
     if width * height > max_pixels:
         return Undecodable("too_many_pixels", f"{width} x {height} pixels, above {max_pixels:,}")
-    if data.count(_START_OF_SCAN) > MAX_SCANS and (scans := _scans(image, data)) > MAX_SCANS:
+    if image.format in _SCANNED and data.count(_START_OF_SCAN) > MAX_SCANS and (scans := _scans(image, data)) > MAX_SCANS:
         return Undecodable("too_many_scans", f"{scans} passes over the pixels, above {MAX_SCANS}")
     return None
 
@@ -159,7 +164,7 @@ def _scans(image: Image.Image, data: bytes) -> int:
         tags = image.getexif()
         tiles = max(len(found) if isinstance(found := tags.get(tag), tuple) else 1 for tag in _TILES)
         return data.count(_START_OF_SCAN) // tiles
-    if image.format not in ("JPEG", "MPO"):
+    if image.format == "TIFF":
         return 0
     scans, found = 0, _MARKER.search(data)
     while found is not None and found[1] != b"\xd9":
@@ -182,8 +187,11 @@ def _orientation(image: Image.Image) -> int:
     try:
         if image.format == "TIFF":
             return int(image.getexif().get(_ORIENTATION, 1))
+        written = image.info.get("exif") or b""
+        if not any(tag in written for tag in _ORIENTATION_TAGS):  # two of three pictures; reading EXIF costs as much as opening a JPEG
+            return 1
         exif = Image.Exif()
-        exif.load(image.info.get("exif") or b"")
+        exif.load(written)
         found = exif.get(_ORIENTATION, 1)
     except Exception:  # EXIF is hostile too, and a picture can be seen without it
         return 1

@@ -128,6 +128,15 @@ def test_a_turned_picture_comes_out_upright(orientation):
     assert (pixels(data) == np.asarray(upright)).all()
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_camera_may_write_its_orientation_in_either_order_of_bytes(order):
+    mark = b"II*\0" if order == "<" else b"MM\0*"
+    exif = b"Exif\0\0" + mark + struct.pack(order + "IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)
+    data = encoded(Pil.new("RGB", (80, 40)), "JPEG", exif=exif)
+    assert probe(data) == Probe("JPEG", 40, 80, "RGB", 1, rotated=True)
+    assert decode(data).size == (40, 80)
+
+
 def test_transparent_pixels_lie_on_white():
     for picture in (Pil.new("RGBA", (4, 4), (0, 0, 0, 0)), Pil.new("LA", (4, 4), (0, 0)), Pil.new("PA", (4, 4), (0, 0))):
         data = encoded(picture, "PNG") if picture.mode != "PA" else encoded(picture.convert("RGBA"), "WEBP", lossless=True)
