@@ -29,7 +29,7 @@ from leafinstruct.ingest.archive_record import NAME, NOT_HTTP, Record, described
 from leafinstruct.ingest.index import Index, remembered
 from leafinstruct.pictures.archive import RecordError, beginning
 
-VERSION = 5
+VERSION = 6
 """Raised when an index says something else about the same file."""
 _HOPS = 5
 """Redirects that are followed for one picture; browsers stop at 20, honest sites need 2."""
@@ -48,7 +48,8 @@ _ZSTD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
 class ArchiveIndex:
     """pages: (offset, length), in the order of the file. pictures: address key -> (offset, length). redirects: address key -> address.
     damages: (offset, reason, sentence) of what cannot be read: `truncated` where the file ends early, `damaged`, `not_http`.
-    revisits: (offset, names) of pages that are not in the file. names: of all pages of the file, NAME characters each, in one string."""
+    revisits: (offset, names) of pages that are not in the file. names: of all pages of the file, NAME characters each, in one string.
+    withheld: offsets of pictures whose HTTP head keeps them from training."""
 
     pages: tuple[tuple[int, int], ...]
     pictures: dict[str, tuple[int, int]]
@@ -56,6 +57,7 @@ class ArchiveIndex:
     damages: tuple[tuple[int, str, str], ...]
     revisits: tuple[tuple[int, tuple[str, ...]], ...]
     names: str
+    withheld: frozenset[int]
 
     @property
     def items(self) -> int:
@@ -80,7 +82,8 @@ def index(file: Path, cache: Path) -> ArchiveIndex:
     pictures = {address: (place[0], place[1]) for address, place in found["pictures"].items()}
     damages = tuple((offset, reason, _SENTENCES[reason]) for offset, reason in found["damages"])
     revisits = tuple((offset, names_of(names)) for offset, names in found["revisits"])
-    return ArchiveIndex(tuple(map(tuple, found["pages"])), pictures, found["redirects"], damages, revisits, found["names"])
+    pages, withheld = tuple(map(tuple, found["pages"])), frozenset(found["withheld"])
+    return ArchiveIndex(pages, pictures, found["redirects"], damages, revisits, found["names"], withheld)
 
 
 def names_of(text: str) -> tuple[str, ...]:
@@ -138,6 +141,7 @@ class _Found:
     redirects: dict[str, str] = field(default_factory=dict)
     losses: list[tuple[int, str]] = field(default_factory=list)
     revisits: list[Record] = field(default_factory=list)
+    withheld: list[int] = field(default_factory=list)
 
     def gather(self, file: Path, records: list[Record], end: int) -> None:
         """Take in a stretch of records, which ends at `end`."""
@@ -153,6 +157,8 @@ class _Found:
                 self.pictures.setdefault(record.address, place)
                 if record.digest:
                     self.digests.setdefault(record.digest, place)
+                if record.withheld:
+                    self.withheld.append(record.offset)
             elif record.location:
                 self.redirects.setdefault(record.address, record.location)
             elif record.loss:
@@ -176,6 +182,7 @@ class _Found:
             "redirects": self.redirects,
             "damages": sorted([*damages, *self.losses]),
             "revisits": absent,
+            "withheld": self.withheld,
         }
 
 

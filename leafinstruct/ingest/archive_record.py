@@ -20,6 +20,7 @@ from fastwarc.warc import WarcRecord, WarcRecordType
 
 from leafinstruct.ingest.address import join, key, web
 from leafinstruct.pictures.archive import media, media_type, target
+from leafinstruct.pictures.optout import withheld
 
 PAGES = frozenset({"text/html", "application/xhtml+xml"})
 NOT_HTTP = "not_http"
@@ -39,7 +40,8 @@ class Record(NamedTuple):
     A tuple, because a file has millions and a frozen dataclass takes three times as long to make.
 
     unnamed: it has no media type, so its body decides between page and picture. names: by which revisits call a page, and which of them a
-    revisit of a page calls. digest: of the payload of a picture, or of a revisit of one.
+    revisit of a page calls. digest: of the payload of a picture, or of a revisit of one. withheld: a picture, and its HTTP head keeps it from
+    training; a page's is looked at when the page is read.
     """
 
     offset: int
@@ -52,6 +54,7 @@ class Record(NamedTuple):
     loss: str = ""
     names: tuple[str, ...] = ()
     digest: str = ""
+    withheld: bool = False
 
 
 def described(record: WarcRecord) -> Record:
@@ -93,8 +96,11 @@ def _kept(offset: int, record: WarcRecord, kind: str) -> Record:
         address = key(target(record))
     except ValueError:  # a malformed address can be neither found nor followed
         return Record(offset, page=page, unnamed=unnamed, names=_names(digest, "", ""))
-    names = _names(digest, address, record.headers.get("WARC-Date") or "") if page or unnamed else ()
-    return Record(offset, address, page=page, picture=not unnamed and not page, unnamed=unnamed, names=names, digest=digest)
+    if page:
+        return Record(offset, address, page=True, names=_names(digest, address, record.headers.get("WARC-Date") or ""), digest=digest)
+    names = _names(digest, address, record.headers.get("WARC-Date") or "") if unnamed else ()
+    kept = bool(record.http_headers is not None and withheld(record.http_headers.items()))
+    return Record(offset, address, picture=not unnamed, unnamed=unnamed, names=names, digest=digest, withheld=kept)
 
 
 def _redirect(offset: int, record: WarcRecord) -> Record:

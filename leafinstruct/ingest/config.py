@@ -31,7 +31,8 @@ class _Source(_Section):
 
 class _PageSource(_Source):
     opt_out: bool = True
-    """Refuse pages whose <meta> withholds them from training (robots: noai, noimageai; tdm-reservation: 1), for the reason opt_out."""
+    """Refuse pages whose <meta> withholds them from training (robots: noai, noimageai; tdm-reservation: 1), for the reason opt_out; of web
+    archives also pages and pictures whose archived HTTP headers do (X-Robots-Tag, tdm-reservation)."""
 
 
 class Mmc4Source(_Source):

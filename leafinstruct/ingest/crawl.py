@@ -3,6 +3,7 @@
     <address key> TAB <archive> TAB <offset> TAB <length>        a picture
     <address key> TAB > TAB <address>                            a redirect, or a revisit of another address
     <page>NAME TAB > TAB                                         a page that a revisit in another archive names
+    <withheld>OFFSET ARCHIVE TAB > TAB                           a picture whose HTTP head keeps it from training
 
 Crawlers spread the pictures of a page over many archives. The indexes that planning leaves for each archive, or a CDXJ index that the crawl came
 with, are sorted in runs of RUN lines and merged, so that memory does not grow with the crawl; workers map the file and read a few pages of it for
@@ -34,7 +35,7 @@ from leafinstruct.ingest.address import key
 from leafinstruct.ingest.archive_index import ArchiveIndex, names_of
 from leafinstruct.ingest.config import WarcSource
 
-VERSION = 2
+VERSION = 3
 RUN = 200_000
 """Lines that are sorted in memory at a time: about 40 MB."""
 OPEN = 64
@@ -49,7 +50,7 @@ Indexes = Callable[[], Iterator[tuple[int, str, ArchiveIndex]]]
 """The archives' indexes with number and name, one in memory at a time."""
 _LAST = "\U0010ffff"
 """Sorts behind all places: a redirect counts where no picture has its address."""
-_PAGE = "<page>"
+_PAGE, _WITHHELD = "<page>", "<withheld>"
 """No key of an address begins so: it would be quoted."""
 
 
@@ -59,7 +60,7 @@ def built(source: WarcSource, root: Path, archives: tuple[str, ...], cache: Path
     if not made.exists():
         indexes = partial(_indexes_of, root, archives, cache)
         pictures = _given(source, archives) if source.cdxj is not None else _pictures(indexes)
-        _sorted(chain(pictures, _redirects(indexes), _pages(indexes)), made)
+        _sorted(chain(pictures, _redirects(indexes), _pages(indexes), _withheld(indexes)), made)
     return made
 
 
@@ -86,6 +87,11 @@ def find(index: Path, address: str) -> Place | None:
 def holds_page(index: Path, names: tuple[str, ...]) -> bool:
     """Whether an archive of the crawl holds a page that a revisit calls by one of these names."""
     return any(_line(_mapped(index), (_PAGE + name).encode()) is not None for name in names)
+
+
+def withholds(index: Path, archive: str, offset: int) -> bool:
+    """Whether the picture at a place keeps itself from training."""
+    return _line(_mapped(index), f"{_WITHHELD}{offset} {archive}".encode(errors="surrogateescape")) is not None
 
 
 @lru_cache(maxsize=2)
@@ -134,6 +140,13 @@ def _pages(indexes: Indexes) -> Iterator[str]:
         for _, _, index in indexes():
             for name in wanted.intersection(names_of(index.names)):
                 yield _entry(_PAGE + name, _LAST, ">\t")
+
+
+def _withheld(indexes: Indexes) -> Iterator[str]:
+    """Lines of the pictures that keep themselves from training, told by the archives' own indexes: a CDXJ index knows nothing of it."""
+    for _, name, index in indexes():
+        for offset in index.withheld:
+            yield _entry(f"{_WITHHELD}{offset} {name}", _LAST, ">\t")
 
 
 def _given(source: WarcSource, archives: tuple[str, ...]) -> Iterator[str]:

@@ -25,6 +25,7 @@ from leafinstruct.ingest.nodes import PICTURES
 from leafinstruct.ingest.sources import Picture
 from leafinstruct.ingest.text import one_line
 from leafinstruct.ingest.walk import Block, walk
+from leafinstruct.pictures.optout import withheld
 
 MAX_PAGE = 32 << 20
 """Bytes; a longer page is no document that anybody reads."""
@@ -33,8 +34,6 @@ MAX_TAGS = 500_000
 _HEAD, _BINARY = 1024, 0.02
 """Characters that tell text from binary data, and the share of control characters up to which they are text; compressed data has a tenth."""
 _CONTROL = re.compile("[\x01-\x08\x0e-\x1a\x1c-\x1f]")
-_WITHHELD = frozenset({"noai", "noimageai"})
-"""Words of <meta name=robots>: a convention without a standard, as in the X-Robots-Tag of a picture (pictures/web/answer)."""
 _LICENSES = ("link[rel~=license][href]", "a[rel~=license][href]")
 _LICENSE_NAMES = frozenset({"license", "licence", "dc.rights", "dcterms.license", "dcterms.rights", "dc.license"})
 
@@ -76,7 +75,7 @@ def parse(data: bytes, charset: str | None = None, opt_out: bool = True) -> Page
     if too_deep(text):
         raise PageError("too_deep", "the page nests its elements so deeply that parsing it would take minutes")
     tree = LexborHTMLParser(text)
-    if opt_out and (said := _withheld(tree)):
+    if opt_out and (said := withheld(_meta(tree), "robots")):
         raise PageError("opt_out", f"the page withholds itself from training: {said}")
     return _taken_apart(tree)
 
@@ -98,25 +97,16 @@ def _host(url: str | None) -> str:
         return ""
 
 
-def _withheld(tree: LexborHTMLParser) -> str:
-    """What of a page's <meta> withholds it (noai, noimageai; tdm-reservation of the TDM Reservation Protocol), empty where nothing does."""
-    said = {
-        (meta.attributes.get("name") or "").strip().lower(): meta.attributes.get("content") or ""
-        for meta in tree.css("meta[name][content]")
-    }
-    words = {word.strip().lower() for word in said.get("robots", "").split(",")} & _WITHHELD
-    reserved = {"tdm-reservation: 1"} if said.get("tdm-reservation", "").strip() == "1" else set()
-    return ", ".join(sorted(words | reserved))
+def _meta(tree: LexborHTMLParser) -> list[tuple[str, str]]:
+    """Name and content of a page's <meta> elements."""
+    return [(meta.attributes.get("name") or "", meta.attributes.get("content") or "") for meta in tree.css("meta[name][content]")]
 
 
 def _license(tree: LexborHTMLParser) -> str | None:
     for selector in _LICENSES:
         if found := _href(tree, selector):
             return found
-    for meta in tree.css("meta[name][content]"):
-        if (meta.attributes.get("name") or "").lower() in _LICENSE_NAMES:
-            return one_line(meta.attributes.get("content") or "") or None
-    return None
+    return next((one_line(content) or None for name, content in _meta(tree) if name.lower() in _LICENSE_NAMES), None)
 
 
 def _href(tree: LexborHTMLParser, selector: str) -> str | None:

@@ -12,9 +12,12 @@ is read where it lies; when that is neither in this file nor, with `crawl: true`
 Parts are ranges of pages within one file, from the index that planning leaves in `cache`. A file that breaks off gives all whole records
 before the break, then `truncated`; one with records that cannot be read all others, then `damaged` for each of those.
 
-Whole page lost: broken_record, truncated_record (its body is cut), too_large, empty, not_text, too_deep, no_body, no_content, too_many_pieces,
-too_long; revisit_of_absent_page; not_http; truncated or damaged for what cannot be read of the file.
-Picture lost, the document goes on: no_source, data_uri, tracking_pixel, unknown_scheme, bad_address.
+What withholds itself from training, a page by its <meta> or by its HTTP head, a picture by its own, is refused (opt_out) unless
+`opt_out: false`; as pictures on the web are.
+
+Whole page lost: broken_record, truncated_record (its body is cut), too_large, empty, not_text, too_deep, opt_out, no_body, no_content,
+too_many_pieces, too_long; revisit_of_absent_page; not_http; truncated or damaged for what cannot be read of the file.
+Picture lost, the document goes on: no_source, data_uri, tracking_pixel, unknown_scheme, bad_address, opt_out.
 """
 
 from __future__ import annotations
@@ -40,7 +43,7 @@ SUFFIXES = (".warc", ".warc.gz")
 ZSTD = ".warc.zst"
 LIBRARIES: tuple[str, ...] = ("selectolax", "resiliparse", "fastwarc")
 Lookup = Callable[[str], Ref | None]
-"""Absolute address -> the archived picture. Raises ValueError for a malformed address."""
+"""Absolute address -> the archived picture. Raises ValueError for a malformed address, NoReferenceError for a picture that withholds itself."""
 
 
 def root_of(source: WarcSource) -> Path:
@@ -90,7 +93,7 @@ def read(source: WarcSource, span: Span, cache: Path) -> Iterator[Document | Rej
         return
     index = archive_index.index(path, cache)
     whole = crawl.built(source, root, _archives(source, root), cache) if source.crawl else None
-    lookup = partial(_find, file, index, whole)
+    lookup = partial(_find, file, index, whole, source.opt_out)
     for offset, length in index.pages[span.start : span.stop]:
         yield from _document(source, file, lookup, offset, _bytes(path, offset, length))
     yield from _lost(file, index, whole, span)
@@ -107,12 +110,20 @@ def _lost(file: str, index: ArchiveIndex, whole: Path | None, span: Span) -> Ite
             yield Rejected(file, f"offset={offset}", "revisit_of_absent_page", f"the page that it repeats is not in {where}")
 
 
-def _find(file: str, index: ArchiveIndex, whole: Path | None, address: str) -> Ref | None:
-    """The picture at an address: in the page's own file, else in the crawl. Raises ValueError for a malformed address."""
+def _find(file: str, index: ArchiveIndex, whole: Path | None, opt_out: bool, address: str) -> Ref | None:
+    """The picture at an address: in the page's own file, else in the crawl.
+
+    Raises ValueError for a malformed address, NoReferenceError for a picture that withholds itself.
+    """
     if (own := index.find(address)) is not None:
-        return Ref(file=file, offset=own[0], length=own[1])
-    place = crawl.find(whole, address) if whole is not None else None
-    return None if place is None else Ref(file=place[0], offset=place[1], length=place[2])
+        place, withheld = (file, *own), own[0] in index.withheld
+    elif whole is not None and (found := crawl.find(whole, address)) is not None:
+        place, withheld = found, crawl.withholds(whole, found[0], found[1])
+    else:
+        return None
+    if opt_out and withheld:
+        raise NoReferenceError("opt_out", f"{address[:100]}: its headers withhold it from training")
+    return Ref(file=place[0], offset=place[1], length=place[2])
 
 
 def _bytes(path: Path, offset: int, length: int) -> bytes:
@@ -129,6 +140,8 @@ def _document(source: WarcSource, file: str, lookup: Lookup, offset: int, data: 
     provenance = Provenance(file, f"offset={offset}")
     try:
         answer = response(data, MAX_PAGE)
+        if source.opt_out and answer.withheld:
+            raise PageError("opt_out", f"its headers withhold it from training: {answer.withheld}")
         page = parse(answer.body, answer.charset, source.opt_out)
     except (RecordError, PageError) as error:
         yield Rejected(file, provenance.locator, error.reason, error.detail)
@@ -147,7 +160,8 @@ def _base(answer: Response, base: str | None) -> str:
 
 
 def _locate(record: Ref, lookup: Lookup, base: str, embedded: Embedded, sources: tuple[str, ...]) -> tuple[Ref, str | None]:
-    """The first address that the archive holds, else the best one on the web. Raises NoReferenceError when none is on the web.
+    """The first address that the archive holds, else the best one on the web. Raises NoReferenceError when none is on the web, or the
+    one that the archive holds withholds itself.
 
     record: the page's own.
     """

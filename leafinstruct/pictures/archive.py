@@ -18,6 +18,8 @@ from typing import Literal
 
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
+from leafinstruct.pictures.optout import withheld
+
 _Decoding = Literal["all", "content", "transfer", "none"]
 _TRIES: tuple[tuple[_Decoding, bool], ...] = (("transfer", True), ("none", True), ("transfer", False), ("none", False))
 """Whether chunks, and content encodings, are undone: as announced; chunks undone by the crawler; the content; both."""
@@ -32,13 +34,14 @@ _TRAILERS = 8192
 @dataclass(frozen=True, slots=True)
 class Response:
     """url: the record's target address. status: None of a resource. media: lower case, without parameters, empty when not given.
-    charset: of the HTTP header."""
+    charset: of the HTTP header. withheld: what of it withholds the body from training (optout), empty where nothing does."""
 
     url: str
     status: int | None
     media: str
     charset: str | None
     body: bytes
+    withheld: str = ""
 
 
 class RecordError(Exception):
@@ -96,7 +99,8 @@ def _response(data: bytes, limit: int, transfer: _Decoding, content: bool) -> Re
         kind = record.headers.get("Content-Type") or ""
         return Response(target(record), None, media_type(kind), _charset(kind), _limited(record.reader.read(limit + 1), limit))
     body = _body(data, record, limit, transfer, content)
-    return Response(target(record), record.http_headers.status_code, media(record), record.http_charset, body)
+    head = record.http_headers
+    return Response(target(record), head.status_code, media(record), record.http_charset, body, withheld(head.items()))
 
 
 def _body(data: bytes, record: WarcRecord, limit: int, transfer: _Decoding, content: bool) -> bytes:

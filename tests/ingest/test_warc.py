@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-import time
+import os
 import zlib
 from pathlib import Path
 
@@ -307,11 +307,11 @@ def test_spans_partition_the_pages_and_a_new_file_adds_its_own(tmp_path):
 
 
 def test_planning_again_reads_the_index_and_not_the_file(tmp_path):
-    path = archive(tmp_path / "a.warc.gz", *PAGES * 3000)
-    first = warc.plan(source(path), 100, tmp_path / "cache")
-    started = time.perf_counter()
+    path = archive(tmp_path / "a.warc.gz", *PAGES * 30)
+    first, stat = warc.plan(source(path), 100, tmp_path / "cache"), path.stat()
+    path.write_bytes(bytes(stat.st_size))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # the file that was indexed, as far as size and time tell
     assert warc.plan(source(path), 100, tmp_path / "cache") == first
-    assert time.perf_counter() - started < 0.3
     archive(path, *PAGES)
     assert warc.plan(source(path), 100, tmp_path / "cache") != first
 

@@ -1,8 +1,7 @@
 """What a server's answer means: a picture, a redirect, a verdict, or a failure that may pass. No I/O.
 
 A verdict is what will be so tomorrow (404, a page instead of a picture, an opt-out); a failure is what may not be (429, 5xx, no answer).
-RFC 9309 for robots.txt, RFC 9110 for statuses and Retry-After, TDMRep (W3C community report) for `tdm-reservation`; `noai` and `noimageai` in
-X-Robots-Tag are a convention without a standard.
+RFC 9309 for robots.txt, RFC 9110 for statuses and Retry-After; what is an opt-out says `optout`.
 """
 
 from __future__ import annotations
@@ -19,12 +18,13 @@ from typing import Literal
 import aiohttp
 from yarl import URL
 
+from leafinstruct.pictures.optout import withheld
+
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 PUSHING = frozenset({429, 503})
 """Statuses by which a server asks to be left alone for a while."""
 _PASSING = frozenset({408, 425, 429})
 _PLAIN_MEDIA = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/binary"})
-_OPT_OUT = frozenset({"noai", "noimageai"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def of_status(status: int, headers: Mapping[str, str]) -> Outcome | None:
 def of_headers(headers: Mapping[str, str], opt_out: bool, limit: int) -> Outcome | None:
     """Why the body is not read, None when it is: an opt-out, no picture, too large, an encoding that is not undone."""
     media = media_of(headers)
-    if opt_out and (said := _opted_out(headers)):
+    if opt_out and (said := withheld(headers.items())):
         return Outcome("ok", "opt_out", f"its headers say {said}", status=200, media=media)
     if media not in _PLAIN_MEDIA and not media.startswith("image/"):
         return Outcome("ok", "not_a_picture", f"the server sent {media[:60]}", status=200, media=media)
@@ -123,13 +123,3 @@ def retry_after(value: str) -> float | None:
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)
     return max(0.0, (until - datetime.now(UTC)).total_seconds())
-
-
-def _opted_out(headers: Mapping[str, str]) -> str:
-    """The words by which a picture is withheld from training, empty when there are none."""
-    if headers.get("tdm-reservation", "").strip() == "1":
-        return "tdm-reservation: 1"
-    getall = getattr(headers, "getall", None)
-    tags = getall("X-Robots-Tag", []) if getall else [headers.get("X-Robots-Tag", "")]
-    words = {word.strip().lower() for tag in tags for part in tag.split(",") for word in part.split(":")}
-    return ", ".join(sorted(words & _OPT_OUT))
