@@ -2,11 +2,13 @@
 
     {"database": {"<id>": {"duration", "subset", "recipe_type", "annotations": [{"segment": [start, end], "id", "sentence"}], "video_url"}}}
 
-The video is `<id>.<suffix>` anywhere in the folder of videos; `video_url` is where it came from. Segments keep the order of their start and may
+The video is `<id>.<suffix>` anywhere in the folder of videos; of several the first by name is read, which one it is then does not depend on the
+disk, and the others are told. `video_url` is where it came from. Segments keep the order of their start and may
 overlap; one that begins before the end of the video is cut there, one that begins after it is lost. Those too short are merged (steps).
 
 Whole video lost: no_video, bad_annotation, no_annotations, and those of film: empty, not_a_video, no_video_stream, too_many_pixels, truncated,
-no_frames, unsafe_path, too_many_pieces, too_long. Piece lost: bad_annotation, no_sentence, zero_length_segment, segment_past_end.
+no_frames, unsafe_path, too_many_pieces, too_long. Piece lost: bad_annotation, no_sentence, zero_length_segment, segment_past_end. second_file:
+a file that is not read, since another is of the same video.
 """
 
 from __future__ import annotations
@@ -43,7 +45,8 @@ def root_of(source: YouCook2Source) -> Path:
 def plan(source: YouCook2Source, part_size: int, cache: Path) -> list[Span]:  # noqa: ARG001 - the annotations are the whole plan
     """Sets of annotated videos, one for fifty documents that a part may hold: the annotations' file, then the videos that exist.
 
-    Videos that do not are one span of their own, so that they are told once. Raises SourceError when the annotations cannot be read.
+    Videos that do not, and files that are not read, are one span of their own, so that they are told once. Raises SourceError when the annotations
+    cannot be read.
     """
     root = root_of(source)
     annotations = Path(source.path).absolute().relative_to(root).as_posix()
@@ -51,10 +54,11 @@ def plan(source: YouCook2Source, part_size: int, cache: Path) -> list[Span]:  # 
     wanted = list(_wanted(source))
     spans = [
         Span((annotations, *names), 1, 1 + len(names))
-        for names in grouped([here[name] for name in wanted if name in here], max(1, part_size // 50))
+        for names in grouped([here[name][0] for name in wanted if name in here], max(1, part_size // 50))
     ]
     missing = sum(name not in here for name in wanted)
-    return [*spans, Span((annotations,), 0, missing)] if missing else spans
+    others = [file for name in wanted for file in here.get(name, [])[1:]]
+    return [*spans, Span((annotations, *others), 0, missing + len(others))] if missing or others else spans
 
 
 def read(source: YouCook2Source, span: Span, cache: Path) -> Iterator[Document | Frame | Rejected]:  # noqa: ARG001 - one signature for all readers
@@ -62,12 +66,7 @@ def read(source: YouCook2Source, span: Span, cache: Path) -> Iterator[Document |
     root = root_of(source)
     database = _wanted(source)
     if span.start == 0:
-        here = _videos(source, root)
-        for name in database:
-            if name not in here:
-                yield Rejected(
-                    span.files[0], f"video={one_line(name)[:60]}", "no_video", f"no file {one_line(name)[:60]}.* in the folder of videos"
-                )
+        yield from _not_read(span.files[0], database, _videos(source, root))
         return
     for file in span.files[span.start : span.stop]:
         path = files.inside(root, file)
@@ -75,6 +74,18 @@ def read(source: YouCook2Source, span: Span, cache: Path) -> Iterator[Document |
             yield Rejected(file, "", "unsafe_path", "a symbolic link leads out of the source's folder")
             continue
         yield from _video(source, path, file, database.get(PurePosixPath(file).stem))
+
+
+def _not_read(annotations: str, database: dict[str, Any], here: dict[str, list[str]]) -> Iterator[Rejected]:
+    """Annotated videos without a file, and files behind the first of a video."""
+    for name in database:
+        if name not in here:
+            shown_name = one_line(name)[:60]
+            yield Rejected(annotations, f"video={shown_name}", "no_video", f"no file {shown_name}.* in the folder of videos")
+            continue
+        first, *others = here[name]
+        for file in others:
+            yield Rejected(file, "", "second_file", f"{first} is read for the same video; keep the one of them that you mean", whole=False)
 
 
 def _video(source: YouCook2Source, path: Path, file: str, entry: object) -> Iterator[Document | Frame | Rejected]:
@@ -151,7 +162,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _videos(source: YouCook2Source, root: Path) -> dict[str, str]:
-    """Video id -> its file relative to root; of several the first by name."""
-    names = files.listing(source.videos, root, SUFFIXES)
-    return {PurePosixPath(name).stem: name for name in reversed(names)}
+def _videos(source: YouCook2Source, root: Path) -> dict[str, list[str]]:
+    """Video id -> its files relative to root, by name."""
+    found: dict[str, list[str]] = {}
+    for name in files.listing(source.videos, root, SUFFIXES):
+        found.setdefault(PurePosixPath(name).stem, []).append(name)
+    return found

@@ -188,6 +188,20 @@ def test_videos_that_are_not_there_and_subsets(tmp_path):
     assert [item.locator for item in cooked(tmp_path, database, subset="validation")] == ["video=c"]
 
 
+def test_of_several_files_of_a_video_the_first_by_name_is_read_and_the_others_are_told(tmp_path):
+    (tmp_path / "new").mkdir()
+    for name in ("a.webm", "a.mp4", "new/a.mkv"):
+        clip(tmp_path / name, 2)
+    items = cooked(tmp_path, {"a": entry(([0, 2], "red"))})
+    assert [item.provenance.file for item in items if isinstance(item, Document)] == ["a.mp4"]
+    told = [item for item in items if isinstance(item, Rejected)]
+    assert [(item.file, item.reason, item.whole) for item in told] == [
+        ("a.webm", "second_file", False),
+        ("new/a.mkv", "second_file", False),
+    ]
+    assert told[0].detail == "a.mp4 is read for the same video; keep the one of them that you mean"
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"database": []}', '{"database": {}}', "[" * 200_000, "nonsense"])
 def test_annotations_that_are_none_name_the_file(tmp_path, text):
     (tmp_path / "annotations.json").write_text(text)
