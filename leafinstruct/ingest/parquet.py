@@ -24,17 +24,14 @@ from leafinstruct.ingest import files
 from leafinstruct.ingest.index import Index, remembered
 from leafinstruct.ingest.reference import LostError
 from leafinstruct.ingest.span import Span, ranges
+from leafinstruct.pictures.unpacking import MAX_ROW, PAGE, batches, unpacked
 
 SUFFIXES = (".parquet",)
 BATCH = 32
 """Rows decoded at a time, fewer where a row could be large."""
-HELD = 128 << 20
-"""Bytes that a batch may be decoded to, as far as the footer tells: a column of a row group holds no value longer than itself."""
 FREE, EXPANSION = 256 << 20, 200
 """A column of a row group that unpacks to more than FREE bytes and EXPANSION times its size is a bomb: 27 kB can hold forty values of 20 MB, and a
 page is unpacked whole."""
-PAGE = 1 << 20
-"""Bytes read at a time; without it Arrow holds whole columns of a row group, 400 MB for the one of a 400 MB file."""
 DAMAGE = (pa.ArrowException, OSError, ValueError)
 """What Arrow raises on damaged data."""
 VERSION = 2
@@ -89,27 +86,19 @@ def _rows(file: Path, start: int, stop: int, columns: Sequence[str]) -> Iterator
                 if _is_bomb(opened, group, leaves):
                     yield wanted.start, LostError("damaged", f"{len(wanted):,} rows unpack to more than {EXPANSION} times their size")
                 else:
-                    yield from _of_group(opened, group, first, wanted, leaves)
+                    yield from _of_group(batches(file, opened, group, leaves, BATCH), first, wanted)
             first += length
 
 
-def _of_group(
-    opened: pq.ParquetFile, group: int, first: int, wanted: range, columns: Sequence[str]
-) -> Iterator[tuple[int, dict[str, Any] | LostError]]:
+def _of_group(group: Iterator[pa.RecordBatch], first: int, wanted: range) -> Iterator[tuple[int, dict[str, Any] | LostError]]:
     number = first
-    for batch in opened.iter_batches(_batch(opened, group, columns), row_groups=[group], columns=list(columns)):
+    for batch in group:
         if number + batch.num_rows > wanted.start:
             skip = max(0, wanted.start - number)
             yield from enumerate(_values(batch.slice(skip, max(0, wanted.stop - number - skip))), number + skip)
         number += batch.num_rows
         if number >= wanted.stop:
             return
-
-
-def _batch(opened: pq.ParquetFile, group: int, leaves: Sequence[str]) -> int:
-    """Rows to decode at a time."""
-    largest = max((chunk.total_uncompressed_size for chunk in _chunks(opened, group, leaves)), default=0)
-    return max(1, min(BATCH, HELD // max(1, largest)))
 
 
 def _is_bomb(opened: pq.ParquetFile, group: int, leaves: Sequence[str]) -> bool:
@@ -124,9 +113,11 @@ def _chunks(opened: pq.ParquetFile, group: int, leaves: Sequence[str]) -> Iterat
 
 
 def _values(batch: pa.RecordBatch) -> list[dict[str, Any] | LostError]:
-    """The rows of a batch; where one of them has no value in Python, that one alone is lost."""
+    """The rows of a batch; where one of them has no value in Python, or unpacks to too much, that one alone is lost."""
     try:
-        return list(batch.to_pylist())
+        if (size := sum(map(unpacked, batch.columns))) <= MAX_ROW:
+            return list(batch.to_pylist())
+        lost = LostError("too_long", f"the row unpacks to {size:,} bytes; at most {MAX_ROW:,} are read")
     except UnicodeDecodeError as error:
         lost = LostError("not_utf8", f"a text of this row is not UTF-8: {error.reason}")
     except (ValueError, OverflowError) as error:

@@ -3,8 +3,9 @@
 A cell has no range on disk: its page is compressed together with its neighbours'. Pictures of a part are asked for in the order of their rows, so a
 cursor stays where the last one was found and reads on in small batches of the one column: a pass over N pictures decodes the column once,
 not once a picture. One cursor a process; another file, another column, a changed file or a row that lies behind opens a new one. Memory: a page of
-the column and a batch of BATCH cells. How large a page is its writer decides: `datasets` writes a hundred pictures a row group, while one who puts
-400 MB of pictures into a row group makes pages of 200 MB.
+the column and a batch of BATCH cells, fewer where they could be large; a cell that says more than MAX_ROW is not written out (unpacking). How large
+a page is its writer decides: `datasets` writes a hundred pictures a row group, while one who puts 400 MB of pictures into a row group makes pages of
+200 MB.
 """
 
 from __future__ import annotations
@@ -18,11 +19,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from leafinstruct.pictures.unpacking import MAX_ROW, PAGE, batches, unpacked
 from leafinstruct.pictures.unreadable import MAX_BYTES, Unreadable
 
 BATCH = 8
-PAGE = 1 << 20
-"""Bytes read at a time; without it Arrow holds the whole column of a row group."""
 _LIST_LEVELS = frozenset({"list", "element", "item", "array", "bag", "array_element"})
 """Names that writers of Parquet give to the levels of a list."""
 _MEMBER = re.compile(r"row=(\d{1,18}),column=(.+?)(?:,item=(\d{1,9}))?")
@@ -42,6 +42,8 @@ def cell(path: Path, name: str) -> bytes | Unreadable:
     stat = path.stat()
     try:
         value = _cursor(str(path), stat.st_size, stat.st_mtime_ns, column).at(row)
+    except _TooLargeError:
+        return Unreadable("too_large", f"{name[:100]} of {path.name} lies in a cell of more than {MAX_ROW:,} bytes")
     except (KeyError, IndexError, StopIteration):
         return Unreadable("missing_cell", f"{path.name} has no {name[:100]}")
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -64,10 +66,15 @@ def _cursor(path: str, size: int, changed: int, column: str) -> _Cursor:  # noqa
     return _Cursor(Path(path), column)
 
 
+class _TooLargeError(Exception):
+    """A cell unpacks to more than MAX_ROW."""
+
+
 class _Cursor:
     """One column of one file, read forward."""
 
     def __init__(self, path: Path, column: str) -> None:
+        self._path = path
         self._file = pq.ParquetFile(path, pre_buffer=False, buffer_size=PAGE)
         leaves = [self._file.schema.column(index).path for index in range(len(self._file.schema))]
         self._steps = column.split(".")
@@ -76,7 +83,8 @@ class _Cursor:
             raise KeyError(column)
         rows = [self._file.metadata.row_group(group).num_rows for group in range(self._file.num_row_groups)]
         self._starts = [sum(rows[:group]) for group in range(len(rows) + 1)]
-        self._group, self._first, self._values = -1, 0, list[Any]()
+        self._group, self._first, self._cells = -1, 0, pa.array([])
+        self._values: list[Any] | None = []
         self._batches: Iterator[pa.RecordBatch] = iter(())
 
     def at(self, row: int) -> Any:
@@ -85,12 +93,18 @@ class _Cursor:
         if group is None:
             raise IndexError(row)
         if group != self._group or row < self._first:
-            self._group, self._first, self._values = group, self._starts[group], []
-            self._batches = self._file.iter_batches(BATCH, row_groups=[group], columns=self._leaves)
-        while row >= self._first + len(self._values):
-            self._first += len(self._values)
-            self._values = next(self._batches).column(0).to_pylist()
-        return self._inside(self._values[row - self._first])
+            self._group, self._first, self._cells, self._values = group, self._starts[group], pa.array([]), []
+            self._batches = batches(self._path, self._file, group, self._leaves, BATCH)
+        while row >= self._first + len(self._cells):
+            self._first += len(self._cells)
+            self._cells = next(self._batches).column(0)
+            self._values = self._cells.to_pylist() if unpacked(self._cells) <= MAX_ROW else None
+        if self._values is not None:
+            return self._inside(self._values[row - self._first])
+        cell = self._cells.slice(row - self._first, 1)
+        if unpacked(cell) > MAX_ROW:
+            raise _TooLargeError
+        return self._inside(cell.to_pylist()[0])
 
     def _inside(self, value: Any) -> Any:
         for step in self._steps[1:]:

@@ -1,0 +1,55 @@
+"""Rows of a Parquet file in batches that keep packed what is said again and again, and how much a batch unpacks to.
+
+A column's dictionary holds each of its values once: 1 kB of Parquet can say "these 20 MB, a thousand times" in one row of a column of lists, and
+the footer tells 20 MB. Arrow writes out every repetition before anything can look: 4 GB at the peak for a hundred, then it stops, since a
+column of a batch has 2 GB at most. So columns of lists that shrink as no text does (SHRUNK) are read as dictionaries, whose lengths say what they
+unpack to: 209 MB at the peak. Not all of them: where a column has mostly values of its own that takes three times as long. A column without lists
+is bounded by the number of rows. One row group at a time, because Arrow has no batches of two dictionaries in lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+PAGE = 1 << 20
+"""Bytes read at a time; without it Arrow holds whole columns of a row group, 400 MB for the one of a 400 MB file."""
+HELD = 128 << 20
+"""Bytes that a batch may be decoded to, as far as the footer tells: a column of a row group holds no value longer than itself."""
+SHRUNK = 8
+"""Times that a column is smaller on disk than the footer says of it, from which on it is read packed; texts shrink to a third."""
+MAX_ROW = 512 << 20
+"""Bytes that a row may unpack to; no document is made of so much."""
+
+
+def batches(path: Path, opened: pq.ParquetFile, group: int, leaves: Sequence[str], most: int) -> Iterator[pa.RecordBatch]:
+    """The rows of a row group, at most `most` at a time, fewer where a row could be large. Raises what Arrow raises on damage."""
+    columns = {opened.schema.column(index).path: index for index in range(len(opened.schema))}
+    chunks = {leaf: opened.metadata.row_group(group).column(columns[leaf]) for leaf in leaves}
+    size = max(1, min(most, HELD // max([1, *(chunk.total_uncompressed_size for chunk in chunks.values())])))
+    packed = [leaf for leaf, chunk in chunks.items() if _is_packed(opened.schema.column(columns[leaf]), chunk)]
+    with pq.ParquetFile(path, metadata=opened.metadata, read_dictionary=packed, pre_buffer=False, buffer_size=PAGE) as reader:
+        yield from reader.iter_batches(size, row_groups=[group], columns=list(leaves))
+
+
+def _is_packed(column: pq.ColumnSchema, chunk: pq.ColumnChunkMetaData) -> bool:
+    texts = chunk.physical_type == "BYTE_ARRAY" and column.logical_type.type in ("STRING", "NONE")
+    shrunk = chunk.total_uncompressed_size > SHRUNK * chunk.total_compressed_size
+    return texts and shrunk and chunk.has_dictionary_page and column.max_repetition_level > 0
+
+
+def unpacked(array: pa.Array) -> int:
+    """Bytes of an array's values once each is written out."""
+    kind = array.type
+    if pa.types.is_dictionary(kind) and kind.value_type in (pa.string(), pa.large_string(), pa.binary(), pa.large_binary()):
+        lengths = pc.fill_null(pc.binary_length(array.dictionary), 0).cast(pa.int64())
+        return int(pc.sum(lengths.take(array.indices)).as_py() or 0)
+    if pa.types.is_struct(kind):
+        return sum(map(unpacked, array.flatten()))
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind) or pa.types.is_map(kind):
+        return unpacked(array.flatten())
+    return int(array.nbytes)
