@@ -10,12 +10,25 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from leafinstruct.errors import SourceError
 
 FOREIGN = (".zst", ".xz", ".bz2", ".7z", ".tgz", ".tar.gz", ".csv", ".tsv", ".xlsx", ".arrow", ".feather")
 """Endings that no reader knows; a file of one that is named in a recipe would become a reason a line, and hide the cause."""
+_PACKINGS = (".zst", ".xz", ".bz2", ".gz", ".zip")
+_CURES = {
+    ".zst": "run `zstd -d` on it",
+    ".xz": "run `unxz` on it",
+    ".bz2": "run `bunzip2` on it",
+    ".gz": "run `gunzip` on it",
+    ".zip": "run `unzip` on it",
+    ".csv": "run `python -c \"import pandas; pandas.read_csv('{0}').to_json('{0}.jsonl', orient='records', lines=True)\"`",
+    ".tsv": "run `python -c \"import pandas; pandas.read_table('{0}').to_json('{0}.jsonl', orient='records', lines=True)\"`",
+    ".arrow": "run `python -c \"import datasets; datasets.Dataset.from_file('{0}').to_parquet('{0}.parquet')\"`",
+    ".feather": "run `python -c \"import pandas; pandas.read_feather('{0}').to_parquet('{0}.parquet')\"`",
+}
+"""What makes a file that is read of one that is not."""
 
 
 def root_of(path: str) -> Path:
@@ -37,8 +50,9 @@ def root_with(path: str, pictures: str | None) -> Path:
 def listing(path: str, root: Path, suffixes: tuple[str, ...]) -> list[str]:
     """Names of the source's regular files relative to root, which is `root_of(path)` or a folder above it, sorted.
 
-    A folder is searched for the suffixes, a glob takes what it matches. Raises SourceError when the path is missing, unreadable or
-    matches nothing, when it names a file in a packing or format that no reader knows, or when a name is not valid UTF-8.
+    A folder is searched for the suffixes, and for files of them that are packed in another way than the reader undoes and do not lie there
+    unpacked too, which are refused like a file that is named; a glob takes what it matches. Raises SourceError when the path is missing,
+    unreadable or matches nothing, when a file is in a packing or format that no reader knows, or when a name is not valid UTF-8.
     """
     given, base = Path(path).absolute(), root_of(path)
     prefix = "" if base == root else f"{base.relative_to(root).as_posix()}/"
@@ -47,8 +61,8 @@ def listing(path: str, root: Path, suffixes: tuple[str, ...]) -> list[str]:
         what = "matches no file" if _is_glob(given) else f"holds no {' or '.join(suffixes)} file"
         raise SourceError(f"{path}: {what}; check the path and the kind of the source")
     for name in names:
-        if name.lower().endswith(FOREIGN) and not name.lower().endswith(suffixes):
-            raise SourceError(f"{root / name}: read are {', '.join(suffixes)} files; unpack it first, or convert it to one of these")
+        if not name.lower().endswith(suffixes) and (name.lower().endswith(FOREIGN) or _packed(name, suffixes)):
+            raise SourceError(f"{root / name}: read are {', '.join(suffixes)} files; {_cure(name)}")
         if not _encodable(name):
             raise SourceError(f"{root}: the file name {name!r} is not valid UTF-8; rename the file")
     return names
@@ -89,13 +103,25 @@ def _walk(folder: Path, prefix: str, suffixes: tuple[str, ...]) -> Iterator[str]
         entries = list(os.scandir(folder))
     except OSError as error:
         raise SourceError(f"{folder}: cannot be read: {error.strerror}; check the folder's permissions") from error
+    copies = {entry.name + packing for entry in entries for packing in _PACKINGS}  # what web servers keep beside a page
     for entry in entries:
         if entry.name.startswith("."):
             continue
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(folder / entry.name, f"{prefix}{entry.name}/", suffixes)
-        elif entry.name.lower().endswith(suffixes) and _is_regular(entry):
+        elif (entry.name.lower().endswith(suffixes) or (_packed(entry.name, suffixes) and entry.name not in copies)) and _is_regular(entry):
             yield prefix + entry.name
+
+
+def _packed(name: str, suffixes: tuple[str, ...]) -> bool:
+    """Whether a file would be read if it were unpacked: `a.jsonl.zst`."""
+    return name.lower().endswith(tuple(suffix + packing for suffix in suffixes for packing in _PACKINGS))
+
+
+def _cure(name: str) -> str:
+    ending = PurePosixPath(name).suffix.lower()
+    known = _CURES.get(ending, "unpack it, or convert it to one of these").format(PurePosixPath(name).name)
+    return f"{known}, and move this one away" if ending in _CURES else known
 
 
 def _is_regular(entry: os.DirEntry[str]) -> bool:

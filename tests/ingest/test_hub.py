@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -423,9 +426,39 @@ def test_published_rows_are_read_back_without_loss(tmp_path):
     assert told("u") == told("t")
 
 
-@pytest.mark.parametrize("name", ["a.csv", "a.jsonl.zst", "a.tar.gz", "a.arrow"])
-def test_a_format_that_nobody_reads_is_one_line_with_the_cure(tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "cure"),
+    [
+        ("a.csv", "pandas.read_csv('a.csv').to_json('a.csv.jsonl', orient='records', lines=True)"),
+        ("a.arrow", "Dataset.from_file('a.arrow').to_parquet('a.arrow.parquet')"),
+        ("a.jsonl.zst", "run `zstd -d` on it"),
+        ("a.parquet.gz", "run `gunzip` on it"),
+        ("a.tar.gz", "run `gunzip` on it"),
+        ("a.7z", "unpack it, or convert it to one of these"),
+    ],
+)
+def test_a_format_that_nobody_reads_is_one_line_with_the_cure(tmp_path, name, cure):
     (tmp_path / name).write_bytes(b"t,i\nx,y\n" * 9)
     for path in (tmp_path / name, tmp_path / "a.*"):
-        with pytest.raises(SourceError, match="unpack it first, or convert it"):
+        with pytest.raises(SourceError, match=re.escape(cure)):
             found(path, [{"text": "t"}])
+
+
+def test_the_cure_of_a_csv_file_cures_it(tmp_path, monkeypatch):
+    (tmp_path / "a.csv").write_text('title,picture\n"Fold, then cut.",a.png\n')
+    with pytest.raises(SourceError) as told:
+        found(tmp_path / "a.csv", [{"text": "title"}])
+    command = str(told.value).split('python -c "')[1].split('"`')[0]
+    monkeypatch.chdir(tmp_path)
+    subprocess.run([sys.executable, "-c", command], check=True)
+    (document,) = found(tmp_path, [{"text": "title"}, {"image": "picture"}])
+    assert (document.texts[0].text, document.images[0].ref.file) == ("Fold, then cut.", "a.png")
+
+
+def test_a_packed_file_in_a_folder_is_told_unless_it_lies_there_unpacked(tmp_path):
+    for name in ("a.jsonl", "a.jsonl.zst", "notes.csv"):
+        (tmp_path / name).write_text('{"t": "Fold it."}\n')
+    assert len(found(tmp_path, [{"text": "t"}])) == 1
+    (tmp_path / "b.jsonl.zst").write_bytes(b"")
+    with pytest.raises(SourceError, match=r"b\.jsonl\.zst: read are .* run `zstd -d` on it, and move this one away"):
+        found(tmp_path, [{"text": "t"}])
