@@ -105,7 +105,10 @@ def _lost(file: str, index: ArchiveIndex, whole: Path | None, span: Span) -> Ite
     for offset, reason, detail in index.damages[max(0, span.start - pages) : max(0, span.stop - pages)]:
         yield Rejected(file, f"offset={offset}", reason, detail)
     for offset, names in index.revisits[max(0, span.start - pages - damages) : max(0, span.stop - pages - damages)]:
-        if whole is None or not crawl.holds_page(whole, names):
+        if not names:
+            said = "it gives neither the digest nor address and date of the page that it repeats"
+            yield Rejected(file, f"offset={offset}", "revisit_of_absent_page", said)
+        elif whole is None or not crawl.holds_page(whole, names):
             where = "this file; crawl: true looks in the others too" if whole is None else "the crawl"
             yield Rejected(file, f"offset={offset}", "revisit_of_absent_page", f"the page that it repeats is not in {where}")
 

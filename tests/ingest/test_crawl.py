@@ -18,6 +18,7 @@ from leafinstruct.errors import SourceError
 from leafinstruct.ingest import crawl, html, warc
 from leafinstruct.ingest.config import HtmlSource, WarcSource
 from leafinstruct.pictures.read import data_address, fetch
+from leafinstruct.records.document import Rejected
 
 IMAGE = "Content-Type: image/png"
 PNG = [png(dot=index * 10) for index in range(4)]
@@ -191,6 +192,20 @@ def test_a_revisit_leads_to_the_capture_that_it_repeats(tmp_path):
     )
     (found,) = documents(read_all(warc, WarcSource(name="w", path=str(path)), tmp_path / "cache"))
     assert [fetch(image.ref, tmp_path) for image in found.images] == [PNG[0], PNG[0]]
+
+
+@pytest.mark.parametrize("crawled", [False, True])
+def test_a_revisit_that_does_not_say_of_what_is_a_reason_that_says_so(tmp_path, crawled):
+    """Neither digest nor date: whether a capture in the file is the one that it repeats cannot be told."""
+    bare = record("http://a.org/", b"", kind="revisit")
+    path = archive(tmp_path / "a.warc.gz", record("http://a.org/", page("")), bare)
+    items = read_all(warc, WarcSource(name="w", path=str(path), crawl=crawled), tmp_path / "cache")
+    assert len(documents(items)) == 1
+    (told,) = (item for item in items if isinstance(item, Rejected))
+    assert (told.reason, told.detail) == (
+        "revisit_of_absent_page",
+        "it gives neither the digest nor address and date of the page that it repeats",
+    )
 
 
 def test_a_record_that_the_crawler_cut_is_a_reason(tmp_path):
