@@ -1,5 +1,5 @@
 """Decode and resize to 256 pixels, pictures a CPU second, against img2dataset's Resizer: the same files, one run, one thread. Of each
-picture the best of ROUNDS counts, so that what else the machine does counts little.
+picture the best of PASSES x ROUNDS counts, ours and the peer's in turn, so that what else the machine does counts little and alike.
 
 python benchmarks/decoding.py FOLDER [--peer PATH/bin/python]
 
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from leafinstruct.pictures.decode import Undecodable, decode, probe
 
-ROUNDS, SIDE, QUALITY = 5, 256, 95
+PASSES, ROUNDS, SIDE, QUALITY = 4, 3, 256, 95
 PEER = """
 import io, sys, time, os
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
@@ -33,7 +33,7 @@ for _ in range(int(sys.argv[1])):
         started = time.process_time()
         resizer(io.BytesIO(item))
         best[index] = min(best[index], time.process_time() - started)
-print(sum(best))
+print(*best)
 """
 
 
@@ -51,15 +51,15 @@ def resized(data: bytes) -> bytes | None:
     return buffer.getvalue()
 
 
-def seconds(work: Callable[[bytes], object], data: list[bytes]) -> float:
-    """CPU seconds for all pictures, each at its best."""
+def seconds(work: Callable[[bytes], object], data: list[bytes]) -> list[float]:
+    """CPU seconds for each picture, at its best."""
     best = [float("inf")] * len(data)
     for _ in range(ROUNDS):
         for index, item in enumerate(data):
             started = time.process_time()
             work(item)
             best[index] = min(best[index], time.process_time() - started)
-    return sum(best)
+    return best
 
 
 def main() -> None:
@@ -71,17 +71,25 @@ def main() -> None:
     names = sorted(path for path in arguments.folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg"))
     data = [name.read_bytes() for name in names]
     broken = sum(isinstance(decode(item, SIDE), Undecodable) for item in data)
-    best, decoding = seconds(resized, data), seconds(lambda item: decode(item, SIDE), data)
+    command = [str(arguments.peer), "-c", PEER, str(ROUNDS), *map(str, names)]
+    passes = []
+    for _ in range(PASSES):
+        ours = seconds(resized, data), seconds(lambda item: decode(item, SIDE), data)
+        peer = (
+            []
+            if arguments.peer is None
+            else subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-len(data) :]
+        )
+        passes.append((*ours, [float(item) for item in peer]))
+    best, decoding, peers = (sum(map(min, zip(*times, strict=True))) for times in zip(*passes, strict=True))
     print(f"{len(names)} JPEGs, {sum(map(len, data)) / len(data) / 1000:.0f} kB on average, {broken} of them are none or broken")
     print(f"leafinstruct, decode, resize, encode {len(names) / best:8.0f} pictures/CPU-s")
     print(f"leafinstruct, decode to {SIDE} px       {len(names) / decoding:8.0f} pictures/CPU-s (what filter does)")
     if arguments.peer is None:
         print("img2dataset: not given (--peer)")
         return
-    command = [str(arguments.peer), "-c", PEER, str(ROUNDS), *map(str, names)]
-    peer = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
-    print(f"img2dataset, Resizer                 {len(names) / peer:8.0f} pictures/CPU-s")
-    print(f"ratio: {peer / best:.2f} with encoding, {peer / decoding:.2f} for what filter does")
+    print(f"img2dataset, Resizer                 {len(names) / peers:8.0f} pictures/CPU-s")
+    print(f"ratio: {peers / best:.2f} with encoding, {peers / decoding:.2f} for what filter does")
 
 
 if __name__ == "__main__":
