@@ -146,7 +146,10 @@ class Data:
     def row(self, kind: str, rng: random.Random) -> tuple[list[int], int]:
         """Ids, and how many of them are given."""
         at = rng.randrange(POOL)
-        words = lambda text: self.net.encode([text])[1:]  # noqa: E731 - a shorthand of this function
+
+        def words(text: str) -> list[int]:
+            return [int(item) for item in self.net.encode([text])[1:]]
+
         picture = [self.script.begin, *(self.codes[at] + WORDS).tolist(), self.script.steps[-1]]
         match kind:
             case "draw":
