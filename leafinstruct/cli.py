@@ -162,7 +162,7 @@ def train(
     from leafinstruct.train.run import train as run
 
     loaded = load_training(locate(recipe, os.environ.get("LEAF_RECIPE")), tuple(changes or ()))
-    adapter = run(loaded.train, loaded.directory, loaded.seed, rebuild, allow_large, dry_run, note)
+    adapter = run(loaded.train, loaded.directory, loaded.seed, rebuild, allow_large, dry_run, typer.echo if dry_run else note)
     if adapter is not None:
         typer.echo(printable(adapter))
 

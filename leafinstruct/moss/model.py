@@ -92,9 +92,10 @@ class MossModel(BaseTuner):
             conv = conv_cache.ConvCache()
         ids = kwargs.get("input_ids", args[0] if args else None)
         patches = self._patches(configs[0])
-        positions = given if given is not None else self._positions(ids, patches, conv)
+        starts = _starts(kwargs.get("position_ids"), ids) if conv is None else None
+        positions = given if given is not None else self._positions(ids, patches, conv, starts)
         if conv is None or not conv.seen:
-            check_filled(positions, patches.grid if patches is not None and given is None else None)
+            check_filled(positions, patches.grid if patches is not None and given is None else None, starts)
         self._check_labels(configs, positions, kwargs.get("labels"))
         layout, kept = Layout(positions, conv.positions if conv is not None else None), None
         if conv is not None:
@@ -121,7 +122,7 @@ class MossModel(BaseTuner):
         grid = (config.image_grid[0], config.image_grid[1]) if config.image_grid is not None else None
         return Patches(tuple((low, high) for low, high in config.image_tokens), grid, config.end_of_line)
 
-    def _positions(self, ids: Any, patches: Patches | None, conv: conv_cache.ConvCache | None) -> Tensor:
+    def _positions(self, ids: Any, patches: Patches | None, conv: conv_cache.ConvCache | None, starts: Tensor | None) -> Tensor:
         if ids is None:
             raise ValueError("inputs_embeds do not tell which rows are patches: pass patch_pos, (B, T, 3) of (picture, y, x), -1 for text")
         if patches is None:
@@ -129,7 +130,7 @@ class MossModel(BaseTuner):
                 "this model's config does not tell which ids are image patches: set image_tokens and image_grid in MossConfig, or pass patch_pos"
             )
         if conv is None:
-            return patches.positions(ids)
+            return patches.positions(ids, starts)
         conv.ids = ids if conv.ids is None else torch.cat([conv.ids, ids], dim=1)
         return patches.positions(conv.ids)[:, -ids.shape[1] :]
 
@@ -187,3 +188,10 @@ class MossModel(BaseTuner):
         self._before_hook.remove()
         self._after_hook.remove()
         return model
+
+
+def _starts(position_ids: Tensor | None, ids: Tensor | None) -> Tensor | None:
+    """Where documents begin that are packed into a row: at position 0, as transformers packs them. None without a position for each token."""
+    if position_ids is None or ids is None or position_ids.shape != ids.shape:
+        return None
+    return position_ids == 0

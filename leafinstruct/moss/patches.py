@@ -28,14 +28,18 @@ class Patches:
         if (self.grid is None) == (self.end_of_line is None):
             raise ValueError("image patches need either a grid or a token that ends each row, and not both")
 
-    def positions(self, input_ids: Tensor) -> Tensor:
-        """patch_pos of token ids. input_ids: (B, T) from the very beginning of the sequence. Returns (B, T, 3) int64."""
+    def positions(self, input_ids: Tensor, starts: Tensor | None = None) -> Tensor:
+        """patch_pos of token ids. input_ids: (B, T) from the very beginning of the sequence. Returns (B, T, 3) int64.
+
+        starts: (B, T) bool, the first tokens of documents that share a row; no picture goes on across one.
+        """
         patch = torch.zeros_like(input_ids, dtype=torch.bool)
         for low, high in self.ids:
             patch |= (input_ids >= low) & (input_ids <= high)
         line = input_ids == self.end_of_line if self.end_of_line is not None else torch.zeros_like(patch)
         inside = patch | line
-        begins = patch & ~_before(inside)
+        follows = _before(inside) if starts is None else _before(inside) & ~starts
+        begins = patch & ~follows
         order = _since(patch, begins)  # 0, 1, 2 ... over the patches of a run
         if self.grid is not None:
             height, width = self.grid
@@ -69,8 +73,8 @@ def of_model(config: Any) -> Patches | None:
     return None
 
 
-def check_filled(positions: Tensor, grid: tuple[int, int] | None) -> None:
-    """Raises ValueError for a picture that is not whole, unless its sequence ends with it. positions: (B, T, 3)."""
+def check_filled(positions: Tensor, grid: tuple[int, int] | None, starts: Tensor | None = None) -> None:
+    """Raises ValueError for a picture that is not whole, unless its sequence ends with it. positions: (B, T, 3). starts: see Patches.positions."""
     rows, times = (positions[..., 0] >= 0).nonzero(as_tuple=True)
     if not len(rows):
         return
@@ -80,7 +84,10 @@ def check_filled(positions: Tensor, grid: tuple[int, int] | None) -> None:
     count = zeros.index_add(0, which, torch.ones_like(which))
     height, width = zeros.scatter_reduce(0, which, y, "amax") + 1, zeros.scatter_reduce(0, which, x, "amax") + 1
     wanted = height * width if grid is None else torch.full_like(count, grid[0] * grid[1])
-    open_ = zeros.scatter_reduce(0, which, times, "amax") == positions.shape[1] - 1
+    ends = torch.cat(
+        [torch.zeros_like(positions[:, 1:, 0]) if starts is None else starts[:, 1:], torch.ones_like(positions[:, :1, 0])], dim=1
+    )
+    open_ = ends[zeros.scatter_reduce(0, which, rows, "amax"), zeros.scatter_reduce(0, which, times, "amax")] > 0
     wrong = ((count != wanted) & ~open_).nonzero()
     if len(wrong):
         first = int(wrong[0])

@@ -63,11 +63,20 @@ class TrainConfig(_Section):
     backbone: BackboneConfig
     adapter: AdapterConfig = AdapterConfig()
     context: int = Field(default=4096, ge=16)
-    """Tokens of a row at most; a longer one is cut at a segment's border, and left out where no answer would be left."""
+    """Tokens of a row at most; a longer document is cut at a segment's border, and left out where no answer would be left."""
+    packing: bool = True
+    """Fill a row with several documents, none of which sees another; false: one document a row."""
+    condition_dropout: float = Field(default=0.0, ge=0, le=1)
+    """Share of rows that are shown without what stands before their first answer, in each epoch others: what guidance compares with."""
+    picture_tokens: int | None = Field(default=None, ge=1)
+    """Patches of a picture at most, marks not counted; larger ones are made smaller. None: the backbone's usual area. Chameleon and Emu2 have one
+    shape."""
+    picture_floor: int = Field(default=256, ge=1)
+    """A row that is too long has its pictures made smaller, down to so many patches each, before it is cut."""
     steps: int = Field(default=1000, ge=1)
     """Optimiser steps."""
     batch: int = Field(default=1, ge=1)
-    """Rows of one pass, on each device."""
+    """Rows of one pass, on each device; with packing a row is about `context` tokens."""
     accumulate: int = Field(default=8, ge=1)
     """Passes of one step."""
     learning_rate: float = Field(default=1e-4, gt=0)

@@ -1,6 +1,6 @@
 """One training run: `runs/<name>/train/`.
 
-    tokens/             rows as the model reads them (tokens)
+    tokens/             rows as the model reads them (tokens); codes of their pictures stand in `runs/.codes/`, for all runs
     checkpoint-<step>/  the Trainer's: adapter, optimiser, schedule, random state; the last two
     adapter/            the trained adapter, as PEFT saves it
     fingerprint.json    what the run was started with; record.json: what it came to, written last
@@ -25,8 +25,10 @@ from leafinstruct.artifact import Artifact, digest, drift, one_build, save
 from leafinstruct.errors import DriftError, RecipeError, TrainError
 from leafinstruct.moss import MossConfig, MossConfigError
 from leafinstruct.moss.match import count
-from leafinstruct.train import shards, tokens
+from leafinstruct.train import contexts, shards, tokens
 from leafinstruct.train.config import TrainConfig
+from leafinstruct.train.packing import Packed, check_attention
+from leafinstruct.train.pictures import Pictures
 from leafinstruct.vlg.backbone import unadapted
 from leafinstruct.vlg.load import load
 
@@ -72,6 +74,8 @@ def train(config: TrainConfig, directory: Path, seed: int, rebuild: bool, allow_
     backbone, odd = load(config.backbone.name, Path(config.backbone.weights), _path(config.backbone.decoder))
     if odd:
         raise TrainError(f"{config.backbone.weights}: {len(odd)} keys differ from the model's, first {odd[0]}; `leaf doctor` tells more")
+    if config.packing:
+        check_attention(backbone.model)
     adapter, sizes = _adapter(config, backbone)
     tell(str(sizes))
     if sizes.share > LARGE and not (allow_large or dry_run):
@@ -82,9 +86,15 @@ def train(config: TrainConfig, directory: Path, seed: int, rebuild: bool, allow_
             shutil.rmtree(out.path, ignore_errors=True)
         rows = Artifact(out.path / "tokens")
         identity = digest({"name": config.backbone.name, "weights": _weights(Path(config.backbone.weights))})
-        counts = tokens.make(backbone, identity, files, config.context, rows, lambda done, of: tell(f"reading shards: {done} of {of}"))
-        tell(_rows_told(counts, config))
+        pictures = Pictures(backbone, config.picture_tokens, config.picture_floor, directory.parent / ".codes")
+        counts = tokens.make(
+            backbone, identity, files, config.context, rows, lambda done, of: tell(f"reading shards: {done} of {of}"), pictures
+        )
+        shown = _shown(config, tokens.Rows(rows), seed)
+        tell(_rows_told(counts, config, shown))
         if dry_run:
+            for line in contexts.lines(rows, counts, config.context):
+                tell(line)
             return None
         fingerprint = {"train": config.shaping, "seed": seed, "weights": identity, "rows": [report["key"] for report in rows.reports()]}
         _check_drift(out, fingerprint)
@@ -92,7 +102,7 @@ def train(config: TrainConfig, directory: Path, seed: int, rebuild: bool, allow_
             tell(f"nothing to do: {config.steps:,} steps are trained")
             return out.path / "adapter"
         out.begin(fingerprint)
-        _fit(config, backbone, adapter, tokens.Rows(rows), out.path, seed, tell)
+        _fit(config, backbone, adapter, shown, out.path, seed, tell)
         save(out.path / "record.json", {"fingerprint": fingerprint, "counts": dict(counts), "parameters": sizes.trainable})
     return out.path / "adapter"
 
@@ -120,17 +130,24 @@ def _weights(folder: Path) -> list[tuple[str, int]]:
     return sorted((path.relative_to(folder).as_posix(), path.stat().st_size) for path in folder.rglob("*") if path.is_file())
 
 
-def _rows_told(counts: Mapping[str, int], config: TrainConfig) -> str:
+def _shown(config: TrainConfig, rows: tokens.Rows, seed: int) -> Packed:
+    """The rows of the whole run, on one device."""
+    length = config.steps * config.batch * config.accumulate
+    return Packed(rows, length, seed, config.context if config.packing else None, config.condition_dropout)
+
+
+def _rows_told(counts: Mapping[str, int], config: TrainConfig, shown: Packed) -> str:
     rows = max(1, counts["rows"])
+    names = {"cut": "cut", "smaller": "with smaller pictures", "too_long": "too long", "no_answer": "without an answer"}
     lost = [
         f"{counts[name]:,} {said}"
-        for name, said in (("cut", "cut"), ("no_answer", "too long"), ("undecodable", "undecodable"))
+        for name, said in (names | {name: name for name in tokens.REASONS if name not in names}).items()
         if counts[name]
     ]
-    epochs = config.steps * config.batch * config.accumulate / rows
+    packed = f", packed into rows of {config.context:,} that are {shown.share:.0%} full" if config.packing else ""
     return (
-        f"{rows:,} rows of {counts['tokens'] / rows:,.0f} tokens in the mean" + (f" ({', '.join(lost)})" if lost else "") + f", "
-        f"{counts['pictures']:,} pictures, {counts['said']:,} tokens to be said; {config.steps:,} steps see each row {epochs:,.1f} times"
+        f"{rows:,} rows of {counts['tokens'] / rows:,.0f} tokens in the mean" + (f" ({', '.join(lost)})" if lost else "") + f"{packed}, "
+        f"{counts['pictures']:,} pictures, {counts['said']:,} tokens to be said; {config.steps:,} steps see each row {shown.epochs:,.1f} times"
     )
 
 
@@ -142,7 +159,7 @@ def _check_drift(out: Artifact, fingerprint: dict[str, Any]) -> None:
         )
 
 
-def _fit(config: TrainConfig, backbone: Any, adapter: MossConfig, rows: tokens.Rows, folder: Path, seed: int, tell: Told) -> None:
+def _fit(config: TrainConfig, backbone: Any, adapter: MossConfig, rows: Packed, folder: Path, seed: int, tell: Told) -> None:
     from peft import get_peft_model
     from transformers import set_seed
     from transformers.trainer_utils import get_last_checkpoint
@@ -160,9 +177,11 @@ def _fit(config: TrainConfig, backbone: Any, adapter: MossConfig, rows: tokens.R
     )
     collator = tokens.Collator(_pad(base.config), getattr(base.config, "d_model", None) if config.backbone.name == "emu2" else None)
     weights = {"text": config.text_loss, "image": config.image_loss}
+    arguments = _arguments(config, folder, seed)
+    rows.length *= arguments.world_size
     trainer = InterleavedTrainer(
         model,
-        _arguments(config, folder, seed),
+        arguments,
         train_dataset=rows,
         data_collator=collator,
         callbacks=[Telling(tell)],
@@ -214,5 +233,6 @@ def _arguments(config: TrainConfig, folder: Path, seed: int) -> Any:
         report_to=[],
         disable_tqdm=True,
         remove_unused_columns=False,
+        train_sampling_strategy="sequential",  # the order is Packed's
         dataloader_pin_memory=torch.cuda.is_available(),
     )

@@ -45,7 +45,7 @@ def _of_hub(repo: str) -> Path:
     try:
         return Path(snapshot_download(repo, repo_type="dataset", allow_patterns="*.train-*.parquet"))
     except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
-        raise SourceError(f"train.data hub:{repo}: cannot be had from the Hub: {str(error).splitlines()[0][:200]}") from error
+        raise SourceError(f"train.data hub:{repo}: cannot be had from the Hub: {_first_line(error)}") from error
 
 
 def rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -53,11 +53,24 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
     try:
         shard = pq.ParquetFile(path)
     except (OSError, pa.ArrowException) as error:
-        raise SourceError(f"{path}: cannot be read as Parquet: {str(error).splitlines()[0][:200]}") from error
-    version = (shard.schema_arrow.metadata or {}).get(b"leafinstruct.schema", b"").decode()
+        raise SourceError(f"{path}: cannot be read as Parquet: {_first_line(error)}") from error
+    version = (shard.schema_arrow.metadata or {}).get(b"leafinstruct.schema", b"").decode(errors="replace")
     if version != SCHEMA_VERSION:
         raise SchemaError(
             f"{path}: rows of schema {version or 'unknown'}, and this version reads {SCHEMA_VERSION}; build the dataset with this version"
         )
-    for batch in shard.iter_batches(ROWS, columns=COLUMNS):
-        yield from batch.to_pylist()
+    if missing := [name for name in COLUMNS if name not in shard.schema_arrow.names]:
+        raise SchemaError(f"{path}: no column {missing[0]}, which rows of schema {SCHEMA_VERSION} have; build the dataset again")
+    given = 0
+    try:
+        for batch in shard.iter_batches(ROWS, columns=COLUMNS):
+            for row in batch.to_pylist():
+                yield row
+                given += 1
+    except (OSError, pa.ArrowException) as error:
+        whole = shard.metadata.num_rows
+        raise SourceError(f"{path}: is damaged behind row {given:,} of {whole:,}: {_first_line(error)}; fetch or build it again") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

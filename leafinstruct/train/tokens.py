@@ -1,10 +1,10 @@
 """Rows as a model reads them, on disk: no tokenizer and no picture encoder in the training loop.
 
-    tokens-<shard>.arrow     ids: list<int32>; said: list<bool>; vectors: list<float32>, of backbones whose patches are vectors
+    tokens-<shard>.arrow     ids, said, vectors (of backbones whose patches are vectors), and where the prompt lies: SCHEMA
     report-<shard>.json      key, counts and the reasons of rows that could not be used: written last, so a report means a whole file
 
-A file stands while its shard, the backbone and the context are the same; adding a shard encodes that one. Read back by memory map, so memory is one
-batch. Chosen: Arrow's own file format, as for gathering rows into shards.
+A file stands while its shard, the backbone and what shapes a row are the same; adding a shard encodes that one. Read back by memory map and as numpy
+views, so memory is one batch and a row costs microseconds. Chosen: Arrow's own file format, as for gathering rows into shards.
 """
 
 from __future__ import annotations
@@ -15,86 +15,152 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from leafinstruct.artifact import Artifact, digest, file_sha256, writing
 from leafinstruct.errors import SourceError
 from leafinstruct.train import shards
-from leafinstruct.train.encode import Unusable, encode
-from leafinstruct.vlg.backbone import Backbone, Item
+from leafinstruct.train.encode import Encoded, Unusable, encode
+from leafinstruct.train.pictures import Pictures
+from leafinstruct.vlg.backbone import Backbone
 
-CODE = 1
+CODE = 2
 """Raised when the same rows give other tokens than before."""
 ROWS = 64
 """Of a record batch."""
 LISTED = 20
 """Unusable rows that a report names."""
-SCHEMA = pa.schema([("ids", pa.list_(pa.int32())), ("said", pa.list_(pa.bool_())), ("vectors", pa.list_(pa.float32()))])
+CONTEXTS = (512, 1024, 2048, 4096, 8192, 16384)
+"""For which a report says what becomes of the rows, beside the recipe's own."""
+REASONS = ("too_long", "no_answer", "undecodable", "malformed")
+"""Of rows that cannot be used."""
+SCHEMA = pa.schema(
+    [
+        ("ids", pa.list_(pa.int32())),
+        ("said", pa.list_(pa.uint8())),
+        ("vectors", pa.list_(pa.float32())),
+        ("begin", pa.int32()),
+        ("answer", pa.int32()),
+        ("given", pa.int32()),
+    ]
+)
+"""said: 1 where the model is to speak, a byte each, so that it can be viewed. The prompt is ids[begin:answer]; given: numbers in `vectors` before the
+answer."""
 
 
 def make(
-    backbone: Backbone, identity: str, files: Sequence[Path], context: int, out: Artifact, on_file: Callable[[int, int], None]
+    backbone: Backbone,
+    identity: str,
+    files: Sequence[Path],
+    context: int,
+    out: Artifact,
+    on_file: Callable[[int, int], None],
+    pictures: Pictures | None = None,
 ) -> Counter[str]:
     """Encode what does not stand yet. identity: of the backbone's weights. on_file: told (done, of). Returns counts over all files.
 
-    Raises SourceError where no row of any file can be used.
+    Raises SourceError where no row of any file can be used, or a shard changes while it is read.
     """
+    pictures = pictures or Pictures(backbone)
     names = [path.stem for path in files]
     if len(set(names)) < len(names):
         raise SourceError(f"train.data: two shards are called {Counter(names).most_common(1)[0][0]}; give one folder of them")
+    shaping = {"backbone": identity, "context": context, "code": CODE, "budget": pictures.budget, "floor": pictures.floor}
     for done, path in enumerate(files):
         on_file(done, len(files))
-        key = digest({"shard": file_sha256(path), "backbone": identity, "context": context, "code": CODE})
+        sha256 = file_sha256(path)
+        key = digest({"shard": sha256, **shaping})
         if not out.stands(path.stem, key):
             out.open(path.stem)
-            out.commit(path.stem, key, *_write(backbone, path, context, out.file("tokens", path.stem, ".arrow")))
+            report, written = _write(backbone, path, context, pictures, out.file("tokens", path.stem, ".arrow"))
+            if file_sha256(path) != sha256:
+                raise SourceError(f"{path}: changed while it was read; run again when it is whole")
+            out.commit(path.stem, key, report, written)
     on_file(len(files), len(files))
     out.keep_only(names)
     counts: Counter[str] = Counter()
     for report in out.reports():
         counts.update(report["counts"])
     if not counts["rows"]:
-        reasons = ", ".join(
-            f"{count:,} x {name}" for name, count in sorted(counts.items()) if name in ("no_answer", "undecodable") and count
-        )
+        reasons = ", ".join(f"{counts[name]:,} x {name}" for name in sorted(REASONS) if counts[name])
         raise SourceError(
             f"no row can be trained on ({reasons or 'the shards are empty'}); is train.context of {context:,} tokens long enough?"
         )
     return counts
 
 
-def _write(backbone: Backbone, path: Path, context: int, target: Path) -> tuple[dict[str, Any], list[Path]]:
+def _write(backbone: Backbone, path: Path, context: int, pictures: Pictures, target: Path) -> tuple[dict[str, Any], list[Path]]:
     counts: Counter[str] = Counter()
+    fits: dict[int, Counter[str]] = {at: Counter() for at in sorted({*CONTEXTS, context})}
     unusable: list[dict[str, str]] = []
+    largest = 0
     with writing(target) as temporary, pa.OSFile(str(temporary), "wb") as file, pa.ipc.new_file(file, SCHEMA) as sink:
         waiting: list[dict[str, Any]] = []
         for row in shards.rows(path):
-            found = encode(backbone, row, context)
+            found = encode(backbone, row, context, pictures)
+            if found.needs is not None:
+                for at, of in fits.items():
+                    of[found.needs.at(at)] += 1
             if isinstance(found, Unusable):
                 counts[found.reason] += 1
                 unusable += [{"id": row["id"], "reason": found.reason, "detail": found.detail}] if len(unusable) < LISTED else []
                 continue
-            waiting.append(_stored(backbone, found.items, found.said))
-            counts.update(rows=1, tokens=len(found.items), said=sum(found.said), pictures=found.pictures, cut=found.cut)
+            waiting.append(_stored(backbone, found))
+            largest = max([largest, *found.picture_tokens])
+            counts.update(_counted(found))
             if len(waiting) == ROWS:
-                sink.write_batch(pa.RecordBatch.from_pylist(waiting, SCHEMA))
+                sink.write_batch(_batch(waiting))
                 waiting = []
         if waiting:
-            sink.write_batch(pa.RecordBatch.from_pylist(waiting, SCHEMA))
-    return {"counts": dict(counts), "rejected": unusable}, [target]
+            sink.write_batch(_batch(waiting))
+    return {"counts": dict(counts), "rejected": unusable, "fits": fits, "largest": largest}, [target]
 
 
-def _stored(backbone: Backbone, items: Sequence[Item], said: list[bool]) -> dict[str, Any]:
-    inputs = backbone.inputs(items)
+def _counted(found: Encoded) -> dict[str, int]:
+    return {
+        "rows": 1,
+        "tokens": len(found.items),
+        "said": sum(found.said),
+        "pictures": found.pictures,
+        "picture_tokens": sum(found.picture_tokens),
+        "pictures_said": found.drawn,
+        "cut": found.cut,
+        "smaller": found.smaller,
+    }
+
+
+def _stored(backbone: Backbone, found: Encoded) -> dict[str, Any]:
+    inputs = backbone.inputs(found.items)
     vectors = inputs.get("patches")
-    flat = [] if vectors is None else vectors.float().flatten().tolist()
-    return {"ids": inputs["input_ids"][0].tolist(), "said": said, "vectors": flat}
+    given = sum(item.numel() for item in found.items[: found.answer] if isinstance(item, Tensor))
+    return {
+        "ids": inputs["input_ids"][0].cpu().numpy().astype(np.int32),
+        "said": np.array(found.said, np.uint8),
+        "vectors": np.zeros(0, np.float32) if vectors is None else vectors.float().cpu().numpy().ravel(),
+        "begin": found.begin,
+        "answer": found.answer,
+        "given": given,
+    }
+
+
+def _batch(rows: Sequence[dict[str, Any]]) -> pa.RecordBatch:
+    columns = []
+    for field in SCHEMA:
+        values = [row[field.name] for row in rows]
+        if pa.types.is_list(field.type):
+            starts = np.cumsum([0, *map(len, values)], dtype=np.int32)
+            columns.append(pa.ListArray.from_arrays(starts, pa.array(np.concatenate(values), field.type.value_type)))
+        else:
+            columns.append(pa.array(values, field.type))
+    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
 
 
 class Rows(torch.utils.data.Dataset[dict[str, Any]]):
-    """The rows of an artifact, by number."""
+    """The rows of an artifact, by number: ids (n,) int32, said (n,) uint8, vectors (m,) float32, views of the file; begin, answer, given."""
 
     def __init__(self, out: Artifact) -> None:
         self._paths = [out.file("tokens", part, ".arrow") for part in out.parts()]
@@ -103,9 +169,9 @@ class Rows(torch.utils.data.Dataset[dict[str, Any]]):
     def _open(self) -> None:
         self._files = [pa.ipc.open_file(pa.memory_map(str(path))) for path in self._paths]
         self._places = [(file, index) for file in self._files for index in range(file.num_record_batches)]
-        self._starts = [0]
-        for file, index in self._places:
-            self._starts.append(self._starts[-1] + file.get_batch(index).num_rows)
+        sizes = [file.get_batch(index).num_rows for file, index in self._places]
+        self._starts = np.cumsum([0, *sizes]).tolist()
+        self._last: tuple[int, dict[str, Any]] = (-1, {})
 
     def __getstate__(self) -> list[Path]:
         return self._paths
@@ -115,13 +181,36 @@ class Rows(torch.utils.data.Dataset[dict[str, Any]]):
         self._open()
 
     def __len__(self) -> int:
-        return self._starts[-1]
+        return int(self._starts[-1])
+
+    def lengths(self, name: str = "ids") -> NDArray[np.int32]:
+        """Of all rows, (len,): items with `ids`; or the numbers of a column that holds one."""
+        found = [self._columns(place)[name] for place in range(len(self._places))]
+        parts = [np.diff(column[0]) if isinstance(column, tuple) else column for column in found]
+        return np.concatenate([np.zeros(0, np.int32), *parts]).astype(np.int32)
+
+    def _columns(self, place: int) -> dict[str, Any]:
+        """The columns of a record batch as numpy views; of a list (offsets, values)."""
+        if self._last[0] != place:
+            file, index = self._places[place]
+            batch = file.get_batch(index)
+            found = {name: _viewed(batch.column(name)) for name in batch.schema.names}
+            self._last = (place, found)
+        return self._last[1]
 
     def __getitem__(self, number: int) -> dict[str, Any]:
         place = bisect.bisect_right(self._starts, number) - 1
-        file, index = self._places[place]
-        found: dict[str, Any] = file.get_batch(index).slice(number - self._starts[place], 1).to_pylist()[0]
+        at = number - self._starts[place]
+        found: dict[str, Any] = {}
+        for name, column in self._columns(place).items():
+            found[name] = column[1][column[0][at] : column[0][at + 1]] if isinstance(column, tuple) else int(column[at])
         return found
+
+
+def _viewed(column: Any) -> Any:
+    if isinstance(column, pa.ListArray):
+        return column.offsets.to_numpy(), column.values.to_numpy()
+    return column.to_numpy()
 
 
 class Collator:
@@ -131,15 +220,26 @@ class Collator:
         self._pad, self._width = pad, width
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-        """input_ids, attention_mask, labels: (B, T), -100 where there is no loss; patches: (N, width) where there are vectors."""
+        """input_ids, labels: (B, T), -100 where there is no loss; patches: (N, width) where there are vectors.
+
+        Of rows with positions, position_ids (B, T), which begin at 0 with each document and with the padding, a document of its own that has no loss;
+        of others attention_mask.
+        """
         length = max(len(row["ids"]) for row in rows)
-        ids = torch.full((len(rows), length), self._pad)
-        labels = torch.full((len(rows), length), -100)
-        mask = torch.zeros(len(rows), length, dtype=torch.long)
+        shape = len(rows), length
+        ids, labels = torch.full(shape, self._pad), torch.full(shape, -100)
+        mask, positions = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
         for at, row in enumerate(rows):
-            one, said = torch.tensor(row["ids"]), torch.tensor(row["said"])
+            one, said = torch.tensor(row["ids"], dtype=torch.long), torch.tensor(row["said"], dtype=torch.bool)
             ids[at, : len(one)], mask[at, : len(one)] = one, 1
             labels[at, : len(one)] = one.masked_fill(~said, -100)
-        found = {"input_ids": ids, "attention_mask": mask, "labels": labels}
-        vectors = [number for row in rows for number in row["vectors"]]
-        return {**found, "patches": torch.tensor(vectors).view(-1, self._width)} if self._width and vectors else found
+            if "positions" in row:
+                positions[at, : len(one)] = torch.tensor(row["positions"], dtype=torch.long)
+                positions[at, len(one) :] = torch.arange(length - len(one))
+        packed = "positions" in rows[0]
+        if packed:
+            labels[positions == 0] = -100  # whatever a row says: nothing before its first token belongs to it
+        found = {"input_ids": ids, **({"position_ids": positions} if packed else {"attention_mask": mask}), "labels": labels}
+        vectors = [torch.tensor(row["vectors"], dtype=torch.float32) for row in rows]
+        several = self._width and any(map(len, vectors))
+        return {**found, "patches": torch.cat(vectors).view(-1, self._width)} if several else found

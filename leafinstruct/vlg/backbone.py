@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from PIL import Image
@@ -85,6 +85,17 @@ class Backbone(Protocol):
 
     def decode_picture(self, items: Sequence[Item], guidance: float, generator: torch.Generator) -> Image.Image:
         """The picture of a whole script, without its beginning. Raises BackboneError where no decoder is there."""
+
+
+@runtime_checkable
+class Resizing(Protocol):
+    """A backbone whose pictures have many shapes, so that their area is a choice."""
+
+    def grid_of(self, size: tuple[int, int], patches: int) -> tuple[int, int]:
+        """(height, width) in patches of a picture of (width, height) pixels: never enlarged, its aspect kept, at most so many patches."""
+
+    def shaped(self, picture: Image.Image, grid: tuple[int, int]) -> Image.Image:
+        """The picture in the pixels of a grid, which `encode` then takes as it is."""
 
 
 def unadapted(model: Any) -> Any:

@@ -62,13 +62,24 @@ class Emu3(Codes):
             found += encode(self._tokenizer, segment) if isinstance(segment, str) else self._picture(segment)
         return found
 
+    def grid_of(self, size: tuple[int, int], patches: int) -> tuple[int, int]:
+        """See Resizing. Sides are whole patches, so a thin picture loses some of its length where rounding up its width would pass the budget."""
+        scale = min(1.0, (patches * self._factor**2 / (size[0] * size[1])) ** 0.5)
+        width, height = (max(1, int(side * scale) // self._factor) for side in size)
+        if width * height > patches:  # one side is a single patch
+            width, height = min(width, patches), min(height, patches)
+        return height, width
+
+    def shaped(self, picture: Image.Image, grid: tuple[int, int]) -> Image.Image:
+        """See Resizing."""
+        size = (grid[1] * self._factor, grid[0] * self._factor)
+        return picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+
     def _picture(self, picture: Image.Image) -> list[int]:
         """A picture reduced to at most the area of the usual grid, its sides whole patches."""
-        patches = self._grid[0] * self._grid[1]
-        scale = min(1.0, (patches * self._factor**2 / (picture.width * picture.height)) ** 0.5)
-        width, height = (max(1, int(side * scale) // self._factor) for side in picture.size)
+        height, width = grid = self.grid_of(picture.size, self._grid[0] * self._grid[1])
         size = (width * self._factor, height * self._factor)
-        pixels = np.asarray(picture.convert("RGB").resize(size, Image.Resampling.LANCZOS), np.float32) / 127.5 - 1.0
+        pixels = np.asarray(self.shaped(picture, grid), np.float32) / 127.5 - 1.0
         images = torch.from_numpy(pixels).permute(2, 0, 1)[None].to(self.model.device, self._vq.dtype)
         with torch.no_grad():
             codes = self._vq.encode(images, torch.tensor([[size[1], size[0]]])).image_tokens[0]

@@ -36,6 +36,11 @@ def train(path: Path, rebuild: bool = False, allow_large: bool = False, dry_run:
     return lines
 
 
+def told(lines: list[str]) -> str:
+    """The line about the rows."""
+    return next(line for line in lines if " tokens in the mean" in line)
+
+
 def trained(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "runs/trained/train/adapter/adapter_model.safetensors")
 
@@ -79,7 +84,7 @@ def test_a_row_is_cut_at_a_segments_border_or_left_out():
     for context in range(2, len(whole.items) + 2):
         found = encode(backbone, long, context)
         if isinstance(found, Unusable):
-            assert found.reason == "no_answer"
+            assert found.reason == "too_long"
             assert context < 12
             continue
         assert len(found.items) <= context
@@ -187,7 +192,7 @@ def test_only_a_new_shard_is_encoded(recipe, tmp_path):
     tokens = tmp_path / "runs/trained/train/tokens"
     before = {file.name: file.stat().st_mtime_ns for file in tokens.glob("tokens-*.arrow")}
     shard(tmp_path / "runs/demo/shard/edit.train-00000-of-00001.parquet", [row(50, ["done"])])
-    assert train(path, dry_run=True)[-1].startswith("13 rows")
+    assert told(train(path, dry_run=True)).startswith("13 rows")
     after = {file.name: file.stat().st_mtime_ns for file in tokens.glob("tokens-*.arrow")}
     assert after.items() > before.items()
     assert not (tmp_path / "runs/trained/train/adapter").exists()
@@ -206,14 +211,14 @@ def test_a_large_adapter_must_be_asked_for(recipe):
 def test_bad_rows_are_counted_and_the_rest_is_trained_on(recipe, tmp_path):
     bad = [row(80, ["now", b"no picture"]), row(81, ["done"], ["draw " * 200])]
     shard(tmp_path / "runs/demo/shard/guide.train-00000-of-00001.parquet", [*lessons(3), *bad])
-    told = train(recipe(), dry_run=True)[-1]
-    assert told.startswith("3 rows of ")
-    assert "(1 too long, 1 undecodable)" in told
+    line = told(train(recipe(), dry_run=True))
+    assert line.startswith("3 rows of ")
+    assert "(1 too long, 1 undecodable)" in line
     report = json.loads((tmp_path / "runs/trained/train/tokens/report-guide.train-00000-of-00001.json").read_text())
-    assert [(item["id"], item["reason"]) for item in report["rejected"]] == [("row0080", "undecodable"), ("row0081", "no_answer")]
+    assert [(item["id"], item["reason"]) for item in report["rejected"]] == [("row0080", "undecodable"), ("row0081", "too_long")]
     shard(tmp_path / "runs/demo/shard/guide.train-00000-of-00001.parquet", bad)
     with pytest.raises(
-        SourceError, match=r"no row can be trained on \(1 x no_answer, 1 x undecodable\); is train.context of 80 tokens long"
+        SourceError, match=r"no row can be trained on \(1 x too_long, 1 x undecodable\); is train.context of 80 tokens long"
     ):
         train(recipe(), dry_run=True)
 

@@ -1,0 +1,186 @@
+"""Pictures of a row -> items, each encoded once: a cache on disk in front of the backbone's picture encoder.
+
+    <folder>/<identity>/<writer>.codes      records, one after another: key, size, checksum, items
+
+A key is (sha256 of the picture's bytes, grid); an identity is the picture encoder's weights and how it writes what it sees, so neither the context
+nor the texts of a dataset matter, and all runs share the folder. Each writer has a file of its own and appends a record in one write, so any number
+of processes work beside each other; a kill leaves at most half a record behind the last whole one, which is not read, and a damaged one is encoded
+again. Two processes may both encode a picture that neither knew. Memory is the index, about 200 bytes a picture. Refused, as for answers: SQLite
+for its locks on network file systems, and a file a picture.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Sequence
+from io import FileIO
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import PIL
+import torch
+from PIL import Image
+from torch import Tensor
+
+from leafinstruct.artifact import digest
+from leafinstruct.errors import RecipeError, SourceError
+from leafinstruct.pictures.decode import Undecodable, decode, probe
+from leafinstruct.vlg.backbone import Backbone, Item, Resizing, unadapted
+
+CODE = 1
+"""Raised when the same picture and the same weights give other items than before."""
+_HEAD = struct.Struct("<32sII")
+"""key, bytes that follow, their CRC-32."""
+Grid = tuple[int, int]
+
+
+def identity(backbone: Backbone) -> str:
+    """16 hex digits over all that shapes a picture's items: weights of its encoder, the ids it is written with, this code, Pillow's resampling."""
+    inner = unadapted(backbone.model).model
+    encoder = inner.vqmodel if hasattr(inner, "vqmodel") else inner.visual
+    weights = hashlib.sha256()
+    for name, value in sorted(encoder.state_dict().items()):
+        weights.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
+        weights.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    script = backbone.script(None)
+    written = [script.begin, script.steps, script.codes.tolist(), [int(item) for item in backbone.encode(["0123456789*"])]]
+    return digest({"code": CODE, "weights": weights.hexdigest(), "written": written, "pillow": PIL.__version__})
+
+
+class Pictures:
+    """A backbone's view of pictures. encoded: how many were, by the encoder itself."""
+
+    def __init__(self, backbone: Backbone, budget: int | None = None, floor: int = 256, folder: Path | None = None) -> None:
+        """budget, floor: patches of a picture, see TrainConfig. folder: of the cache, None for none.
+
+        Raises RecipeError for a budget that the backbone cannot keep.
+        """
+        self._backbone = backbone
+        self._usual = sum(step is None for step in backbone.script(None).steps)
+        self._resizing = backbone if isinstance(backbone, Resizing) else None
+        if budget is not None and self._resizing is None and budget < self._usual:
+            raise RecipeError(
+                f"train.picture_tokens: every picture of this backbone is {self._usual:,} patches, and {budget:,} are too few for one"
+            )
+        if budget is not None and self._resizing is not None and budget > self._usual:
+            raise RecipeError(f"train.picture_tokens: {budget:,} are more than this backbone's pictures have, {self._usual:,} patches")
+        self.budget = budget if budget is not None and self._resizing is not None else self._usual
+        self.floor = min(floor, self.budget) if self._resizing is not None else self.budget
+        self._known = _Cache(folder / identity(backbone)) if folder is not None else None
+        self._lengths: dict[Grid | None, int] = {}
+        self._start = len(backbone.encode([]))
+        self.encoded = 0
+
+    @property
+    def budgets(self) -> list[int]:
+        """Areas to try, from the budget down to the floor by halves: few, so that rows of all lengths share what is cached."""
+        found = [self.budget]
+        while found[-1] > self.floor:
+            found.append(max(self.floor, found[-1] // 2))
+        return found
+
+    def grid(self, size: tuple[int, int], patches: int) -> Grid | None:
+        """Of a picture of (width, height) pixels; None where all pictures have one."""
+        return self._resizing.grid_of(size, patches) if self._resizing is not None else None
+
+    def length(self, grid: Grid | None) -> int:
+        """Items of a picture, marks included."""
+        if grid not in self._lengths:
+            self._lengths[grid] = 1 + len(self._backbone.script(grid).steps)
+        return self._lengths[grid]
+
+    def size(self, data: bytes) -> tuple[int, int] | Undecodable:
+        """(width, height) in pixels, from the header."""
+        found = probe(data)
+        return found if isinstance(found, Undecodable) else (found.width, found.height)
+
+    def items(self, data: bytes, grid: Grid | None) -> list[Item] | Undecodable:
+        """A picture with its marks, `length(grid)` items."""
+        key = hashlib.sha256(hashlib.sha256(data).digest() + repr(grid).encode()).digest()
+        found = self._known.get(key) if self._known is not None else None
+        if found is not None:
+            return found
+        picture = decode(data)
+        if isinstance(picture, Undecodable):
+            return picture
+        found = self._encode(picture, grid)
+        if self._known is not None:
+            self._known.put(key, found)
+        return found
+
+    def _encode(self, picture: Image.Image, grid: Grid | None) -> list[Item]:
+        self.encoded += 1
+        if self._resizing is not None and grid is not None:
+            picture = self._resizing.shaped(picture, grid)
+        found = self._backbone.encode([picture])[self._start :]
+        assert len(found) == self.length(grid), "a picture is written as its script says"
+        return found
+
+
+class _Cache:
+    """Items by key, as one process sees them: what others write after it was opened is not seen."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files = sorted(folder.glob("*.codes"))
+        self._places = {key: (number, at, size) for number, path in enumerate(self._files) for key, at, size in _records(path)}
+        self._own: int | None = None
+
+    def get(self, key: bytes) -> list[Item] | None:
+        """None too for a record that is damaged."""
+        if key not in self._places:
+            return None
+        number, at, size = self._places[key]
+        with self._files[number].open("rb") as file:
+            file.seek(at)
+            head, data = file.read(_HEAD.size), file.read(size)
+        whole = len(data) == size and _HEAD.unpack(head) == (key, size, zlib.crc32(data))
+        return _items(data) if whole else None
+
+    def put(self, key: bytes, items: Sequence[Item]) -> None:
+        """Raises SourceError where the disk does not take it."""
+        data = _bytes(items)
+        record = _HEAD.pack(key, len(data), zlib.crc32(data)) + data
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if self._own is None:
+                self._own = len(self._files)
+                self._files.append(self._folder / f"{uuid4().hex[:12]}.codes")
+            with FileIO(self._files[self._own], "ab") as file:
+                at = file.seek(0, 2)
+                if file.write(record) != len(record):
+                    raise OSError(28, "No space left on device")
+        except OSError as error:
+            raise SourceError(f"{self._folder}: cannot write: {error.strerror or error}; what was finished is kept") from error
+        self._places[key] = (self._own, at, len(data))
+
+
+def _records(path: Path) -> list[tuple[bytes, int, int]]:
+    """(key, place, bytes) of the whole records of a file."""
+    found, at, end = [], 0, path.stat().st_size
+    with path.open("rb") as file:
+        while len(head := file.read(_HEAD.size)) == _HEAD.size:
+            key, size, _ = _HEAD.unpack(head)
+            if at + _HEAD.size + size > end:
+                break
+            found.append((key, at, size))
+            at = file.seek(size, 1)
+    return found
+
+
+def _bytes(items: Sequence[Item]) -> bytes:
+    """count, width, ids as int32 with -1 at vectors, vectors as float32; little-endian."""
+    vectors = [item.detach().float().cpu().numpy() for item in items if isinstance(item, Tensor)]
+    ids = np.array([-1 if isinstance(item, Tensor) else item for item in items], "<i4")
+    flat = np.stack(vectors).astype("<f4") if vectors else np.zeros((0, 0), "<f4")
+    return struct.pack("<II", len(ids), flat.shape[1]) + ids.tobytes() + flat.tobytes()
+
+
+def _items(data: bytes) -> list[Item]:
+    count, width = struct.unpack_from("<II", data)
+    ids = np.frombuffer(data, "<i4", count, 8)
+    vectors = iter(torch.from_numpy(np.frombuffer(data, "<f4", -1, 8 + 4 * count).reshape(-1, width).copy()) if width else ())
+    return [next(vectors) if number < 0 else int(number) for number in ids]
