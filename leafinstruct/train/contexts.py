@@ -21,7 +21,7 @@ def lines(tokens: Artifact, counts: Mapping[str, int], context: int) -> list[str
     found = ["  context" + "".join(f"{name:>12}" for name in COLUMNS)]
     for at, of in sorted(fits.items()):
         found.append(f"{at:>9,}" + "".join(f"{of[name]:>12,}" for name in COLUMNS) + ("  <- this recipe" if at == context else ""))
-    found.append("rows that fit whole, with smaller pictures, cut, or not at all; others are unusable")
+    found.append("rows that fit whole, with smaller pictures, cut, or not; unusable ones left out")
     if counts["pictures"]:
         mean = counts["picture_tokens"] / counts["pictures"]
         found.append(f"pictures: {mean:,.0f} tokens in the mean, {largest:,} the largest, marks included")

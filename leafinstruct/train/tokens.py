@@ -30,8 +30,10 @@ from leafinstruct.vlg.backbone import Backbone
 
 CODE = 2
 """Raised when the same rows give other tokens than before."""
-ROWS = 64
-"""Of a record batch."""
+ROWS, NUMBERS = 512, 1 << 22
+"""Of a record batch: rows at most, and numbers of vectors, from which on none is added."""
+VIEWED = 4096
+"""Record batches whose views are remembered: making them costs ten times as much as reading a row, and one takes about 2 kB."""
 LISTED = 20
 """Unusable rows that a report names."""
 CONTEXTS = (512, 1024, 2048, 4096, 8192, 16384)
@@ -112,7 +114,7 @@ def _write(backbone: Backbone, path: Path, context: int, pictures: Pictures, tar
             waiting.append(_stored(backbone, found))
             largest = max([largest, *found.picture_tokens])
             counts.update(_counted(found))
-            if len(waiting) == ROWS:
+            if len(waiting) == ROWS or sum(len(one["vectors"]) for one in waiting) >= NUMBERS:
                 sink.write_batch(_batch(waiting))
                 waiting = []
         if waiting:
@@ -171,7 +173,7 @@ class Rows(torch.utils.data.Dataset[dict[str, Any]]):
         self._places = [(file, index) for file in self._files for index in range(file.num_record_batches)]
         sizes = [file.get_batch(index).num_rows for file, index in self._places]
         self._starts = np.cumsum([0, *sizes]).tolist()
-        self._last: tuple[int, dict[str, Any]] = (-1, {})
+        self._views: dict[int, dict[str, Any]] = {}
 
     def __getstate__(self) -> list[Path]:
         return self._paths
@@ -191,12 +193,13 @@ class Rows(torch.utils.data.Dataset[dict[str, Any]]):
 
     def _columns(self, place: int) -> dict[str, Any]:
         """The columns of a record batch as numpy views; of a list (offsets, values)."""
-        if self._last[0] != place:
+        if place not in self._views:
+            if len(self._views) == VIEWED:
+                self._views.clear()
             file, index = self._places[place]
             batch = file.get_batch(index)
-            found = {name: _viewed(batch.column(name)) for name in batch.schema.names}
-            self._last = (place, found)
-        return self._last[1]
+            self._views[place] = {name: _viewed(batch.column(name)) for name in batch.schema.names}
+        return self._views[place]
 
     def __getitem__(self, number: int) -> dict[str, Any]:
         place = bisect.bisect_right(self._starts, number) - 1

@@ -143,7 +143,7 @@ def test_it_learns_and_its_adapter_loads_with_peft(recipe, tmp_path):
 
 
 def test_killed_and_run_again_it_ends_with_the_same_adapter(recipe, tmp_path):
-    path = recipe(steps=12)
+    path = recipe(steps=12, condition_dropout=0.4, context=150)
     train(path)
     wanted = trained(tmp_path)
     shutil.rmtree(tmp_path / "runs/trained")
