@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 import yaml
 from PIL import Image
 from vlg.tiny_backbones import checkpoint, interleaved, tokenizer
 
 from leafinstruct.records import public
+
+torch.set_num_threads(1)  # tiny models are fastest on one, and several wait for each other on a busy machine
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # of processes that tests start
 
 COLOURS = ((200, 30, 30), (30, 160, 60), (40, 60, 190), (230, 200, 40))
 
