@@ -3,7 +3,7 @@
     pip install --target /tmp/webdataset --no-deps webdataset==1.0.2 braceexpand      the peer, beside the environment
     python benchmarks/loader.py [--samples 800] [--webdataset /tmp/webdataset]
 
-Each contestant runs in a process of its own and is timed from its first batch on; memory is the peak of what it and its workers hold for themselves.
+Each contestant runs in a process of its own and is timed from its first batch on; memory is its peak and its workers', shared pages once.
 `raw` peers decode and tokenise as they go, which is what their stock pipelines do (here with a tiny picture encoder: a real one makes them slower
 still). `ready` peers read the same token ids that ours has on disk, so that loaders alone are compared. `cold` is our first epoch's encoding, apart.
 """
@@ -45,7 +45,7 @@ from leafinstruct.train.pictures import Pictures  # noqa: E402
 CONTEXT, BATCH, WORKERS, SHARDS, SIDE = 2048, 8, 2, 4, 256
 PEERS = ("datasets-raw", "webdataset-raw", "datasets-ready", "webdataset-ready")
 OURS = ("ours-packed", "ours", "ours-no-workers")
-SECONDS = 8.0
+SECONDS = 5.0
 """That a contestant is run for, where its samples last so long; ready ones begin them again."""
 
 
@@ -156,7 +156,7 @@ def loader(name: str, folder: Path) -> Any:
     collator = DataCollatorForSeq2Seq(backbone._tokenizer)
     kind, state = name.split("-")
     stream = _datasets(folder, state, backbone) if kind == "datasets" else _webdataset(folder, state, backbone)
-    return torch.utils.data.DataLoader(stream, BATCH, num_workers=WORKERS, collate_fn=collator)
+    return torch.utils.data.DataLoader(stream, BATCH, num_workers=WORKERS, collate_fn=lambda batch: collator([_pair(one) for one in batch]))
 
 
 def _datasets(folder: Path, state: str, backbone: Any) -> Any:
@@ -195,12 +195,12 @@ def run(name: str, folder: Path) -> dict[str, float]:
     """Tokens and batches a second, peak memory, share of padding."""
     torch.set_num_threads(1)
     peak, over = [0], threading.Event()
-    watcher = threading.Thread(target=_watch, args=(peak, over))
-    watcher.start()
+    watcher = threading.Thread(target=_watch, args=(peak, over), daemon=True)  # started after the workers, which are forked
     batches = real = said = places = 0
     started = time.perf_counter()
     for number, batch in enumerate(_timed(loader(name, folder))):
         if number == 0:
+            watcher.start()
             started = time.perf_counter()
             continue
         positions, mask = batch.get("position_ids"), batch.get("attention_mask")
@@ -231,11 +231,11 @@ def _timed(batches: Any) -> Iterator[Any]:
 
 def _watch(peak: list[int], over: threading.Event) -> None:
     own = psutil.Process()
-    while not over.wait(0.1):
+    while not over.wait(0.5):
         held = 0
         for process in [own, *own.children(recursive=True)]:
             try:
-                held += process.memory_full_info().uss
+                held += process.memory_full_info().pss
             except psutil.Error:
                 continue
         peak[0] = max(peak[0], held)
