@@ -21,7 +21,7 @@ import typer
 from leafinstruct import __version__
 from leafinstruct.errors import LeafInstructError
 from leafinstruct.report.story import printable
-from leafinstruct.terminal import answer, drawing, note, progress, show_forecast, show_status
+from leafinstruct.terminal import again, answer, drawing, note, progress, show_forecast, show_status
 
 if TYPE_CHECKING:
     from leafinstruct.pipeline import OnProgress, Progressed
@@ -108,13 +108,13 @@ def build(
         note(f"rules at rest, as the judge in use does not give their scores: {', '.join(at_rest)}")
     if all(outcome.stood for outcome in outcomes):
         note(f"nothing to do: {loaded.directory} is up to date")
-    show_status(loaded, _again(recipe, changes, limit), as_json, time.monotonic() - started)
+    show_status(loaded, again(recipe, changes, limit), as_json, time.monotonic() - started)
 
 
 @app.command()
 def status(recipe: RecipePath = None, limit: Limit = None, changes: Changes = None, as_json: AsJson = False) -> None:
     """Show what is done, what is missing, and the funnel."""
-    show_status(_load(recipe, changes, limit), _again(recipe, changes, limit), as_json)
+    show_status(_load(recipe, changes, limit), again(recipe, changes, limit), as_json)
 
 
 @app.command()
@@ -155,15 +155,21 @@ def train(
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Forget what was learnt and start over.")] = False,
     allow_large: Annotated[bool, typer.Option("--allow-large", help="Train an adapter of more than 10% of its base.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what fits and what it takes, and train nothing.")] = False,
+    push_to: Annotated[str | None, typer.Option(metavar="ORG/NAME", help="Then upload it to the Hub, for your eyes only.")] = None,
+    public: Annotated[bool, typer.Option("--public", help="With --push-to: where everybody sees it.")] = False,
     changes: Changes = None,
 ) -> None:
     """Train an adapter on shards, or go on training it."""
-    from leafinstruct.recipe import load_training, locate
+    from leafinstruct.recipe import load_training, locate, template
+    from leafinstruct.train.publish import push
     from leafinstruct.train.run import train as run
 
-    loaded = load_training(locate(recipe, os.environ.get("LEAF_RECIPE")), tuple(changes or ()))
-    adapter = run(loaded.train, loaded.directory, loaded.seed, rebuild, allow_large, dry_run, typer.echo if dry_run else note)
-    if adapter is not None:
+    path = locate(recipe, os.environ.get("LEAF_RECIPE"))
+    loaded = load_training(path, tuple(changes or ()))
+    settings = (loaded.seed, rebuild, allow_large, dry_run, typer.echo if dry_run else note, template(path, "data_cards", "adapter").text)
+    if (adapter := run(loaded.train, loaded.directory, *settings)) is not None:
+        if push_to is not None:
+            note(f"uploaded to {push(adapter, push_to, public)}")
         typer.echo(printable(adapter))
 
 
@@ -299,12 +305,6 @@ def _load(recipe: Path | None, changes: list[str] | None, limit: int | None) -> 
     return load(locate(recipe, os.environ.get("LEAF_RECIPE")), tuple(changes or ()), limit)
 
 
-def _again(recipe: Path | None, changes: list[str] | None, limit: int | None) -> str:
-    """The command that builds what was asked about, ready to paste."""
-    options = [*([str(recipe)] if recipe else []), *(["--limit", str(limit)] if limit else [])]
-    return shlex.join(["leaf", "build", *options, *(word for change in changes or () for word in ("--set", change))])
-
-
 def _stopping(on_progress: OnProgress) -> OnProgress:
     """An event loop swallows what is raised inside one of its callbacks, an interrupt too: the next part that ends then stops the build."""
 
@@ -314,3 +314,7 @@ def _stopping(on_progress: OnProgress) -> OnProgress:
         on_progress(now)
 
     return show
+
+
+if __name__ == "__main__":  # torchrun -m leafinstruct.cli train ...
+    main()

@@ -91,12 +91,16 @@ class Loaded(BaseModel):
 
     def template(self, folder: str, name: str) -> Prompt:
         """The text of prompts/<name>.md or data_cards/<name>.md. Raises RecipeError when there is none."""
-        places = [self.path.parent / folder, self.path.parent.parent / folder, packaged(folder)]
-        for place in places:
-            path = place / f"{name}.md"
-            if path.is_file():
-                return Prompt(name, _text(path))
-        raise RecipeError(f"{self.path}: no {folder}/{name}.md beside the recipe, one folder up or in the package")
+        return template(self.path, folder, name)
+
+
+def template(recipe: Path, folder: str, name: str) -> Prompt:
+    """The text of prompts/<name>.md or data_cards/<name>.md for a recipe. Raises RecipeError when there is none."""
+    for place in (recipe.absolute().parent / folder, recipe.absolute().parent.parent / folder, packaged(folder)):
+        path = place / f"{name}.md"
+        if path.is_file():
+            return Prompt(name, _text(path))
+    raise RecipeError(f"{recipe}: no {folder}/{name}.md beside the recipe, one folder up or in the package")
 
 
 def packaged(folder: str) -> Path:

@@ -7,6 +7,7 @@ Progress goes to stderr, answers to stdout: a bar on a terminal, plain lines els
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ import typer
 from leafinstruct.report.story import printable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from leafinstruct.pipeline import OnProgress, Progressed
     from leafinstruct.recipe import Loaded
 
@@ -150,6 +153,12 @@ def show_forecast(expected: dict[str, Any], as_json: bool) -> None:
     typer.echo(f"cost           {dollars}")
     if expected["estimated"]:
         typer.echo(f"estimated from a sample of {expected['sample']} documents")
+
+
+def again(recipe: Path | None, changes: list[str] | None, limit: int | None) -> str:
+    """The command that builds what was asked about, ready to paste."""
+    options = [*([str(recipe)] if recipe else []), *(["--limit", str(limit)] if limit else [])]
+    return shlex.join(["leaf", "build", *options, *(word for change in changes or () for word in ("--set", change))])
 
 
 def note(line: str) -> None:

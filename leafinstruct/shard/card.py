@@ -1,25 +1,18 @@
 """The dataset card: a template of data_cards/ filled with what the build really did. Every number comes from the artifacts' records.
 
-Chosen: Jinja2 in its sandbox without autoescape, because the card is Markdown, which that would not make safe. Nearly everything is a count
-under a name of ours; what a page or a recipe named (licences, sources) passes the filter `cell`, so that a page cannot write the card.
+Nearly everything is a count under a name of ours; what a page or a recipe named (licences, sources) passes the filter `cell`, so that a page cannot
+write the card.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError
-from jinja2.sandbox import SandboxedEnvironment
-
 from leafinstruct.artifact import Artifact, total
-from leafinstruct.errors import RecipeError
+from leafinstruct.cards import fill
 from leafinstruct.records import table
-
-CELL = 80
-"""Characters of a page's text in a cell, before escaping."""
 
 HUB_LICENSES = frozenset(
     (
@@ -40,18 +33,10 @@ HUB_LICENSES = frozenset(
 SHOWN = 20
 """Licences and sources that are named; the rest is one sum."""
 
-_MARKUP = re.compile(r"[\\`*_#|\[\]<>&:@~$]|(?<=www)\.", re.IGNORECASE)
-_ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
-
 
 def render(template: str, recipe: str, out: Artifact, rewrite: Artifact, facts: Mapping[str, Any]) -> str:
     """The card's text. Raises RecipeError when the template uses a name that is not there or is not Jinja."""
-    environment = SandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
-    environment.filters["cell"] = cell
-    try:
-        return environment.from_string(template).render(**contents(recipe, out, rewrite, facts))
-    except TemplateError as error:
-        raise RecipeError(f"shard.card: the template cannot be filled: {error}") from error
+    return fill(template, contents(recipe, out, rewrite, facts), "shard.card")
 
 
 def contents(recipe: str, out: Artifact, rewrite: Artifact, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,13 +78,6 @@ def history(rewrite: Artifact) -> dict[str, Any]:
         "prompts": {**kept["prompts"], **rewritten["prompts"]},
         "toy": kept["toy"],
     }
-
-
-def cell(text: object) -> str:
-    """A page's text for a cell of a Markdown table: one line of at most 80 characters in which nothing is markup, a link or an entity."""
-    line = "".join(character if character.isprintable() else " " for character in str(text))
-    line = line if len(line) <= CELL else line[: CELL - 1] + "…"
-    return _MARKUP.sub(lambda found: _ENTITIES.get(found[0], f"\\{found[0]}"), line)
 
 
 def _done(stage: Artifact) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class BackboneConfig(_Section):
     """Folder of the weights and their tokenizer. Relative to the recipe."""
     decoder: str | None = Field(default=None, min_length=1)
     """What turns patches into pixels where it is not among the weights: Chameleon's vqgan.ckpt. Relative to the recipe."""
-    base: str | None = None
+    base: str | None = Field(default=None, pattern=r"^(leaf:)?[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")
     """Name of the base for whoever loads the adapter elsewhere (`facebook/chameleon-7b`); never a path."""
 
 
@@ -89,14 +89,32 @@ class TrainConfig(_Section):
     """Weight of the mean loss of text tokens."""
     image_loss: float = Field(default=1.0, ge=0)
     """Weight of the mean loss of image tokens; each modality has its own mean, else 1,024 codes would drown 100 words."""
+    z_loss: float = Field(default=0.0, ge=0)
+    """Weight of the mean squared log-normaliser, which keeps logits from drifting; 1e-5 is what Chameleon was trained with. 0 for none."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the frozen weights and of what is computed with them; the adapter is float32 always. auto: weights as stored, bfloat16 where the GPU
+    can."""
     gradient_checkpointing: bool = False
     """Compute activations twice and keep few: about a third more time, a fraction of the memory."""
     save_every: int = Field(default=200, ge=1)
     """Steps between two checkpoints, from which a killed run goes on."""
     log_every: int = Field(default=10, ge=1)
     """Steps between two lines of progress."""
+    evaluate_every: int = Field(default=200, ge=0)
+    """Steps between two validations on the split `validation` of the same data; 0 for none."""
+    evaluate_rows: int = Field(default=200, ge=1)
+    """Rows of it at most."""
+    samples: int = Field(default=2, ge=0)
+    """Rows of it whose answers are drawn at each validation, as a picture to look at."""
+    sample_tokens: int = Field(default=2100, ge=1)
+    """Of such an answer at most: two pictures of Chameleon and some words. An answer of Emu3 wants 8,300 a picture."""
+    report_to: list[Literal["tensorboard", "wandb"]] = []
+    """Beside `log.jsonl`. Each is an extra: `leafinstruct[tensorboard]`, `leafinstruct[wandb]`."""
+    fsdp: dict[str, Any] | None = None
+    """Options of the Trainer's FSDP2 (`fsdp_config`), {} for its defaults; None shares nothing but gradients. Takes effect under torchrun."""
 
     @property
     def shaping(self) -> dict[str, Any]:
-        """What decides what is learnt: everything but where files lie and how often is logged."""
-        return self.model_dump(mode="json", exclude={"log_every": True, "backbone": {"weights", "decoder"}})
+        """What decides what is learnt: everything but where files lie and what is logged."""
+        told = ("log_every", "evaluate_every", "evaluate_rows", "samples", "sample_tokens", "report_to")
+        return self.model_dump(mode="json", exclude={**dict.fromkeys(told, True), "backbone": {"weights", "decoder"}})

@@ -1,12 +1,16 @@
 """One training run: `runs/<name>/train/`.
 
-    tokens/             rows as the model reads them (tokens); codes of their pictures stand in `runs/.codes/`, for all runs
+    tokens/             rows as the model reads them (tokens); tokens-validation/ likewise; codes of their pictures stand in `runs/.codes/`,
+                        for all runs
     checkpoint-<step>/  the Trainer's: adapter, optimiser, schedule, random state; the last two
-    adapter/            the trained adapter, as PEFT saves it
+    samples/step-<n>/   answers on validation rows, drawn (samples)
+    log.jsonl           every line of progress, as numbers (reports)
+    adapter/            the trained adapter, as PEFT saves it, and its card
     fingerprint.json    what the run was started with; record.json: what it came to, written last
 
 Running again goes on from the last checkpoint, and ends with the very adapter that an uninterrupted run has. A changed setting stops it: what was
-learnt is too dear to be forgotten silently (`--rebuild` starts over).
+learnt is too dear to be forgotten silently (`--rebuild` starts over). Under torchrun and accelerate each process runs `train`; the first one
+writes and speaks (processes).
 """
 
 from __future__ import annotations
@@ -14,8 +18,10 @@ from __future__ import annotations
 import math
 import shutil
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +31,10 @@ from leafinstruct.artifact import Artifact, digest, drift, one_build, save
 from leafinstruct.errors import DriftError, RecipeError, TrainError
 from leafinstruct.moss import MossConfig, MossConfigError
 from leafinstruct.moss.match import count
-from leafinstruct.train import contexts, shards, tokens
+from leafinstruct.train import card, checkpoints, contexts, estimate, processes, reports, samples, shards
 from leafinstruct.train.config import TrainConfig
-from leafinstruct.train.packing import Packed, check_attention
-from leafinstruct.train.pictures import Pictures
+from leafinstruct.train.data import Data
+from leafinstruct.train.packing import check_attention
 from leafinstruct.vlg.backbone import unadapted
 from leafinstruct.vlg.load import load
 
@@ -65,12 +71,28 @@ class Sizes:
 Told = Callable[[str], None]
 
 
-def train(config: TrainConfig, directory: Path, seed: int, rebuild: bool, allow_large: bool, dry_run: bool, tell: Told) -> Path | None:
-    """Train, or go on training. directory: `runs/<name>`; tell: given each line of progress. Returns the adapter's folder, None of a dry run.
+def train(
+    config: TrainConfig,
+    directory: Path,
+    seed: int,
+    rebuild: bool,
+    allow_large: bool,
+    dry_run: bool,
+    tell: Told,
+    template: str | None = None,
+) -> Path | None:
+    """Train, or go on training. directory: `runs/<name>`; tell: given each line of progress; template: of the adapter's card, None for no card.
 
-    Raises the errors of leafinstruct: TrainError, DriftError, BackboneError, SourceError, SchemaError, RecipeError.
+    Returns the adapter's folder; None of a dry run, and in every process but the first. Raises the errors of leafinstruct: TrainError, DriftError,
+    BackboneError, SourceError, SchemaError, RecipeError.
     """
+    reports.check(config.report_to)
     files = shards.files(config.data, directory.parent)
+    state = processes.state()
+    if config.fsdp is not None and not dry_run and state.distributed_type in ("NO", "MULTI_CPU"):
+        raise RecipeError("train.fsdp: accelerate shares weights out over several GPUs only, and here it would silently not; leave it out")
+    first = state.is_main_process
+    tell = tell if first else lambda _: None
     backbone, odd = load(config.backbone.name, Path(config.backbone.weights), _path(config.backbone.decoder))
     if odd:
         raise TrainError(f"{config.backbone.weights}: {len(odd)} keys differ from the model's, first {odd[0]}; `leaf doctor` tells more")
@@ -81,30 +103,48 @@ def train(config: TrainConfig, directory: Path, seed: int, rebuild: bool, allow_
     if sizes.share > LARGE and not (allow_large or dry_run):
         raise TrainError(f"the adapter has {sizes.share:.0%} of the base's parameters: lower its ranks, or say --allow-large")
     out = Artifact(directory / "train")
-    with one_build(directory):
-        if rebuild and not dry_run:
+    with one_build(directory) if first else nullcontext():
+        if rebuild and first and not dry_run:
             shutil.rmtree(out.path, ignore_errors=True)
-        rows = Artifact(out.path / "tokens")
+        data, counts = Data(config, out, directory.parent, seed), dict[str, int]()
         identity = digest({"name": config.backbone.name, "weights": _weights(Path(config.backbone.weights))})
-        pictures = Pictures(backbone, config.picture_tokens, config.picture_floor, directory.parent / ".codes")
-        counts = tokens.make(
-            backbone, identity, files, config.context, rows, lambda done, of: tell(f"reading shards: {done} of {of}"), pictures
-        )
-        shown = _shown(config, tokens.Rows(rows), seed)
-        tell(_rows_told(counts, config, shown))
+        if first:
+            counts = dict(data.make(backbone, identity, files, not dry_run, tell))
+            checkpoints.tidy(out.path)
+        state.wait_for_everyone()
+        _cast(backbone.model, config.precision)
         if dry_run:
-            for line in contexts.lines(rows, counts, config.context):
-                tell(line)
+            if first:
+                for line in contexts.lines(data.train, counts, config.context):
+                    tell(line)
+                estimate.tell(config, _adapted(backbone, adapter, seed), backbone, data.collator(backbone), data.rows, tell)
             return None
-        fingerprint = {"train": config.shaping, "seed": seed, "weights": identity, "rows": [report["key"] for report in rows.reports()]}
-        _check_drift(out, fingerprint)
-        if out.record is not None:
+        fingerprint = {
+            "train": config.shaping,
+            "seed": seed,
+            "weights": identity,
+            "rows": [report["key"] for report in data.train.reports()],
+            "processes": state.num_processes,
+        }
+        done = out.record is not None
+        _check_drift(out, {**fingerprint, "processes": (out.fingerprint or {}).get("processes")} if done else fingerprint)
+        if done:
             tell(f"nothing to do: {config.steps:,} steps are trained")
-            return out.path / "adapter"
-        out.begin(fingerprint)
-        _fit(config, backbone, adapter, shown, out.path, seed, tell)
-        save(out.path / "record.json", {"fingerprint": fingerprint, "counts": dict(counts), "parameters": sizes.trainable})
-    return out.path / "adapter"
+            return out.path / "adapter" if first else None
+        state.wait_for_everyone()
+        if first:
+            out.begin(fingerprint)
+        _fit(config, backbone, adapter, data, out.path, seed, tell)
+        if first:
+            reached = reports.reached(out.path / "log.jsonl")
+            if template is not None:
+                card.write(
+                    out.path / "adapter", template, config, directory.name, files, counts, sizes.trainable, reached, state.num_processes
+                )
+            save(
+                out.path / "record.json", {"fingerprint": fingerprint, "counts": counts, "parameters": sizes.trainable, "reached": reached}
+            )
+    return out.path / "adapter" if first else None
 
 
 def _path(text: str | None) -> Path | None:
@@ -130,27 +170,6 @@ def _weights(folder: Path) -> list[tuple[str, int]]:
     return sorted((path.relative_to(folder).as_posix(), path.stat().st_size) for path in folder.rglob("*") if path.is_file())
 
 
-def _shown(config: TrainConfig, rows: tokens.Rows, seed: int) -> Packed:
-    """The rows of the whole run, on one device."""
-    length = config.steps * config.batch * config.accumulate
-    return Packed(rows, length, seed, config.context if config.packing else None, config.condition_dropout)
-
-
-def _rows_told(counts: Mapping[str, int], config: TrainConfig, shown: Packed) -> str:
-    rows = max(1, counts["rows"])
-    names = {"cut": "cut", "smaller": "with smaller pictures", "too_long": "too long", "no_answer": "without an answer"}
-    lost = [
-        f"{counts[name]:,} {said}"
-        for name, said in (names | {name: name for name in tokens.REASONS if name not in names}).items()
-        if counts[name]
-    ]
-    packed = f", packed into rows of {config.context:,} that are {shown.share:.0%} full" if config.packing else ""
-    return (
-        f"{rows:,} rows of {counts['tokens'] / rows:,.0f} tokens in the mean" + (f" ({', '.join(lost)})" if lost else "") + f"{packed}, "
-        f"{counts['pictures']:,} pictures, {counts['said']:,} tokens to be said; {config.steps:,} steps see each row {shown.epochs:,.1f} times"
-    )
-
-
 def _check_drift(out: Artifact, fingerprint: dict[str, Any]) -> None:
     before = out.fingerprint
     if before is not None and (changes := drift(before, fingerprint)):
@@ -159,13 +178,16 @@ def _check_drift(out: Artifact, fingerprint: dict[str, Any]) -> None:
         )
 
 
-def _fit(config: TrainConfig, backbone: Any, adapter: MossConfig, rows: Packed, folder: Path, seed: int, tell: Told) -> None:
+def _cast(model: Any, precision: str) -> None:
+    """The frozen weights; buffers stay, because angles of rotary embeddings in bfloat16 are wrong at long contexts."""
+    if precision != "auto":
+        for value in model.parameters():
+            value.data = value.data.to(getattr(torch, precision))
+
+
+def _adapted(backbone: Any, adapter: MossConfig, seed: int) -> Any:
     from peft import get_peft_model
     from transformers import set_seed
-    from transformers.trainer_utils import get_last_checkpoint
-    from transformers.utils import logging
-
-    from leafinstruct.train.trainer import InterleavedTrainer, Telling
 
     set_seed(seed)
     with warnings.catch_warnings():
@@ -175,44 +197,71 @@ def _fit(config: TrainConfig, backbone: Any, adapter: MossConfig, rows: Packed, 
     model.peft_config["default"].base_model_name_or_path = base.name_or_path = (
         None  # else every checkpoint would hold a path of this machine
     )
-    collator = tokens.Collator(_pad(base.config), getattr(base.config, "d_model", None) if config.backbone.name == "emu2" else None)
-    weights = {"text": config.text_loss, "image": config.image_loss}
-    arguments = _arguments(config, folder, seed)
-    rows.length *= arguments.world_size
+    return model
+
+
+def _fit(config: TrainConfig, backbone: Any, adapter: MossConfig, data: Data, folder: Path, seed: int, tell: Told) -> None:
+    from transformers.utils import logging
+
+    from leafinstruct.train.trainer import InterleavedTrainer
+
+    collator = data.collator(backbone)
+    model = _adapted(backbone, adapter, seed)
+    held_out, last = data.held_out(), checkpoints.last(folder)
+    if last is not None:
+        checkpoints.check(last, model)
+        tell(f"going on from {last.name}")
+    first = processes.state().is_main_process
+    sinks = reports.sinks(config.report_to, folder, folder.parent.name, config.shaping, checkpoints.step(last)) if first else []
+    wanted = config.samples if held_out is not None else 0
+    chosen = samples.choose(data.validation_files(), wanted, backbone, config.context) if wanted else []
     trainer = InterleavedTrainer(
         model,
-        arguments,
-        train_dataset=rows,
+        _arguments(config, folder, seed, held_out is not None),
+        train_dataset=data.shown(),
+        eval_dataset=held_out,
         data_collator=collator,
-        callbacks=[Telling(tell)],
+        callbacks=[reports.Reporting(tell, sinks)],
         backbone=backbone,
-        weights=weights,
+        weights={"text": config.text_loss, "image": config.image_loss, "z": config.z_loss},
+        samples=partial(_draw, config, backbone, chosen, folder / "samples", seed, sinks),
     )
-    last = get_last_checkpoint(str(folder))
-    if last is not None:
-        tell(f"going on from {Path(last).name}")
     loud = logging.get_verbosity()
     logging.set_verbosity_error()  # progress has a face of its own
     try:
-        trainer.train(resume_from_checkpoint=last)
-    except torch.OutOfMemoryError as error:
+        trainer.train(resume_from_checkpoint=None if last is None else str(last))
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not estimate.is_out_of_memory(error):
+            raise
         raise TrainError(
             "out of memory: lower train.batch or train.context, or set train.gradient_checkpointing: true; checkpoints are kept"
         ) from error
     finally:
         logging.set_verbosity(loud)
+        for sink in sinks:
+            sink.close()
+    whole = trainer.accelerator.get_state_dict(trainer.model) if trainer.is_fsdp_enabled else None
     if trainer.is_world_process_zero():
         model.peft_config["default"].base_model_name_or_path = config.backbone.base
-        model.save_pretrained(folder / "adapter", save_embedding_layers=False)  # "auto" would ask the Hub for the base
+        model.save_pretrained(folder / "adapter", state_dict=whole, save_embedding_layers=False)  # "auto" would ask the Hub for the base
 
 
-def _pad(config: Any) -> int:
-    text = getattr(config, "text_config", config)
-    found = next(number for number in (text.pad_token_id, config.pad_token_id, text.eos_token_id, 0) if number is not None)
-    return int(found[0] if isinstance(found, list) else found)
+def _draw(
+    config: TrainConfig, backbone: Any, chosen: list[samples.Sample], folder: Path, seed: int, sinks: list[reports.Sink], step: int
+) -> None:
+    """The samples of one step. Shared-out weights are whole only while every process computes, so then each draws, and the first one writes."""
+    first = processes.state().is_main_process
+    if not first and config.fsdp is None:
+        return
+    for number, sample in enumerate(chosen, 1):
+        said = samples.answer(backbone, sample, config.sample_tokens, config.context, seed)
+        if first:
+            path = samples.write(folder, number, sample, said, step)
+            for sink in sinks:
+                sink.picture(step, str(number), path)
 
 
-def _arguments(config: TrainConfig, folder: Path, seed: int) -> Any:
+def _arguments(config: TrainConfig, folder: Path, seed: int, evaluate: bool) -> Any:
     from transformers import TrainingArguments
 
     return TrainingArguments(
@@ -225,7 +274,14 @@ def _arguments(config: TrainConfig, folder: Path, seed: int) -> Any:
         lr_scheduler_type="cosine" if config.schedule == "cosine" else "constant_with_warmup",
         activation_checkpointing=config.gradient_checkpointing,
         activation_checkpointing_kwargs={"use_reentrant": False} if config.gradient_checkpointing else None,
-        bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
+        bf16=processes.in_bfloat16(config.precision),
+        use_cpu=processes.alone(),
+        eval_strategy="steps" if evaluate else "no",
+        eval_steps=config.evaluate_every if evaluate else None,
+        per_device_eval_batch_size=config.batch,
+        ddp_find_unused_parameters=False,  # the adapter gives zeros where a modality is absent
+        fsdp=config.fsdp is not None,
+        fsdp_config=config.fsdp,
         save_steps=config.save_every,
         save_total_limit=KEPT,
         logging_steps=config.log_every,

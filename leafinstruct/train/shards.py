@@ -17,17 +17,21 @@ ROWS = 16
 """Read at a time: a row holds its pictures."""
 
 
-def files(data: str, runs: Path) -> list[Path]:
-    """The shards of the split `train`, in the order of their names. runs: the folder of runs. Raises SourceError where there is none."""
+def files(data: str, runs: Path, split: str = "train") -> list[Path]:
+    """The shards of a split, in the order of their names; a glob is of the split `train` and of no other. runs: the folder of runs.
+
+    Raises SourceError where there is none.
+    """
+    glob = f"*.{split}-*.parquet"
     if data.startswith("hub:"):
-        folder, pattern = _of_hub(data.removeprefix("hub:")), "*.train-*.parquet"
+        folder, pattern = _of_hub(data.removeprefix("hub:"), glob), glob
     elif data.startswith("run:"):
-        folder, pattern = runs / data.removeprefix("run:") / "shard", "*.train-*.parquet"
+        folder, pattern = runs / data.removeprefix("run:") / "shard", glob
     elif any(sign in data for sign in "*?["):
         folder, pattern = Path(data).parent, Path(data).name
     else:
-        folder, pattern = Path(data), "*.train-*.parquet"
-    found = sorted(folder.glob(pattern))
+        folder, pattern = Path(data), glob
+    found = sorted(folder.glob(pattern)) if split == "train" or pattern == glob else []
     if not found:
         cure = (
             f"`leaf build` of the recipe {data.removeprefix('run:')} makes them"
@@ -38,12 +42,12 @@ def files(data: str, runs: Path) -> list[Path]:
     return found
 
 
-def _of_hub(repo: str) -> Path:
+def _of_hub(repo: str, glob: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
-        return Path(snapshot_download(repo, repo_type="dataset", allow_patterns="*.train-*.parquet"))
+        return Path(snapshot_download(repo, repo_type="dataset", allow_patterns=glob))
     except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
         raise SourceError(f"train.data hub:{repo}: cannot be had from the Hub: {_first_line(error)}") from error
 

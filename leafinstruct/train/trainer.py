@@ -1,30 +1,40 @@
-"""The HF Trainer with a loss for each modality. Everything else is its own: optimiser, schedule, accumulation, checkpoints, exact resume, torchrun.
+"""The HF Trainer with a loss for each modality, and a validation of its own. Everything else is its own: optimiser, schedule, accumulation,
+checkpoints, exact resume, torchrun, FSDP.
 
-loss = text_loss * mean over labelled text tokens + image_loss * mean over labelled patches        of each pass
+loss = text_loss * mean over labelled text tokens + image_loss * mean over labelled patches + z_loss * mean squared log-normaliser     of each pass
+
+The z term keeps logits from drifting: cross-entropy does not see a constant added to all of them, bf16 does (Chameleon, arXiv 2405.09818).
+Validation takes its rows in order and draws no random number, so that how often it is done changes nothing of what is learnt.
 """
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import PrinterCallback, Trainer, TrainerCallback
+from transformers import PrinterCallback, Trainer
 
 from leafinstruct.errors import TrainError
+from leafinstruct.train.tally import Tally
 from leafinstruct.vlg.backbone import Backbone
 
 
 class InterleavedTrainer(Trainer):
-    """Give it a backbone whose model is adapted, and weights: text and image."""
+    """Give it a backbone whose model is adapted, weights (text, image, z), and what is to be drawn beside a validation, given the step."""
 
-    def __init__(self, *args: Any, backbone: Backbone, weights: Mapping[str, float], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, backbone: Backbone, weights: Mapping[str, float], samples: Callable[[int], None] = lambda _: None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.remove_callback(PrinterCallback)  # progress has a face of its own
         self.model_accepts_loss_kwargs = False  # ours is a mean, so the Trainer divides by its passes
-        self._backbone, self._weights = backbone, weights
-        self._told: dict[str, list[Tensor]] = {"text": [], "image": []}
+        self._backbone, self._weights, self._samples = backbone, weights, samples
+        self._begin = backbone.script(None).begin
+        self._tally, self._pace = Tally(), Pace()
 
     def compute_loss(self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:  # noqa: ARG002 - the Trainer's signature
         """See Trainer. Raises TrainError for a loss that is no number."""
@@ -35,36 +45,98 @@ class InterleavedTrainer(Trainer):
         total = losses.value.sum() * 0.0
         for name, which in (("text", losses.text), ("image", losses.image)):
             if bool(which.any()):
-                mean = losses.value[which].mean()
-                self._told[name].append(mean.detach())
-                total = total + self._weights[name] * mean
-        if not torch.isfinite(total):
-            raise TrainError(
-                f"the loss is {total.item()} at step {self.state.global_step + 1}: the checkpoints before it are kept; "
-                "lower train.learning_rate, then --rebuild"
-            )
+                total = total + self._weights[name] * losses.value[which].mean()
+        if self._weights["z"] and bool((said := losses.norm != 0).any()):
+            total = total + self._weights["z"] * losses.norm[said].square().mean()
+        self._check(total, "the loss")
+        self._tally.add(losses, labels, self._begin)
         return (total, {}) if return_outputs else total
 
+    def _check(self, number: Tensor, what: str) -> None:
+        value = float(number.detach())
+        if not math.isfinite(value):
+            raise TrainError(
+                f"{what} is {value} at step {self.state.global_step + 1}: the checkpoints before it are kept; "
+                "lower train.learning_rate, then --rebuild"
+            )
+
+    def _clip_grad_norm(self, model: Any) -> Any:
+        """See Trainer; a finite loss can have gradients that are none, and the next checkpoint would be lost with them."""
+        norm = super()._clip_grad_norm(model)
+        if norm is not None:
+            self._check(norm, "the norm of the gradients")
+        return norm
+
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
+        """See Trainer; the time that it takes is time spent waiting for data."""
+        began = time.monotonic()
+        batches, items = super().get_batch_samples(*args, **kwargs)
+        self._pace.waited += time.monotonic() - began
+        for batch in batches:
+            self._pace.count(
+                batch.get("attention_mask", torch.ones_like(batch["input_ids"])), batch["input_ids"], self._begin
+            )  # packed rows are full
+        return batches, items
+
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        """See Trainer; with the means since the last line."""
+        """See Trainer; with the means and the pace since the last line."""
         if "loss" in logs:
-            for name, means in self._told.items():
-                if means:
-                    logs[f"{name}_loss"] = round(float(torch.stack(means).mean()), 4)
-                    means.clear()
+            logs.update(self._tally.means(self._together, self.args.device))
+            logs.update(self._pace.told(self._together, self.args.device))
         super().log(logs, *args, **kwargs)
 
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Losses over the validation rows, named `eval_...`, and samples. Rows are dealt out to the processes; each runs as many passes as the
+        others."""
+        began, found = time.monotonic(), Tally()
+        ranks, rank, size = self.args.world_size, self.args.process_index, self.args.per_device_eval_batch_size
+        self.model.eval()
+        for first in range(0, len(self.eval_dataset), ranks * size):
+            mine = range(first + rank * size, min(first + (rank + 1) * size, len(self.eval_dataset)))
+            batch = self._prepare_inputs(self.data_collator([self.eval_dataset[number] for number in mine or [0]]))
+            labels = batch.pop("labels")
+            self._backbone.model = self.model
+            with torch.no_grad(), self.compute_loss_context_manager():
+                found.add(self._backbone.losses(batch, labels), labels, self._begin, weight=float(bool(mine)))
+        means = {f"eval_{name}": value for name, value in found.means(self._together, self.args.device).items()}
+        means["eval_loss"] = sum(self._weights[name] * means.get(f"eval_{name}_loss", 0.0) for name in ("text", "image"))
+        self.log(means)
+        self._backbone.model = self.model
+        self._samples(self.state.global_step)
+        self.model.train()
+        self.callback_handler.on_evaluate(self.args, self.state, self.control, means)  # takes the wish to evaluate away
+        self._pace.pause(time.monotonic() - began)
+        return means
 
-class Telling(TrainerCallback):
-    """Hands each line of progress on."""
+    def _together(self, sums: Tensor) -> Tensor:
+        found: Tensor = self.accelerator.reduce(sums, reduction="sum")
+        return found
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
 
-    def on_log(self, _: Any, state: Any, __: Any, logs: dict[str, Any] | None = None, **___: Any) -> None:
-        """A step's losses and learning rate."""
-        if logs and "loss" in logs:
-            said = ", ".join(
-                f"{name.replace('_', ' ')} {float(logs[name]):.4g}" for name in ("text_loss", "image_loss", "learning_rate") if name in logs
-            )
-            self._tell(f"step {state.global_step:,} of {state.max_steps:,}: {said}")
+class Pace:
+    """How fast it goes since the last line: tokens, pictures and seconds; padding and validation do not count."""
+
+    def __init__(self) -> None:
+        self.waited = 0.0
+        self._began, self._counts = time.monotonic(), list[Tensor]()
+
+    def count(self, mask: Tensor, ids: Tensor, begin: int) -> None:
+        """A batch. mask, ids: (B, T)."""
+        self._counts.append(torch.stack([mask.sum(), ((ids == begin) & (mask != 0)).sum()]))
+
+    def pause(self, seconds: float) -> None:
+        """Time that belongs to something else."""
+        self._began += seconds
+
+    def told(self, together: Callable[[Tensor], Tensor], device: torch.device) -> dict[str, float]:
+        """Of all processes: tokens_per_second, pictures_per_second; waiting: share of this one's time that it waited for data."""
+        counts = torch.stack(self._counts).sum(0) if self._counts else torch.zeros(2, dtype=torch.long, device=device)
+        tokens, pictures = together(counts).tolist()
+        seconds = max(time.monotonic() - self._began, 1e-6)
+        found = {
+            "tokens_per_second": tokens / seconds,
+            "pictures_per_second": pictures / seconds,
+            "waiting": min(1.0, self.waited / seconds),
+        }
+        self.waited, self._began, self._counts = 0.0, time.monotonic(), []
+        return found

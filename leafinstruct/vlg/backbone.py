@@ -43,11 +43,13 @@ class Script:
 @dataclass(frozen=True, slots=True)
 class Losses:
     """The loss of saying each item from the second on. value: (B, T - 1), 0 where there is no label. text, image: (B, T - 1) bool, which of them
-    are labelled ids and which labelled patches. Means, weights and sums over pictures are the caller's."""
+    are labelled ids and which labelled patches. norm: (B, T - 1), log of the sum of the exponentials of all logits, 0 where no id is said (a vector
+    has no logits). Means, weights and sums over pictures are the caller's."""
 
     value: Tensor
     text: Tensor
     image: Tensor
+    norm: Tensor
 
 
 class Backbone(Protocol):

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
+from leafinstruct.errors import BackboneError
 from leafinstruct.vlg.backbone import Item, Losses
 from leafinstruct.vlg.sampling import Sampling, sampled
 
@@ -19,6 +19,9 @@ class Codes:
     guided: Literal["patches", "decoder"] = "patches"
 
     def __init__(self, model: Any, codes: Tensor) -> None:
+        """Raises BackboneError where there is no code."""
+        if not len(codes):
+            raise BackboneError("the vocabulary has no ids for picture codes, so this backbone reads and writes text alone")
         self.model, self.codes = model, codes
 
     def inputs(self, items: Sequence[Item]) -> dict[str, Tensor]:
@@ -43,8 +46,22 @@ class Codes:
 
     def losses(self, inputs: Mapping[str, Tensor], labels: Tensor) -> Losses:
         """Cross-entropy, of codes over the whole vocabulary."""
-        logits = self.model(**inputs, use_cache=False).logits[:, :-1].float()
         wanted = labels[:, 1:]
-        value = cross_entropy(logits.transpose(1, 2), wanted, reduction="none", ignore_index=-100)
+        value, norm = of_ids(self.model(**inputs, use_cache=False).logits[:, :-1], wanted)
         image = torch.isin(wanted, self.codes.to(wanted.device))
-        return Losses(value, (wanted != -100) & ~image, image)
+        return Losses(value, (wanted != -100) & ~image, image, norm)
+
+
+def of_ids(logits: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross-entropy, and the log of the normaliser that it holds anyway: (B, T) each, 0 where wanted is -100.
+
+    logits: (B, T, V); wanted: (B, T). Only labelled rows are made float32, because prompts are often most of a batch and V is large.
+    """
+    flat = wanted.flatten()
+    places = (flat != -100).nonzero()[:, 0]
+    rows = logits.flatten(0, 1).index_select(0, places).float()  # (N, V)
+    norm = rows.logsumexp(-1)
+    loss = norm - rows.gather(1, flat[places, None])[:, 0]
+    empty = torch.zeros(flat.shape, device=loss.device)
+    value, norms = empty.index_copy(0, places, loss), empty.index_copy(0, places, norm)
+    return value.view(wanted.shape), norms.view(wanted.shape)

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from leafinstruct.errors import BackboneError
 from leafinstruct.vlg.backbone import Item, Losses, Script, Segment, unadapted
+from leafinstruct.vlg.codes import of_ids
 from leafinstruct.vlg.diffusion import Diffusion
 from leafinstruct.vlg.emu2_model import Emu2Output, patch_losses
 from leafinstruct.vlg.sampling import Sampling
@@ -104,9 +104,9 @@ class Emu2:
         found = self.model(**inputs, use_cache=False)
         image = labels[:, 1:] == self._place
         ids = labels[:, 1:].masked_fill(image, -100)
-        text = cross_entropy(found.logits[:, :-1].float().transpose(1, 2), ids, reduction="none")
+        text, norm = of_ids(found.logits[:, :-1], ids)
         vectors = patch_losses(found.patches[:, :-1], inputs["input_ids"], inputs.get("patches"), self._place)
-        return Losses(text + vectors * image, ids != -100, image)
+        return Losses(text + vectors * image, ids != -100, image, norm)
 
     def decode_text(self, ids: Sequence[int]) -> str:
         """Without marks."""

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import build, mmc4, png, recipe
 
+from leafinstruct.cards import CELL, cell
 from leafinstruct.errors import RecipeError
-from leafinstruct.shard.card import CELL, SHOWN, cell
+from leafinstruct.shard.card import SHOWN
 
 HOSTILE = "CC0 |\n| x | 9 |\n\n# Mine\n<script>alert(1)</script> [click](https://evil.example) `a` ![p](https://evil.example/p.png)"
 

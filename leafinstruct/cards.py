@@ -1,0 +1,39 @@
+"""Cards (README.md) of datasets and adapters: a template of data_cards/, filled.
+
+Chosen: Jinja2 in its sandbox without autoescape, because a card is Markdown, which that would not make safe. What a page or a recipe named passes
+the filter `cell`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import StrictUndefined, TemplateError
+from jinja2.sandbox import SandboxedEnvironment
+
+from leafinstruct.errors import RecipeError
+
+CELL = 80
+"""Characters of a page's text in a cell, before escaping."""
+
+_MARKUP = re.compile(r"[\\`*_#|\[\]<>&:@~$]|(?<=www)\.", re.IGNORECASE)
+_ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+
+
+def fill(template: str, contents: Mapping[str, Any], where: str) -> str:
+    """The card's text. where: the key that names the template. Raises RecipeError when it uses a name that is not there or is not Jinja."""
+    environment = SandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+    environment.filters["cell"] = cell
+    try:
+        return environment.from_string(template).render(**contents)
+    except TemplateError as error:
+        raise RecipeError(f"{where}: the template cannot be filled: {error}") from error
+
+
+def cell(text: object) -> str:
+    """A page's text for a cell of a Markdown table: one line of at most 80 characters in which nothing is markup, a link or an entity."""
+    line = "".join(character if character.isprintable() else " " for character in str(text))
+    line = line if len(line) <= CELL else line[: CELL - 1] + "…"
+    return _MARKUP.sub(lambda found: _ENTITIES.get(found[0], f"\\{found[0]}"), line)

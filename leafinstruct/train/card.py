@@ -1,0 +1,81 @@
+"""The adapter's card: what it was trained on, how, and what it reached. Every number comes from the run itself; no path of this machine enters it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from leafinstruct.artifact import writing
+from leafinstruct.cards import fill
+from leafinstruct.train.config import TrainConfig
+from leafinstruct.train.tally import PICTURES
+
+SHOWN = 20
+"""Licences that are named; the rest is one sum."""
+LIBRARIES = ("leafinstruct", "torch", "transformers", "peft")
+
+
+def write(
+    folder: Path,
+    template: str,
+    config: TrainConfig,
+    run: str,
+    files: Sequence[Path],
+    counts: Mapping[str, int],
+    trainable: int,
+    reached: Mapping[str, float],
+    processes: int,
+) -> None:
+    """README.md beside the adapter. run: name[@version]; files: the shards; counts: of their rows; reached: last losses. Raises RecipeError."""
+    base = config.backbone.base
+    contents = {
+        "run": run,
+        "base": base,
+        "hub_base": base if base is not None and "/" in base and not base.startswith("leaf:") else None,
+        "backbone": config.backbone.name,
+        "data": dataset(config.data),
+        "hub_data": config.data.removeprefix("hub:") if config.data.startswith("hub:") else None,
+        "train": config.model_dump(),
+        "adapter": config.adapter.model_dump(),
+        "global_batch": config.batch * config.accumulate * processes,
+        "counts": {"rows": 0, "pictures": 0, "tokens": 0, "said": 0, "cut": 0, **counts},
+        "trainable": trainable,
+        "licenses": licenses(files),
+        "losses": _losses(reached),
+        "versions": {name: version(name) for name in LIBRARIES},
+    }
+    with writing(folder / "README.md") as temporary:
+        temporary.write_text(fill(template, contents, "data_cards/adapter.md"), encoding="utf-8")
+
+
+def dataset(data: str) -> str:
+    """What a recipe's `data` is called elsewhere: a run's name[@version], a name on the Hub, or the last part of a path."""
+    kind, _, name = data.partition(":")
+    if kind in ("run", "hub") and name:
+        return name
+    path = Path(data).parent if any(sign in data for sign in "*?[") else Path(data)
+    return path.parent.name if path.name == "shard" else path.name
+
+
+def licenses(files: Sequence[Path]) -> list[tuple[str, int]]:
+    """Rows by licence, the most first; one that is not stated is a state of its own."""
+    found: Counter[str] = Counter()
+    for path in files:
+        found.update(name or "unknown" for name in pq.read_table(path, columns=["license"])["license"].to_pylist())
+    ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    others = ordered[SHOWN:]
+    return [*ordered[:SHOWN], *([(f"{len(others):,} others", sum(count for _, count in others))] if others else [])]
+
+
+def _losses(reached: Mapping[str, float]) -> list[tuple[str, float | None, float | None]]:
+    """What, in training, in validation; without what neither has."""
+    ordinals = [
+        (f"picture {number}" + (" and later" if number == PICTURES else ""), f"image_loss_{number}") for number in range(1, PICTURES + 1)
+    ]
+    names = [("text", "text_loss"), ("pictures", "image_loss"), *ordinals]
+    rows = [(said, reached.get(name), reached.get(f"eval_{name}")) for said, name in names]
+    return [row for row in rows if row[1] is not None or row[2] is not None]

@@ -1,0 +1,173 @@
+"""Where progress goes: a line for a person, `log.jsonl` in the run's folder, and what the recipe asks for (TensorBoard, Weights & Biases).
+
+Ours and not the Trainer's callbacks, because those read settings from the environment, send paths of this machine away, and write each step twice
+when a killed run goes on: here everything behind the checkpoint is taken back first. Numbers only, and the sheets of samples; never text of a row.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+from transformers import TrainerCallback
+
+from leafinstruct.artifact import writing
+from leafinstruct.errors import RecipeError, TrainError
+from leafinstruct.train.tally import PICTURES
+
+TOLD = ("text_loss", "image_loss", "learning_rate")
+EVALUATED = ("eval_text_loss", "eval_image_loss", *(f"eval_image_loss_{number}" for number in range(1, PICTURES + 1)))
+
+
+def check(names: Sequence[str]) -> None:
+    """Raises RecipeError where a package is missing that these need."""
+    for name in names:
+        if find_spec(name) is None:
+            raise RecipeError(f"train.report_to: {name} is not installed; pip install 'leafinstruct[{name}]'")
+
+
+class Sink(Protocol):
+    """Takes numbers."""
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None: ...
+
+    def picture(self, step: int, name: str, path: Path) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def sinks(names: Sequence[str], folder: Path, run: str, settings: Mapping[str, Any], step: int) -> list[Sink]:
+    """The log, and what is named. folder: of the run; step: from which it goes on."""
+    found: list[Sink] = [Log(folder / "log.jsonl", step)]
+    for name in names:
+        found.append(TensorBoard(folder, step) if name == "tensorboard" else Wandb(folder, run, settings))
+    return found
+
+
+class Log:
+    """JSON lines: step, and what was logged then."""
+
+    def __init__(self, path: Path, step: int) -> None:
+        self._path = path
+        if path.exists():
+            kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step(line) <= step]
+            with writing(path) as temporary:
+                temporary.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, **{name: float(f"{value:.6g}") for name, value in values.items()}}) + "\n")
+
+    def picture(self, step: int, name: str, path: Path) -> None:
+        """It lies in the folder already."""
+
+    def close(self) -> None:
+        """Every line is."""
+
+
+def _step(line: str) -> float:
+    """A line that a full disk or a power cut tore is behind every step."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")
+
+
+def reached(path: Path) -> dict[str, float]:
+    """The last losses of a log: of training, and of validation (`eval_...`)."""
+    found: dict[str, float] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        found.update({name: value for name, value in json.loads(line).items() if "_loss" in name or name == "loss"})
+    return found
+
+
+class TensorBoard:
+    """Events in `tensorboard/`."""
+
+    def __init__(self, folder: Path, step: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1 if step else None)
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        for name, value in values.items():
+            kind = "validation" if name.startswith("eval_") else "train"
+            self._writer.add_scalar(f"{kind}/{name.removeprefix('eval_')}", value, step)
+
+    def picture(self, step: int, name: str, path: Path) -> None:
+        import numpy as np
+        from PIL import Image
+
+        with Image.open(path) as sheet:
+            self._writer.add_image(f"samples/{name}", np.asarray(sheet.convert("RGB")), step, dataformats="HWC")
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class Wandb:
+    """One run of Weights & Biases, the same one when it goes on. Login, project and offline mode are wandb's own."""
+
+    def __init__(self, folder: Path, run: str, settings: Mapping[str, Any]) -> None:
+        import wandb
+
+        known = folder / "wandb-id"
+        if not known.exists():
+            with writing(known) as temporary:
+                temporary.write_text(secrets.token_hex(4), encoding="utf-8")
+        try:
+            self._run = wandb.init(
+                name=run,
+                id=known.read_text(encoding="utf-8"),
+                resume="allow",
+                dir=str(folder),
+                config=dict(settings),
+                settings={"console": "off"},
+            )
+        except wandb.errors.Error as error:
+            raise TrainError(
+                f"train.report_to wandb: {str(error).splitlines()[0][:200]}; `wandb login` or `wandb offline` cures it"
+            ) from error
+        self._image = wandb.Image
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        self._run.log(dict(values), step=step)
+
+    def picture(self, step: int, name: str, path: Path) -> None:
+        self._run.log({f"samples/{name}": self._image(str(path))}, step=step)
+
+    def close(self) -> None:
+        self._run.finish()
+
+
+class Reporting(TrainerCallback):
+    """Hands each line of progress on, in the process that speaks."""
+
+    def __init__(self, tell: Callable[[str], None], to: Sequence[Sink]) -> None:
+        self._tell, self._to = tell, to
+
+    def on_log(self, _: Any, state: Any, __: Any, logs: dict[str, Any] | None = None, **___: Any) -> None:
+        """A step's losses and learning rate, or a validation's losses."""
+        if not logs or not state.is_world_process_zero or not ("loss" in logs or "eval_loss" in logs):
+            return  # the Trainer's own summary at the end
+        for sink in self._to:
+            sink.scalars(state.global_step, {name: float(value) for name, value in logs.items()})
+        where = f"step {state.global_step:,} of {state.max_steps:,}"
+        if "eval_loss" in logs:
+            self._tell(f"{where}, validation: {_said(logs, EVALUATED)}")
+        else:
+            self._tell(f"{where}: {_said(logs, TOLD)}; {_pace(logs)}")
+
+
+def _said(logs: Mapping[str, float], names: Sequence[str]) -> str:
+    return ", ".join(f"{name.removeprefix('eval_').replace('_', ' ')} {float(logs[name]):.4g}" for name in names if name in logs)
+
+
+def _pace(logs: Mapping[str, float]) -> str:
+    return (
+        f"{logs['tokens_per_second']:,.0f} tokens/s, {logs['pictures_per_second']:,.1f} pictures/s, {logs['waiting']:.0%} waiting for data"
+    )

@@ -1,0 +1,83 @@
+"""What a dry run says that a run will take, against what it takes."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+from train.conftest import row, shard
+from train.test_train import train
+
+MEASURED = """
+import resource, sys, torch
+torch.set_num_threads(1)
+from pathlib import Path
+from leafinstruct import recipe as recipes
+from leafinstruct.train import run
+loaded = recipes.load_training(Path(sys.argv[1]))
+run.train(loaded.train, loaded.directory, loaded.seed, False, True, sys.argv[2] == "dry", print)
+print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+LIMITED = MEASURED.replace("print)", "told)").replace(
+    "loaded =",
+    """
+def told(line):
+    if line.startswith("step 1 "):
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * 4096
+        resource.setrlimit(resource.RLIMIT_AS, (used + 2**20, -1))
+loaded =""",
+)
+UNITS = {"MB": 1e6, "GB": 1e9}
+
+
+def large(root, count: int = 8) -> None:
+    """Rows of about 1,900 tokens."""
+    shard(root / "runs/demo/shard/guide.train-00000-of-00001.parquet", [row(number, ["then " * 1900]) for number in range(count)])
+
+
+def sizes(lines: list[str]) -> dict[str, float]:
+    found = [re.fullmatch(r"(\D+?) +([\d,.]+) (MB|GB)", line) for line in lines]
+    return {match[1]: float(match[2].replace(",", "")) * UNITS[match[3]] for match in found if match}
+
+
+def run(path, how: str, script: str = MEASURED) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-W", "ignore", "-c", script, str(path), how], check=False, capture_output=True, text=True)
+
+
+def test_peak_memory_is_what_was_estimated(recipe, tmp_path):
+    large(tmp_path)
+    path = recipe(context=2048, batch=8, accumulate=1, steps=2, evaluate_every=0, adapter={"r_text": 8, "r_image": 8})
+    said = run(path, "dry").stdout.splitlines()
+    parts = sizes(said)
+    assert parts.pop("peak memory, estimated") == pytest.approx(sum(parts.values()), rel=0.1)
+    assert parts["activations"] > 50e6
+    assert re.search(
+        r"^about [\d.,]+ (seconds|minutes|hours) on this cpu: [\d,]+ tokens/s, measured over 2 passes of 1,024$", said[-2], re.M
+    )
+    peak = float(run(path, "train").stdout.splitlines()[-1].split()[1])
+    assert sum(parts.values()) == pytest.approx(peak, rel=0.3)
+
+
+def test_checkpointing_and_batch_change_what_is_kept(recipe, tmp_path):
+    large(tmp_path, 2)
+    settings = {"context": 2048, "steps": 1, "accumulate": 1}
+    plain, double, kept = (
+        sizes(train(recipe(**settings, **more), dry_run=True))["activations"]
+        for more in ({"batch": 1}, {"batch": 2}, {"batch": 1, "gradient_checkpointing": True})
+    )
+    assert double == pytest.approx(2 * plain, rel=0.02)
+    assert kept < 0.5 * plain
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits an address space")
+def test_out_of_memory_says_what_to_lower_and_keeps_checkpoints(recipe, tmp_path):
+    large(tmp_path)
+    path = recipe(context=2048, batch=8, accumulate=1, steps=4, evaluate_every=0, save_every=1)
+    done = run(path, "train", LIMITED)
+    last = done.stderr.splitlines()[-1]
+    assert last == (
+        "leafinstruct.errors.TrainError: out of memory: lower train.batch or train.context, or set train.gradient_checkpointing: true; "
+        "checkpoints are kept"
+    ), done.stderr

@@ -1,0 +1,91 @@
+"""The adapter's card, and `leaf train --push-to` against a Hub on this machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hub_models import ModelHub
+from making import leaf
+from train.conftest import lessons, shard
+
+from leafinstruct.errors import TrainError
+from leafinstruct.train.card import dataset
+from leafinstruct.train.publish import FILES, push
+
+TOKEN = "hf_secretsecretsecret"
+
+
+def test_an_adapter_is_uploaded_after_a_failure_and_loads_from_there(recipe, tmp_path, monkeypatch):
+    stated = [{**entry, "license": "CC-BY-4.0" if number < 9 else "# Mine\n|x"} for number, entry in enumerate(lessons(12))]
+    shard(tmp_path / "runs/demo/shard/guide.train-00000-of-00001.parquet", stated)
+    path = recipe(steps=2)
+    with ModelHub() as hub:
+        for name, value in hub.variables(tmp_path / "home", TOKEN).items():
+            monkeypatch.setenv(name, value)
+        hub.trouble = lambda _, at: 403 if at.startswith("/lfs") else None
+        failed = leaf("train", path, "--push-to", "me/lessons")
+        assert failed.returncode == 1
+        last = failed.stderr.splitlines()[-1]
+        assert last.startswith("leaf: --push-to me/lessons: the Hub did not take it: "), failed.stderr
+        assert last.endswith(f"the adapter is kept in {tmp_path}/runs/trained/train/adapter, run the same command again")
+        assert hub.repos["me/lessons"] == {"private": True, "files": {}}
+        hub.trouble = lambda *_: None
+        again = leaf("train", path, "--push-to", "me/lessons")
+        assert again.returncode == 0, again.stderr
+        assert "leaf: nothing to do: 2 steps are trained" in again.stderr
+        assert f"leaf: uploaded to {hub.address}/me/lessons" in again.stderr
+        assert hub.tokens >= {f"Bearer {TOKEN}"}
+        assert TOKEN not in failed.stdout + failed.stderr + again.stdout + again.stderr
+        files = hub.repos["me/lessons"]["files"]
+        assert set(files) == set(FILES)
+        assert str(tmp_path).encode() not in b"".join(files.values())
+        card = files["README.md"].decode()
+        for said in (
+            "An adapter for tiny, trained",
+            "| method | moss, full_space, taps top_left, kernel 2 |",
+            "demo: 12 rows, 12 pictures, 396 tokens",
+            "| CC-BY-4.0 | 9 |\n| \\# Mine \\|x | 3 |",
+            "2 steps of 4 rows, context 80",
+            "\n| picture 1 | ",
+        ):
+            assert said in card, card
+        adapter = tmp_path / "runs/trained/train/adapter"
+        assert files["adapter_model.safetensors"] == (adapter / "adapter_model.safetensors").read_bytes()
+        script = """from leafinstruct import moss
+import peft
+from vlg.tiny_backbones import interleaved
+print(type(peft.PeftModel.from_pretrained(interleaved(), "me/lessons").base_model).__name__)"""
+        path_of_tests = f"{Path(__file__).parents[1]}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+        loaded = subprocess.run(
+            [sys.executable, "-c", script], check=False, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path_of_tests}
+        )
+        assert loaded.stdout.strip() == "MossModel", loaded.stderr
+        assert hub.asked["GET resolve"] >= 2
+        hub.repos["me/seen"] = {"private": False, "files": {}}
+        seen = leaf("train", path, "--push-to", "me/seen")
+        assert (seen.returncode, hub.repos["me/seen"]["files"]) == (1, {})
+        assert seen.stderr.splitlines()[-1].startswith("leaf: --push-to me/seen: is there already and everybody can see it; say --public")
+
+
+def test_a_name_that_is_none_is_one_line(tmp_path):
+    with pytest.raises(TrainError, match=r"^--push-to a/b/c: the Hub did not take it: [^\n]+; the adapter is kept in") as caught:
+        push(tmp_path, "a/b/c", public=False)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        ("run:demo@1", "demo@1"),
+        ("hub:org/name", "org/name"),
+        ("/home/somebody/runs/demo/shard", "demo"),
+        ("/data/lessons", "lessons"),
+        ("/data/lessons/*.parquet", "lessons"),
+    ],
+)
+def test_a_dataset_is_named_and_not_where_it_lies(data, name):
+    assert dataset(data) == name
