@@ -4,7 +4,7 @@ PIP_ARGS ?=
 BIN      := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help dataset test test-all lint format clean
+.PHONY: help dataset train-demo test test-all lint format clean
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -20,6 +20,11 @@ help:  ## Show this help
 
 dataset: .venv/run  ## Build the embedded corpus into runs/demo/ (no network, key or GPU)
 	@$(BIN)/leaf build pipelines/demo.yaml
+
+train-demo: .venv/run  ## Teach the packaged tiny model drawn lessons, and look at an answer
+	@$(BIN)/leaf build pipelines/demo-lessons.yaml
+	@$(BIN)/leaf train pipelines/train-demo.yaml --allow-large
+	@$(BIN)/leaf generate pipelines/train-demo.yaml "How do I draw a red house with a blue door?" --out runs/tiny-lessons/answer --seed 1
 
 test: .venv/dev  ## Lint, types and tests
 	$(BIN)/ruff check .

@@ -28,7 +28,7 @@ from torch import Tensor
 from leafinstruct.artifact import digest
 from leafinstruct.errors import RecipeError, SourceError
 from leafinstruct.pictures.decode import Undecodable, decode, probe
-from leafinstruct.vlg.backbone import Backbone, Item, Resizing, unadapted
+from leafinstruct.vlg.backbone import Backbone, Item, Resizing
 
 CODE = 1
 """Raised when the same picture and the same weights give other items than before."""
@@ -39,15 +39,9 @@ Grid = tuple[int, int]
 
 def identity(backbone: Backbone) -> str:
     """16 hex digits over all that shapes a picture's items: weights of its encoder, the ids it is written with, this code, Pillow's resampling."""
-    inner = unadapted(backbone.model).model
-    encoder = inner.vqmodel if hasattr(inner, "vqmodel") else inner.visual
-    weights = hashlib.sha256()
-    for name, value in sorted(encoder.state_dict().items()):
-        weights.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
-        weights.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
     script = backbone.script(None)
     written = [script.begin, script.steps, script.codes.tolist(), [int(item) for item in backbone.encode(["0123456789*"])]]
-    return digest({"code": CODE, "weights": weights.hexdigest(), "written": written, "pillow": PIL.__version__})
+    return digest({"code": CODE, "weights": backbone.sees, "written": written, "pillow": PIL.__version__})
 
 
 class Pictures:

@@ -27,7 +27,7 @@ from typing import Any
 
 import torch
 
-from leafinstruct.artifact import Artifact, digest, drift, one_build, save
+from leafinstruct.artifact import Artifact, digest, drift, file_sha256, one_build, save
 from leafinstruct.errors import DriftError, RecipeError, TrainError
 from leafinstruct.moss import MossConfig, MossConfigError
 from leafinstruct.moss.match import count
@@ -35,6 +35,7 @@ from leafinstruct.train import card, checkpoints, contexts, estimate, processes,
 from leafinstruct.train.config import TrainConfig
 from leafinstruct.train.data import Data
 from leafinstruct.train.packing import check_attention
+from leafinstruct.vlg import tiny
 from leafinstruct.vlg.backbone import unadapted
 from leafinstruct.vlg.load import load
 
@@ -107,7 +108,7 @@ def train(
         if rebuild and first and not dry_run:
             shutil.rmtree(out.path, ignore_errors=True)
         data, counts = Data(config, out, directory.parent, seed), dict[str, int]()
-        identity = digest({"name": config.backbone.name, "weights": _weights(Path(config.backbone.weights))})
+        identity = digest({"name": config.backbone.name, "weights": _weights(config.backbone.weights)})
         if first:
             counts = dict(data.make(backbone, identity, files, not dry_run, tell))
             checkpoints.tidy(out.path)
@@ -165,8 +166,12 @@ def _adapter(config: TrainConfig, backbone: Any) -> tuple[MossConfig, Sizes]:
     return adapter, Sizes(sum(value.numel() for value in backbone.model.parameters()), trainable)
 
 
-def _weights(folder: Path) -> list[tuple[str, int]]:
-    """Names and sizes of the files of a folder of weights: hashing tens of gigabytes at every start would cost minutes."""
+def _weights(weights: str) -> list[tuple[str, Any]]:
+    """Names and sizes of the files of a folder of weights, since hashing tens of gigabytes at every start would cost minutes; of the packaged ones
+    hashes."""
+    if weights == tiny.NAME:
+        return sorted((path.name, file_sha256(path)) for path in tiny.FOLDER.iterdir() if path.suffix != ".md")
+    folder = Path(weights)
     return sorted((path.relative_to(folder).as_posix(), path.stat().st_size) for path in folder.rglob("*") if path.is_file())
 
 

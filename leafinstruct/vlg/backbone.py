@@ -61,6 +61,10 @@ class Backbone(Protocol):
     guided: Literal["patches", "decoder"]
     """Where guidance acts: on each patch as it is drawn, or when patches become pixels."""
 
+    @property
+    def sees(self) -> str:
+        """Identity of what makes items of pictures: its weights, hashed."""
+
     def script(self, grid: tuple[int, int] | None) -> Script:
         """How a picture of (height, width) patches is written; None: the backbone's usual shape. Raises BackboneError for another shape."""
 

@@ -82,6 +82,11 @@ class Chameleon(Codes):
         self._side = pictures.side
         self._script = Script(names[BEGIN], (*[None] * self._side**2, names[END]), self.codes, frozenset(closed))
 
+    @property
+    def sees(self) -> str:
+        """See Backbone."""
+        return self.pictures.identity
+
     def script(self, grid: tuple[int, int] | None) -> Script:
         """Raises BackboneError for another shape than the model's."""
         if grid not in (None, (self._side, self._side)):

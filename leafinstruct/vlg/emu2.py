@@ -7,6 +7,7 @@ but not drawn. The published weights were never run here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ from leafinstruct.vlg.diffusion import Diffusion
 from leafinstruct.vlg.emu2_model import Emu2Output, patch_losses
 from leafinstruct.vlg.sampling import Sampling
 from leafinstruct.vlg.text import decode, encode
+from leafinstruct.vlg.vqgan import weights_sha256
 
 BEGIN, PLACE, END = "[IMG]", "<image>", "[/IMG]"
 _MEAN, _STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # CLIP's
@@ -49,6 +51,11 @@ class Emu2:
         others = {number for number in (*tokenizer.all_special_ids, self._start, self._close) if number is not None}
         closed = frozenset(others - {self.end, self._begin, self._place, tokenizer.unk_token_id})
         self._script = Script(self._begin, (*[None] * self._side**2, self._close), torch.tensor([self._place]), closed)
+
+    @cached_property
+    def sees(self) -> str:
+        """See Backbone."""
+        return weights_sha256(unadapted(self.model).model.visual)
 
     def script(self, grid: tuple[int, int] | None) -> Script:
         """Raises BackboneError for another shape than the model's."""

@@ -8,6 +8,7 @@ transformers has both halves of its picture tokenizer. The published weights wer
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from leafinstruct.errors import BackboneError
 from leafinstruct.vlg.backbone import Item, Script, Segment, unadapted
 from leafinstruct.vlg.codes import Codes
 from leafinstruct.vlg.text import decode, encode
-from leafinstruct.vlg.vqgan import to_picture
+from leafinstruct.vlg.vqgan import to_picture, weights_sha256
 
 _MARKS = ("<|image start|>", "<|image token|>", "<|extra_200|>", "<|extra_201|>", "<|image end|>")
 
@@ -43,6 +44,11 @@ class Emu3(Codes):
         closed = {self._codes_follow, self._line, self._frame, self._close, self._start, text.pad_token_id, placeholder} - {None, self.end}
         self._closed = frozenset(closed)
         self._factor = 2 ** (len(self._vq.config.channel_multiplier) - 1)
+
+    @cached_property
+    def sees(self) -> str:
+        """See Backbone."""
+        return weights_sha256(self._vq)
 
     def script(self, grid: tuple[int, int] | None) -> Script:
         """Any shape of at least one patch."""

@@ -111,10 +111,10 @@ def to_pixels(pictures: Sequence[Image.Image]) -> Tensor:
 
 
 def weights_sha256(module: nn.Module) -> str:
-    """Of the numbers of a module, by name."""
+    """Of the numbers of a module, by name, shape and type."""
     found = hashlib.sha256()
     for name, value in sorted(module.state_dict().items()):
-        found.update(name.encode())
+        found.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
         found.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return found.hexdigest()
 
