@@ -28,6 +28,7 @@ ALLOWED = {
     "moss": {"torchvision_import"},
     "vlg": {"torchvision_import", "errors", "moss"},
     "train": {"vlg", "moss", "records", "artifact", "pictures", "cards", "errors"},
+    "evaluate": {"vlg", "llm", "records", "sketchbook", "errors"},  # sketchbook: the judge of lessons is its own
     "rewrite": SHARED,
     "shard": SHARED | {"cards"},
     "report": {"records", "artifact"},

@@ -95,12 +95,13 @@ def judge(ask: Ask, segments: Sequence[str | Image.Image], style: Style = "penci
 
 
 def _paragraphs(text: str, ask: Ask) -> list[str]:
-    """Lines, and an introduction apart from what was written behind it in the same line."""
+    """Lines, and an introduction apart from what was written behind it in the same line, with or without a space: rows for training join
+    paragraphs as they are."""
     lines = []
     for line in filter(None, (line.strip() for line in text.splitlines())):
         known = (intro for count in range(1, MOST_STEPS + 1) for intro in intros(ask.thing, count))
-        begun = next((intro for intro in known if line.startswith(f"{intro} ")), None)
-        lines += [begun, line[len(begun) + 1 :]] if begun else [line]
+        begun = next((intro for intro in known if line.startswith(intro)), None)
+        lines += [part for part in (begun, line[len(begun) :].strip()) if part] if begun else [line]
     return lines
 
 

@@ -58,17 +58,17 @@ def generate(
     script = backbone.script(settings.grid)
     generator = torch.Generator(device="cpu").manual_seed(settings.seed)
     items = backbone.encode(prompt)
-    room = _room(backbone, len(items))
+    left = room(backbone, len(items))
     streams = [_Stream(backbone, items)]
     if settings.guidance != 1.0 and backbone.guided == "patches":
         streams.append(_Stream(backbone, backbone.encode([])))
-    shut, mute = _shut(script)
+    shut, mute = shut_ids(script)
     words: list[int] = []
     drawn: list[Item] = []
     pictures = 0
     step: int | None = None
-    ended: Ended = "max_tokens" if settings.max_tokens <= room else "context"
-    for _ in range(min(settings.max_tokens, room)):
+    ended: Ended = "max_tokens" if settings.max_tokens <= left else "context"
+    for _ in range(min(settings.max_tokens, left)):
         item = script.steps[step] if step is not None else None
         if item is None:
             outs = [stream.next() for stream in streams]
@@ -107,7 +107,7 @@ def generate(
     return ended
 
 
-def _room(backbone: Backbone, length: int) -> int:
+def room(backbone: Backbone, length: int) -> int:
     """Items that may follow a prompt of so many: a model reads nonsense behind its last position, and says nothing of it."""
     config = unadapted(backbone.model).config
     most: Any = getattr(getattr(config, "text_config", config), "max_position_embeddings", None)
@@ -116,7 +116,7 @@ def _room(backbone: Backbone, length: int) -> int:
     return most - length if most is not None else 1 << 62
 
 
-def _shut(script: Script) -> tuple[Tensor, Tensor]:
+def shut_ids(script: Script) -> tuple[Tensor, Tensor]:
     """Ids that no text holds, while a picture may begin and when none may any more."""
     shut = torch.tensor([*script.codes.tolist(), *script.closed])
     return shut, torch.cat([shut, torch.tensor([script.begin])])
@@ -130,10 +130,10 @@ def _stopped(backbone: Backbone, words: Sequence[int], stop: Sequence[str]) -> s
     reach = max(len(string.encode()) for string in stop) + 8
     if not any(string in backbone.decode_text(words[-reach:]) for string in stop):
         return None
-    return _before(backbone.decode_text(words), stop)
+    return before_any(backbone.decode_text(words), stop)
 
 
-def _before(text: str, stop: Sequence[str]) -> str | None:
+def before_any(text: str, stop: Sequence[str]) -> str | None:
     """What stands before the first of the strings, without white space at its end; None where none occurs."""
     places = [place for string in stop if (place := text.find(string)) >= 0]
     return text[: min(places)].rstrip() if places else None
