@@ -26,6 +26,7 @@ from PIL import Image, ImageDraw, ImageFont
 from leafinstruct.errors import LeafInstructError
 from leafinstruct.evaluate.figures import Figures, faults, mistakes, of_drawn, of_told
 from leafinstruct.evaluate.lessons import Drawn, Question, Told, draw, held_out_lessons, tell
+from leafinstruct.evaluate.recogniser import seen
 from leafinstruct.recipe import load_training
 from leafinstruct.rewrite.prompt import guide_asks
 from leafinstruct.sketchbook.grammar import asks
@@ -130,14 +131,15 @@ def main() -> None:
         backbone = adapter.adapted(found, "cpu", lambda line: print(line, file=sys.stderr))
     except LeafInstructError as error:
         parser.exit(1, f"{error}\n")
+    view = seen(backbone.pictures, arguments.style)
     asked = questions(arguments.lessons, arguments.asked)
-    told = tell(backbone, asked, framed, arguments.style, arguments.batch, _told("free-running lessons", len(asked)))
+    told = tell(backbone, asked, framed, view, arguments.batch, _told("free-running lessons", len(asked)))
     figures = {"free-running": of_told(told)}
     wrong = {"texts": faults(told), "pictures": mistakes(step.picture for one in told for step in one.verdict.steps)}
     forced: list[Drawn] = []
     if arguments.forced:
         count = sum(len(one.howto.steps) for one in asked)
-        forced = draw(backbone, asked, framed, arguments.style, 2 * arguments.batch, _told("teacher-forced pictures", count))
+        forced = draw(backbone, asked, framed, view, 2 * arguments.batch, _told("teacher-forced pictures", count))
         figures["teacher-forced"] = of_drawn(forced)
         wrong["teacher-forced"] = mistakes(one for drawn in forced for one in drawn.shown)
     print(f"{found.name or found.base.name}: {len(asked)} lessons of held-out combinations, {arguments.style}, asked as {arguments.asked}")

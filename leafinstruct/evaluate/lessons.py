@@ -75,12 +75,12 @@ def tell(
     batch: int = 32,
     on_done: Callable[[int], None] = lambda _: None,
 ) -> list[Told]:
-    """Free-running answers."""
+    """Free-running answers. view: the style, as the backbone's picture tokenizer shows it (recogniser.seen)."""
     settings = Settings(LIKELIEST, LIKELIEST, max_tokens=MOST_TOKENS, stop=("USER:",))
     prompts = [backbone.encode(frame([question.prompt])) for question in questions]
     found = answers(backbone, prompts, settings, batch, on_done=on_done)
     return [
-        Told(question, answer, judge(ask_of(question.howto), answer.segments, style))
+        Told(question, answer, judge(ask_of(question.howto), answer.segments, view))
         for question, answer in zip(questions, found, strict=True)
     ]
 
@@ -94,12 +94,12 @@ def draw(
     on_done: Callable[[int], None] = lambda _: None,
 ) -> list[Drawn]:
     """Each picture behind all that truly comes before it."""
-    prompts = [prompt for question in questions for prompt in before_pictures(backbone, question, frame, style)]
+    prompts = [prompt for question in questions for prompt in before_pictures(backbone, question, frame, view.style)]
     found = iter(answers(backbone, prompts, Settings(LIKELIEST, LIKELIEST), batch, one_picture=True, on_done=on_done))
     drawn = []
     for question in questions:
         pictures = tuple(_picture(next(found)) for _ in question.howto.steps)
-        drawn.append(Drawn(question, pictures, judge_pictures(question.howto, pictures, style)))
+        drawn.append(Drawn(question, pictures, judge_pictures(question.howto, pictures, view)))
     return drawn
 
 

@@ -24,8 +24,7 @@ from leafinstruct.sketchbook.howto import HowTo
 from leafinstruct.sketchbook.lesson_words import intros
 from leafinstruct.sketchbook.lessons import HIGH, LOW, MOST_STEPS
 from leafinstruct.sketchbook.palette import COLOURS
-from leafinstruct.sketchbook.reading import cell_errors, read, strain
-from leafinstruct.sketchbook.render import Style
+from leafinstruct.sketchbook.reading import View, cell_errors, read, strain
 from leafinstruct.sketchbook.scene import CELLS, Item, Scene
 
 Mistake = Literal["colour", "thing", "missing", "moved", "forgotten", "recoloured", "background", "unreadable", "no text", "no picture"]
@@ -75,7 +74,7 @@ class Verdict:
         return self.intro and self.outro and self.complete and self.right_texts == self.exact_pictures == len(self.steps)
 
 
-def judge(ask: Ask, segments: Sequence[str | Image.Image], style: Style = "pencil", tolerance: float = 1.0) -> Verdict:
+def judge(ask: Ask, segments: Sequence[str | Image.Image], style: View = "pencil", tolerance: float = 1.0) -> Verdict:
     """A lesson as it was generated: texts and 64 px pictures in their order; several paragraphs may stand in one text."""
     telling, steps, waiting = Telling(ask), list[StepVerdict](), list[str]()
     intro = False
@@ -105,7 +104,7 @@ def _paragraphs(text: str, ask: Ask) -> list[str]:
     return lines
 
 
-def _step(telling: Telling, text: str, picture: Image.Image | None, style: Style, tolerance: float) -> StepVerdict:
+def _step(telling: Telling, text: str, picture: Image.Image | None, style: View, tolerance: float) -> StepVerdict:
     before = telling.scene
     said = telling.step(text)
     wanted = [before.add(thing) for thing in said.things]
@@ -127,7 +126,7 @@ def _is_complete(telling: Telling) -> bool:
 
 
 def judge_pictures(
-    howto: HowTo, pictures: Sequence[Image.Image | None], style: Style = "pencil", tolerance: float = 1.0
+    howto: HowTo, pictures: Sequence[Image.Image | None], style: View = "pencil", tolerance: float = 1.0
 ) -> tuple[Shown, ...]:
     """Pictures that were drawn for the true texts, one a step; None for one that was not drawn.
 
@@ -145,7 +144,7 @@ def judge_pictures(
     return tuple(verdicts)
 
 
-def look(picture: Image.Image, before: Scene, wanted: Sequence[Scene], style: Style = "pencil", tolerance: float = 1.0) -> Shown:
+def look(picture: Image.Image, before: Scene, wanted: Sequence[Scene], style: View = "pencil", tolerance: float = 1.0) -> Shown:
     """before: the scene so far; wanted: it with the new thing, at each place where it may stand."""
     reading = read(picture, wanted, style, tolerance)
     scene = wanted[reading.best]
@@ -195,7 +194,7 @@ def _shifts(items: tuple[Item, ...]) -> list[tuple[Item, ...]]:
     return [tuple(item.at(item.column + by, item.row) for item in items) for by in range(-left, CELLS - right + 1) if by]
 
 
-def _is_kept(picture: Image.Image, before: Scene, scene: Scene, style: Style, tolerance: float) -> bool:
+def _is_kept(picture: Image.Image, before: Scene, scene: Scene, style: View, tolerance: float) -> bool:
     """Whether the cells of earlier things, but for those that the new thing covers, are as they should be."""
     cells = np.zeros((CELLS, CELLS), dtype=bool)
     for item in before.items:

@@ -1,0 +1,55 @@
+"""What an adapter made its base forget: the two tasks that the base was trained on, in the style that it was trained on.
+
+caption -> picture      exact, read back by the recogniser
+picture -> caption      right when it says the same, in whichever of the wordings of a place
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from PIL import Image
+
+from leafinstruct.evaluate.lessons import Frame
+from leafinstruct.sketchbook.captions import captioned
+from leafinstruct.sketchbook.chance import stream
+from leafinstruct.sketchbook.reading import PX, Seen, read
+from leafinstruct.sketchbook.render import render
+from leafinstruct.sketchbook.wording import AT
+from leafinstruct.vlg.batched import answers
+from leafinstruct.vlg.generate import Settings
+from leafinstruct.vlg.sampling import LIKELIEST
+
+ASKED = "What does the picture show?"
+MOST_TOKENS = 160
+"""Of a caption, or of a picture with its marks and what may stand before it."""
+_PLAINEST = {wording: wordings[0] for wordings in AT.values() for wording in wordings}
+_PLACE = re.compile("|".join(sorted(_PLAINEST, key=len, reverse=True)))
+
+
+def same_caption(one: str, other: str) -> bool:
+    """Whether two captions differ in wordings of places at most."""
+    plain = [_PLACE.sub(lambda found: _PLAINEST[found[0]], text.strip()) for text in (one, other)]
+    return plain[0] == plain[1]
+
+
+def remembered(
+    backbone: Any, count: int, seed: int, frame: Frame, view: Seen, batch: int = 64, on_done: Callable[[int], None] = lambda _: None
+) -> dict[str, float]:
+    """drawn, named: shares of `count` captions and pictures. view: of the base's own style."""
+    known = [captioned(stream(seed, "caption", index)) for index in range(count)]
+    settings = Settings(LIKELIEST, LIKELIEST, max_pictures=1, max_tokens=MOST_TOKENS, stop=("USER:",))
+    asked = [backbone.encode(frame([f"Draw {caption}"])) for _, caption in known]
+    drawn = answers(backbone, asked, settings, batch, one_picture=True, on_done=on_done)
+    exact = 0
+    for (scene, _), answer in zip(known, drawn, strict=True):
+        picture = next((segment for segment in answer.segments if isinstance(segment, Image.Image)), None)
+        exact += picture is not None and read(picture, [scene], view).exact
+    shown = [backbone.encode(frame([render(scene, PX, view.style), ASKED])) for scene, _ in known]
+    named = answers(backbone, shown, settings, batch, on_done=lambda done: on_done(count + done))
+    right = 0
+    for (_, caption), answer in zip(known, named, strict=True):
+        right += len(answer.segments) == 1 and isinstance(answer.segments[0], str) and same_caption(answer.segments[0], caption)
+    return {"drawn": exact / count, "named": right / count}
