@@ -71,7 +71,7 @@ def tell(
     backbone: Any,
     questions: Sequence[Question],
     frame: Frame,
-    style: Style,
+    view: Seen,
     batch: int = 32,
     on_done: Callable[[int], None] = lambda _: None,
 ) -> list[Told]:
@@ -89,7 +89,7 @@ def draw(
     backbone: Any,
     questions: Sequence[Question],
     frame: Frame,
-    style: Style,
+    view: Seen,
     batch: int = 64,
     on_done: Callable[[int], None] = lambda _: None,
 ) -> list[Drawn]:

@@ -1,7 +1,7 @@
 """How often the recogniser itself is wrong behind a backbone's own picture tokenizer: the figure beside every figure of exact pictures.
 
-Candidates go through the tokenizer, too (reading.Seen), so a picture that a model drew code for code is exact. What is left is what the tokenizer makes
-alike: a scene and a changed one whose codes are nearly the same.
+Candidates go through the tokenizer, too (reading.Seen), so a picture that a model drew code for code is exact. What is left is what the
+tokenizer makes alike: a scene and a changed one whose codes are nearly the same.
 """
 
 from __future__ import annotations
