@@ -2,7 +2,7 @@
 
     mean +- t(n - 1) * s / sqrt(n)        s: standard deviation with n - 1
 
-A difference between two methods is taken seed by seed (paired), because a seed's data order and start move both. Refused: bootstrap over three numbers.
+A difference between two methods is taken seed by seed (paired), because a seed moves both. Refused: bootstrap over three numbers.
 """
 
 from __future__ import annotations

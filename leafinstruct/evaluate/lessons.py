@@ -23,7 +23,7 @@ from leafinstruct.sketchbook.howto import HowTo
 from leafinstruct.sketchbook.judging import Shown, Verdict, judge, judge_pictures
 from leafinstruct.sketchbook.plan import Settings as Corpus
 from leafinstruct.sketchbook.plan import draft
-from leafinstruct.sketchbook.reading import PX
+from leafinstruct.sketchbook.reading import PX, Seen
 from leafinstruct.sketchbook.render import Style, render
 from leafinstruct.vlg.backbone import Item, Segment
 from leafinstruct.vlg.batched import Answered, answers
