@@ -4,7 +4,7 @@ PIP_ARGS ?=
 BIN      := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help dataset train-demo test test-all lint format clean
+.PHONY: help dataset experiment train-demo test test-all lint format clean
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ train-demo: .venv/run  ## Teach the packaged tiny model drawn lessons, and look 
 	@$(BIN)/leaf build pipelines/demo-lessons.yaml
 	@$(BIN)/leaf train pipelines/train-demo.yaml --allow-large
 	@$(BIN)/leaf generate pipelines/train-demo.yaml "How do I draw a red house with a blue door?" --out runs/tiny-lessons/answer --seed 1
+experiment: .venv/run  ## Training data x adapter on the packaged model, about 3 hours on two cores; goes on where it was stopped
+	@$(BIN)/python scripts/experiment.py run experiments/moss.yaml --size small
+	@$(BIN)/python scripts/experiment.py report experiments/moss.yaml
 
 test: .venv/dev  ## Lint, types and tests
 	$(BIN)/ruff check .

@@ -1,0 +1,348 @@
+"""The experiment of docs/experiment.md: training data x adapter on leaf:tiny-1, run by run, each exactly once.
+
+    python scripts/experiment.py run experiments/moss.yaml --size small --work runs/experiment     goes on where it was stopped
+    python scripts/experiment.py report experiments/moss.yaml --work runs/experiment               docs/experiment.md and .svg from what stands
+    python scripts/experiment.py plan experiments/moss.yaml --size full                            what would run, with matched ranks
+
+    WORK/recipes/*.yaml        one a corpus and one a run, for `leaf build` and `leaf train`
+    WORK/runs/<run>/           theirs: a killed run goes on from its checkpoint
+    WORK/results/<run>.json    written once, by one rename, with the settings that it was made with: those settings stand, and others are refused
+
+A run's name says its arm, method, rate and seed. Rates are chosen first, on a seed of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from experiment_report import write
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from leafinstruct.artifact import digest, drift, file_sha256, save
+
+LEAF = "import sys; from leafinstruct.cli import main; sys.argv[0] = 'leaf'; main()"
+Told = dict[str, Any]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Data(_Part):
+    """The corpora. lessons: documents of the unfiltered one."""
+
+    lessons: int
+    seed: int
+    style: Literal["pencil", "chalk"]
+    lesson_steps: int
+    captions: int
+    defects: dict[str, float]
+    rules: list[dict[str, Any]]
+
+
+class Match(_Part):
+    """The method whose trainable parameters all others are given, and its ranks."""
+
+    to: str
+    r_text: int
+    r_image: int
+    alpha_per_rank: float
+    target_modules: str
+
+
+class Rates(_Part):
+    """How a method's learning rate is chosen."""
+
+    grid: list[float]
+    seed: int
+    arm: str
+    steps: int
+
+
+class Evaluation(_Part):
+    """Sizes and seeds of the examination."""
+
+    seed: int
+    lessons: int
+    loss_lessons: int
+    captions: int
+    recogniser_scenes: int
+    recogniser_seed: int
+    batch: int
+
+
+class Size(_Part):
+    """What is run."""
+
+    methods: list[str]
+    arms: list[str]
+    seeds: list[int]
+
+
+class Experiment(_Part):
+    """experiments/*.yaml."""
+
+    name: str
+    backbone: dict[str, str]
+    data: Data
+    arms: list[Literal["captions", "unfiltered", "filtered"]]
+    match: Match
+    methods: dict[str, dict[str, Any]]
+    train: dict[str, Any]
+    rates: Rates
+    evaluation: Evaluation
+    sizes: dict[str, Size]
+
+    def model_post_init(self, _: Any) -> None:
+        """Raises ValueError for a name that is not declared, and for a tuning seed that is reported."""
+        for name, size in self.sizes.items():
+            if unknown := [*(set(size.methods) - set(self.methods)), *(set(size.arms) - set(self.arms))]:
+                raise ValueError(f"sizes.{name}: {unknown[0]} is declared nowhere")
+            if self.rates.seed in size.seeds:
+                raise ValueError(f"sizes.{name}: seed {self.rates.seed} chooses the rates, so it cannot be reported")
+
+
+class Run(_Part):
+    """One cell. method: None for the base, untouched."""
+
+    arm: str
+    method: str | None
+    seed: int
+    rate: float = 0.0
+    steps: int = 0
+
+    @property
+    def name(self) -> str:
+        return f"{self.arm}-{self.method}-rate{self.rate:g}-steps{self.steps}-seed{self.seed}" if self.method else "base"
+
+
+class Refused(SystemExit):
+    """A result stands with other settings."""
+
+
+def read(path: Path) -> Experiment:
+    """Raises SystemExit with the faults."""
+    try:
+        return Experiment.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (ValidationError, OSError, yaml.YAMLError) as error:
+        raise SystemExit(f"{path}: {error}") from error
+
+
+def corpus(plan: Experiment, arm: str, work: Path) -> Told:
+    """The recipe of `leaf build` for an arm."""
+    if arm == "captions":
+        source: Told = {"kind": "conversations", "path": str((work / "captions").absolute()), "license": "CC0-1.0"}
+        rules: Told = {"min_images": 1, "min_words": 0}
+    else:
+        source = {
+            **{"kind": "sketchbook", "seed": plan.data.seed, "documents": plan.data.lessons, "topics": ["lesson"]},
+            **{"formats": ["html", "warc", "obelics"], "layout": "text_first", "scenery": "none", "picture_px": 64},
+            **{"style": plan.data.style, "held_out": "without", "lesson_steps": plan.data.lesson_steps, "defects": plan.data.defects},
+        }
+        rules = {"min_images": 1, "min_words": 0}
+        if arm == "filtered":
+            rules = {"min_images": 3, "min_words": 20, "rules": plan.data.rules}
+    common = {"seed": 1, "part_size": 100, "workdir": str(work.absolute()), "shard": {"splits": {"train": 1.0}}}
+    return {"name": f"data-{arm}", **common, "ingest": {"sources": [source]}, "filter": rules, "rewrite": {"tasks": ["guide"]}}
+
+
+def write_captions(plan: Experiment, folder: Path) -> None:
+    """Single pictures with their captions as conversations: what is drawn is asked for in words."""
+    from leafinstruct.sketchbook.captions import captioned
+    from leafinstruct.sketchbook.chance import stream
+    from leafinstruct.sketchbook.render import render
+
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = []
+    for index in range(plan.data.captions):
+        scene, caption = captioned(stream(plan.data.seed, "caption", index))
+        render(scene, 64, plan.data.style).save(folder / f"{index:05}.png")
+        turns = [{"from": "human", "value": f"Draw {caption}"}, {"from": "gpt", "value": "<image>"}]
+        lines.append(json.dumps({"id": str(index), "image": f"{index:05}.png", "conversations": turns}))
+    (folder / "captions.new").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "captions.new").replace(folder / "captions.jsonl")
+
+
+def adapters(plan: Experiment) -> dict[str, Told]:
+    """The `adapter:` section of each method, with ranks that give all of them the reference's parameters."""
+    from leafinstruct.moss import MossConfig, match_params
+    from leafinstruct.train.adapter import Base, adapted, find
+
+    base = adapted(find(plan.backbone["weights"], Base(plan.backbone["name"]), None), "cpu", lambda _: None)
+    ranks: Told = {
+        **{"r_text": plan.match.r_text, "alpha_text": plan.match.r_text * plan.match.alpha_per_rank},
+        **{"r_image": plan.match.r_image, "alpha_image": plan.match.r_image * plan.match.alpha_per_rank},
+    }
+    configs = {name: MossConfig(**ranks, **method, target_modules=plan.match.target_modules) for name, method in plan.methods.items()}
+    matched = match_params(base.model, configs, plan.match.to)
+    print(matched, file=sys.stderr, flush=True)
+    names = ("r_text", "alpha_text", "r_image", "alpha_image")
+    return {
+        name: {**plan.methods[name], "target_modules": plan.match.target_modules, **{key: getattr(config, key) for key in names}}
+        for name, config in matched.configs.items()
+    }
+
+
+def recipe(plan: Experiment, run: Run, adapter: Told, work: Path) -> Told:
+    """The recipe of `leaf train` for a run."""
+    train = {"data": f"run:data-{run.arm}", "backbone": plan.backbone, "adapter": adapter, **plan.train}
+    return {
+        "name": run.name,
+        "seed": run.seed,
+        "workdir": str(work.absolute()),
+        "train": {**train, "learning_rate": run.rate, "steps": run.steps},
+    }
+
+
+def leaf(verb: str, told: Told, work: Path, threads: int, *more: str) -> None:
+    """Write the recipe and run the command on it. Raises SystemExit when it fails."""
+    path = work / "recipes" / f"{told['name']}.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(told, sort_keys=False), encoding="utf-8")
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    done = subprocess.run([sys.executable, "-c", LEAF, verb, str(path), *more], env=environment, check=False)
+    if done.returncode:
+        raise SystemExit(f"leaf {verb} {path} ended with {done.returncode}; run the same command again when its cause is gone")
+
+
+def settings_of(plan: Experiment, run: Run, told: Told, work: Path) -> Told:
+    """All that a result follows from: the recipe without places, the bytes of the shards, the base's weights, the examination."""
+    shards = sorted((work / "runs" / f"data-{run.arm}" / "shard").glob("*.train-*.parquet")) if run.method else []
+    trained = {key: value for key, value in told.items() if key != "workdir"}
+    evaluated = {**plan.evaluation.model_dump(exclude={"batch"}), "style": plan.data.style, "lesson_steps": plan.data.lesson_steps}
+    return {"run": trained, "data": [file_sha256(path) for path in shards], "base": _base(plan), "evaluation": evaluated}
+
+
+def _base(plan: Experiment) -> str:
+    from leafinstruct.vlg import tiny
+
+    folder = tiny.FOLDER if plan.backbone["weights"] == tiny.NAME else Path(plan.backbone["weights"])
+    return digest([file_sha256(path) for path in sorted(folder.glob("*.safetensors"))])
+
+
+def standing(work: Path, name: str, settings: Told) -> Told | None:
+    """The result, None where there is none. Raises Refused for one that was made with other settings."""
+    path = work / "results" / f"{name}.json"
+    if not path.is_file():
+        return None
+    found: Told = json.loads(path.read_text(encoding="utf-8"))
+    if changes := drift(found["settings"], json.loads(json.dumps(settings))):
+        raise Refused(f"{path}: stands with other settings: {'; '.join(changes[:3])}. Use another --work, or remove the results by hand")
+    return found
+
+
+def carry_out(plan: Experiment, run: Run, adapter: Told | None, work: Path, threads: int) -> Told:
+    """Train and examine what has no result; a result that stands is read."""
+    from experiment_cell import examined
+
+    told = recipe(plan, run, adapter, work) if adapter is not None else {"name": run.name}
+    settings = settings_of(plan, run, told, work)
+    if (found := standing(work, run.name, settings)) is not None:
+        return found
+    began = time.monotonic()
+    if adapter is not None:
+        leaf("train", told, work, threads)
+    trained = time.monotonic() - began
+    folder = work / "runs" / run.name if adapter is not None else Path(plan.backbone["weights"])
+    figures = examined(str(folder), plan.evaluation.model_dump(), plan.data.style, plan.data.lesson_steps, threads)
+    seconds = {"train": round(trained), "evaluate": round(time.monotonic() - began - trained)}
+    result = {"run": run.model_dump(), "settings": settings, "figures": figures, "seconds": seconds}
+    (work / "results").mkdir(parents=True, exist_ok=True)
+    save(work / "results" / f"{run.name}.json", result)
+    return result
+
+
+def tuning(plan: Experiment, size: Size) -> list[Run]:
+    """One run a method and rate."""
+    rates = plan.rates
+    return [
+        Run(arm=rates.arm, method=method, seed=rates.seed, rate=rate, steps=rates.steps) for method in size.methods for rate in rates.grid
+    ]
+
+
+def chosen(results: list[Told]) -> dict[str, float]:
+    """Method -> the rate with the least held-out loss, text and image as training weighs them."""
+    best: dict[str, tuple[float, float]] = {}
+    for result in results:
+        losses, run = result["figures"]["loss"], result["run"]
+        mine = (losses["text"] + losses["image"], run["rate"])
+        best[run["method"]] = min(best.get(run["method"], mine), mine)
+    return {method: rate for method, (_, rate) in best.items()}
+
+
+def cells(plan: Experiment, size: Size, rates: Mapping[str, float]) -> Iterator[Run]:
+    """Seed by seed, so that an interrupted experiment is a smaller whole one."""
+    for seed in size.seeds:
+        for arm in size.arms:
+            for method in size.methods:
+                yield Run(arm=arm, method=method, seed=seed, rate=rates[method], steps=plan.train["steps"])
+
+
+def run_all(plan: Experiment, size: Size, work: Path, threads: int) -> None:
+    """Data, base, rates, cells."""
+    for arm in sorted({*size.arms, plan.rates.arm}):
+        if arm == "captions" and not (work / "captions" / "captions.jsonl").is_file():
+            write_captions(plan, work / "captions")
+        leaf("build", corpus(plan, arm, work), work, threads, "--workers", str(threads))
+    sections, tell = adapters(plan), Clock(plan, size)
+    carry_out(plan, Run(arm="", method=None, seed=0), None, work, threads)
+    found = [tell.done(carry_out(plan, run, sections[str(run.method)], work, threads)) for run in tuning(plan, size)]
+    rates = chosen(found)
+    for run in cells(plan, size, rates):
+        tell.done(carry_out(plan, run, sections[str(run.method)], work, threads))
+
+
+class Clock:
+    """Says what is done and how long the rest may take, by the seconds that finished runs state."""
+
+    def __init__(self, plan: Experiment, size: Size) -> None:
+        whole = len(size.methods) * len(size.arms) * len(size.seeds)
+        self._left = [plan.rates.steps] * len(tuning(plan, size)) + [int(plan.train["steps"])] * whole
+        self._of = len(self._left)
+
+    def done(self, result: Told) -> Told:
+        """Hands the result on."""
+        steps, seconds = self._left.pop(0), result["seconds"]
+        rest = sum(self._left) / steps * seconds["train"] + len(self._left) * seconds["evaluate"]
+        print(
+            f"{self._of - len(self._left)} of {self._of} runs: {result['settings']['run']['name']}; about {rest / 60:.0f} min left",
+            file=sys.stderr,
+        )
+        return result
+
+
+def main() -> None:
+    """Run, report, or say what would be run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("verb", choices=("plan", "run", "report"))
+    parser.add_argument("experiment", type=Path)
+    parser.add_argument("--size", default="small")
+    parser.add_argument("--work", type=Path, default=Path("runs/experiment"))
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path("docs"), help="folder of experiment.md and experiment.svg")
+    arguments = parser.parse_args()
+    plan = read(arguments.experiment)
+    if arguments.size not in plan.sizes:
+        parser.error(f"--size {arguments.size}: known are {', '.join(plan.sizes)}")
+    size = plan.sizes[arguments.size]
+    if arguments.verb == "plan":
+        adapters(plan)
+        print("\n".join(run.name for run in [*tuning(plan, size), *cells(plan, size, dict.fromkeys(size.methods, 0.0))]))
+    elif arguments.verb == "run":
+        run_all(plan, size, arguments.work, arguments.threads)
+    else:
+        results = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((arguments.work / "results").glob("*.json"))]
+        write(results, int(plan.train["steps"]), plan.match.to, arguments.out)
+
+
+if __name__ == "__main__":
+    main()

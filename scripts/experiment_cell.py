@@ -1,0 +1,48 @@
+"""Examines one adapter, or the base: the figures of one result of the experiment."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from leafinstruct.evaluate.figures import of_drawn, of_told
+from leafinstruct.evaluate.lessons import Question, draw, held_out_lessons, tell
+from leafinstruct.evaluate.losses import losses
+from leafinstruct.evaluate.memory import remembered
+from leafinstruct.evaluate.recogniser import errors, seen
+from leafinstruct.rewrite.prompt import guide_asks
+from leafinstruct.sketchbook.render import Style
+from leafinstruct.train.adapter import Base, adapted, find
+from leafinstruct.train.encode import framed
+
+
+def asked(count: int, seed: int, steps: int) -> list[Question]:
+    """Held-out lessons, asked for as rows for training ask."""
+    return [
+        Question(howto, random.Random(f"{seed}/{index}").choice(guide_asks(howto.title)))
+        for index, howto in enumerate(held_out_lessons(count, seed, steps))
+    ]
+
+
+def examined(
+    name: str, sizes: dict[str, int], style: Style, steps: int, threads: int, tell_: Callable[[str], None] = lambda _: None
+) -> dict[str, Any]:
+    """Loss, free-running lessons, teacher-forced pictures, what is remembered in pencil, and the recogniser's own errors. name: as `find` takes it."""
+    torch.set_num_threads(threads)
+    backbone: Any = adapted(find(name, Base(), None), "cpu", tell_)
+    view, pencil = seen(backbone.pictures, style), seen(backbone.pictures, "pencil")
+    questions = asked(sizes["lessons"], sizes["seed"], steps)
+    own = {
+        which: errors(backbone.pictures, one, sizes["recogniser_scenes"], sizes["recogniser_seed"])
+        for which, one in (("lessons", view), ("pencil", pencil))
+    }
+    return {
+        "loss": losses(backbone, asked(sizes["loss_lessons"], sizes["seed"], steps), framed, style),
+        "free": of_told(tell(backbone, questions, framed, view, sizes["batch"])),
+        "forced": of_drawn(draw(backbone, questions, framed, view, 2 * sizes["batch"])),
+        "memory": remembered(backbone, sizes["captions"], sizes["seed"], framed, pencil, 2 * sizes["batch"]),
+        "recogniser": {which: {"refused": one.refused, "accepted": one.accepted, "decibels": one.decibels} for which, one in own.items()},
+    }
