@@ -313,10 +313,8 @@ class Clock:
         """Hands the result on."""
         steps, seconds = self._left.pop(0), result["seconds"]
         rest = sum(self._left) / steps * seconds["train"] + len(self._left) * seconds["evaluate"]
-        print(
-            f"{self._of - len(self._left)} of {self._of} runs: {result['settings']['run']['name']}; about {rest / 60:.0f} min left",
-            file=sys.stderr,
-        )
+        name = result["settings"]["run"]["name"]
+        print(f"{self._of - len(self._left)} of {self._of} runs: {name}; about {rest / 60:.0f} min left", file=sys.stderr, flush=True)
         return result
 
 
@@ -341,7 +339,7 @@ def main() -> None:
         run_all(plan, size, arguments.work, arguments.threads)
     else:
         results = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((arguments.work / "results").glob("*.json"))]
-        write(results, int(plan.train["steps"]), plan.match.to, arguments.out)
+        write(results, plan.rates.seed, plan.match.to, arguments.out)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -27,22 +26,21 @@ def asked(count: int, seed: int, steps: int) -> list[Question]:
     ]
 
 
-def examined(
-    name: str, sizes: dict[str, int], style: Style, steps: int, threads: int, tell_: Callable[[str], None] = lambda _: None
-) -> dict[str, Any]:
-    """Loss, free-running lessons, teacher-forced pictures, what is remembered in pencil, and the recogniser's own errors. name: as `find` takes it."""
+def examined(name: str, sizes: dict[str, int], style: Style, steps: int, threads: int) -> dict[str, Any]:
+    """Loss, free-running lessons, teacher-forced pictures, what is remembered in pencil, and the recogniser's own errors.
+
+    name: as `train.adapter.find` takes it.
+    """
     torch.set_num_threads(threads)
-    backbone: Any = adapted(find(name, Base(), None), "cpu", tell_)
-    view, pencil = seen(backbone.pictures, style), seen(backbone.pictures, "pencil")
+    backbone: Any = adapted(find(name, Base(), None), "cpu", lambda _: None)
+    views = {"lessons": seen(backbone.pictures, style), "pencil": seen(backbone.pictures, "pencil")}
     questions = asked(sizes["lessons"], sizes["seed"], steps)
-    own = {
-        which: errors(backbone.pictures, one, sizes["recogniser_scenes"], sizes["recogniser_seed"])
-        for which, one in (("lessons", view), ("pencil", pencil))
-    }
+    scenes, seed, batch = sizes["recogniser_scenes"], sizes["recogniser_seed"], sizes["batch"]
+    wrong = {which: errors(backbone.pictures, view, scenes, seed) for which, view in views.items()}
     return {
         "loss": losses(backbone, asked(sizes["loss_lessons"], sizes["seed"], steps), framed, style),
-        "free": of_told(tell(backbone, questions, framed, view, sizes["batch"])),
-        "forced": of_drawn(draw(backbone, questions, framed, view, 2 * sizes["batch"])),
-        "memory": remembered(backbone, sizes["captions"], sizes["seed"], framed, pencil, 2 * sizes["batch"]),
-        "recogniser": {which: {"refused": one.refused, "accepted": one.accepted, "decibels": one.decibels} for which, one in own.items()},
+        "free": of_told(tell(backbone, questions, framed, views["lessons"], batch)),
+        "forced": of_drawn(draw(backbone, questions, framed, views["lessons"], 2 * batch)),
+        "memory": remembered(backbone, sizes["captions"], sizes["seed"], framed, views["pencil"], 2 * batch),
+        "recogniser": {which: {"refused": one.refused, "accepted": one.accepted, "decibels": one.decibels} for which, one in wrong.items()},
     }
