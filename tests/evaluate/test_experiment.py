@@ -1,0 +1,123 @@
+"""The experiment's arithmetic on made-up results, its settings, and that a result which stands is neither run again nor overwritten."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import experiment
+import experiment_report
+import pytest
+import yaml
+
+from leafinstruct.evaluate.intervals import interval, paired
+
+RECIPE = Path(__file__).parents[2] / "experiments" / "moss.yaml"
+
+
+def result(arm: str, method: str | None, seed: int, text: float, image: float, rate: float = 0.01) -> dict:
+    """A result in which every share is made from the two losses."""
+    shares = dict.fromkeys(("text_right", "exact", "kept", "picture_1", "picture_2", "picture_3"), text)
+    figures = {
+        "loss": {"text": text, "image": image},
+        "free": shares,
+        "forced": {**shares, "picture_3": None},
+        "memory": {"drawn": image, "named": text},
+        "recogniser": {"lessons": {"refused": 0.0, "accepted": {"colour": 0.024}}},
+    }
+    return {"run": {"arm": arm, "method": method, "seed": seed, "rate": rate, "steps": 9}, "figures": figures}
+
+
+def test_the_interval_is_students_by_hand():
+    found = interval([1.0, 2.0, 4.0])  # mean 7/3; s^2 = (16/9 + 1/9 + 25/9) / 2 = 7/3; half = 4.303 * sqrt(7/3) / sqrt(3)
+    assert found.mean == pytest.approx(7 / 3)
+    assert found.half == pytest.approx(4.303 * math.sqrt(7 / 9))
+    assert found.text(100.0) == "233.3 ± 379.5"
+    assert interval([0.5]).half is None
+    with pytest.raises(ValueError, match="0 numbers"):
+        interval([])
+
+
+def test_differences_are_taken_seed_by_seed():
+    found = paired({1: 5.0, 2: 7.0, 3: 9.0, 4: 100.0}, {3: 8.0, 2: 6.0, 1: 4.0})
+    assert found is not None
+    assert (found.mean, found.half, found.n) == (1.0, 0.0, 3)
+    assert found.excludes_zero
+    assert paired({1: 1.0}, {2: 1.0}) is None
+
+
+def test_the_report_holds_means_differences_and_what_the_filter_pays(tmp_path):
+    rows = [result("", None, 0, 0.9, 0.9)]
+    for seed, noise in ((1, 0.0), (2, 0.1), (3, 0.2)):
+        rows += [result("unfiltered", "lora", seed, 0.2 + noise, 0.4), result("unfiltered", "full_space", seed, 0.3 + noise, 0.4)]
+        rows += [result("filtered", "lora", seed, 0.6 + noise, 0.4), result("filtered", "full_space", seed, 0.6, 0.4)]
+    rows.append(result("filtered", "lora", 900, 55.0, 55.0))  # chose a rate
+    experiment_report.write(rows, 900, "full_space", tmp_path)
+    page = (tmp_path / "experiment.md").read_text()
+    lines = page.splitlines()
+    assert "n = 3 seeds" in page
+    assert "55" not in page
+    assert "refuses 0.0% of true scenes; of changed ones it takes for exact: colour 2.4%" in page
+    assert any(line.startswith("| none (the base) | 0.900 |") for line in lines)
+    assert any(line.startswith("| lora | 0.300 ± 0.248 | 0.400 ± 0.000 | 30.0 ± 24.8 |") for line in lines)  # 4.303 * 0.1 / sqrt(3)
+    unfiltered = page[page.index("## unfiltered") :]
+    assert "| full_space | **0.100 ± 0.000** | 0.000 ± 0.000 | **10.0 ± 0.0** |" in unfiltered
+    pays = page[page.index("## Does the filter pay?") :]
+    assert "| lora | **0.400 ± 0.000** |" in pays
+    assert "| - |" in page  # no lesson had a third picture
+    assert (tmp_path / "experiment.svg").read_text().count("<circle") == 2 * 4 * 3
+
+
+def test_only_runs_that_chose_rates_are_no_report(tmp_path):
+    with pytest.raises(SystemExit, match="no result stands"):
+        experiment_report.write([result("filtered", "lora", 900, 1.0, 1.0)], 900, "lora", tmp_path)
+
+
+def test_a_rate_is_chosen_by_held_out_loss_for_each_method_alone():
+    rows = [result("filtered", "lora", 900, 0.2, loss, rate) for rate, loss in ((0.1, 0.5), (0.2, 0.3), (0.3, 0.4))]
+    rows += [result("filtered", "rank", 900, 0.2, loss, rate) for rate, loss in ((0.1, 0.1), (0.2, 0.3))]
+    assert experiment.chosen(rows) == {"lora": 0.2, "rank": 0.1}
+
+
+def test_the_committed_settings_are_whole_and_their_runs_distinct():
+    plan = experiment.read(RECIPE)
+    for size in plan.sizes.values():
+        rates = dict.fromkeys(size.methods, 0.01)
+        runs = [*experiment.tuning(plan, size), *experiment.cells(plan, size, rates)]
+        assert len({run.name for run in runs}) == len(runs)
+        assert len(runs) == len(size.methods) * (len(plan.rates.grid) + len(size.arms) * len(size.seeds))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"methods": ["lora", "nonsense"]}, "nonsense"), ({"seeds": [900]}, "cannot be reported"), ({"seed": 1}, "Extra inputs")],
+)
+def test_settings_that_do_not_go_together_are_refused(tmp_path, change, said):
+    plan = yaml.safe_load(RECIPE.read_text())
+    plan["sizes"]["small"] |= change
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan))
+    with pytest.raises(SystemExit, match=said):
+        experiment.read(tmp_path / "plan.yaml")
+
+
+def test_a_result_that_stands_is_not_run_again_and_other_settings_are_refused(tmp_path, monkeypatch):
+    plan = experiment.read(RECIPE)
+    run = experiment.Run(arm="filtered", method="lora", seed=1, rate=0.01, steps=9)
+    monkeypatch.setattr(experiment, "_base", lambda _: "weights")
+    adapter = {"method": "lora", "r_text": 4}
+    told = experiment.recipe(plan, run, adapter, tmp_path)
+    settings = experiment.settings_of(plan, run, told, tmp_path)
+    (tmp_path / "results").mkdir()
+    path = tmp_path / "results" / f"{run.name}.json"
+    path.write_text(json.dumps({"run": run.model_dump(), "settings": settings, "figures": {"made": "up"}}))
+    assert experiment.standing(tmp_path, run.name, settings)["figures"] == {"made": "up"}
+    before = path.read_bytes()
+    with pytest.raises(experiment.Refused, match=r"adapter\.r_text 4 -> 5"):
+        experiment.standing(
+            tmp_path,
+            run.name,
+            experiment.settings_of(plan, run, experiment.recipe(plan, run, {**adapter, "r_text": 5}, tmp_path), tmp_path),
+        )
+    assert path.read_bytes() == before
+    assert experiment.standing(tmp_path, "another", settings) is None
