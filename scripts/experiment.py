@@ -140,7 +140,7 @@ def read(path: Path) -> Experiment:
 def corpus(plan: Experiment, arm: str, work: Path) -> Told:
     """The recipe of `leaf build` for an arm."""
     if arm == "captions":
-        source: Told = {"kind": "conversations", "path": str((work / "captions").absolute()), "license": "CC0-1.0"}
+        source: Told = {"kind": "conversations", "name": "captions", "path": str((work / "captions").absolute()), "license": "CC0-1.0"}
         rules: Told = {"min_images": 1, "min_words": 0}
     else:
         source = {
