@@ -49,7 +49,7 @@ HEAVY = {
     "httpx2": ("llm", "train/publish.py"),
     "clip": "filter/alignment.py",
     "torchvision": "torchvision_import.py",
-    "torch": ("filter/alignment.py", "moss", "vlg", "train", "torchvision_import.py"),
+    "torch": ("filter/alignment.py", "moss", "vlg", "train", "evaluate", "torchvision_import.py"),
     "peft": ("moss", "train"),
     "safetensors": ("moss", "vlg", "train"),
     "av": ("pictures", "sketchbook/as_video.py"),
