@@ -33,6 +33,7 @@ from leafinstruct.sketchbook.grammar import asks
 from leafinstruct.sketchbook.judging import Shown
 from leafinstruct.train import adapter
 from leafinstruct.train.encode import framed
+from leafinstruct.vlg.chameleon import Chameleon
 
 SEED = 20_261_125
 """Of the held-out lessons."""
@@ -131,6 +132,8 @@ def main() -> None:
         backbone = adapter.adapted(found, "cpu", lambda line: print(line, file=sys.stderr))
     except LeafInstructError as error:
         parser.exit(1, f"{error}\n")
+    if not isinstance(backbone, Chameleon):
+        parser.exit(1, f"{arguments.run}: lessons are drawn as Chameleon draws, pictures of one shape\n")
     view = seen(backbone.pictures, arguments.style)
     asked = questions(arguments.lessons, arguments.asked)
     told = tell(backbone, asked, framed, view, arguments.batch, _told("free-running lessons", len(asked)))
