@@ -13,7 +13,7 @@ from leafinstruct import recipe
 PIPELINES = sorted((Path(__file__).parent.parent / "pipelines").glob("*.yaml"))
 CORPORA = {"mmc4", "obelics", "common-crawl", "youcook2", "vist", "own-videos", "interleavedbench", "hub"}
 EMBEDDED = {"demo", "demo-lessons", "start"}
-TRAINING = {"train-paper"}
+TRAINING = {"train-paper", "train-demo"}
 BUILDING = [path for path in PIPELINES if path.stem not in TRAINING]
 
 
@@ -50,6 +50,12 @@ def test_pictures_on_the_web_are_fetched_under_a_contact(path):
     assert fetch.contact == "you@example.org"
     assert fetch.robots
     assert fetch.opt_out
+
+
+def test_the_demo_trains_the_packaged_model_on_the_lessons():
+    loaded = recipe.load_training(next(path for path in PIPELINES if path.stem == "train-demo"))
+    assert (loaded.train.backbone.weights, loaded.train.backbone.base) == ("leaf:tiny-1", "leaf:tiny-1"), "a name, and no path"
+    assert loaded.train.data == f"run:{recipe.load(next(path for path in PIPELINES if path.stem == 'demo-lessons')).recipe.name}"
 
 
 def test_the_papers_rank_is_a_recipe():
