@@ -78,9 +78,9 @@ def _step(line: str) -> float:
 
 
 def reached(path: Path) -> dict[str, float]:
-    """The last losses of a log: of training, and of validation (`eval_...`)."""
+    """The last losses of a log: of training, and of validation (`eval_...`); none of a run that ended before its first line."""
     found: dict[str, float] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         found.update({name: value for name, value in json.loads(line).items() if "_loss" in name or name == "loss"})
     return found
 

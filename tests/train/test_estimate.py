@@ -11,14 +11,14 @@ from train.conftest import row, shard
 from train.test_train import train
 
 MEASURED = """
-import resource, sys, torch
+import re, resource, sys, torch
 torch.set_num_threads(1)
 from pathlib import Path
 from leafinstruct import recipe as recipes
 from leafinstruct.train import run
 loaded = recipes.load_training(Path(sys.argv[1]))
 run.train(loaded.train, loaded.directory, loaded.seed, False, True, sys.argv[2] == "dry", print)
-print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+print("peak", 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]))  # ru_maxrss holds the parent's, too
 """
 LIMITED = MEASURED.replace("print)", "told)").replace(
     "loaded =",

@@ -86,9 +86,10 @@ def test_another_encoder_knows_nothing_of_the_first_ones_codes(tmp_path):
     moved = Pictures(backbone, folder=tmp_path)
     moved.items(picture(COLOURS[0]), None)
     assert moved.encoded == 0, "the decoder is no part of what a picture is"
+    foreign = tiny_chameleon()
     with torch.no_grad():
-        next(backbone.model.model.vqmodel.parameters()).add_(1.0)
-    other = Pictures(backbone, folder=tmp_path)
+        next(foreign.model.model.vqmodel.parameters()).add_(1.0)
+    other = Pictures(foreign, folder=tmp_path)
     other.items(picture(COLOURS[0]), None)
     assert other.encoded == 1
 
