@@ -6,21 +6,20 @@ import base64
 import hashlib
 import json
 import re
-import threading
 from collections import Counter
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
+
+from hub_server import Serving
 
 COMMIT = "2f0e5c1d2b3a49586776859493a2b1c0d1e2f304"
 
 
-class ModelHub(ThreadingHTTPServer):
+class ModelHub(Serving):
     """Serves while entered. repos: name -> {"private", "files"}; asked: requests by method and kind; tokens: those shown; trouble: called before each
     request with method and path, answers a status instead or None."""
-
-    daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Endpoint)
@@ -29,30 +28,14 @@ class ModelHub(ThreadingHTTPServer):
         self.asked: Counter[str] = Counter()
         self.tokens: set[str] = set()
         self.trouble: Callable[[str, str], int | None] = lambda *_: None
-        self._thread = threading.Thread(target=self.serve_forever, daemon=True)
-
-    def __enter__(self) -> ModelHub:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.shutdown()
-        self.server_close()
-        self._thread.join()
 
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
 
-    def variables(self, home: Path, token: str) -> dict[str, str]:
-        """The environment in which the Hub is this one."""
-        return {
-            "HF_ENDPOINT": self.address,
-            "HF_HOME": str(home),
-            "HF_TOKEN": token,
-            "HF_HUB_DISABLE_XET": "1",
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-        }
+    def logged_in(self, home: Path, token: str) -> dict[str, str]:
+        """The environment of somebody who has a token of this Hub."""
+        return {**self.variables(home), "HF_TOKEN": token}
 
 
 class _Endpoint(BaseHTTPRequestHandler):

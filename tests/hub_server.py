@@ -10,28 +10,19 @@ from collections import Counter
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Self
 
 FILE = "data/train-00000-of-00001.parquet"
 COMMIT = "1f0e5c1d2b3a49586776859493a2b1c0d1e2f304"
 
 
-class Hub(ThreadingHTTPServer):
-    """Serves one dataset while entered. `asked`: requests by kind; `trouble`: called before each, answers (status, headers) instead or None;
-    `cuts`: so many answers with a range of the file break off in the middle."""
+class Serving(ThreadingHTTPServer):
+    """Serves in a thread while entered."""
 
     daemon_threads = True
 
-    def __init__(self, name: str, file: bytes) -> None:
-        super().__init__(("127.0.0.1", 0), _Endpoint)
-        self.name = name
-        self.file = file
-        self.asked: Counter[str] = Counter()
-        self.tokens: set[str] = set()
-        self.trouble: Callable[[str], tuple[int, dict[str, str]] | None] = lambda _: None
-        self.cuts = 0
+    def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self.serve_forever, daemon=True)
-
-    def __enter__(self) -> Hub:
         self._thread.start()
         return self
 
@@ -44,6 +35,20 @@ class Hub(ThreadingHTTPServer):
         """The environment in which the Hub is this one."""
         endpoint = f"http://127.0.0.1:{self.server_address[1]}"
         return {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+
+
+class Hub(Serving):
+    """Serves one dataset while entered. `asked`: requests by kind; `trouble`: called before each, answers (status, headers) instead or None;
+    `cuts`: so many answers with a range of the file break off in the middle."""
+
+    def __init__(self, name: str, file: bytes) -> None:
+        super().__init__(("127.0.0.1", 0), _Endpoint)
+        self.name = name
+        self.file = file
+        self.asked: Counter[str] = Counter()
+        self.tokens: set[str] = set()
+        self.trouble: Callable[[str], tuple[int, dict[str, str]] | None] = lambda _: None
+        self.cuts = 0
 
 
 class _Endpoint(BaseHTTPRequestHandler):

@@ -24,7 +24,7 @@ def test_an_adapter_is_uploaded_after_a_failure_and_loads_from_there(recipe, tmp
     shard(tmp_path / "runs/demo/shard/guide.train-00000-of-00001.parquet", stated)
     path = recipe(steps=2)
     with ModelHub() as hub:
-        for name, value in hub.variables(tmp_path / "home", TOKEN).items():
+        for name, value in hub.logged_in(tmp_path / "home", TOKEN).items():
             monkeypatch.setenv(name, value)
         hub.trouble = lambda _, at: 403 if at.startswith("/lfs") else None
         failed = leaf("train", path, "--push-to", "me/lessons")
