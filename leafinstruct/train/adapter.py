@@ -26,10 +26,11 @@ from safetensors import SafetensorError
 from leafinstruct.artifact import file_sha256
 from leafinstruct.errors import BackboneError, SourceError, TrainError
 from leafinstruct.train.config import BackboneConfig
+from leafinstruct.vlg import tiny
 from leafinstruct.vlg.backbone import Backbone
 from leafinstruct.vlg.load import load
 
-PACKAGED = {"leaf:tiny-1": "chameleon"}
+PACKAGED = {tiny.NAME: "chameleon"}
 """Bases in the package, and which backbone each is."""
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _HUB = re.compile(r"(hub:)?([A-Za-z0-9][\w.-]*/[\w.-]+)")
