@@ -37,7 +37,9 @@ def load(name: str, weights: Path, decoder: Path | None = None, device: str = "c
     """
     if name not in BACKBONES:
         raise BackboneError(f"{name}: no such backbone; known are {', '.join(BACKBONES)}")
-    if str(weights) == tiny.NAME and name == "chameleon":
+    if str(weights).startswith("leaf:"):
+        if str(weights) != tiny.NAME or name != "chameleon":
+            raise BackboneError(f"{weights} as {name}: no such packaged base; known is {tiny.NAME}, a chameleon")
         return tiny.load(device, dtype), []
     if not weights.is_dir():
         raise BackboneError(f"{weights}: no such folder; weights are not downloaded from here")

@@ -14,6 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from leafinstruct.cli import app
+from leafinstruct.errors import BackboneError
 from leafinstruct.evaluate.memory import remembered
 from leafinstruct.evaluate.recogniser import seen
 from leafinstruct.sketchbook.captions import captioned
@@ -47,6 +48,12 @@ def test_it_is_small_and_named_by_no_path(backbone):
     assert sum(value.numel() for value in backbone.model.parameters()) == 1_929_120
     assert backbone.model.name_or_path == ""
     assert {value.dtype for value in backbone.model.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize(("name", "weights"), [("chameleon", "leaf:tiny-2"), ("emu3", tiny.NAME)])
+def test_another_packaged_name_is_one_line(name, weights):
+    with pytest.raises(BackboneError, match=f"^{weights} as {name}: no such packaged base; known is leaf:tiny-1, a chameleon$"):
+        load(name, Path(weights))
 
 
 @given(st.text(max_size=60))
