@@ -1,4 +1,4 @@
-"""What a person sees: progress, the funnel, an estimate, notes. With cli.py the only file that prints.
+"""What a person sees: progress, the funnel, an estimate, notes. With cli/ the only place that prints.
 
 Progress goes to stderr, answers to stdout: a bar on a terminal, plain lines elsewhere. Whatever may come from a file goes through
 `printable`, since a terminal obeys what it is shown. rich is loaded only when there is something to draw.

@@ -61,7 +61,7 @@ HEAVY = {
     "datasets": ("records/public.py", "ingest/hub"),
     "jinja2": "cards.py",
     "filelock": "artifact.py",
-    "typer": ("cli.py", "terminal.py"),
+    "typer": ("cli", "terminal.py"),
     "rich": "terminal.py",
 }
 """One heavyweight, one place (a file or a room), or two where it is written down why."""

@@ -1,0 +1,84 @@
+"""Verbs that make a dataset: init, build, status."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from leafinstruct.cli.options import AsJson, Changes, Limit, RecipePath, load_recipe
+from leafinstruct.cli.stopping import stopping
+from leafinstruct.errors import LeafInstructError
+from leafinstruct.report.story import printable
+from leafinstruct.terminal import again, note, progress, show_forecast, show_status
+
+
+def init(folder: Annotated[Path, typer.Argument(help="New folder for recipe.yaml, prompts/ and data_cards/.")]) -> None:
+    """Write a recipe that runs as it is, and its prompts."""
+    import shutil
+
+    from leafinstruct.recipe import packaged
+
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            raise LeafInstructError(f"{folder}: exists and is not empty; give a new folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(packaged("pipelines") / "start.yaml", folder / "recipe.yaml")
+        for templates in ("prompts", "data_cards"):
+            shutil.copytree(packaged(templates), folder / templates)
+    except OSError as error:
+        reason = error.strerror or "a file in it cannot be written"
+        raise LeafInstructError(f"{folder}: cannot be made a folder of recipes: {reason}; give a new folder where you may write") from error
+    typer.echo(f"{printable(folder)}: recipe.yaml, prompts/, data_cards/\nnext: cd {printable(shlex.quote(str(folder)))} && leaf build")
+
+
+def build(
+    recipe: RecipePath = None,
+    stage: Annotated[
+        str | None, typer.Option(metavar="STAGE", help="Run what is missing up to and including it: ingest, filter, rewrite, shard.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes; default one a core.")] = None,
+    limit: Limit = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Forget what stands and build anew; answers of a language model are kept.")
+    ] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try again what failed in finished stages.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would take, and make nothing.")] = False,
+    changes: Changes = None,
+    as_json: AsJson = False,
+) -> None:
+    """Build the dataset: ingest, filter, rewrite, shard. What stands is kept, what is missing is made."""
+    from leafinstruct.engine.local import LocalEngine
+    from leafinstruct.pipeline import STAGES, forecast
+    from leafinstruct.pipeline import build as run
+    from leafinstruct.recipe import resting
+
+    if stage is not None and stage not in STAGES:
+        raise typer.BadParameter(f"{stage!r} is none of {', '.join(STAGES)}", param_hint="--stage")
+    loaded = load_recipe(recipe, changes, limit)
+    with LocalEngine(workers) as engine:
+        if dry_run:
+            show_forecast(forecast(loaded, engine), as_json)
+            return
+        started = time.monotonic()
+        with progress() as on_progress:
+            outcomes = list(run(loaded, engine, stopping(on_progress), stage or STAGES[-1], rebuild, retry_failed))
+    for outcome in outcomes:
+        if outcome.changes:
+            more = " and more" if len(outcome.changes) > 3 else ""
+            note(f"{outcome.stage}: rebuilt what changed: {'; '.join(outcome.changes[:3])}{more}")
+        if unfetched := outcome.record.get("unfetched"):
+            note(f"{unfetched:,} pictures are on the web and were not fetched: add filter.pictures.fetch to the recipe")
+    if at_rest := resting(loaded.recipe):
+        note(f"rules at rest, as the judge in use does not give their scores: {', '.join(at_rest)}")
+    if all(outcome.stood for outcome in outcomes):
+        note(f"nothing to do: {loaded.directory} is up to date")
+    show_status(loaded, again(recipe, changes, limit), as_json, time.monotonic() - started)
+
+
+def status(recipe: RecipePath = None, limit: Limit = None, changes: Changes = None, as_json: AsJson = False) -> None:
+    """Show what is done, what is missing, and the funnel."""
+    show_status(load_recipe(recipe, changes, limit), again(recipe, changes, limit), as_json)
