@@ -29,6 +29,7 @@ from leafinstruct.vlg.backbone import Item, Segment
 from leafinstruct.vlg.batched import Answered, answers
 from leafinstruct.vlg.generate import Settings
 from leafinstruct.vlg.sampling import LIKELIEST
+from leafinstruct.vlg.text import paragraphs
 
 Frame = Callable[[Sequence[Segment]], list[Segment]]
 MOST_TOKENS = 768
@@ -109,7 +110,7 @@ def _picture(answer: Answered) -> Image.Image | None:
 
 
 def before_pictures(backbone: Any, question: Question, frame: Frame, style: Style) -> list[list[Item]]:
-    """For each picture of the true lesson the ids up to the mark that begins it. Texts are encoded one by one, as rows for training are."""
+    """For each picture of the true lesson the ids up to the mark that begins it. Segments are encoded one by one, as those of rows for training."""
     items = backbone.encode(frame([question.prompt]))
     start, begin = len(backbone.encode([])), backbone.script(None).begin
     found = []
@@ -121,6 +122,6 @@ def before_pictures(backbone: Any, question: Question, frame: Frame, style: Styl
 
 
 def told(howto: HowTo, style: Style) -> list[Segment]:
-    """The true lesson: introduction, then a text and a picture a step, closing line."""
+    """The true lesson as a row of it is encoded: introduction, then a text and a picture a step, closing line."""
     steps = [part for step in howto.steps for part in (step.text, render(step.scene, PX, style))]
-    return [howto.intro, *steps, howto.outro]
+    return paragraphs([howto.intro, *steps, howto.outro])

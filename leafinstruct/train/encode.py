@@ -3,7 +3,8 @@
     USER: text and pictures ASSISTANT: text and pictures (end)
 
 Loss falls on the assistant's turns, marks of pictures and the end included; everything else is given. The words USER and ASSISTANT are text like any
-other, because the backbones here have no chat format in common. Text is tokenised with control strings as letters (vlg.text).
+other, because the backbones here have no chat format in common. Text is tokenised with control strings as letters, and a text behind a text
+begins a new line (vlg.text).
 
 How long a row is follows from its texts and from the sizes in its pictures' headers, so a picture is encoded only where it is used. A row longer
 than the context has its pictures made smaller first, where the backbone can; then it is cut at a segment's border: whole segments go, from the end,
@@ -19,6 +20,7 @@ from typing import Any
 from leafinstruct.pictures.decode import Undecodable
 from leafinstruct.train.pictures import Pictures
 from leafinstruct.vlg.backbone import Backbone, Item, Segment
+from leafinstruct.vlg.text import PARAGRAPH, paragraphs
 
 NAMES = {"user": "USER:", "assistant": "ASSISTANT:"}
 
@@ -105,7 +107,7 @@ def encode(backbone: Backbone, row: Mapping[str, Any], context: int, pictures: P
 
 def framed(prompt: Sequence[Segment]) -> list[Segment]:
     """What a user says, up to where the assistant begins: a prompt as the rows have it, control strings as letters too."""
-    return [NAMES["user"], *prompt, NAMES["assistant"]]
+    return [NAMES["user"], *paragraphs(prompt), NAMES["assistant"]]
 
 
 def _fitting(parts: Sequence[_Part], pictures: Pictures, start: int, context: int) -> tuple[list[int], int, Needs]:
@@ -131,15 +133,18 @@ def _parts(backbone: Backbone, row: Mapping[str, Any], pictures: Pictures, start
             return Unusable("malformed", f"a turn of role {turn['role']!r}")
         answer = turn["role"] == "assistant"
         found.append(_Part(False, backbone.encode([NAMES[turn["role"]]])[start:]))
+        border = ""
         for part in turn["content"] or ():
             image = next(images, None) if part["type"] == "image" else None
             if part["type"] == "text" and isinstance(part["text"], str):
-                found.append(_Part(answer, backbone.encode([part["text"]])[start:]))
+                found.append(_Part(answer, backbone.encode([border + part["text"]])[start:]))
+                border = PARAGRAPH
             elif image is not None:
                 picture = _picture(image["bytes"], answer, pictures)
                 if isinstance(picture, Unusable):
                     return picture
                 found.append(picture)
+                border = ""
             else:
                 return Unusable("malformed", f"a part of type {part['type']!r} with nothing in it")
         found += [_Part(True, [backbone.end], ends=True)] if answer else []

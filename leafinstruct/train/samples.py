@@ -23,6 +23,7 @@ from leafinstruct.train.encode import NAMES, Encoded, encode
 from leafinstruct.vlg.backbone import Backbone, Segment
 from leafinstruct.vlg.generate import Settings, Unfinished, generate
 from leafinstruct.vlg.sampling import Sampling
+from leafinstruct.vlg.text import paragraphs
 
 TOP_K = 200
 """Of the codes of a sampled picture."""
@@ -66,7 +67,7 @@ def _sample(row: Mapping[str, Any]) -> Sample:
         if turn["role"] == "assistant":
             return Sample(row["id"], asked, prompt, parts)
         asked += parts
-        prompt += parts
+        prompt += paragraphs(parts)
     raise AssertionError("a row that can be trained on has an answer")
 
 

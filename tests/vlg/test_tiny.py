@@ -11,10 +11,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from train import conftest
 from typer.testing import CliRunner
 
 from leafinstruct.cli import app
 from leafinstruct.errors import BackboneError
+from leafinstruct.evaluate.lessons import held_out_lessons, told
 from leafinstruct.evaluate.memory import remembered
 from leafinstruct.evaluate.recogniser import seen
 from leafinstruct.sketchbook.captions import captioned
@@ -22,7 +24,7 @@ from leafinstruct.sketchbook.chance import stream
 from leafinstruct.sketchbook.held_out import is_held_out
 from leafinstruct.sketchbook.lessons import PLANS
 from leafinstruct.sketchbook.render import render
-from leafinstruct.train.encode import framed
+from leafinstruct.train.encode import Encoded, encode, framed
 from leafinstruct.vlg import tiny
 from leafinstruct.vlg.chameleon import BEGIN, END
 from leafinstruct.vlg.load import load
@@ -61,6 +63,23 @@ def test_no_text_is_lost_and_none_is_a_mark(backbone, text):
     ids = backbone.encode([text])[1:]
     assert backbone.decode_text(ids) == text.strip()
     assert not {*range(len(tiny.MARKS)), *backbone.script(None).codes.tolist()} & set(ids)
+
+
+def test_texts_that_follow_one_another_stand_in_lines_of_their_own(backbone):
+    """In rows for training, in prompts, and in the true lessons of the examination alike."""
+    image = conftest.picture(conftest.COLOURS[0])
+    found = encode(
+        backbone, row(0, ["It is far.", "First: go.", image, "Then stop.", image, image, "Now.", "Rest."], ["Look.", "How?"]), 512
+    )
+    assert isinstance(found, Encoded)
+    patches = {int(code) for code in backbone.script(None).codes} | {*range(len(tiny.MARKS))}
+    assert backbone.decode_text([item for item in found.items if item not in patches]) == (
+        "USER:Look.\nHow?ASSISTANT:It is far.\nFirst: go.Then stop.Now.\nRest."
+    )
+    assert backbone.encode(framed(["Look.", "How?"])) == found.items[: found.answer]
+    howto = held_out_lessons(1, SEED)[0]
+    texts = [segment for segment in told(howto, "pencil") if isinstance(segment, str)]
+    assert texts == [howto.intro, "\n" + howto.steps[0].text, *(step.text for step in howto.steps[1:]), howto.outro]
 
 
 @pytest.mark.parametrize("mark", [*tiny.MARKS, "IMGIMGAZ"])
