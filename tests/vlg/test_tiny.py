@@ -69,7 +69,7 @@ def test_texts_that_follow_one_another_stand_in_lines_of_their_own(backbone):
     """In rows for training, in prompts, and in the true lessons of the examination alike."""
     image = conftest.picture(conftest.COLOURS[0])
     found = encode(
-        backbone, row(0, ["It is far.", "First: go.", image, "Then stop.", image, image, "Now.", "Rest."], ["Look.", "How?"]), 512
+        backbone, conftest.row(0, ["It is far.", "First: go.", image, "Then stop.", image, image, "Now.", "Rest."], ["Look.", "How?"]), 512
     )
     assert isinstance(found, Encoded)
     patches = {int(code) for code in backbone.script(None).codes} | {*range(len(tiny.MARKS))}
