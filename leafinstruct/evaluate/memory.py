@@ -1,6 +1,6 @@
 """What an adapter made its base forget: the two tasks that the base was trained on, in the style that it was trained on.
 
-caption -> picture      exact, read back by the recogniser
+caption -> picture      exact, read back by the recogniser, with each thing anywhere within the place that the caption names
 picture -> caption      right when it says the same, in whichever of the wordings of a place
 """
 
@@ -13,10 +13,11 @@ from typing import Any
 from PIL import Image
 
 from leafinstruct.evaluate.lessons import Frame
-from leafinstruct.sketchbook.captions import captioned
+from leafinstruct.sketchbook.captions import captioned, spots
 from leafinstruct.sketchbook.chance import stream
 from leafinstruct.sketchbook.reading import PX, Seen, read
 from leafinstruct.sketchbook.render import render
+from leafinstruct.sketchbook.scene import Scene
 from leafinstruct.sketchbook.wording import AT
 from leafinstruct.vlg.batched import answers
 from leafinstruct.vlg.generate import Settings
@@ -35,6 +36,14 @@ def same_caption(one: str, other: str) -> bool:
     return plain[0] == plain[1]
 
 
+def _placed(picture: Image.Image, scene: Scene, view: Seen) -> Scene:
+    """The scene with each thing where the picture comes nearest, of what its caption allows. One after another, since things lie apart."""
+    for index in range(len(scene.items)):
+        choices = spots(scene, index)
+        scene = choices[read(picture, choices, view).best]
+    return scene
+
+
 def remembered(
     backbone: Any, count: int, seed: int, frame: Frame, view: Seen, batch: int = 64, on_done: Callable[[int], None] = lambda _: None
 ) -> dict[str, float]:
@@ -46,7 +55,7 @@ def remembered(
     exact = 0
     for (scene, _), answer in zip(known, drawn, strict=True):
         picture = next((segment for segment in answer.segments if isinstance(segment, Image.Image)), None)
-        exact += picture is not None and read(picture, [scene], view).exact
+        exact += picture is not None and read(picture, [_placed(picture, scene, view)], view).exact
     shown = [backbone.encode(frame([render(scene, PX, view.style), ASKED])) for scene, _ in known]
     named = answers(backbone, shown, settings, batch, on_done=lambda done: on_done(count + done))
     right = 0

@@ -8,6 +8,8 @@ right". On paper and without decor, so that nothing is seen which is not said; a
 from __future__ import annotations
 
 import random
+from dataclasses import replace
+from itertools import product
 
 from leafinstruct.sketchbook import lessons
 from leafinstruct.sketchbook.held_out import is_held_out
@@ -17,6 +19,7 @@ from leafinstruct.sketchbook.wording import a, article, where
 
 SHARE_OF_THINGS = 0.8
 """Pictures of a lesson's thing; the others show single things."""
+_PARTS = frozenset(part[0] for plan in lessons.PLANS.values() for part in plan.parts)
 
 
 def captioned(rng: random.Random) -> tuple[Scene, str]:
@@ -24,6 +27,31 @@ def captioned(rng: random.Random) -> tuple[Scene, str]:
     items, words, head = _thing(rng) if rng.random() < SHARE_OF_THINGS else (*_singles(rng), "")
     said = f"{', '.join(words[:-1])}, and {words[-1]}" if len(words) > 1 else words[0]
     return Scene("paper", None, tuple(items)), f"{head}{said}."
+
+
+def spots(scene: Scene, index: int) -> list[Scene]:
+    """The scene with item `index` wherever its caption allows: what is named is one of nine places, and each has several cells.
+
+    A part takes the other parts with it, along its rows; a part that is joined to an earlier one has no place of its own, and stays.
+    """
+    named = scene.items[index]
+    parts = [item for item in scene.items if item.kind in _PARTS]
+    if named in parts[1:]:
+        return [scene]
+    moving = parts if named in parts else [named]
+    still = [item for item in scene.items if item not in moving]
+    rows = (0,) if named in parts else range(1 - CELLS, CELLS)
+    found = []
+    for across, down in product(range(1 - CELLS, CELLS), rows):
+        moved = {item: item.at(item.column + across, item.row + down) for item in moving}
+        if all(_fits(one, still) for one in moved.values()) and moved[named].place == named.place:
+            found.append(replace(scene, items=tuple(moved.get(item, item) for item in scene.items)))
+    return found
+
+
+def _fits(item: Item, others: list[Item]) -> bool:
+    inside = 0 <= item.column <= CELLS - item.width and 0 <= item.row <= CELLS - item.height
+    return inside and not any(item.overlaps(other) for other in others)
 
 
 def _thing(rng: random.Random) -> tuple[list[Item], list[str], str]:
