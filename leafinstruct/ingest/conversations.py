@@ -26,7 +26,7 @@ from leafinstruct.ingest.licence import named
 from leafinstruct.ingest.lines import Damage
 from leafinstruct.ingest.parse import parsed_line
 from leafinstruct.ingest.reference import LostError, picture_ref, shown
-from leafinstruct.ingest.span import Span, ranges
+from leafinstruct.ingest.span import Span
 from leafinstruct.ingest.text import one_line
 from leafinstruct.ingest.turns import segments_of
 from leafinstruct.ingest.unroll import members, record_of, unrolled
@@ -43,12 +43,9 @@ def root_of(source: ConversationsSource) -> Path:
 
 def plan(source: ConversationsSource, part_size: int, cache: Path) -> list[Span]:
     """Ranges of at most part_size records within one file. Raises SourceError when path or pictures are missing or all files are empty."""
-    if source.pictures is not None and not Path(source.pictures).is_dir():
-        raise SourceError(f"{source.pictures}: no such folder of pictures; leave `pictures` out when paths are relative to the JSON")
+    files.check_pictures(source.pictures, "leave `pictures` out when paths are relative to the JSON")
     root = root_of(source)
-    spans = []
-    for file in files.listing(source.path, root, SUFFIXES):
-        spans += ranges(file, lines.count(_lines_of(root / file, cache), cache), part_size)
+    spans = lines.spans(root, files.listing(source.path, root, SUFFIXES), part_size, cache, _lines_of)
     if not spans:
         raise SourceError(f"{source.path}: the files hold no records; a .json file must hold one list of them")
     return spans

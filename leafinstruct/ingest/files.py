@@ -47,6 +47,12 @@ def root_with(path: str, pictures: str | None) -> Path:
     return root if pictures is None else Path(os.path.commonpath([root, Path(pictures).absolute()]))
 
 
+def check_pictures(pictures: str | None, without: str) -> None:
+    """Raises SourceError where the folder that a recipe names is not there. without: what to do instead of naming one."""
+    if pictures is not None and not Path(pictures).is_dir():
+        raise SourceError(f"{pictures}: no such folder of pictures; {without}")
+
+
 def listing(path: str, root: Path, suffixes: tuple[str, ...]) -> list[str]:
     """Names of the source's regular files relative to root, which is `root_of(path)` or a folder above it, sorted.
 

@@ -18,12 +18,13 @@ import gzip
 import sys
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from leafinstruct.ingest.index import Index, remembered
+from leafinstruct.ingest.span import Span, ranges
 
 MAX_LINE = 32 << 20
 """Bytes. The longest record of the published MMC4 shards is below 1 MiB."""
@@ -75,6 +76,14 @@ class Damage:
 def count(file: Path, cache: Path) -> int:
     """Items of the file. Raises SourceError when it cannot be opened."""
     return int(remembered(cache, file, _index, VERSION)["items"])
+
+
+def spans(
+    root: Path, names: Iterable[str], part_size: int, cache: Path, lines_of: Callable[[Path, Path], Path] = lambda file, _: file
+) -> list[Span]:
+    """Ranges of at most part_size items within one file. lines_of: (file, cache) -> its lines, for a file that must be unrolled first. Raises
+    SourceError when one cannot be opened."""
+    return [span for name in names for span in ranges(name, count(lines_of(root / name, cache), cache), part_size)]
 
 
 def read(file: Path, start: int, stop: int, cache: Path) -> Iterator[Line | Damage]:

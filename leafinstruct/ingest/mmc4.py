@@ -29,7 +29,7 @@ from leafinstruct.ingest.config import Mmc4Source
 from leafinstruct.ingest.lines import Damage, Line
 from leafinstruct.ingest.parse import parsed_line
 from leafinstruct.ingest.reference import LostError, safe_name, shown
-from leafinstruct.ingest.span import Span, ranges
+from leafinstruct.ingest.span import Span
 from leafinstruct.ingest.text import lines as keep_lines
 from leafinstruct.ingest.text import one_line
 from leafinstruct.records.document import Document, Image, Provenance, Ref, Rejected, Segment, Text, document_id
@@ -45,12 +45,9 @@ def root_of(source: Mmc4Source) -> Path:
 
 def plan(source: Mmc4Source, part_size: int, cache: Path) -> list[Span]:
     """Line ranges of at most part_size lines within one file. Raises SourceError when path or pictures are missing or all files are empty."""
-    if source.pictures is not None and not Path(source.pictures).is_dir():
-        raise SourceError(f"{source.pictures}: no such folder of pictures; leave `pictures` out when they lie in `images` beside the JSONL")
+    files.check_pictures(source.pictures, "leave `pictures` out when they lie in `images` beside the JSONL")
     root = root_of(source)
-    spans = []
-    for file in files.listing(source.path, root, SUFFIXES):
-        spans += ranges(file, lines.count(root / file, cache), part_size)
+    spans = lines.spans(root, files.listing(source.path, root, SUFFIXES), part_size, cache)
     if not spans:
         raise SourceError(f"{source.path}: the files hold no records")
     return spans

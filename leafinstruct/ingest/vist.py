@@ -34,7 +34,7 @@ from leafinstruct.ingest.address import web
 from leafinstruct.ingest.config import VistSource
 from leafinstruct.ingest.lines import MAX_LINE, Damage
 from leafinstruct.ingest.reference import LostError, shown
-from leafinstruct.ingest.span import Span, ranges
+from leafinstruct.ingest.span import Span
 from leafinstruct.ingest.text import one_line
 from leafinstruct.ingest.unroll import members, record_of, unrolled
 from leafinstruct.records.document import Document, Image, Provenance, Ref, Rejected, Segment, Text, document_id
@@ -69,12 +69,9 @@ def root_of(source: VistSource) -> Path:
 
 def plan(source: VistSource, part_size: int, cache: Path) -> list[Span]:
     """Ranges of at most part_size stories within one file. Raises SourceError when path or pictures are missing or there is no story."""
-    if source.pictures is not None and not Path(source.pictures).is_dir():
-        raise SourceError(f"{source.pictures}: no such folder of pictures; without `pictures` the photographs' addresses are used")
+    files.check_pictures(source.pictures, "without `pictures` the photographs' addresses are used")
     root = root_of(source)
-    spans = []
-    for file in files.listing(source.path, root, SUFFIXES):
-        spans += ranges(file, lines.count(_lines_of(root / file, cache), cache), part_size)
+    spans = lines.spans(root, files.listing(source.path, root, SUFFIXES), part_size, cache, _lines_of)
     if not spans:
         raise SourceError(f"{source.path}: no story; VIST's story-in-sequence files have `annotations` with a story_id")
     return spans
