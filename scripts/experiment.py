@@ -4,6 +4,7 @@
     python scripts/experiment.py report experiments/moss.yaml --work runs/experiment               docs/experiment.md and .svg from what stands
     python scripts/experiment.py plan experiments/moss.yaml --size full                            what would run, with matched ranks
 
+    WORK/clip.pt, .json        the filtered arm's alignment model, and the bound that it was measured to have
     WORK/recipes/*.yaml        one a corpus and one a run, for `leaf build` and `leaf train`
     WORK/runs/<run>/           theirs: a killed run goes on from its checkpoint
     WORK/results/<run>.json    written once, by one rename, with the settings that it was made with: those settings stand, and others are refused
@@ -50,9 +51,27 @@ def corpus(plan: Experiment, arm: str, work: Path) -> Told:
         }
         rules = {"min_images": 1, "min_words": 0}
         if arm == "filtered":
-            rules = {"min_images": 3, "min_words": 20, "rules": plan.data.rules}
+            rules = {"min_images": 3, "min_words": 20, **aligned(plan.data.rules, work / "clip.pt")}
     common = {"seed": 1, "part_size": 100, "workdir": str(work.absolute()), "shard": {"splits": {"train": 1.0}}}
     return {"name": f"data-{arm}", **common, "ingest": {"sources": [source]}, "filter": rules, "rewrite": {"tasks": ["guide"]}}
+
+
+def aligned(rules: list[Told], clip: Path) -> Told:
+    """Rules and model of the filtered arm: the bound of alignment is the one that the model was measured to have."""
+    measured = json.loads(clip.with_suffix(".json").read_text(encoding="utf-8"))
+    model = str(clip.absolute())
+    bound = {"min": measured["min"], "model": model}
+    return {"alignment": {"model": model}, "rules": [{**rule, **bound} if rule["score"] == "alignment.own" else rule for rule in rules]}
+
+
+def train_clip(plan: Experiment, clip: Path, threads: int) -> None:
+    """The alignment model of the lessons' world. Raises SystemExit when it fails."""
+    sizes = ("--documents", plan.data.clip.documents, "--steps", plan.data.clip.steps, "--lesson-steps", plan.data.lesson_steps)
+    world = ("--style", plan.data.style, "--picture-px", 64, "--topic", "lesson", "--scenery", "none", "--layout", "text_first")
+    script = Path(__file__).with_name("train_tiny_clip.py")
+    command = [sys.executable, script, "--out", clip, "--threads", threads, *sizes, *world]
+    if code := subprocess.run([str(word) for word in command], check=False).returncode:
+        raise SystemExit(f"{script.name} ended with {code}; run the same command again when its cause is gone")
 
 
 def write_captions(plan: Experiment, folder: Path) -> None:
@@ -192,6 +211,8 @@ def run_all(plan: Experiment, size: Size, work: Path, threads: int) -> None:
     for arm in sorted({*size.arms, plan.rates.arm}):
         if arm == "captions" and not (work / "captions" / "captions.jsonl").is_file():
             write_captions(plan, work / "captions")
+        if arm == "filtered" and not (work / "clip.json").is_file():
+            train_clip(plan, work / "clip.pt", threads)
         leaf("build", corpus(plan, arm, work), work, threads, "--workers", str(threads))
     sections, tell = adapters(plan), Clock(plan, size)
     carry_out(plan, Run(arm="", method=None, seed=0), None, work, threads)

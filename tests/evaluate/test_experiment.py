@@ -121,3 +121,17 @@ def test_a_result_that_stands_is_not_run_again_and_other_settings_are_refused(tm
         )
     assert path.read_bytes() == before
     assert experiment.standing(tmp_path, "another", settings) is None
+
+
+def test_the_filtered_arm_is_bound_by_its_own_alignment_model(tmp_path):
+    """The packaged CLIP knows pencil; over chalk its rule would drop every lesson."""
+    plan = experiment.read(RECIPE)
+    (tmp_path / "clip.json").write_text(json.dumps({"auc": 0.9, "min": 0.21}))
+    told = experiment.corpus(plan, "filtered", tmp_path)["filter"]
+    model = str(tmp_path / "clip.pt")
+    assert told["alignment"] == {"model": model}
+    assert [rule for rule in told["rules"] if rule["score"] == "alignment.own"] == [
+        {"score": "alignment.own", "drop": "document", "min": 0.21, "model": model}
+    ]
+    assert all("min" in rule or "max" in rule for rule in told["rules"])
+    assert "rules" not in experiment.corpus(plan, "unfiltered", tmp_path)["filter"]
