@@ -61,6 +61,9 @@ HEAVY = {
     "datasets": ("records/public.py", "ingest/hub"),
     "jinja2": "cards.py",
     "filelock": "artifact.py",
+    "datasketch": "shard/ties.py",
+    "scipy": "shard/groups.py",
+    "publicsuffixlist": "shard/domain.py",
     "typer": ("cli", "terminal.py"),
     "rich": "terminal.py",
 }

@@ -1,6 +1,6 @@
 """Which split and which shard a row belongs to: hashes only, so that nothing depends on order, workers or the other rows.
 
-    split = where hash(seed, group) falls among the splits' shares      group: web host, or document in a corpus of few hosts
+    split = where hash(seed, group) falls among the splits' shares      group: rows that belong together, by name (groups.py)
     shard = range of hash(seed, id), 2^k ranges a task and split        k: smallest with at most max_bytes a shard on average
 
 A power of two, because then growth doubles the number of shards once in a while instead of moving every row at every new megabyte.
@@ -10,10 +10,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from urllib.parse import urlsplit
-
-FEW_HOSTS = 10
-"""Below this many hosts a split by host would put nearly everything on one side."""
 
 
 def unit(seed: int, text: str) -> float:
@@ -30,15 +26,6 @@ def split_of(seed: int, group: str, shares: Mapping[str, float]) -> str:
         if point < reached:
             return name
     return next(reversed([name for name, share in shares.items() if share > 0]))
-
-
-def host_of(url: str | None) -> str | None:
-    """Lower-case host of a web address without a leading `www.`; None when there is none."""
-    try:
-        host = urlsplit(url or "").hostname
-    except ValueError:
-        return None
-    return host.removeprefix("www.") if host else None
 
 
 def shard_count(total_bytes: int, max_bytes: int) -> int:

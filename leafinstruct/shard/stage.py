@@ -1,22 +1,21 @@
-"""shard: examples -> Parquet files of the published row with picture bytes embedded, and a dataset card.
+"""shard: examples -> Parquet files of the published row with picture bytes embedded, their checksums, and a dataset card.
 
-    gather (processes)   one part's rows as an Arrow file (`rows-<part>.arrow`), memory-mapped later
-    plan   (here)        over keys only: split and shard of every row
+    gather (processes)   one part's rows (`rows-<part>.arrow`, memory-mapped later) and what planning needs of them (`keys-<part>.arrow`)
+    plan   (here)        over keys only: which rows belong together, split and shard of every row
     write  (processes)   one shard: take its rows from all parts, sorted by hash, row group by row group
 
 The rows lie once more on disk between gather and write, because a shard draws on every part: random access into memory-mapped Arrow costs a
 page fault, into Parquet a whole row group. A shard's key is the digest of its rows' digests, so one added or removed row makes one shard anew.
 The card also tells what was lost on the way, so those counts are fingerprinted too: when only they change, the card alone is written anew.
 
-A part's keys mean whole rows and a shard's report means a whole shard: both are removed before, and written after, what they vouch for.
+A part's keys mean whole rows, a shard's report a whole shard, SHA256SUMS all of them: each is removed before, and written after, what it vouches for.
 """
 
 from __future__ import annotations
 
-import json
 import time
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -34,19 +33,26 @@ from leafinstruct.llm.prompt import Prompt
 from leafinstruct.records import public, table
 from leafinstruct.records.example import Example
 from leafinstruct.shard import card
+from leafinstruct.shard import keys as keys_of
 from leafinstruct.shard.config import ShardConfig
-from leafinstruct.shard.split import FEW_HOSTS, host_of, shard_count, split_of, unit
+from leafinstruct.shard.domain import host_of
+from leafinstruct.shard.plan import plan
+from leafinstruct.shard.ties import Ties, ties_of
 
-CODE = 1
+CODE = 2
 """Raised when the same examples give other shards than before."""
 
 LIBRARIES = ("datasets", "pyarrow")
+"""Shape a shard's bytes."""
+
+SPLITTING = ("datasketch", "publicsuffixlist")
+"""Shape which rows belong together."""
+
+CHECKSUMS = "SHA256SUMS"
+"""What `sha256sum -c` takes: a line a shard. Published with the shards; the card is not in it, as its owner may edit that on the Hub."""
 
 WINDOW = 1024
 """Rows that are looked up together while a shard is written: each part's file is opened at most once for that many."""
-
-Place = tuple[str, int]
-"""Where a row lies: its part, and its number in rows-<part>.arrow."""
 
 
 @dataclass(frozen=True)
@@ -59,25 +65,11 @@ class ShardSettings:
     card: Prompt
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """What planning needs of one row. part, index: where it lies; bytes: of its pictures."""
-
-    id: str
-    task: str
-    host: str | None
-    document: str
-    part: str
-    index: int
-    bytes: int
-    digest: str
-
-
 def fingerprint(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine) -> Fingerprint:  # noqa: ARG001 - every room's door
     """Config, seed, recipe's name, card, libraries that shape bytes, what rewrite made, and what the card tells of the stages before."""
     record = inputs.record
     assert record is not None, "rewrite is done"
-    libraries = {name: version(name) for name in LIBRARIES}
+    libraries = {name: version(name) for name in (*LIBRARIES, *SPLITTING)}
     config = settings.config.model_dump(mode="json")
     return {
         "code": CODE,
@@ -92,75 +84,57 @@ def fingerprint(settings: ShardSettings, inputs: Artifact, out: Artifact, engine
 
 
 def run(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine) -> dict[str, Any]:
-    """Write every shard that does not stand, then the card. Returns facts for the record. Raises LeafInstructError for no rows."""
+    """Write every shard that does not stand, then card and checksums. Returns facts for the record. Raises LeafInstructError for no rows."""
     parts = [Part(name, _rows_key(settings, inputs, name)) for name in inputs.parts()]
-    stale = [part for part in parts if _rows_key_of(out, part.name) != part.payload]
+    stale = [part for part in parts if keys_of.key_of(keys_of.file_of(out, part.name)) != part.payload]
     for _ in engine.map(partial(gather, settings, inputs, out), stale, Needs(what="gathering")):
         pass
-    _forget(out, {part.name for part in parts})
-    keys = [key for part in parts for key in _keys(out, part.name)]
-    if not keys:
+    keys = keys_of.read(out, [part.name for part in parts])
+    if not any(len(rows) for rows in keys.values()):
         raise LeafInstructError("there is no example to shard; see `leaf status`")
-    by_host = len({key.host for key in keys}) >= FEW_HOSTS
-    shards = plan(settings, keys, by_host)
-    out.keep_only([part.name for part in shards])
-    for path in out.path.glob("*.parquet"):
-        if path.name not in {f"{part.name}.parquet" for part in shards}:
-            path.unlink()
+    shaping = [CODE, settings.config.row_group_bytes, [version(library) for library in LIBRARIES]]
+    shards, split = plan(settings.config, settings.seed, keys, shaping)
+    _clear(out, parts, shards)
     missing = [part for part in shards if not out.stands(part.name, part.payload[0])]
     for _ in engine.map(partial(write, settings, out), missing, Needs(what="writing shards")):
         pass
-    facts: dict[str, Any] = {"split_by": "host" if by_host else "document", "schema": public.SCHEMA_VERSION}
+    facts: dict[str, Any] = {**split, "schema": public.SCHEMA_VERSION}
     with writing(out.path / "README.md") as temporary:
         temporary.write_text(card.render(settings.card.text, settings.recipe, out, inputs, facts), encoding="utf-8")
+    with writing(out.path / CHECKSUMS) as temporary:
+        temporary.write_text(checksums(out), encoding="utf-8")
     return facts
 
 
+def checksums(out: Artifact) -> str:
+    """The content of SHA256SUMS, from the shards' reports, which were written from the bytes on disk."""
+    files = sorted((name, sha256) for report in out.reports() for name, sha256 in report["files"].items())
+    return "".join(f"{sha256}  {name}\n" for name, sha256 in files)
+
+
 def gather(settings: ShardSettings, inputs: Artifact, out: Artifact, part: Part) -> dict[str, Any]:
-    """Task: a part's published rows as rows-<part>.arrow, and their keys as keys-<part>.json. payload: the key."""
+    """Task: a part's published rows as rows-<part>.arrow, and their keys as keys-<part>.arrow. payload: the key."""
     assert inputs.upstream is not None, "rewrite was made from filter"
     started = time.perf_counter()
-    out.file("keys", part.name, ".json").unlink(missing_ok=True)
+    keys_of.file_of(out, part.name).unlink(missing_ok=True)
     examples = [table.example_of(row) for row in table.read(inputs.file("examples", part.name))]
+    told = {example.document_id for example in examples}
     wanted = {image.sha256 for example in examples for image in example.images}
     rows = table.read(inputs.upstream.file("pictures", part.name), ["sha256", "bytes"])
     data = {row["sha256"]: row["bytes"] for row in rows if row["sha256"] in wanted}
+    ties = {item.id: ties_of(item) for item in table.documents(inputs.upstream.file("documents", part.name)) if item.id in told}
     schema, keys = public.schema(), []
     with (
         writing(out.file("rows", part.name, ".arrow")) as temporary,
         pa.OSFile(str(temporary), "wb") as sink,
         pa.ipc.new_file(sink, schema) as file,
     ):
-        for index, example in enumerate(examples):
+        for example in examples:
             row = public.row_of(example, data, settings.recipe)
             file.write_batch(pa.RecordBatch.from_pylist([row], schema=schema))
-            keys.append(_key(example, part.name, index, row))
-    with writing(out.file("keys", part.name, ".json")) as temporary:
-        temporary.write_text(json.dumps({"key": part.payload, "rows": keys}), encoding="utf-8")
+            keys.append(_key(example, row, ties[example.document_id]))
+    keys_of.write(keys_of.file_of(out, part.name), part.payload, keys)
     return {"counts": {"rows": len(examples)}, "seconds": time.perf_counter() - started}
-
-
-def plan(settings: ShardSettings, keys: Sequence[Key], by_host: bool) -> list[Part]:
-    """Every shard as a part: name `<task>.<split>-00000-of-00004`, payload (key, [(part, index of row), ...] in order)."""
-    groups: dict[tuple[str, str], list[Key]] = defaultdict(list)
-    for key in keys:
-        group = key.host if by_host and key.host is not None else key.document
-        groups[key.task, split_of(settings.seed, group, settings.config.splits)].append(key)
-    shards = []
-    for (task, split), members in sorted(groups.items()):
-        count = shard_count(sum(key.bytes for key in members), settings.config.max_bytes)
-        ranges: list[list[tuple[float, Key]]] = [[] for _ in range(count)]
-        for key in members:
-            point = unit(settings.seed, f"shard\0{key.id}")
-            ranges[int(point * count)].append((point, key))
-        for number, content in enumerate(ranges):
-            ordered = [key for _, key in sorted(content, key=lambda pair: (pair[0], pair[1].id))]
-            name = f"{task}.{split}-{number:05d}-of-{count:05d}"
-            identity = digest(
-                [CODE, settings.config.row_group_bytes, [version(library) for library in LIBRARIES], [key.digest for key in ordered]]
-            )
-            shards.append(Part(name, (identity, [(key.part, key.index) for key in ordered])))
-    return shards
 
 
 def write(settings: ShardSettings, out: Artifact, part: Part) -> dict[str, Any]:
@@ -183,11 +157,11 @@ def write(settings: ShardSettings, out: Artifact, part: Part) -> dict[str, Any]:
     return out.commit(part.name, identity, {"counts": counts, "reasons": {}, "seconds": time.perf_counter() - started}, [path])
 
 
-def _rows(out: Artifact, places: Sequence[Place]) -> Iterator[pa.RecordBatch]:
-    """One batch a place, in order. A row's bytes are mapped, not read, and outlive the file, so one file is open at a time."""
+def _rows(out: Artifact, places: pa.Table) -> Iterator[pa.RecordBatch]:
+    """One batch a place (see plan), in order. A row's bytes are mapped, not read, and outlive the file, so one file is open at a time."""
     for start in range(0, len(places), WINDOW):
-        window = places[start : start + WINDOW]
-        found: dict[Place, pa.RecordBatch] = {}
+        window = [(place["part"], place["index"]) for place in places.slice(start, WINDOW).to_pylist()]
+        found: dict[tuple[str, int], pa.RecordBatch] = {}
         for name, members in groupby(sorted(window), key=lambda place: place[0]):
             with pa.memory_map(str(out.file("rows", name, ".arrow"))) as mapped, pa.ipc.open_file(mapped) as file:
                 found.update({place: file.get_batch(place[1]) for place in members})
@@ -207,45 +181,38 @@ def _groups(rows: Iterator[pa.RecordBatch], aim: int) -> Iterator[list[pa.Record
         yield group
 
 
-def _key(example: Example, part: str, index: int, row: table.Row) -> dict[str, Any]:
+def _key(example: Example, row: table.Row, ties: Ties) -> dict[str, Any]:
+    """A row of keys.SCHEMA."""
     shown = {**row, "images": [info["sha256"] for info in row["image_info"]]}
-    size = sum(len(image["bytes"]) for image in row["images"])
-    host = host_of(example.url)
     return {
         "id": example.id,
         "task": example.task,
-        "host": host,
         "document": example.document_id,
-        "part": part,
-        "index": index,
-        "bytes": size,
+        "host": host_of(example.url),
+        "bytes": sum(len(image["bytes"]) for image in row["images"]),
         "digest": digest(shown),
+        "text": ties.text,
+        "near_text": ties.near_text,
+        "pictures": ties.pictures,
     }
 
 
-def _keys(out: Artifact, part: str) -> Iterator[Key]:
-    for row in json.loads(out.file("keys", part, ".json").read_text(encoding="utf-8"))["rows"]:
-        yield Key(**row)
-
-
 def _rows_key(settings: ShardSettings, inputs: Artifact, part: str) -> str:
-    return digest([CODE, [version(name) for name in LIBRARIES], settings.recipe, inputs.file_digest("examples", part)])
+    assert inputs.upstream is not None, "rewrite was made from filter"
+    libraries = [version(name) for name in (*LIBRARIES, "datasketch")]
+    return digest([CODE, libraries, settings.recipe, inputs.file_digest("examples", part), inputs.upstream.file_digest("documents", part)])
 
 
-def _rows_key_of(out: Artifact, part: str) -> str | None:
-    """The key of gathered rows; None while there are none, or only what a power cut left of them."""
-    try:
-        return str(json.loads(out.file("keys", part, ".json").read_text(encoding="utf-8"))["key"])
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
-
-
-def _forget(out: Artifact, parts: set[str]) -> None:
-    """Remove gathered rows of parts that are gone, their keys first."""
-    for kind, suffix in (("keys", ".json"), ("rows", ".arrow")):
-        for path in out.path.glob(f"{kind}-*{suffix}"):
-            if path.name.removeprefix(f"{kind}-").removesuffix(suffix) not in parts:
-                path.unlink()
+def _clear(out: Artifact, parts: Iterable[Part], shards: Iterable[Part]) -> None:
+    """Remove what the plan does not hold: shards, and gathered rows of parts that are gone. The checksums go in any case."""
+    (out.path / CHECKSUMS).unlink(missing_ok=True)
+    shards = list(shards)
+    out.keep_only([shard.name for shard in shards])
+    wanted = {f"{shard.name}.parquet" for shard in shards}
+    wanted |= {out.file(kind, part.name, ".arrow").name for kind in ("keys", "rows") for part in parts}
+    for path in [*out.path.glob("*.parquet"), *out.path.glob("keys-*"), *out.path.glob("rows-*")]:
+        if path.name not in wanted:
+            path.unlink()
 
 
 def shard_files(out: Artifact) -> list[Path]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from making import InlineEngine, build, mmc4, png, recipe, rows, shard_sums
 
@@ -15,7 +16,7 @@ from leafinstruct import pipeline
 from leafinstruct import recipe as recipes
 from leafinstruct.artifact import Artifact
 from leafinstruct.engine.base import Part
-from leafinstruct.shard import stage
+from leafinstruct.shard import keys, stage
 
 SENTENCES = ("First, draw a red wall on the grass.", "Then add a brown roof on top of it.", "Finally, paint a blue door in it.")
 SHARD = "guide.train-00000-of-00001"
@@ -80,7 +81,7 @@ def test_a_shard_of_many_parts_opens_few_files(small):
     part = gathered_part(out)
     for number in range(120):
         shutil.copy(out.file("rows", part, ".arrow"), out.path / f"rows-p{number}.arrow")
-    places = [(f"p{7 * number % 120}", number % 4) for number in range(480)]
+    places = {"part": [f"p{7 * number % 120}" for number in range(480)], "index": [number % 4 for number in range(480)]}
     script = (
         "import json, resource, sys; from pathlib import Path\n"
         "from leafinstruct import pipeline, recipe\n"
@@ -90,15 +91,16 @@ def test_a_shard_of_many_parts_opens_few_files(small):
         "settings = pipeline.settings_of(recipe.load(Path(sys.argv[1])), 'shard')\n"
         "import datasets\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))\n"
-        "places = [tuple(place) for place in json.loads(sys.argv[3])]\n"
+        "import pyarrow\n"
+        "places = pyarrow.table(json.loads(sys.argv[3]))\n"
         "stage.write(settings, Artifact(Path(sys.argv[2])), Part('many.train-00000-of-00001', ('key', places)))\n"
     )
     command = [sys.executable, "-c", script, str(small), str(out.path), json.dumps(places)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (out.path / f"{SHARD}.parquet").unlink()
-    keys = json.loads(out.file("keys", part, ".json").read_text(encoding="utf-8"))["rows"]
-    assert [row["id"] for row in rows(out.path)] == [keys[index]["id"] for _, index in places]
+    ids = keys.read(out, [part])[part]["id"].to_pylist()
+    assert [row["id"] for row in rows(out.path)] == [ids[index] for index in places["index"]]
     report = out.report("many.train-00000-of-00001")
     assert report is not None
     assert (report["counts"]["rows"], report["counts"]["pictures"]) == (480, 1440)
@@ -117,36 +119,36 @@ def test_a_kill_between_a_shard_and_its_report_leaves_no_report(small):
     assert out.report(SHARD) is not None
     part = gathered_part(out)
     with pytest.raises(ZeroDivisionError):
-        stage.write(settings(small), Killed(out.path), Part(SHARD, ("other", [(part, 0)])))
+        stage.write(settings(small), Killed(out.path), Part(SHARD, ("other", pa.table({"part": [part], "index": [0]}))))
     assert len(rows(out.path)) == 1
     assert out.report(SHARD) is None
 
 
 def test_a_kill_between_rows_and_keys_leaves_no_keys(small):
-    """Old keys over new rows would place rows by what they were. The writer dies here of a key that JSON cannot say."""
+    """Old keys over new rows would place rows by what they were. The writer dies here of a key that is no text."""
     run = small.parent / "runs/t"
     chain = pipeline.artifacts(recipes.load(small))
     name = chain["rewrite"].parts()[0]
-    keys, gathered = run / f"shard/keys-{name}.json", run / f"shard/rows-{name}.arrow"
+    vouching, gathered = run / f"shard/keys-{name}.arrow", run / f"shard/rows-{name}.arrow"
     before = gathered.stat().st_ino
-    with pytest.raises(TypeError, match="not JSON serializable"):
+    with pytest.raises(TypeError, match="object"):
         stage.gather(settings(small), chain["rewrite"], chain["shard"], Part(name, object()))
     assert gathered.stat().st_ino != before
-    assert not keys.exists()
+    assert not vouching.exists()
     wanted = shard_sums(run / "shard")
     (run / "shard/record.json").unlink()
     build(small)
-    assert keys.exists()
+    assert vouching.exists()
     assert shard_sums(run / "shard") == wanted
 
 
 def test_half_a_keys_file_is_as_good_as_none(small):
     folder = small.parent / "runs/t/shard"
     wanted = shard_sums(folder)
-    keys = next(folder.glob("keys-*.json"))
-    whole = keys.read_text(encoding="utf-8")
-    keys.write_text(whole[:40], encoding="utf-8")
+    half = next(folder.glob("keys-*.arrow"))
+    whole = half.read_bytes()
+    half.write_bytes(whole[: len(whole) // 2])
     (folder / "record.json").unlink()
     build(small)
-    assert keys.read_text(encoding="utf-8") == whole
+    assert half.read_bytes() == whole
     assert shard_sums(folder) == wanted

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafinstruct.shard.split import host_of, shard_count, split_of, unit
+from leafinstruct.shard.split import shard_count, split_of, unit
 
 SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
 
@@ -24,13 +24,6 @@ def test_shares_are_met():
 @given(st.text(), st.integers(0, 5))
 def test_points_lie_in_the_unit_interval(text, seed):
     assert 0 <= unit(seed, text) < 1
-
-
-def test_hosts():
-    assert host_of("https://www.Example.org:80/a?b") == "example.org"
-    assert host_of(None) is None
-    assert host_of("http://[broken") is None
-    assert host_of("no address") is None
 
 
 def test_shards_double():

@@ -1,0 +1,108 @@
+"""Groups: rows that a split may not part, the connected components over equal ties (of the same document, domain, text, picture).
+
+A global step over keys only. Ties are followed one column at a time, near_text one band at a time: sort its numbers, link equal neighbours,
+merge what is linked. So memory is one number a row and one column, whatever the number of ties.
+
+Chosen: scipy's connected_components over arrays; a graph of networkx costs a dictionary an edge, a union-find in Python a loop. Measured on one
+thread, synthetic keys with 4 pictures and 14 bands a row (benchmarks/planning.py): SEE_BENCH.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from leafinstruct.shard.domain import domains_of
+from leafinstruct.shard.ties import BANDS
+
+FEW_DOMAINS = 10
+"""Below this many domains a split by domain would put nearly everything on one side."""
+
+Tie = tuple[NDArray[np.int64], NDArray[Any]]
+"""(k,) row numbers and (k,) what each is tied by: rows with equal values belong together. A row may stand in it often, or not at all."""
+
+
+@dataclass(frozen=True)
+class Groups:
+    """label: (rows,) the group of each row; together: ties in force; domains: how many there are.
+
+    names: of each group, the smallest domain in it, or document where domains do not tie: it does not depend on the order of parts, and a
+    group of one domain keeps it while the corpus grows.
+    """
+
+    label: NDArray[np.int32]
+    names: list[str]
+    together: tuple[str, ...]
+    domains: int
+
+
+def group(rows: pa.Table, together: Sequence[str]) -> Groups:
+    """rows: of keys.SCHEMA. In a corpus of fewer than FEW_DOMAINS domains, these do not tie."""
+    domain = _domains(rows["host"])
+    count = len(pc.unique(domain).drop_null())
+    held = tuple(tie for tie in together if tie != "domain" or count >= FEW_DOMAINS)
+    document = rows["document"].combine_chunks()
+    name = pc.coalesce(domain, document) if "domain" in held else document
+    label = components(len(rows), _ties(rows, name, held))
+    order = pc.sort_indices(name).to_numpy()
+    _, first = np.unique(label[order], return_index=True)  # the smallest name's row of each label
+    return Groups(label, name.take(pa.array(order[first])).to_pylist(), held, count)
+
+
+def components(count: int, ties: Iterable[Tie]) -> NDArray[np.int32]:
+    """(count,) labels 0, 1, ... without gaps: equal where a chain of ties leads from one row to the other."""
+    label: NDArray[np.int32] = np.arange(count, dtype=np.int32)
+    for rows, values in ties:
+        order = np.argsort(values, kind="stable")
+        sorted_values, nodes = values[order], label[rows[order]]
+        same = sorted_values[1:] == sorted_values[:-1]
+        left, right = nodes[:-1][same], nodes[1:][same]
+        if len(left):
+            links = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(count, count))
+            label = connected_components(links, directed=False)[1].astype(np.int32)[label]
+    return np.unique(label, return_inverse=True)[1].astype(np.int32)
+
+
+def _ties(rows: pa.Table, name: pa.StringArray, together: Sequence[str]) -> Iterator[Tie]:
+    yield _column(rows["document"].combine_chunks().dictionary_encode().indices)
+    if "domain" in together:
+        yield _column(name.dictionary_encode().indices)
+    if "text" in together:
+        yield _column(rows["text"].combine_chunks())
+    if "pictures" in together:
+        yield _lists(rows["pictures"])
+    if "near_text" in together:
+        for band in range(BANDS):
+            yield _band(rows["near_text"], band)
+
+
+def _column(values: pa.Array) -> Tie:
+    known = np.flatnonzero(values.is_valid().to_numpy(zero_copy_only=False))
+    return known, values.drop_null().to_numpy()
+
+
+def _lists(values: pa.ChunkedArray) -> Tie:
+    """Every member of every list."""
+    lengths = pc.list_value_length(values).to_numpy()
+    return np.repeat(np.arange(len(values)), lengths), pc.list_flatten(values).to_numpy()
+
+
+def _band(values: pa.ChunkedArray, band: int) -> Tie:
+    """One member of every list that is not empty."""
+    known = np.flatnonzero(pc.list_value_length(values).to_numpy())
+    chunks = [pc.list_flatten(chunk).to_numpy()[band::BANDS] for chunk in values.chunks]
+    return known, np.concatenate(chunks)
+
+
+def _domains(hosts: pa.ChunkedArray) -> pa.StringArray:
+    """The domain of each host; null where there is none. Each host is looked up once."""
+    coded = hosts.combine_chunks().dictionary_encode()
+    return pa.array(domains_of(coded.dictionary.to_pylist()), pa.string()).take(coded.indices)

@@ -1,0 +1,101 @@
+"""Which row stands in which shard: over keys only, so a plan of a million rows is a matter of seconds (figures in groups.py).
+
+A group of rows that belong together (groups.py) falls into a split, a row into a shard of its task and split, both by hash (split.py). A shard's
+key is the digest of its rows' digests, so a changed row makes one shard anew; so does one added or removed, unless it joins or parts two groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from leafinstruct.artifact import digest
+from leafinstruct.engine.base import Part
+from leafinstruct.shard.config import ShardConfig
+from leafinstruct.shard.groups import FEW_DOMAINS, Groups, group
+from leafinstruct.shard.split import shard_count, split_of, unit
+
+
+def plan(config: ShardConfig, seed: int, keys: Mapping[str, pa.Table], shaping: object) -> tuple[list[Part], dict[str, Any]]:
+    """Every shard as a part, and facts of the split for the record and the card.
+
+    keys: part -> table of keys.SCHEMA; shaping: what shapes a shard's bytes besides its rows. A shard's name is `<task>.<split>-00000-of-00004`, its
+    payload (key, places), where places is a table `part`, `index` of its rows in order.
+    """
+    rows = pa.concat_tables(keys.values())
+    groups = group(rows, config.together)
+    splits = [split_of(seed, name, config.splits) for name in groups.names]  # of each group
+    points = np.array([unit(seed, f"shard\0{id}") for chunk in rows["id"].chunks for id in chunk.to_pylist()])
+    table = pa.table(
+        {
+            **{name: rows[name] for name in ("task", "id", "bytes", "digest")},
+            "split": pa.array(splits).take(pa.array(groups.label)),
+            "point": points,
+            "part": pa.array(list(keys)).take(pa.array(np.repeat(np.arange(len(keys)), [len(table) for table in keys.values()]))),
+            "index": np.concatenate([np.arange(len(table), dtype=np.int32) for table in keys.values()]),
+        }
+    )
+    return list(_shards(config, table, shaping)), facts(config, groups, splits)
+
+
+def _shards(config: ShardConfig, rows: pa.Table, shaping: object) -> Iterator[Part]:
+    order = pc.sort_indices(rows, [(name, "ascending") for name in ("task", "split", "point", "id")])
+    rows = rows.take(order)
+    for task, split, start, end in _runs(rows):
+        members = rows.slice(start, end - start)
+        count = shard_count(pc.sum(members["bytes"]).as_py(), config.max_bytes)
+        number = (members["point"].to_numpy() * count).astype(np.int64)  # rises with the order; exact, as count is a power of two
+        bounds = np.searchsorted(number, np.arange(count + 1))
+        for at, (low, high) in enumerate(pairwise(bounds)):
+            content = members.slice(low, high - low)
+            identity = digest([shaping, content["digest"].to_pylist()])
+            places = content.select(["part", "index"]).take(np.arange(len(content)))  # a copy: a slice would be sent with the whole table
+            yield Part(f"{task}.{split}-{at:05d}-of-{count:05d}", (identity, places))
+
+
+def _runs(rows: pa.Table) -> Iterator[tuple[str, str, int, int]]:
+    """Task, split, first row and row after the last of each pair, in sorted rows."""
+    codes = [rows[name].combine_chunks().dictionary_encode().indices.to_numpy() for name in ("task", "split")]
+    changes = np.flatnonzero((np.diff(codes[0]) != 0) | (np.diff(codes[1]) != 0)) + 1
+    bounds = [0, *changes.tolist(), len(rows)]
+    for start, end in pairwise(bounds):
+        yield rows["task"][start].as_py(), rows["split"][start].as_py(), start, end
+
+
+def facts(config: ShardConfig, groups: Groups, splits: Sequence[str]) -> dict[str, Any]:
+    """What the card tells of the split. splits: of each group.
+
+    split_by: `domain` or `document`; together: ties in force; domains, groups: how many; largest_group: rows, its share of all rows and its
+    split; warnings: sentences of ours for a person, empty where all is well.
+    """
+    sizes = np.bincount(groups.label)
+    largest = int(sizes.argmax())
+    share = int(sizes[largest]) / len(groups.label)
+    return {
+        "split_by": "domain" if "domain" in groups.together else "document",
+        "together": list(groups.together),
+        "domains": groups.domains,
+        "groups": len(sizes),
+        "largest_group": {"rows": int(sizes[largest]), "share": round(share, 4), "split": splits[largest]},
+        "warnings": list(_warnings(config, groups, share, set(splits))),
+    }
+
+
+def _warnings(config: ShardConfig, groups: Groups, largest: float, found: set[str]) -> Iterator[str]:
+    wanted = {name: share for name, share in config.splits.items() if share > 0}
+    if len(wanted) < 2:
+        return
+    if "domain" in config.together and "domain" not in groups.together and groups.domains:
+        few = f"{groups.domains} web domain{'s' if groups.domains > 1 else ''}"
+        yield f"the rows come from {few}, fewer than {FEW_DOMAINS}, so they are split by document and pages of one domain may stand in two splits"
+    small = min(wanted, key=lambda name: wanted[name])
+    if largest > wanted[small]:
+        yield f"the largest group of rows that belong together holds {largest:.1%} of all, more than the share of `{small}` ({wanted[small]:.1%})"
+    for name in wanted:
+        if name not in found:
+            yield f"no row fell to split `{name}`"
