@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from making import build, leaf, mmc4, png, recipe
+from making import build, leaf, mmc4, png, recipe, rows
 
 COMMAND = [sys.executable, "-c", "from leafinstruct.cli import main; main()"]
 STEPS = (
@@ -120,7 +120,7 @@ def test_names_with_escapes_reach_no_terminal(tmp_path):
     with (tmp_path / "data" / name).open("a", encoding="utf-8") as file:
         file.write("{broken\n")
     build(path)
-    row = json.loads(next((tmp_path / "runs/t/shard").glob("keys-*.json")).read_text(encoding="utf-8"))["rows"][0]
+    row = rows(tmp_path / "runs/t/shard")[0]
     for arguments in (["explain", row["id"]], ["explain", f"{name} line=3"], ["status"]):
         shown = leaf(*arguments, path).stdout
         assert shown.replace("\n", "").isprintable()

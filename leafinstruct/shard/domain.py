@@ -11,8 +11,11 @@ fetches the list unless told not to, keeps a cache in the user's home and brings
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
+
+from publicsuffixlist import PublicSuffixList
 
 
 def host_of(url: str | None) -> str | None:
@@ -26,11 +29,14 @@ def host_of(url: str | None) -> str | None:
 
 def domains_of(hosts: Sequence[str]) -> list[str]:
     """The registered domain of each host, in the form that the name system uses: `münchen.de` and `xn--mnchen-3ya.de` are one."""
-    from publicsuffixlist import PublicSuffixList
-
-    suffixes = PublicSuffixList(accept_unknown=False)
     names = [_ascii(host.rstrip(".")) for host in hosts]
-    return [name if _is_address(name) else suffixes.privatesuffix(name) or name for name in names]
+    return [name if _is_address(name) else _suffixes().privatesuffix(name) or name for name in names]
+
+
+@cache
+def _suffixes() -> PublicSuffixList:
+    """The list, parsed once a process: 0.1 s."""
+    return PublicSuffixList(accept_unknown=False)
 
 
 def _ascii(host: str) -> str:

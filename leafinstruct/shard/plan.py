@@ -74,7 +74,7 @@ def facts(config: ShardConfig, groups: Groups, splits: Sequence[str]) -> dict[st
     split; warnings: sentences of ours for a person, empty where all is well.
     """
     sizes = np.bincount(groups.label)
-    largest = int(sizes.argmax())
+    largest = min(np.flatnonzero(sizes == sizes.max()).tolist(), key=lambda at: groups.names[at])
     share = int(sizes[largest]) / len(groups.label)
     return {
         "split_by": "domain" if "domain" in groups.together else "document",
@@ -82,11 +82,11 @@ def facts(config: ShardConfig, groups: Groups, splits: Sequence[str]) -> dict[st
         "domains": groups.domains,
         "groups": len(sizes),
         "largest_group": {"rows": int(sizes[largest]), "share": round(share, 4), "split": splits[largest]},
-        "warnings": list(_warnings(config, groups, share, set(splits))),
+        "warnings": list(_warnings(config, groups, share, splits[largest], set(splits))),
     }
 
 
-def _warnings(config: ShardConfig, groups: Groups, largest: float, found: set[str]) -> Iterator[str]:
+def _warnings(config: ShardConfig, groups: Groups, largest: float, where: str, found: set[str]) -> Iterator[str]:
     wanted = {name: share for name, share in config.splits.items() if share > 0}
     if len(wanted) < 2:
         return
@@ -95,7 +95,10 @@ def _warnings(config: ShardConfig, groups: Groups, largest: float, found: set[st
         yield f"the rows come from {few}, fewer than {FEW_DOMAINS}, so they are split by document and pages of one domain may stand in two splits"
     small = min(wanted, key=lambda name: wanted[name])
     if largest > wanted[small]:
-        yield f"the largest group of rows that belong together holds {largest:.1%} of all, more than the share of `{small}` ({wanted[small]:.1%})"
+        yield (
+            f"the largest group of rows that belong together holds {largest:.1%} of all, more than the share of `{small}` "
+            f"({wanted[small]:.1%}), and stands in `{where}`; another seed, or fewer ties in shard.together, parts the rows otherwise"
+        )
     for name in wanted:
         if name not in found:
             yield f"no row fell to split `{name}`"

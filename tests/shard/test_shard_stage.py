@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from making import InlineEngine, build, mmc4, png, recipe, rows, shard_sums
 
@@ -16,6 +18,7 @@ from leafinstruct import pipeline
 from leafinstruct import recipe as recipes
 from leafinstruct.artifact import Artifact
 from leafinstruct.engine.base import Part
+from leafinstruct.records import table
 from leafinstruct.shard import keys, stage
 
 SENTENCES = ("First, draw a red wall on the grass.", "Then add a brown roof on top of it.", "Finally, paint a blue door in it.")
@@ -152,3 +155,108 @@ def test_half_a_keys_file_is_as_good_as_none(small):
     build(small)
     assert half.read_bytes() == whole
     assert shard_sums(folder) == wanted
+
+
+def test_checksums_are_what_sha256sum_takes_and_vouch_for_every_shard(small):
+    folder = small.parent / "runs/t/shard"
+    build(small, "shard.max_bytes=1000")
+    sums = shard_sums(folder)
+    assert len(sums) > 2
+    assert (folder / "SHA256SUMS").read_text() == "".join(f"{sha256}  {name}\n" for name, sha256 in sums.items())
+    if program := shutil.which("sha256sum"):
+        done = subprocess.run([program, "-c", "--strict", "SHA256SUMS"], cwd=folder, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout.count(": OK")) == (0, len(sums)), done.stderr
+
+
+def test_a_kill_leaves_no_checksums_of_other_shards(small):
+    """The writer dies with some shards new and some old: checksums would call the folder whole or broken, and it is neither."""
+    folder = small.parent / "runs/t/shard"
+
+    class Dying(InlineEngine):
+        def map(self, task, parts, needs):
+            done = super().map(task, parts[:1] if needs.what == "writing shards" else parts, needs)
+            if needs.what == "writing shards":
+                raise ZeroDivisionError
+            return done
+
+    with pytest.raises(ZeroDivisionError):
+        build(small, "shard.max_bytes=1000", engine=Dying())
+    assert not (folder / "SHA256SUMS").exists()
+    assert not (folder / "record.json").exists()
+    assert len(shard_sums(folder)) == 1
+    kept = next(folder.glob("*.parquet")).stat().st_mtime_ns
+    build(small, "shard.max_bytes=1000")
+    assert min(path.stat().st_mtime_ns for path in folder.glob("*.parquet")) == kept  # what was finished is kept
+    whole = shard_sums(folder), (folder / "SHA256SUMS").read_text()
+    build(small, "shard.max_bytes=1000", rebuild=True)
+    assert (shard_sums(folder), (folder / "SHA256SUMS").read_text()) == whole
+
+
+def test_files_of_another_plan_or_an_older_version_are_removed(small):
+    folder = small.parent / "runs/t/shard"
+    for name in ("keys-old.json", "rows-gone.arrow", "keys-gone.arrow", "guide.train-00007-of-00008.parquet", ".x.parquet.1.tmp"):
+        (folder / name).write_bytes(b"stale")
+    (folder / "record.json").unlink()
+    build(small)
+    kinds = sorted({path.name.split("-")[0] for path in folder.iterdir()})
+    assert kinds == ["README.md", "SHA256SUMS", "fingerprint.json", "guide.train", "keys", "record.json", "report", "rows"]
+    assert len(list(folder.glob("keys-*"))) == len(list(folder.glob("rows-*"))) == 2
+    assert [path.name for path in folder.glob("*.parquet")] == [f"{SHARD}.parquet"]
+
+
+def test_row_groups_are_a_setting_and_pages_are_indexed(small):
+    folder = small.parent / "runs/t/shard"
+    assert pq.read_metadata(folder / f"{SHARD}.parquet").num_row_groups == 1
+    build(small, "shard.row_group_bytes=1")
+    metadata = pq.read_metadata(folder / f"{SHARD}.parquet")
+    assert (metadata.num_rows, metadata.num_row_groups) == (8, 8)
+    columns = [metadata.row_group(0).column(at) for at in range(metadata.num_columns)]
+    assert all(column.has_offset_index for column in columns)
+
+
+def test_another_choice_of_ties_gathers_nothing_and_is_told(small):
+    engine = InlineEngine()
+    build(small, "shard.together=[text]", "shard.splits={train: 0.5, test: 0.5}", engine=engine)
+    assert engine.reports.get("gathering", []) == []
+    record = Artifact(small.parent / "runs/t/shard").record
+    assert record is not None
+    assert (record["together"], record["split_by"], record["groups"], record["warnings"]) == (["text"], "document", 8, [])
+    build(small, "shard.splits={train: 0.5, test: 0.5}")
+    record = Artifact(small.parent / "runs/t/shard").record
+    assert record is not None
+    (warning,) = record["warnings"][:1]
+    assert warning.startswith("the rows come from 1 web domain, fewer than 10")
+    assert f"**Warning:** {warning}." in (small.parent / "runs/t/shard/README.md").read_text(encoding="utf-8")
+
+
+def test_a_nearly_equal_page_of_another_site_stands_on_the_same_side(tmp_path):
+    """24 pages of 24 domains in pairs: the second of a pair says one word otherwise and shows other pictures. Source to shard."""
+    source = random.Random(3)
+    pages = {}
+    for pair in range(12):
+        words = [f"word{source.randrange(900)}" for _ in range(120)]
+        for side, site in enumerate(("maker", "copycat")):
+            told = [*words[:60], "indeed" if side else "surely", *words[60:]]
+            steps = [" ".join(told[at : at + 41]) for at in (0, 41, 82)]
+            shown = [png((20 * pair, 90 * side, 70 * at), dot=at + 3 * side) for at in range(3)]
+            pages[f"https://{site}{pair}.com/page"] = list(zip(steps, shown, strict=True))
+    mmc4(tmp_path / "data", pages)
+    path = recipe(
+        tmp_path,
+        ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data"}]},
+        filter={"min_words": 10, "alignment": {"allow_toy": True}, "rules": []},
+        rewrite={"tasks": ["guide"]},
+        shard={"splits": {"train": 0.5, "test": 0.5}},
+    )
+
+    def parted() -> int:
+        side = {
+            row["url"]: file.name.split(".")[1][:4] for file in (tmp_path / "runs/t/shard").glob("*.parquet") for row in table.read(file)
+        }
+        assert len(side) == 24
+        return sum(side[f"https://maker{pair}.com/page"] != side[f"https://copycat{pair}.com/page"] for pair in range(12))
+
+    build(path)
+    assert parted() == 0
+    build(path, "shard.together=[domain, text, pictures]")
+    assert parted() > 0
