@@ -159,7 +159,8 @@ def test_datasets_reads_the_folder_by_its_card(
 
 def test_splits_of_the_folder_part_no_domain(folder: Path) -> None:
     side = {
-        split: {row["url"].split("/")[2] for path in shards(folder, f"*.{split}-*") for row in table.read(Path(path))} for split in SPLITS
+        split: {row["url"].split("/")[2] for path in shards(folder, f"*.{split}-*.parquet") for row in table.read(Path(path))}
+        for split in SPLITS
     }
     assert side["train"]
     assert side["test"]
