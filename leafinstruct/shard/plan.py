@@ -95,9 +95,10 @@ def _warnings(config: ShardConfig, groups: Groups, largest: float, where: str, f
         yield f"the rows come from {few}, fewer than {FEW_DOMAINS}, so they are split by document and pages of one domain may stand in two splits"
     small = min(wanted, key=lambda name: wanted[name])
     if largest > wanted[small]:
+        cure = "; another seed, or fewer ties in shard.together, would part the rows otherwise" if largest > wanted[where] else ""
         yield (
             f"the largest group of rows that belong together holds {largest:.1%} of all, more than the share of `{small}` "
-            f"({wanted[small]:.1%}), and stands in `{where}`; another seed, or fewer ties in shard.together, parts the rows otherwise"
+            f"({wanted[small]:.1%}), and stands in `{where}`{cure}"
         )
     for name in wanted:
         if name not in found:

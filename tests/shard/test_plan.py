@@ -144,6 +144,22 @@ def test_copies_on_two_domains_stand_on_one_side_only_where_they_tie(tie):
     assert set(whole.values()) == {"train", "test"}
 
 
+def test_parts_without_rows_and_rows_without_words_are_planned():
+    """A part whose documents were all dropped, documents of pictures alone, and pictureless ones."""
+    rows = [
+        row(number, near_text=[] if number % 2 else row(number)["near_text"], pictures=[number // 4] if number % 2 else [])
+        for number in range(20)
+    ]
+    parts = tables(rows)
+    with_empty = {"a-none": keys.SCHEMA.empty_table(), **parts, "z-none": keys.SCHEMA.empty_table()}
+    config = ShardConfig(splits=HALVES)
+    (shards, facts), (same, _) = plan(config, 3, parts, [1]), plan(config, 3, with_empty, [1])
+    assert facts["groups"] == 10 + 5
+    assert [(shard.name, shard.payload[0]) for shard in shards] == [(shard.name, shard.payload[0]) for shard in same]
+    bare = [row(number, near_text=[]) for number in range(6)]
+    assert planned(bare)[1]["groups"] == 6
+
+
 def test_rows_of_one_document_stand_on_one_side_with_no_tie_at_all():
     rows = [row(number, document=f"d{number // 2}") for number in range(80)]
     found = splits(rows, together=[])
@@ -185,6 +201,10 @@ def test_a_group_larger_than_a_split_is_told():
     assert planned(rows, splits={"train": 0.65, "test": 0.35})[1]["warnings"] == []
     everything = planned([row(number, pictures=[1]) for number in range(9)])[1]
     assert len([line for line in everything["warnings"] if line.startswith("no row fell to split")]) == 1
+    assert "another seed" in everything["warnings"][0]
+    roomy = [row(number, f"s{number % 100}.com", pictures=[1] if number < 30 else []) for number in range(100)]
+    told = planned(roomy, splits={"train": 0.999, "test": 0.001})[1]["warnings"][0]
+    assert told.endswith("and stands in `train`")  # where it has room, nothing needs a cure
 
 
 def test_a_group_of_one_domain_keeps_its_split_while_the_corpus_grows():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from making import document
 
 from leafinstruct.shard.domain import domains_of, host_of
@@ -39,6 +41,15 @@ def test_hosts():
 )
 def test_the_domain_is_what_somebody_registered(host, domain):
     assert domains_of([host]) == [domain]
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=90) | st.from_regex(r"[a-z0-9\-.ü公١]{0,300}", fullmatch=True))
+def test_whatever_a_page_calls_itself_has_a_domain(name):
+    """Hosts are the page's to write: none raises, and a domain is the domain of itself."""
+    host = host_of(f"https://{name}/a")
+    if host is not None:
+        (domain,) = domains_of([host])
+        assert domains_of([domain]) == [domain]
 
 
 def words(count: int, seed: int) -> list[str]:
