@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -142,8 +143,9 @@ def _run_stage(loaded: Loaded, stage: str, out: Artifact, engine: Engine, retry_
             "give the recipe a new version, or rebuild it with --rebuild"
         )
     out.begin(fingerprint)
+    began = time.monotonic()
     facts = module.run(settings, out.upstream, out, engine)
-    return Outcome(stage, out.finish(fingerprint, **facts), stood=False, changes=changes)
+    return Outcome(stage, out.finish(fingerprint, **facts, seconds=round(time.monotonic() - began, 2)), stood=False, changes=changes)
 
 
 def _changes(stage: str, before: Fingerprint, now: Fingerprint) -> tuple[str, ...]:
@@ -168,10 +170,14 @@ def _forget(out: Artifact) -> None:
     shutil.rmtree(out.path, ignore_errors=True)
 
 
+def answers_of(loaded: Loaded) -> Path:
+    """The language model's answers and the journal of its exchanges, shared by all runs and versions: answers are paid for."""
+    return loaded.directory.parent / ".answers"
+
+
 def settings_of(loaded: Loaded, stage: str) -> Any:
     """The settings of a stage's door, put together from the recipe's sections."""
-    recipe = loaded.recipe
-    answers = loaded.directory.parent / ".answers"  # shared by all runs and versions: answers are paid for
+    recipe, answers = loaded.recipe, answers_of(loaded)
     if stage == "ingest":
         from leafinstruct.ingest.origin import IngestSettings
 

@@ -7,10 +7,11 @@ Progress goes to stderr, answers to stdout: a bar on a terminal, plain lines els
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +22,21 @@ from leafinstruct.report.story import printable
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+
     from leafinstruct.pipeline import OnProgress, Progressed
     from leafinstruct.recipe import Loaded
+    from leafinstruct.report.funnel import Step
 
 QUIET_SECONDS = 15.0
 """Without a terminal, a long part tells that it lives this often."""
+
+FILE_COLUMNS = 1_000
+"""Width of what is not a terminal: names are whole, so a program that reads the table finds them."""
+
+BAR_FROM, BAR_COLUMNS = 72, 12
+"""A terminal of so many columns has room for bars of the funnel, and how wide they are."""
 
 
 @contextmanager
@@ -114,28 +125,74 @@ def show_status(loaded: Loaded, again: str, as_json: bool, seconds: float | None
     if as_json:
         answer({"run": str(loaded.directory), "stages": entries})
         return
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = _console()
     console.print(Text(printable(loaded.directory), style="bold"))  # Text, since a path may look like rich's markup
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("", "documents", "pictures"):
-        table.add_column(column, justify="right" if column else "left")
-    for what, documents, pictures in funnel.rows(entries):
-        table.add_row(Text(printable(what)), documents, pictures, style="dim" if what.startswith("  ") else "")
-    if table.row_count:
-        console.print(table)
-    for line in funnel.unfinished(entries, again):
+    _show_funnel(console, list(funnel.steps(entries)))
+    for line in funnel.spending(entries, seconds):
+        console.print(Text(line, style="dim"))
+    for line in [*funnel.notices(entries, again), *funnel.unfinished(entries, again)]:
         console.print(Text(printable(line), style="yellow"))
-    shards = entries[-1]
-    if shards["state"] == "done":
-        size = shards["counts"]["bytes"] / 1e6
-        where = (f"\n{shards['parts']} shards, {size:,.1f} MB in ", (printable(shards["path"]), "bold"), "/ (card: README.md)")
-        console.print(Text.assemble(*where))
-    if seconds is not None:
-        console.print(f"{seconds:,.1f} s", style="dim")
+    if entries[-1]["state"] == "done":
+        _show_shards(console, entries[-1])
+
+
+def _console() -> Console:
+    """Standard output. Not a terminal, or NO_COLOR: no escape at all, bold included; a file has room for every line."""
+    from rich.console import Console
+
+    terminal = sys.stdout.isatty()
+    colours = "auto" if terminal and not os.environ.get("NO_COLOR") else None
+    return Console(highlight=False, soft_wrap=True, color_system=colours, width=None if terminal else FILE_COLUMNS)
+
+
+def _table(first: str, *numbers: str) -> Table:
+    """Columns without lines between them, numbers to the right. Where a terminal is narrow, the first gives way."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column(first, no_wrap=True, overflow="ellipsis")
+    for name in numbers:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _show_funnel(console: Console, steps: Sequence[Step]) -> None:
+    """A line a step: documents, which share of all read that is, pictures; on a terminal that has room and the characters, a bar too."""
+    from rich.text import Text
+
+    if not steps:
+        return
+    bars = sys.stdout.isatty() and console.width >= BAR_FROM and console.encoding.startswith("utf")
+    read = next(step.documents or 0 for step in steps if not step.lost)
+    table = _table("", "documents", "of read", *([""] if bars else []), "pictures")
+    for step in steps:
+        share = None if step.documents is None or (step.stage == "ingest" and step.lost) else step.documents / max(1, read)
+        cells = [step.documents_told, "" if share is None else f"{share:.1%}", *([_bar(share)] if bars else []), step.pictures_told]
+        table.add_row(Text(f"{'  ' * step.lost}{printable(step.what)}"), *cells, style="dim" if step.lost else "")
+    console.print(table)
+
+
+def _bar(share: float | None) -> RenderableType:
+    from rich.bar import Bar
+
+    return "" if share is None else Bar(1.0, 0.0, min(share, 1.0), width=BAR_COLUMNS, color="green")
+
+
+def _show_shards(console: Console, entry: dict[str, Any]) -> None:
+    """What was published, by task and split, and where it lies."""
+    from rich.text import Text
+
+    table = _table("shards", "files", "rows", "pictures", "MB")
+    for cell in entry["shards"]:
+        numbers = (f"{cell[name]:,}" for name in ("shards", "rows", "pictures"))
+        table.add_row(Text(printable(f"  {cell['task']}.{cell['split']}")), *numbers, f"{cell['bytes'] / 1e6:,.1f}")
+    console.print()
+    console.print(table)
+    size = f"{entry['counts']['bytes'] / 1e6:,.1f}"
+    where = (f"{entry['parts']} shards, {size} MB in ", (printable(entry["path"]), "bold"), "/ (card: README.md)")
+    console.print(Text.assemble(*where))
 
 
 def show_forecast(expected: dict[str, Any], as_json: bool) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,13 +28,13 @@ from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.pictures.decode import Undecodable, decode
 from leafinstruct.pictures.send import all_as_sent
-from leafinstruct.records import table
+from leafinstruct.records import asked, table
 from leafinstruct.records.document import Document, Image, Ref
 from leafinstruct.records.example import Cell
 from leafinstruct.records.frames import Kept
 from leafinstruct.records.table import Row
 
-CODE = 5
+CODE = 6
 """Raised when the same documents and settings give other scores or verdicts than before."""
 
 
@@ -122,7 +122,7 @@ def look(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) 
 
 
 async def ask(settings: FilterSettings, inputs: Artifact, out: Artifact, client: Client, part: Part) -> dict[str, Any]:
-    """Task: the judge's cells of every document alive after duplicates; writes judged-, under its key only if everyone answered."""
+    """Task: the judge's cells of every document alive after duplicates; writes asked-, then judged-, under its key only if everyone answered."""
     evidence = evidence_of(out, part, judged=False)
     trials = [trial_of(document, settings, evidence) for document in table.documents(inputs.file("documents", part.name))]
     living = [trial.document for trial in trials if trial.alive]
@@ -133,6 +133,8 @@ async def ask(settings: FilterSettings, inputs: Artifact, out: Artifact, client:
     answers = await asyncio.gather(*(client.ask(request) for request in requests))
     cells = [(document.id, item) for document, answer in zip(living, answers, strict=True) for item in judge.cells(answer, offline)]
     failed = sum(answer.retryable for answer in answers)
+    with writing(out.file("asked", part.name)) as temporary:
+        table.write(temporary, map(asked.row_of, (document.id for document in living), map(asdict, answers)), asked.ASKED)
     with writing(out.file("judged", part.name)) as temporary:
         rows = ({"document_id": document, **table.cell_row(item)} for document, item in cells)
         table.write(temporary, rows, table.SCORES, "" if failed else part.payload)
@@ -166,6 +168,7 @@ def decide(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part
         "reasons": Counter(trial.verdicts[0].rule for trial in dropped),
         "picture_reasons": Counter(drop.rule for trial in trials for drop in trial.image_drops),
         "failed": [{"id": trial.document.id, "rule": trial.verdicts[0].rule} for trial in dropped if _failed(trial)],
+        "cost": asked.cost_of(out.file("asked", part.name)) if settings.config.judge.enabled else None,
         "seconds": time.perf_counter() - started,
     }
     return out.commit(part.name, part.payload, report, [out.file(kind, part.name) for kind, _, _ in tables])

@@ -93,6 +93,10 @@ class Budget:
     def _spent(self) -> float:
         return self._counts.dollars or 0.0
 
+    def dollars(self, usage: Usage) -> float | None:
+        """What an answer cost; None while the price is unknown."""
+        return None if self._price is None else self._cost(usage)
+
     def _cost(self, usage: Usage) -> float:
         """Dollars; 0 while the price is unknown, which only means that there is nothing to hold back."""
         if self._price is None:

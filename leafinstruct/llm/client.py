@@ -1,7 +1,7 @@
 """The door of the room: `await client.ask(request)`.
 
     cache hit -> answered at once          same question in flight -> shared          offline -> the caller's answerer
-    else: one of `max_in_flight` slots -> exchange (retries, repairs) -> cache
+    else: one of `max_in_flight` slots -> exchange (retries, repairs) -> journal -> cache
 
 An offline answer goes the same way as a server's: validated, stored, labelled with its own name; if it is invalid, that is our defect and
 raises. One client lives in one event loop, owns rate and budget there, and takes thousands of waiting `ask` calls. A question that is being
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,10 @@ from leafinstruct.errors import ProviderError
 from leafinstruct.llm.budget import Budget, Counts, estimate_tokens
 from leafinstruct.llm.cache import AnswerCache, cache_key
 from leafinstruct.llm.config import LlmConfig
+from leafinstruct.llm.journal import Journal
 from leafinstruct.llm.pace import Pace
 from leafinstruct.llm.parse import fault, read_answer
-from leafinstruct.llm.request import Answer, Request
+from leafinstruct.llm.request import Answer, Paid, Request
 
 if TYPE_CHECKING:
     from leafinstruct.llm.server import Server
@@ -39,6 +41,7 @@ class Client:
         """cache: folder of stored answers, shared freely between runs and processes. Opens no file and no connection yet."""
         self._config = config
         self._cache = AnswerCache(cache)
+        self._journal = Journal(cache)
         self._counts = Counts()
         self._budget = Budget(config, self._counts)
         self._pace = Pace(config.requests_per_minute)
@@ -93,14 +96,15 @@ class Client:
         if self._server is not None:
             await self._server.close()
         self._cache.close()
+        self._journal.close()
 
     def _recall(self, key: str, request: Request) -> Answer | None:
         """A stored answer that still holds under today's schema, check and parser; None to ask (again)."""
-        for value, text in self._cache.get(key):
-            held = value if fault(value, request) is None else read_answer(text, request)
+        for stored in self._cache.get(key):
+            held = stored.value if fault(stored.value, request) is None else read_answer(stored.text, request)
             if isinstance(held, dict):
                 self._counts.cache_hits += 1
-                return Answer("ok", held, self._label(request), cached=True)
+                return Answer("ok", held, self._label(request), cached=True, key=key, paid=stored.paid)
         return None
 
     def _offline(self, key: str, request: Request) -> Answer:
@@ -109,7 +113,7 @@ class Client:
         if isinstance(value, str):
             raise ValueError(f"{request.offline_name} gave an answer to {request.purpose!r} that cannot be used: {value}")
         self._counts.answered += 1
-        return self._keep(key, request, Answer("ok", value, request.offline_name), text)
+        return self._keep(request, Answer("ok", value, request.offline_name, key=key, paid=Paid()), text)
 
     async def _online(self, key: str, request: Request) -> Answer:
         async with self._slots:
@@ -121,18 +125,19 @@ class Client:
             self._server = self._server or Server(self._config)
             exchange = Exchange(self._config, self._server, self._pace, self._budget, self._counts, self.model_identity, request)
             try:
-                answer = await exchange.run()
+                answer = replace(await exchange.run(), key=key)
             except ProviderError as error:
                 self._broken = str(error)
                 raise
-        if answer.state != "ok":
-            return answer
-        self._counts.answered += 1
-        return self._keep(key, request, answer, exchange.text)
+        if answer.state == "ok":
+            self._counts.answered += 1
+            self._keep(request, answer, exchange.text)  # before the journal: it is paid for
+        self._journal.put(request, answer, exchange.sent, exchange.tries)
+        return answer
 
-    def _keep(self, key: str, request: Request, answer: Answer, text: str) -> Answer:
+    def _keep(self, request: Request, answer: Answer, text: str) -> Answer:
         if answer.value is not None:
-            self._cache.put(key, answer.model, request.purpose, answer.value, text)
+            self._cache.put(answer.key, answer.model, request.purpose, answer.value, text, answer.paid)
         return answer
 
     def _label(self, request: Request) -> str:

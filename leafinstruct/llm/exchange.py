@@ -26,9 +26,9 @@ from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.faults import BusyError, DeclinedError, ServerError
 from leafinstruct.llm.pace import Pace
 from leafinstruct.llm.parse import is_object, read_answer
-from leafinstruct.llm.request import Answer, AnswerState, Request, Usage
+from leafinstruct.llm.request import Answer, AnswerState, Paid, Request, Usage
 from leafinstruct.llm.server import Reply, Server
-from leafinstruct.llm.wire import Form, repair_turns, response_format, wire_messages
+from leafinstruct.llm.wire import Form, named, repair_turns, response_format, wire_messages
 
 _REPAIRS = 2
 _SERVER_ERRORS = 3  # in a row, in a form that has never worked, before the next form is tried
@@ -57,9 +57,20 @@ class Exchange:
         self._server_errors = 0
         self._usage = Usage()
         self._began = 0.0  # monotonic seconds of the first try; 0 before it
-        self._tries = 0
+        self._requests = 0
+        self._last: tuple[Form, int, int] | None = None  # form, number of turns and limit of the last try
         self.text = ""
         """The raw text of the last answer."""
+        self.tries: list[dict[str, Any]] = []
+        """Of every try: `seconds` since the first, raw `text` (None for no answer), `fault` (what was said against it)."""
+
+    @property
+    def sent(self) -> dict[str, Any]:
+        """The body of the last try, pictures by name; empty before the first."""
+        if self._last is None:
+            return {}
+        form, turns, limit = self._last
+        return self._body(form, wire_messages(self._request, form, self._turns[:turns], named), limit)
 
     async def run(self) -> Answer:
         """The answer, in whatever state. Raises ProviderError, BudgetError and RecipeError, each of which ends the run."""
@@ -69,8 +80,8 @@ class Exchange:
         try:
             return await retrying(self._try)
         except AgainError as last:
-            tries = "1 try" if self._tries == 1 else f"{self._tries} tries"
-            detail = f"{last}; {tries} in {time.monotonic() - self._began:.0f} s" if self._tries else str(last)
+            tries = "1 try" if self._requests == 1 else f"{self._requests} tries"
+            detail = f"{last}; {tries} in {time.monotonic() - self._began:.0f} s" if self._requests else str(last)
             if last.silent and self._server.heard < self._began:
                 self._server.down = detail
             return self._end("failed", detail)
@@ -86,10 +97,15 @@ class Exchange:
         try:
             reply = await self._send()
         except BusyError as busy:
+            self._note(None, str(busy))
             raise self._after_busy(busy) from None
         except DeclinedError as declined:
+            self._note(None, str(declined))
             return self._after_declined(declined)
         return self._judge(reply)
+
+    def _note(self, text: str | None, fault: str) -> None:
+        self.tries.append({"seconds": round(time.monotonic() - self._began, 3), "text": text, "fault": fault})
 
     async def _turn(self) -> None:
         """Waits for a start; a pause that outlasts the deadline is not waited for."""
@@ -109,9 +125,11 @@ class Exchange:
         try:
             await self._turn()
             used = most  # from here on somebody may charge for it
-            self._tries += 1
+            self._requests += 1
             self._counts.requests += 1
-            reply = await self._server.send(self._body(), min(self._config.timeout, self._patience()))
+            self._last = (self._form, len(self._turns), self._limit)
+            messages = wire_messages(self._request, self._form, self._turns)
+            reply = await self._server.send(self._body(self._form, messages, self._limit), min(self._config.timeout, self._patience()))
             used = reply.usage or Usage(most.input_tokens, -(-len(reply.text.encode()) // 4), estimated=True)
         except Exception as fault:
             if not (isinstance(fault, BusyError) and fault.lost):
@@ -122,24 +140,28 @@ class Exchange:
             self._usage += used
         return reply
 
-    def _body(self) -> dict[str, Any]:
+    def _body(self, form: Form, messages: list[dict[str, Any]], limit: int) -> dict[str, Any]:
         return {
             "model": self._config.model,
-            "messages": wire_messages(self._request, self._form, self._turns),
+            "messages": messages,
             "temperature": self._config.temperature,
-            self._server.limit_field: self._limit,
-            **response_format(self._request, self._form),
+            self._server.limit_field: limit,
+            **response_format(self._request, form),
         }
 
     def _judge(self, reply: Reply) -> Answer:
         """An answer, or AgainError with what the model must mend."""
         if reply.refusal or reply.finish == "content_filter":
-            return self._end("refused", reply.refusal or "stopped by the provider's content filter")
+            refusal = reply.refusal or "stopped by the provider's content filter"
+            self._note(reply.text, refusal)
+            return self._end("refused", refusal)
         self.text = reply.text
         value = read_answer(reply.text, self._request)
         if isinstance(value, dict):
+            self._note(reply.text, "")
             self._learn_form(reply)
             return self._end("ok", "", value)
+        self._note(reply.text, f"cut: {value}" if reply.finish == "length" else value)
         if reply.finish == "length":
             return self._lengthen()
         self._learn_form(reply)
@@ -190,7 +212,9 @@ class Exchange:
         return True
 
     def _end(self, state: AnswerState, detail: str, value: dict[str, Any] | None = None) -> Answer:
-        return Answer(state, value, self._model, detail, self._usage)
+        used = self._usage
+        paid = Paid(self._requests, used.input_tokens, used.output_tokens, used.estimated, self._budget.dollars(used))
+        return Answer(state, value, self._model, detail, used, paid=paid)
 
 
 def _wait(state: RetryCallState) -> float:

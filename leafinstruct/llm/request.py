@@ -79,8 +79,22 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Paid:
+    """What an answer took, all tries together; `dollars` None where the price was unknown. An offline answer took nothing."""
+
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    estimated: bool = False
+    dollars: float | None = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """`value` is there exactly if state is `ok`; `detail` says why it is not; `usage` is what it took now, nothing if `cached`."""
+    """`value` is there exactly if state is `ok`; `detail` says why it is not; `usage` is what it took now, nothing if `cached`.
+
+    key: under which the cache and the journal know it; paid: what it took when it was given, cached or not (None: not kept).
+    """
 
     state: AnswerState
     value: dict[str, Any] | None
@@ -88,6 +102,8 @@ class Answer:
     detail: str = ""
     usage: Usage = Usage()
     cached: bool = False
+    key: str = ""
+    paid: Paid | None = None
 
     @property
     def retryable(self) -> bool:

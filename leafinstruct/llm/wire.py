@@ -15,6 +15,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Any
 
@@ -29,9 +30,14 @@ class Form(IntEnum):
     TEXT = 2
 
 
-def wire_messages(request: Request, form: Form, turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The request's messages, then `turns` (bad answers and their reasons), with the schema in words where the form needs it."""
-    messages = [_message(message) for message in request.messages] + turns
+def wire_messages(
+    request: Request, form: Form, turns: list[dict[str, Any]], picture: Callable[[Picture], dict[str, Any]] | None = None
+) -> list[dict[str, Any]]:
+    """The request's messages, then `turns` (bad answers and their reasons), with the schema in words where the form needs it.
+
+    picture: how a picture is put, by default as a data: URL.
+    """
+    messages = [_message(message, picture or _picture) for message in request.messages] + turns
     if form is Form.SCHEMA or turns:  # a repair turn carries the words itself
         return messages
     last = max((index for index, message in enumerate(messages) if message["role"] == "user"), default=None)
@@ -70,10 +76,15 @@ def in_words(request: Request) -> str:
     return f"Answer with one JSON object and nothing else. It must fit this JSON schema: {schema}"
 
 
-def _message(message: Message) -> dict[str, Any]:
+def named(picture: Picture) -> dict[str, Any]:
+    """A picture by its name instead of its bytes, for the journal."""
+    return {"type": "picture", "sha256": picture.sha256, "media_type": picture.media_type, "bytes": len(picture.data)}
+
+
+def _message(message: Message, picture: Callable[[Picture], dict[str, Any]]) -> dict[str, Any]:
     if all(isinstance(part, str) for part in message.parts):
         return {"role": message.role, "content": "\n\n".join(_sendable(str(part)) for part in message.parts)}
-    parts = [_picture(part) if isinstance(part, Picture) else _text(_sendable(part)) for part in message.parts]
+    parts = [picture(part) if isinstance(part, Picture) else _text(_sendable(part)) for part in message.parts]
     return {"role": message.role, "content": parts}
 
 

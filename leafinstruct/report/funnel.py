@@ -7,7 +7,8 @@ A stage's state comes from the records alone, without the recipe: whether a chan
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from leafinstruct.artifact import Artifact
@@ -21,8 +22,47 @@ STATES = {
 """The states, as a person is told of them."""
 
 
+_STEPS = (
+    ("ingest", "read", "documents"),
+    ("filter", "kept", "kept"),
+    ("rewrite", "examples", "examples"),
+    ("shard", "in shards", "rows"),
+)
+"""Stage, what a person calls its result, the count of documents that it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of the funnel: what a stage was left with, or (`lost`) what one reason took from it. None: not counted in this unit.
+
+    Losses of ingest are no part of what was read: records and pieces that never became documents.
+    """
+
+    stage: str
+    what: str
+    documents: int | None
+    pictures: int | None
+    lost: bool = False
+
+    @property
+    def documents_told(self) -> str:
+        return self._told(self.documents)
+
+    @property
+    def pictures_told(self) -> str:
+        return self._told(self.pictures)
+
+    def _told(self, count: int | None) -> str:
+        """A loss with its sign; what ingest could not read was never counted among what it read, so nothing is taken away."""
+        return "" if count is None else f"{'-' if self.lost and self.stage != 'ingest' else ''}{count:,}"
+
+
 def status(stages: Mapping[str, Artifact]) -> list[dict[str, Any]]:
-    """One entry a stage: state (one of STATES), parts, counts, reasons, unreadable records, worker seconds, where it lies."""
+    """One entry a stage: state (one of STATES), parts, counts, reasons, unreadable records, where it lies.
+
+    worker_seconds: of all workers, over the last pass of each part; seconds: of the clock, the build that finished the stage (None: unknown).
+    cost: what the answers of a language model took whenever they were given, None for a stage that asks nobody. shards: see `_shards`.
+    """
     return [_entry(stage, artifact) for stage, artifact in stages.items()]
 
 
@@ -37,8 +77,36 @@ def _entry(stage: str, artifact: Artifact) -> dict[str, Any]:
         "picture_reasons": dict(totals.picture_reasons.most_common()),
         "rejected": [item for report in artifact.reports() for item in report.get("rejected", ())],
         "worker_seconds": round(totals.seconds, 2),
+        "seconds": (artifact.record or {}).get("seconds"),
+        "cost": _cost([report["cost"] for report in artifact.reports() if report.get("cost")]),
+        "unfetched": (artifact.record or {}).get("unfetched", 0),
+        "shards": _shards(artifact) if artifact.stage == "shard" else [],
         "path": str(artifact.path),
     }
+
+
+def _cost(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Sum over parts; dollars are unknown as soon as those of one answer are."""
+    if not parts:
+        return None
+    dollars = [part["dollars"] for part in parts]
+    return {
+        **{name: sum(part[name] for part in parts) for name in ("questions", "requests", "input_tokens", "output_tokens")},
+        "estimated": any(part["estimated"] for part in parts),
+        "dollars": None if None in dollars else round(sum(dollars), 6),
+    }
+
+
+def _shards(artifact: Artifact) -> list[dict[str, Any]]:
+    """Published files by task and split, sorted: how many, with how many rows, pictures, bytes."""
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for report in artifact.reports():
+        task, _, split = report["part"].rpartition("-of-")[0].rpartition("-")[0].partition(".")  # <task>.<split>-00000-of-00004
+        cell = found.setdefault((task, split), {"shards": 0, "rows": 0, "pictures": 0, "bytes": 0})
+        cell["shards"] += 1
+        for name in ("rows", "pictures", "bytes"):
+            cell[name] += report["counts"][name]
+    return [{"task": task, "split": split, **cell} for (task, split), cell in sorted(found.items())]
 
 
 def state(artifact: Artifact) -> str:
@@ -59,26 +127,51 @@ def unfinished(entries: list[dict[str, Any]], again: str) -> list[str]:
     return [*lines, f"next: {again}"] if lines else []
 
 
-def rows(entries: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
-    """The funnel as lines: what, documents, pictures; losses are indented under the stage that took them."""
+def steps(entries: Sequence[dict[str, Any]]) -> Iterator[Step]:
+    """The funnel from the top: the losses of a stage, the most first, then what it was left with. Stages that have nothing yet are left out."""
     by_stage = {entry["stage"]: entry for entry in entries}
-    lines: list[tuple[str, str, str]] = []
-    for stage, label, documents, pictures in (
-        ("ingest", "read", "documents", "pictures"),
-        ("filter", "kept", "kept", "pictures"),
-        ("rewrite", "examples", "examples", "pictures"),
-        ("shard", "in shards", "rows", "pictures"),
-    ):
+    for stage, label, documents in _STEPS:
         entry = by_stage[stage]
         if entry["state"] == "missing":
             continue
-        sign = "+" if stage == "ingest" else "-"
+        whole, piece = ("unreadable: ", "pieces lost: ") if stage == "ingest" else ("dropped by ", "pictures dropped by ")
         for reason, count in entry["reasons"].items():
-            what = f"unreadable: {reason}" if stage == "ingest" else f"dropped by {reason}"
-            lines.append((f"  {what}", f"{sign if stage != 'ingest' else ''}{count:,}", ""))
+            yield Step(stage, f"{whole}{reason}", count, None, lost=True)
         for reason, count in entry["picture_reasons"].items():
-            what = f"pieces lost: {reason}" if stage == "ingest" else f"pictures dropped by {reason}"
-            lines.append((f"  {what}", "", f"{'' if stage == 'ingest' else '-'}{count:,}"))
-        counts = entry["counts"]
-        lines.append((label, f"{counts.get(documents, 0):,}", f"{counts.get(pictures, 0):,}"))
-    return lines
+            yield Step(stage, f"{piece}{reason}", None, count, lost=True)
+        yield Step(stage, label, entry["counts"].get(documents, 0), entry["counts"].get("pictures", 0))
+
+
+def rows(entries: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    """The funnel as lines: what, documents, pictures; losses are indented under the stage that took them."""
+    return [(f"{'  ' * step.lost}{step.what}", step.documents_told, step.pictures_told) for step in steps(entries)]
+
+
+def spending(entries: Sequence[dict[str, Any]], seconds: float | None = None) -> Iterator[str]:
+    """What it took: of the clock, and of a language model where one was asked. seconds: of the command that just ended."""
+    told = [f"{entry['stage']} {entry['seconds']:,.1f} s" for entry in entries if entry["seconds"] is not None]
+    now = [] if seconds is None else [f"this command {seconds:,.1f} s"]
+    if told or now:
+        yield f"time: {', '.join([*told, *now])}"
+    for entry in entries:
+        cost = entry["cost"]
+        if cost and cost["requests"]:
+            dollars = "price unknown" if cost["dollars"] is None else f"${cost['dollars']:,.4f}"
+            about = "about " if cost["estimated"] else ""
+            tokens = f"{about}{cost['input_tokens']:,} tokens in, {cost['output_tokens']:,} out"
+            yield f"{entry['stage']}: {cost['questions']:,} answers in {cost['requests']:,} requests, {tokens}, {dollars}"
+
+
+def notices(entries: Sequence[dict[str, Any]], again: str) -> list[str]:
+    """What was let pass and what can be done about it. again: the command that builds."""
+    found = []
+    for entry in entries:
+        if failed := entry["counts"].get("failed", 0):
+            found.append(
+                f"{entry['stage']}: {failed:,} failed for a reason that may pass, tolerated; try them again: {again} --retry-failed"
+            )
+        if entry["unfetched"]:
+            found.append(
+                f"{entry['stage']}: {entry['unfetched']:,} pictures are on the web and were not fetched; add filter.pictures.fetch"
+            )
+    return found

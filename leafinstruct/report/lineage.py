@@ -1,44 +1,71 @@
-"""The lineage of one record: every step from its place in the source to its place in a shard.
+"""The lineage of one record: every step from its place in the source to its rows in the shards, for kept and dropped records alike.
 
-Works from the id of a document or of an example, for kept and dropped records alike. It scans the parts of the run, reading only the id
-column of each: about 1 ms for 1,000 documents. What ingest could not read has no id: it is found by its place (`rejected`).
+    document, part, fate      which record, and what became of it (one of FATES)
+    source                    name, file, locator, path on this machine, sha256 of the file, url, license
+    segments                  as read; of a picture also `found` (what lay at its reference) and `fetch` (the log, for one on the web)
+    scores                    every cell, in the order computed
+    filter                    verdict, drops, rules (each with bound, values, outcome), duplicates (of which records), judge (see answers.py)
+    rewrite                   verdict, drops, asked (see answers.py)
+    examples                  of each: id, task, turns, models, prompts, and its `shard`: file, row, task, split
+    cost                      requests, tokens and dollars of both questions (null: not known)
+    versions                  of each stage: state, code, libraries, models, prompts and whatever else shaped it
+
+These are the keys of `leaf explain --json` under `record`; they may grow, and keep their meaning. Read are one column of a table and the row groups
+that hold the record (records/lookup.py). What ingest could not read has no id and no lineage: it is found by its place (`rejected`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from leafinstruct.artifact import Artifact
 from leafinstruct.records import table
+from leafinstruct.records.lookup import one_of, rows_where
+from leafinstruct.report import answers, funnel, trial
+from leafinstruct.report.find import Match
+
+FATES = {
+    "sharded": "in a shard",
+    "dropped_by_filter": "dropped by filter",
+    "dropped_by_rewrite": "dropped by rewrite",
+    "read": "read by ingest, filter has not judged it yet",
+    "kept": "kept by filter, not rewritten yet",
+    "rewritten": "an example, in no shard yet",
+}
+"""What may have become of a record, as a person is told of it."""
+
+_NOT_SHOWN = frozenset({"files", "input", "parts", "history", "filter"})
+"""Of a fingerprint: digests without a meaning of their own, and rules, which are told one by one."""
 
 
-def explain(stages: Mapping[str, Artifact], wanted: str) -> dict[str, Any] | None:
-    """Everything known of a record, None when no part holds it. wanted: id of a document or an example."""
-    found = _find(stages["ingest"], "documents", wanted)
-    example = None
-    if found is None:
-        example = _find(stages["rewrite"], "examples", wanted)
-        found = _find(stages["ingest"], "documents", example[1]["document_id"]) if example else None
-    if found is None:
-        return None
-    part, row = found
-    document = table.document_of(row)
-    example = example or _find(stages["rewrite"], "examples", document.id, "document_id")
-    refs = {table.image_ref(segment) for segment in row["segments"] if segment["type"] == "image"}
-    fetches = _by(stages["filter"].file("fetches", part), "url", refs)
-    pictures = _by(stages["filter"].file("pictures", part), "ref", refs)
+def explain(stages: Mapping[str, Artifact], match: Match, kept_answers: Path) -> dict[str, Any]:
+    """Everything known of one document. kept_answers: folder of the answer cache and its journal."""
+    part = match.part
+    row = _row(stages["ingest"], "documents", part, match.document)
+    assert row is not None, "it was found there"
+    judged = answers.asked(stages["filter"], part, match.document, kept_answers)
+    scores = _scores(stages["filter"], part, match.document)
+    verdict = _verdict(stages["filter"], part, match.document, ("documents", "kept"), ("dropped", "dropped"))
+    rewritten = _verdict(stages["rewrite"], part, match.document, ("dropped", "dropped"))
+    examples = [_example(item, stages["shard"]) for item in _examples(stages["rewrite"], part, match.document)]
+    asked = answers.asked(stages["rewrite"], part, match.document, kept_answers)
+    if examples:
+        rewritten = {"verdict": "kept", "drops": []}
     return {
-        "document": document.id,
-        "source": {"name": document.source, "url": document.url, "license": document.license, **asdict(document.provenance)},
+        "document": match.document,
         "part": part,
-        "segments": [_shown(segment, fetches, pictures) for segment in row["segments"]],
-        "filter": _verdict(stages["filter"], part, document.id),
-        "scores": _scores(stages["filter"], part, document.id),
-        "rewrite": _rewritten(stages["rewrite"], part, document.id, example[1] if example else None),
-        "shard": _shard(stages["shard"], example[1]["id"]) if example else None,
+        "fate": _fate(verdict, rewritten, examples),
+        "source": _source(stages["ingest"], part, table.document_of(row)),
+        "segments": _segments(row, stages["filter"], part),
+        "scores": scores,
+        "filter": verdict and {**verdict, **trial.told(stages["filter"], part, match.document, scores, verdict["drops"]), "judge": judged},
+        "rewrite": rewritten and {**rewritten, "asked": asked},
+        "examples": examples,
+        "cost": answers.cost([judged, asked]),
+        "versions": {name: _version(artifact) for name, artifact in stages.items()},
     }
 
 
@@ -52,27 +79,50 @@ def rejected(ingest: Artifact, wanted: str) -> list[dict[str, Any]]:
     ]
 
 
-def _find(artifact: Artifact, kind: str, wanted: str, column: str = "id") -> tuple[str, table.Row] | None:
-    for part in artifact.parts():
-        path = artifact.file(kind, part)
-        if not path.exists():
-            continue
-        for index, row in enumerate(table.read(path, [column])):
-            if row[column] == wanted:
-                return part, next(item for at, item in enumerate(table.read(path)) if at == index)
-    return None
+def fate(stages: Mapping[str, Artifact], match: Match) -> str:
+    """One of FATES, from few columns: for a list of many records."""
+    where = (match.part, match.document)
+    verdict = _verdict(stages["filter"], *where, ("documents", "kept"), ("dropped", "dropped"))
+    examples = [_example(item, stages["shard"]) for item in _examples(stages["rewrite"], *where)]
+    return _fate(verdict, _verdict(stages["rewrite"], *where, ("dropped", "dropped")), examples)
 
 
-def _in_part(path: Path, document: str, column: str = "id") -> Iterator[table.Row]:
-    if path.exists():
-        yield from (row for row in table.read(path) if row[column] == document)
+def _fate(verdict: dict[str, Any] | None, rewritten: dict[str, Any] | None, examples: list[dict[str, Any]]) -> str:
+    if verdict is None:
+        return "read"
+    if verdict["verdict"] == "dropped":
+        return "dropped_by_filter"
+    if examples:
+        return "sharded" if any(example["shard"] for example in examples) else "rewritten"
+    return "kept" if rewritten is None else "dropped_by_rewrite"
 
 
-def _by(path: Path, column: str, wanted: set[str]) -> dict[str, table.Row]:
-    """The wanted rows of a part's table by a column, without the bytes of pictures; none where the table is not there."""
-    if not path.exists():
-        return {}
-    return {row[column]: row for row in table.read_without_bytes(path) if row[column] in wanted}
+def _row(artifact: Artifact, kind: str, part: str, document: str) -> table.Row | None:
+    return next((row for _, row in rows_where(artifact.file(kind, part), "id", one_of({document}))), None)
+
+
+def _source(ingest: Artifact, part: str, document: Any) -> dict[str, Any]:
+    """Where it stands in its source, and what tells that file from another of the same name."""
+    root = (ingest.fingerprint or {}).get("roots", {}).get(document.source)
+    place = document.provenance
+    hashed = (ingest.report(part) or {}).get("sources", {})
+    return {
+        "name": document.source,
+        **asdict(place),
+        "path": None if root is None else str((ingest.path.resolve() / root / place.file).resolve()),
+        "sha256": hashed.get(f"{document.source}/{place.file}"),
+        "url": document.url,
+        "license": document.license,
+    }
+
+
+def _segments(row: table.Row, filtered: Artifact, part: str) -> list[dict[str, Any]]:
+    shown = [segment for segment in row["segments"] if segment["type"] == "image"]
+    refs = {table.image_ref(segment) for segment in shown}
+    addresses = {segment["ref"]["url"] for segment in shown} - {None}
+    pictures = {found["ref"]: found for _, found in rows_where(filtered.file("pictures", part), "ref", one_of(refs))}
+    fetches = {log["url"]: log for _, log in rows_where(filtered.file("fetches", part), "url", one_of(addresses))}
+    return [_shown(segment, fetches, pictures) for segment in row["segments"]]
 
 
 def _shown(segment: table.Row, fetches: Mapping[str, table.Row], pictures: Mapping[str, table.Row]) -> dict[str, Any]:
@@ -92,44 +142,46 @@ def _shown(segment: table.Row, fetches: Mapping[str, table.Row], pictures: Mappi
     }
 
 
-def _verdict(artifact: Artifact, part: str, document: str) -> dict[str, Any] | None:
-    for kind, verdict in (("documents", "kept"), ("dropped", "dropped")):
-        for row in _in_part(artifact.file(kind, part), document):
+def _verdict(artifact: Artifact, part: str, document: str, *kinds: tuple[str, str]) -> dict[str, Any] | None:
+    """kinds: (table, what standing in it means)."""
+    for kind, verdict in kinds:
+        for _, row in rows_where(artifact.file(kind, part), "id", one_of({document}), ["drops"]):
             return {"verdict": verdict, "drops": row["drops"]}
     return None
 
 
-def _scores(artifact: Artifact, part: str, document: str) -> list[dict[str, Any]]:
-    return [
-        {name: row[name] for name in row if name != "document_id"}
-        for row in _in_part(artifact.file("scores", part), document, "document_id")
-    ]
+def _scores(filtered: Artifact, part: str, document: str) -> list[dict[str, Any]]:
+    rows = rows_where(filtered.file("scores", part), "document_id", one_of({document}))
+    return [{name: row[name] for name in row if name != "document_id"} for _, row in rows]
 
 
-def _rewritten(artifact: Artifact, part: str, document: str, example: table.Row | None) -> dict[str, Any] | None:
-    if example is not None:
-        turns = [
-            {
-                "role": turn["role"],
-                "parts": [item["text"] if item["type"] == "text" else f"[picture {item['position']}]" for item in turn["parts"]],
-            }
-            for turn in example["turns"]
-        ]
-        return {
-            "example": example["id"],
-            "task": example["task"],
-            "turns": turns,
-            "models": example["models"],
-            "prompts": example["prompts"],
+def _examples(rewrite: Artifact, part: str, document: str) -> list[table.Row]:
+    return [row for _, row in rows_where(rewrite.file("examples", part), "document_id", one_of({document}))]
+
+
+def _example(example: table.Row, shards: Artifact) -> dict[str, Any]:
+    turns = [
+        {
+            "role": turn["role"],
+            "parts": [item["text"] if item["type"] == "text" else f"[picture {item['position']}]" for item in turn["parts"]],
         }
-    for row in _in_part(artifact.file("dropped", part), document):
-        return {"example": None, "drops": row["drops"]}
+        for turn in example["turns"]
+    ]
+    own = {name: example[name] for name in ("id", "task", "models", "prompts")}
+    return {**own, "turns": turns, "shard": _shard(shards, example["id"], example["task"])}
+
+
+def _shard(shards: Artifact, example: str, task: str) -> dict[str, Any] | None:
+    """The files of other tasks are not opened: a file is named after its task and split."""
+    for path in sorted(shards.path.glob(f"{task}.*.parquet")):
+        for number, _ in rows_where(path, "id", one_of({example}), ["id"]):
+            split = path.name.removeprefix(f"{task}.").partition("-")[0]
+            return {"file": path.name, "path": str(path), "row": number, "task": task, "split": split}
     return None
 
 
-def _shard(artifact: Artifact, example: str) -> dict[str, Any] | None:
-    for path in sorted(artifact.path.glob("*.parquet")):
-        for index, row in enumerate(table.read(path, ["id"])):
-            if row["id"] == example:
-                return {"file": path.name, "row": index}
-    return None
+def _version(artifact: Artifact) -> dict[str, Any]:
+    """What shaped a stage, from its fingerprint, and where it stands."""
+    record, fingerprint = artifact.record or {}, artifact.fingerprint or {}
+    own = {name: value for name, value in fingerprint.items() if name not in _NOT_SHOWN}
+    return {"state": funnel.state(artifact), **own, **{name: record[name] for name in ("models", "prompts") if name in record}}

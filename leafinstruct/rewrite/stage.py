@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -25,13 +25,13 @@ from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.llm.request import Answer
 from leafinstruct.pictures.send import Sent, all_as_sent
-from leafinstruct.records import table
+from leafinstruct.records import asked, table
 from leafinstruct.records.document import Document, Text
 from leafinstruct.records.example import Cell, Example, Turn, example_id
 from leafinstruct.rewrite import parse, prompt
 from leafinstruct.rewrite.config import RewriteConfig, Task
 
-CODE = 5
+CODE = 6
 """Raised when the same documents and answers give other examples than before."""
 
 
@@ -117,11 +117,12 @@ def estimate(settings: RewriteSettings, sample: Sequence[tuple[Document, Mapping
 
 
 async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, client: Client, part: Part) -> dict[str, Any]:
-    """Task: the examples of one part; writes examples-, dropped- and the part's report. payload: the part's key."""
+    """Task: the examples of one part; writes asked-, examples-, dropped- and the part's report. payload: the part's key."""
     started = time.perf_counter()
     out.open(part.name)
     documents, drops = _documents(inputs, part)
     cells = _cells(inputs, part, set(drops))
+    answers: dict[str, Answer] = {}
     outcomes: list[Example | _Refused] = [
         _keep(document, cells[document.id], drops[document.id])
         for document in documents
@@ -132,10 +133,13 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
         offline = settings.llm.provider == "offline"  # templates need the places of pictures, not the pictures
         shown = set() if offline else {image.sha256 or "" for document in documents for image in document.images}
         pictures = all_as_sent(_bytes(inputs, part, shown), settings.config.picture_px)
-        outcomes += await asyncio.gather(*(_rewrite(document, settings, client, pictures, cells[document.id]) for document in documents))
+        asking = (_rewrite(document, settings, client, pictures, cells[document.id], answers) for document in documents)
+        outcomes += await asyncio.gather(*asking)
     prompts = tuple(sorted(_prompts(settings, inputs).items()))
     examples = [replace(outcome, prompts=prompts) for outcome in outcomes if isinstance(outcome, Example)]
     refused = [outcome for outcome in outcomes if isinstance(outcome, _Refused)]
+    with writing(out.file("asked", part.name)) as temporary:
+        table.write(temporary, (asked.row_of(document, asdict(answers[document])) for document in sorted(answers)), asked.ASKED)
     with writing(out.file("examples", part.name)) as temporary:
         table.write(temporary, map(table.example_row, examples), table.EXAMPLES)
     with writing(out.file("dropped", part.name)) as temporary:
@@ -150,20 +154,27 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
         },
         "reasons": Counter(item.reason for item in refused),
         "details": [item.detail for item in refused if item.state == "failed"][:1],
+        "cost": asked.cost_of(out.file("asked", part.name)),
         "seconds": time.perf_counter() - started,
     }
     return out.commit(part.name, part.payload, report, [out.file("examples", part.name), out.file("dropped", part.name)])
 
 
 async def _rewrite(
-    document: Document, settings: RewriteSettings, client: Client, pictures: Mapping[str, Sent], cells: tuple[Cell, ...]
+    document: Document,
+    settings: RewriteSettings,
+    client: Client,
+    pictures: Mapping[str, Sent],
+    cells: tuple[Cell, ...],
+    answers: dict[str, Answer],
 ) -> Example | _Refused:
+    """One document's outcome; `answers` is filled on the way."""
     task = prompt.choose(document, settings.config.tasks)
     if task is None:
         return _Refused(
             document, "no_task_fits", "ok", f"{len(document.images)} pictures are too few for {', '.join(settings.config.tasks)}"
         )
-    answer = await client.ask(prompt.request(document, task, pictures, settings.prompt))
+    answer = answers[document.id] = await client.ask(prompt.request(document, task, pictures, settings.prompt))
     if answer.value is None:
         return _Refused(document, f"answer_{answer.state}", answer.state, answer.detail)
     return _example(document, task, parse.turns(answer.value, document.images), answer, cells)

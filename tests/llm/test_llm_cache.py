@@ -19,7 +19,7 @@ from llm.asking import ask, ask_and_count, online, question
 from llm.misbehaving import GOOD, Misbehaving, good
 
 from leafinstruct.errors import SourceError
-from leafinstruct.llm.cache import AnswerCache, cache_key
+from leafinstruct.llm.cache import AnswerCache, Stored, cache_key
 from leafinstruct.llm.config import LlmConfig, Price
 from leafinstruct.llm.request import Message, Picture, Request
 
@@ -125,7 +125,7 @@ def put(cache: AnswerCache, number: int, value: dict[str, Any] | None = None) ->
 
 
 def values(folder: Path, key: str) -> list[dict[str, Any]]:
-    return [value for value, _ in AnswerCache(folder).get(key)]
+    return [stored.value for stored in AnswerCache(folder).get(key)]
 
 
 def test_a_second_run_asks_nothing_and_one_more_record_costs_one_request(server: Misbehaving, tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_a_torn_last_line_loses_itself_and_nothing_else(tmp_path: Path, torn: in
     cache = AnswerCache(tmp_path)
     keys = [put(cache, number) for number in range(3)]
     cache.close()
-    [path] = tmp_path.iterdir()
+    [path] = tmp_path.glob("answers-*.jsonl")
     path.write_bytes(path.read_bytes()[:-torn])
     assert [values(tmp_path, key) for key in keys] == [[{"n": 0}], [{"n": 1}], []]
 
@@ -159,7 +159,7 @@ def test_a_torn_last_line_loses_itself_and_nothing_else(tmp_path: Path, torn: in
 def test_a_garbled_line_is_asked_again_and_the_others_stand(server: Misbehaving, tmp_path: Path) -> None:
     requests = [question(str(number)) for number in range(3)]
     ask(online(server.url, max_in_flight=1), tmp_path, *requests)
-    [path] = tmp_path.iterdir()
+    [path] = tmp_path.glob("answers-*.jsonl")
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(lines[0] + lines[1][:80] + b"\xff\x00" + lines[1][82:] + lines[2])
     answers, counts = ask_and_count(online(server.url), tmp_path, *requests)
@@ -173,14 +173,14 @@ def test_two_writers_share_a_folder(tmp_path: Path) -> None:
     keys = [put(cache, 2 * number + which) for number in range(50) for which, cache in enumerate((one, two))]
     one.close()
     two.close()
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.glob("answers-*.jsonl"))) == 2
     assert [values(tmp_path, key) for key in keys] == [[{"n": number}] for number in range(100)]
 
 
 def test_a_writer_finds_its_own_answers_at_once(tmp_path: Path) -> None:
     cache = AnswerCache(tmp_path)
     key = put(cache, 7)
-    assert list(cache.get(key)) == [({"n": 7}, '{"n": 7}')]
+    assert list(cache.get(key)) == [Stored({"n": 7}, '{"n": 7}', None)]
     cache.close()
 
 
@@ -199,7 +199,7 @@ def test_an_answer_that_fails_todays_check_is_asked_again_once(server: Misbehavi
 def test_a_mended_parser_reads_what_was_paid_for(server: Misbehaving, tmp_path: Path) -> None:
     """The raw text is kept: where the stored value no longer holds, the text is parsed anew before anybody is asked."""
     ask(online(server.url), tmp_path, question())
-    [path] = tmp_path.iterdir()
+    [path] = tmp_path.glob("answers-*.jsonl")
     entry = json.loads(path.read_text())
     assert (entry["value"], json.loads(entry["text"]), entry["purpose"]) == (GOOD, GOOD, "judge")
     entry["value"] = {"score": "four"}
