@@ -35,7 +35,10 @@ QUIET_SECONDS = 15.0
 FILE_COLUMNS = 1_000
 """Width of what is not a terminal: names are whole, so a program that reads the table finds them."""
 
-BAR_FROM, BAR_COLUMNS = 72, 12
+STORY_COLUMNS = 80
+"""A story is prose, which wider lines make harder to read."""
+
+BAR_FROM, BAR_COLUMNS = 72, 10
 """A terminal of so many columns has room for bars of the funnel, and how wide they are."""
 
 
@@ -148,11 +151,11 @@ def _console() -> Console:
 
 
 def _table(first: str, *numbers: str) -> Table:
-    """Columns without lines between them, numbers to the right. Where a terminal is narrow, the first gives way."""
+    """Columns without lines between them, numbers to the right. Where a terminal is narrow, names wrap and no number is cut."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column(first, no_wrap=True, overflow="ellipsis")
+    table.add_column(first, overflow="fold")
     for name in numbers:
         table.add_column(name, justify="right", no_wrap=True)
     return table
@@ -160,6 +163,7 @@ def _table(first: str, *numbers: str) -> Table:
 
 def _show_funnel(console: Console, steps: Sequence[Step]) -> None:
     """A line a step: documents, which share of all read that is, pictures; on a terminal that has room and the characters, a bar too."""
+    from rich.padding import Padding
     from rich.text import Text
 
     if not steps:
@@ -170,8 +174,9 @@ def _show_funnel(console: Console, steps: Sequence[Step]) -> None:
     for step in steps:
         share = None if step.documents is None or (step.stage == "ingest" and step.lost) else step.documents / max(1, read)
         cells = [step.documents_told, "" if share is None else f"{share:.1%}", *([_bar(share)] if bars else []), step.pictures_told]
-        table.add_row(Text(f"{'  ' * step.lost}{printable(step.what)}"), *cells, style="dim" if step.lost else "")
-    console.print(table)
+        name = Padding(Text(printable(step.what)), (0, 0, 0, 2 * step.lost))  # a name that wraps stays under its beginning
+        table.add_row(name, *cells, style="dim" if step.lost else "")
+    console.print(table, soft_wrap=False)
 
 
 def _bar(share: float | None) -> RenderableType:
@@ -189,10 +194,25 @@ def _show_shards(console: Console, entry: dict[str, Any]) -> None:
         numbers = (f"{cell[name]:,}" for name in ("shards", "rows", "pictures"))
         table.add_row(Text(printable(f"  {cell['task']}.{cell['split']}")), *numbers, f"{cell['bytes'] / 1e6:,.1f}")
     console.print()
-    console.print(table)
+    console.print(table, soft_wrap=False)
     size = f"{entry['counts']['bytes'] / 1e6:,.1f}"
     where = (f"{entry['parts']} shards, {size} MB in ", (printable(entry["path"]), "bold"), "/ (card: README.md)")
     console.print(Text.assemble(*where))
+
+
+def show_story(told: dict[str, Any], again: str, full: bool) -> None:
+    """What was found of a record, headings in bold. again: the command about one of several, `ID` in its place."""
+    from rich.text import Text
+
+    from leafinstruct.report import story
+
+    console = _console()
+    width = min(max(console.width, 40), STORY_COLUMNS) if sys.stdout.isatty() else STORY_COLUMNS
+    lines = list(story.story(told["record"], width, full)) if told["record"] else []
+    if len(told["matches"]) > 1:
+        lines += story.matches(told["matches"], told["wanted"], again)
+    for line in [*lines, *story.losses(told["rejected"], width)]:
+        console.print(Text(line, style="" if line.startswith(" ") else "bold"))
 
 
 def show_forecast(expected: dict[str, Any], as_json: bool) -> None:
@@ -212,10 +232,10 @@ def show_forecast(expected: dict[str, Any], as_json: bool) -> None:
         typer.echo(f"estimated from a sample of {expected['sample']} documents")
 
 
-def again(recipe: Path | None, changes: list[str] | None, limit: int | None) -> str:
-    """The command that builds what was asked about, ready to paste."""
+def again(recipe: Path | None, changes: list[str] | None, limit: int | None, *verb: str) -> str:
+    """The command about the same run, ready to paste. verb: with its first argument; by default the one that builds what was asked about."""
     options = [*([str(recipe)] if recipe else []), *(["--limit", str(limit)] if limit else [])]
-    return shlex.join(["leaf", "build", *options, *(word for change in changes or () for word in ("--set", change))])
+    return shlex.join(["leaf", *(verb or ("build",)), *options, *(word for change in changes or () for word in ("--set", change))])
 
 
 def note(line: str) -> None:

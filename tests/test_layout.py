@@ -31,7 +31,7 @@ ALLOWED = {
     "evaluate": {"vlg", "llm", "records", "sketchbook", "errors"},  # sketchbook: the judge of lessons is its own
     "rewrite": SHARED,
     "shard": SHARED | {"cards"},
-    "report": {"records", "artifact"},
+    "report": {"records", "artifact", "llm"},  # llm: answers as received, prompts as sent
     "recipe": {"errors", "ingest", "filter", "llm", "rewrite", "shard", "train"},
     "pipeline": {"recipe", "artifact", "engine", "errors", "ingest", "filter", "rewrite", "shard", "sketchbook"},
     "cli": {"pipeline", "recipe", "report", "engine", "errors", "terminal", "vlg", "train"},

@@ -8,35 +8,36 @@ import typer
 
 from leafinstruct.cli.options import AsJson, Changes, Limit, RecipePath, load_recipe
 from leafinstruct.errors import LeafInstructError
-from leafinstruct.terminal import answer
+from leafinstruct.terminal import again, answer, show_story
 
 
 def explain(
     record: Annotated[
         str,
         typer.Argument(
-            metavar="ID", help="Id of a document or an example, kept or dropped; a file, or 'file locator', that ingest rejected."
+            metavar="ID",
+            help="Id of a document or an example, sha256 of a picture (8 digits or more), address of a page or a picture, "
+            "a source file or 'file locator'.",
         ),
     ],
     recipe: RecipePath = None,
     limit: Limit = None,
     changes: Changes = None,
+    full: Annotated[bool, typer.Option("--full", help="Fold nothing: whole texts, prompts and answers.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Tell the story of one record, kept or lost."""
-    from leafinstruct.pipeline import artifacts
-    from leafinstruct.report import lineage, story
+    from leafinstruct.pipeline import answers_of, artifacts
+    from leafinstruct.report import lineage
 
     loaded = load_recipe(recipe, changes, limit)
-    told = lineage.explain(artifacts(loaded), record)
-    lost = [] if told else lineage.rejected(artifacts(loaded)["ingest"], record)
-    if told is None and not lost:
+    told = lineage.look(artifacts(loaded), record, answers_of(loaded))
+    if not told["matches"] and not told["rejected"]:
         raise LeafInstructError(
-            f"{record}: no document or example of {loaded.directory} has this id, and ingest rejected no file or `file locator` of this name; "
-            "ids stand in the shards' columns id and document_id"
+            f"{record}: nothing that ingest read or rejected for {loaded.directory} has this id, sha256, address or place; "
+            "ids stand in the shards' columns id and document_id, addresses in url"
         )
     if as_json:
-        answer(told or {"rejected": lost})
-        return
-    for line in story.story(told) if told else story.losses(lost):
-        typer.echo(line)
+        answer(told)
+    else:
+        show_story(told, again(recipe, changes, limit, "explain", "ID"), full)

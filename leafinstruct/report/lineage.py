@@ -16,7 +16,7 @@ that hold the record (records/lookup.py). What ingest could not read has no id a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from leafinstruct.artifact import Artifact
 from leafinstruct.records import table
 from leafinstruct.records.lookup import one_of, rows_where
 from leafinstruct.report import answers, funnel, trial
-from leafinstruct.report.find import Match
+from leafinstruct.report.find import Match, find
 
 FATES = {
     "sharded": "in a shard",
@@ -39,6 +39,19 @@ FATES = {
 
 _NOT_SHOWN = frozenset({"files", "input", "parts", "history", "filter"})
 """Of a fingerprint: digests without a meaning of their own, and rules, which are told one by one."""
+
+
+def look(stages: Mapping[str, Artifact], wanted: str, kept_answers: Path) -> dict[str, Any]:
+    """The answer of `leaf explain`: `matches`, every document that may be meant, with its fate; `record`, the lineage of the only one, else None;
+    `rejected`, what ingest could not read at such a place."""
+    found = find(stages, wanted)
+    ends = fates(stages, found)
+    return {
+        "wanted": wanted,
+        "matches": [{**asdict(match), "fate": ends[match.document]} for match in found],
+        "record": explain(stages, found[0], kept_answers) if len(found) == 1 else None,
+        "rejected": rejected(stages["ingest"], wanted),
+    }
 
 
 def explain(stages: Mapping[str, Artifact], match: Match, kept_answers: Path) -> dict[str, Any]:
@@ -57,7 +70,7 @@ def explain(stages: Mapping[str, Artifact], match: Match, kept_answers: Path) ->
     return {
         "document": match.document,
         "part": part,
-        "fate": _fate(verdict, rewritten, examples),
+        "fate": fates(stages, [match])[match.document],
         "source": _source(stages["ingest"], part, table.document_of(row)),
         "segments": _segments(row, stages["filter"], part),
         "scores": scores,
@@ -79,22 +92,26 @@ def rejected(ingest: Artifact, wanted: str) -> list[dict[str, Any]]:
     ]
 
 
-def fate(stages: Mapping[str, Artifact], match: Match) -> str:
-    """One of FATES, from few columns: for a list of many records."""
-    where = (match.part, match.document)
-    verdict = _verdict(stages["filter"], *where, ("documents", "kept"), ("dropped", "dropped"))
-    examples = [_example(item, stages["shard"]) for item in _examples(stages["rewrite"], *where)]
-    return _fate(verdict, _verdict(stages["rewrite"], *where, ("dropped", "dropped")), examples)
+def fates(stages: Mapping[str, Artifact], found: Sequence[Match]) -> dict[str, str]:
+    """document -> one of FATES, from columns of ids alone, so that thousands of records cost a scan and not a lineage each."""
+    by_part: dict[str, set[str]] = {}
+    for match in found:
+        by_part.setdefault(match.part, set()).add(match.document)
+    shards = sorted(stages["shard"].path.glob("*.parquet"))
+    wanted = {match.document for match in found}
+    steps = {"sharded": _ids(shards, "document_id", wanted)}
+    for fate, stage, kind, column in (
+        ("rewritten", "rewrite", "examples", "document_id"),
+        ("dropped_by_rewrite", "rewrite", "dropped", "id"),
+        ("kept", "filter", "documents", "id"),
+        ("dropped_by_filter", "filter", "dropped", "id"),
+    ):
+        steps[fate] = {id_ for part, ids in by_part.items() for id_ in _ids([stages[stage].file(kind, part)], column, ids)}
+    return {document: next((fate for fate, ids in steps.items() if document in ids), "read") for document in wanted}
 
 
-def _fate(verdict: dict[str, Any] | None, rewritten: dict[str, Any] | None, examples: list[dict[str, Any]]) -> str:
-    if verdict is None:
-        return "read"
-    if verdict["verdict"] == "dropped":
-        return "dropped_by_filter"
-    if examples:
-        return "sharded" if any(example["shard"] for example in examples) else "rewritten"
-    return "kept" if rewritten is None else "dropped_by_rewrite"
+def _ids(paths: Sequence[Path], column: str, wanted: set[str]) -> set[str]:
+    return {row[column] for path in paths for _, row in rows_where(path, column, one_of(wanted), [column])} if wanted else set()
 
 
 def _row(artifact: Artifact, kind: str, part: str, document: str) -> table.Row | None:

@@ -1,17 +1,23 @@
-"""What is known of one record, told to a person: a line a step, from its place in the source to its place in a shard.
+"""What is known of one record, told to a person: a section a step, from its place in the source to its rows in the shards.
 
-Pure: lines in, lines out; the command prints them. Whatever a file may hold (its name, addresses, licences, page text, a model's sentence)
-goes through `printable`, since a terminal obeys what it is shown: an escape in a file name could hide the line that names it. Escaping by
-hand of each colour library was refused: one filter by Unicode category also takes bidirectional overrides and broken surrogates.
+Pure: lines in, lines out; the command prints them. Only headings begin at the left edge, so no text of a page, however it is broken, can pass
+for one. Whatever a file may hold (its name, addresses, licences, page text, a model's sentence) goes through `printable`, since a terminal
+obeys what it is shown: an escape in a file name could hide the line that names it. Escaping by hand of each colour library was refused:
+one filter by Unicode category also takes bidirectional overrides and broken surrogates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 SHOWN_LOSSES = 20
-"""Rejected records told of at once; `--json` tells all."""
+"""Rejected records, or records that may be meant, told of at once; `--json` tells all."""
+
+FOLDED_LINES = 6
+"""Of a prompt or an answer, unless all is wanted."""
 
 
 def printable(text: object, limit: int | None = None) -> str:
@@ -20,81 +26,150 @@ def printable(text: object, limit: int | None = None) -> str:
     return line if limit is None or len(line) <= limit else line[: limit - 1] + "…"
 
 
-def story(told: dict[str, Any]) -> Iterator[str]:
+class Page:
+    """Lines of a width: what is long is wrapped, or folded unless all is wanted."""
+
+    def __init__(self, width: int, full: bool) -> None:
+        self.width, self.full = width, full
+
+    def wrapped(self, text: object, indent: int, hang: int = 0) -> Iterator[str]:
+        """All of a text, further lines `hang` deeper; an address longer than a line is broken, not cut."""
+        first, rest = " " * indent, " " * (indent + hang)
+        line = printable(text)
+        yield from textwrap.wrap(line, self.width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False) or [first.rstrip()]
+
+    def one(self, text: object, indent: int, hang: int = 0) -> Iterator[str]:
+        """The beginning of a text in one line; all of it where all is wanted."""
+        if self.full:
+            yield from self.wrapped(text, indent, hang)
+        else:
+            yield (" " * indent + printable(text, self.width - indent)).rstrip()
+
+    def block(self, text: str, indent: int) -> Iterator[str]:
+        """A text with its own lines, folded after FOLDED_LINES."""
+        lines = [line for part in text.splitlines() for line in self.wrapped(part, indent)]
+        shown = lines if self.full else lines[:FOLDED_LINES]
+        yield from shown
+        if len(shown) < len(lines):
+            yield f"{' ' * indent}[{len(lines) - len(shown):,} more lines: --full]"
+
+    def named(self, **facts: object) -> Iterator[str]:
+        """Facts under their names, those that are there."""
+        for name, value in facts.items():
+            if value not in (None, ""):
+                yield from self.wrapped(f"{name.replace('_', ' '):<9} {printable(value)}", 2, 10)
+
+
+def story(told: Mapping[str, Any], width: int = 80, full: bool = False) -> Iterator[str]:
     """Lines of what lineage.explain found."""
+    from leafinstruct.report import judged, lineage
+
+    page = Page(width, full)
     source = told["source"]
-    yield f"document {told['document']} of source {_short(source['name'])}, part {_short(told['part'])}"
-    yield f"  {_short(source['file'])} {_short(source['locator'])}".rstrip()
-    yield f"  url {_short(source['url'] or 'unknown')}, licence {_short(source['license'] or 'unknown')}"
+    yield f"document {told['document']}: {lineage.FATES[told['fate']]}"
+    yield from page.named(source=source["name"], file=source["file"], place=source["locator"], path=source["path"], sha256=source["sha256"])
+    yield from page.named(part=told["part"], page=source["url"] or "address unknown", licence=source["license"] or "unknown")
+    texts = sum(segment["kind"] != "picture" for segment in told["segments"])
+    yield f"ingest: {texts:,} texts and {len(told['segments']) - texts:,} pictures"
     for segment in told["segments"]:
-        yield from _segment(segment)
-    yield from _filter(told["filter"], told["scores"])
-    yield from _rewrite(told["rewrite"])
-    shard = told["shard"]
-    yield f"shard: {shard['file']}, row {shard['row']}" if shard else "shard: not in one"
+        yield from _segment(page, segment)
+    yield from judged.trial(page, told["filter"], told["scores"])
+    yield from _rewrite(page, told["rewrite"], told["examples"])
+    for example in told["examples"]:
+        yield from _example(page, example)
+    if not any(example["shard"] for example in told["examples"]):
+        yield "shard: not in one"
+    if told["cost"]["requests"]:
+        yield f"cost: {judged.cost(told['cost'])}"
+    yield "versions"
+    for stage, version in told["versions"].items():
+        yield from _version(page, stage, version)
 
 
-def _segment(segment: dict[str, Any]) -> Iterator[str]:
+def _segment(page: Page, segment: Mapping[str, Any]) -> Iterator[str]:
     """A text in one line; a picture with what is known of it: address, licence, what was found there, and how it was fetched."""
     at = "" if segment["time"] is None else f" at {segment['time']:.3f} s"
     role = f" ({segment['role']})" if segment["role"] else ""
-    content = segment.get("text") or segment.get("ref") or ""
-    yield f"  [{segment['position']}] {segment['kind']}{role}{at}: {_short(content)}".rstrip()
+    label = f"[{segment['position']}] {segment['kind']}{role}{at}: "
     if segment["kind"] != "picture":
+        yield from page.one(label + printable(segment["text"]), 2, 4)
         return
+    yield from page.wrapped(label + printable(segment["ref"]), 2, 4)
     if segment["url"] and segment["url"] != segment["ref"]:
-        yield f"      address {_short(segment['url'])}"
+        yield from page.wrapped(f"address {printable(segment['url'])}", 6, 2)
     if segment["license"]:
-        yield f"      licence {_short(segment['license'])}"
-    if found := segment["found"]:
-        size = (
-            f"{found['format']}, {found['width']} x {found['height']} pixels"
-            if found["width"]
-            else f"no picture, {_short(found['reason'])}"
-        )
-        yield f"      found: {size}"
+        yield from page.wrapped(f"licence {printable(segment['license'])}", 6, 2)
     if log := segment["fetch"]:
-        how = f"{log['status']}, {log['size']:,} bytes" if log["sha256"] else f"{log['state']}, {_short(log['reason'])}"
-        yield f"      fetched {_short(log['at'])} from {_short(log['final_url'] or log['url'])}: {how}; tries {log['attempts']}"
+        how = f"{log['status']}, {log['size']:,} bytes" if log["sha256"] else f"{log['state']}, {log['status'] or ''} {log['reason']}"
+        led = f" from {log['final_url']}" if log["final_url"] and log["final_url"] != log["url"] else ""
+        yield from page.wrapped(f"fetched {log['at']}{led}: {how}; {log['attempts']} tries, {log['seconds']:.2f} s", 6, 2)
+    if found := segment["found"]:
+        size = f"{found['format']}, {found['width']} x {found['height']} pixels, sha256 {found['sha256']}"
+        yield from page.wrapped(f"found {size if found['width'] else 'no picture: ' + printable(found['reason'])}", 6, 2)
 
 
-def losses(rejected: Sequence[dict[str, Any]]) -> Iterator[str]:
+def _rewrite(page: Page, rewrite: Mapping[str, Any] | None, examples: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    from leafinstruct.report import judged
+
+    if rewrite is None:
+        yield "rewrite: not reached"
+        return
+    tasks = ", ".join(f"one {printable(example['task'])}" for example in examples)
+    yield f"rewrite: {tasks}" if examples else f"rewrite: dropped by {printable(rewrite['drops'][0]['rule'])}"
+    for drop in rewrite["drops"]:
+        yield from page.wrapped(drop["detail"], 2)
+    if rewrite["asked"]:
+        yield from judged.question(page, rewrite["asked"])
+
+
+def _example(page: Page, example: Mapping[str, Any]) -> Iterator[str]:
+    yield f"example {example['id']}, task {printable(example['task'])}"
+    for turn in example["turns"]:
+        yield from page.one(f"{turn['role']}: {' '.join(turn['parts'])}", 2, 4)
+    for kind in ("models", "prompts"):
+        for item in example[kind]:
+            yield from page.wrapped(f"{kind[:-1]} of {item['name']}: {printable(item['identity'])}", 2, 4)
+    if shard := example["shard"]:
+        yield f"shard: {printable(shard['file'])}, row {shard['row']:,}"
+        yield from page.wrapped(shard["path"], 2)
+
+
+def _version(page: Page, stage: str, version: Mapping[str, Any]) -> Iterator[str]:
+    """The short facts of a stage; `--json` has all of them."""
+    facts = [f"code {version['code']}"] if "code" in version else []
+    for name in ("recipe", "seed", "model", "weights", "judge", "prompt", "models", "prompts", "libraries"):
+        facts += _flat(name, version.get(name))
+    yield from page.wrapped(f"{stage:<9}{version['state']}{': ' if facts else ''}{', '.join(facts)}", 2, 9)
+
+
+def _flat(name: str, value: object) -> list[str]:
+    """`judge model m`, not a dictionary in brackets; libraries by their own names, a sha256 by its first 12 digits."""
+    if isinstance(value, Mapping):
+        return [item for key, inner in value.items() for item in _flat(key if name == "libraries" else f"{name} {key}", inner)]
+    text = printable(value)
+    return [] if value is None else [f"{name} {text[:12] if re.fullmatch('[0-9a-f]{64}', text) else text}"]
+
+
+def matches(found: Sequence[Mapping[str, Any]], wanted: str, again: str) -> Iterator[str]:
+    """Several records may be meant: a line each, and what to type next. again: the command about one of them, `ID` in its place."""
+    from leafinstruct.report import lineage
+
+    yield f"{len(found):,} documents fit {printable(wanted, 50)}"
+    for match in found[:SHOWN_LOSSES]:
+        at = f", picture {', '.join(f'[{position}]' for position in match['positions'])}" if match["positions"] else ""
+        yield f"  {match['document']}  {lineage.FATES[match['fate']]:<18}  {match['by']}{at}"
+    if len(found) > SHOWN_LOSSES:
+        yield f"  and {len(found) - SHOWN_LOSSES:,} more; --json lists all"
+    yield f"next: {printable(again.replace('ID', found[0]['document'], 1))}"
+
+
+def losses(rejected: Sequence[Mapping[str, Any]], width: int = 80) -> Iterator[str]:
     """Lines of what lineage.rejected found: records, or pieces of them, that ingest could not read."""
+    page = Page(width, full=True)
     for item in rejected[:SHOWN_LOSSES]:
-        place = f"{_short(item['file'])} {_short(item['locator'])}".rstrip()
+        place = printable(f"{item['file']} {item['locator']}").rstrip()
         lost = "the record" if item["whole"] else "a piece of the record"
-        detail = f": {_short(item['detail'])}" if item["detail"] else ""
-        yield f"{place}: ingest could not read {lost}, {item['reason']}{detail}"
+        detail = f": {printable(item['detail'], 400)}" if item["detail"] else ""
+        yield from page.wrapped(f"{place}: ingest could not read {lost}, {printable(item['reason'])}{detail}", 0, 2)
     if len(rejected) > SHOWN_LOSSES:
         yield f"and {len(rejected) - SHOWN_LOSSES:,} more; --json lists all"
-
-
-def _filter(verdict: dict[str, Any] | None, scores: Sequence[dict[str, Any]]) -> Iterator[str]:
-    yield f"filter: {verdict['verdict'] if verdict else 'not run yet'}"
-    for drop in verdict["drops"] if verdict else ():
-        place = "document" if drop["position"] is None else f"picture at [{drop['position']}]"
-        why = _short(drop["detail"] or drop["state"])
-        yield f"  {place} failed {drop['rule']}: value {drop['value']}, threshold {drop['threshold']} ({why})"
-    for score in scores:
-        place = "" if score["position"] is None else f" of [{score['position']}]"
-        value = "-" if score["value"] is None else f"{score['value']:g}"
-        state = "" if score["state"] == "ok" else score["state"]
-        yield f"  {score['name']}{place} = {value}  {state} {_short(score['detail'])}".rstrip()
-
-
-def _rewrite(rewrite: dict[str, Any] | None) -> Iterator[str]:
-    if rewrite is None:
-        yield "rewrite: nothing"
-        return
-    if rewrite["example"] is None:
-        drop = rewrite["drops"][0]
-        yield f"rewrite: dropped, {drop['rule']}: {_short(drop['detail'])}"
-        return
-    models = ", ".join(_short(item["identity"]) for item in rewrite["models"])
-    yield f"rewrite: example {rewrite['example']}, task {rewrite['task']}, by {models}"
-    for turn in rewrite["turns"]:
-        yield f"  {turn['role']}: {printable(' '.join(turn['parts']), 300)}"
-
-
-def _short(text: object) -> str:
-    return printable(text, 140)

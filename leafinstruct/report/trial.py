@@ -28,7 +28,9 @@ def rules(filtered: Artifact, scores: Sequence[dict[str, Any]], drops: Sequence[
     section, active = fingerprint.get("filter", {}), set(fingerprint.get("active_rules", ()))
     found = [_rule(rule, scores, drops) for rule in section.get("rules", ()) if rule["score"] in active]
     minima = [_minimum(name, section[name], drops) for name in ("min_images", "min_words") if name in section]
-    return [*found, *minima]
+    known = {rule["rule"] for rule in [*found, *minima]}
+    unwritten = dict.fromkeys(drop["rule"] for drop in drops if drop["rule"] not in known)  # a picture that does not decode, an outage
+    return [*found, *minima, *(_rule({"score": name}, scores, drops) for name in unwritten)]
 
 
 def _rule(rule: dict[str, Any], scores: Sequence[dict[str, Any]], drops: Sequence[dict[str, Any]]) -> dict[str, Any]:
