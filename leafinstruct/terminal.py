@@ -35,8 +35,8 @@ QUIET_SECONDS = 15.0
 FILE_COLUMNS = 1_000
 """Width of what is not a terminal: names are whole, so a program that reads the table finds them."""
 
-STORY_COLUMNS = 80
-"""A story is prose, which wider lines make harder to read."""
+STORY_COLUMNS, NARROW_COLUMNS = 80, 60
+"""A story is prose, which wider lines make harder to read; below so many columns the terminal has to wrap it."""
 
 BAR_FROM, BAR_COLUMNS = 72, 10
 """A terminal of so many columns has room for bars of the funnel, and how wide they are."""
@@ -124,7 +124,8 @@ def show_status(loaded: Loaded, again: str, as_json: bool, seconds: float | None
     from leafinstruct.pipeline import artifacts
     from leafinstruct.report import funnel
 
-    entries = funnel.status(artifacts(loaded))
+    stages = artifacts(loaded)
+    entries = funnel.status(stages)
     if as_json:
         answer({"run": str(loaded.directory), "stages": entries})
         return
@@ -139,6 +140,8 @@ def show_status(loaded: Loaded, again: str, as_json: bool, seconds: float | None
         console.print(Text(printable(line), style="yellow"))
     if entries[-1]["state"] == "done":
         _show_shards(console, entries[-1])
+        for line in funnel.after(stages, again):
+            console.print(Text(printable(line), style="dim"))
 
 
 def _console() -> Console:
@@ -146,8 +149,8 @@ def _console() -> Console:
     from rich.console import Console
 
     terminal = sys.stdout.isatty()
-    colours = "auto" if terminal and not os.environ.get("NO_COLOR") else None
-    return Console(highlight=False, soft_wrap=True, color_system=colours, width=None if terminal else FILE_COLUMNS)
+    coloured = terminal and not os.environ.get("NO_COLOR")
+    return Console(highlight=False, soft_wrap=True, color_system="auto" if coloured else None, width=None if terminal else FILE_COLUMNS)
 
 
 def _table(first: str, *numbers: str) -> Table:
@@ -196,7 +199,11 @@ def _show_shards(console: Console, entry: dict[str, Any]) -> None:
     console.print()
     console.print(table, soft_wrap=False)
     size = f"{entry['counts']['bytes'] / 1e6:,.1f}"
-    where = (f"{entry['parts']} shards, {size} MB in ", (printable(entry["path"]), "bold"), "/ (card: README.md)")
+    where = (
+        f"{entry['parts']} shard{'s' if entry['parts'] != 1 else ''}, {size} MB in ",
+        (printable(entry["path"]), "bold"),
+        "/ (card: README.md)",
+    )
     console.print(Text.assemble(*where))
 
 
@@ -207,7 +214,7 @@ def show_story(told: dict[str, Any], again: str, full: bool) -> None:
     from leafinstruct.report import story
 
     console = _console()
-    width = min(max(console.width, 40), STORY_COLUMNS) if sys.stdout.isatty() else STORY_COLUMNS
+    width = min(max(console.width, NARROW_COLUMNS), STORY_COLUMNS) if sys.stdout.isatty() else STORY_COLUMNS
     lines = list(story.story(told["record"], width, full)) if told["record"] else []
     if len(told["matches"]) > 1:
         lines += story.matches(told["matches"], told["wanted"], again)

@@ -158,9 +158,11 @@ def test_explain_tells_the_story_of_kept_and_dropped(sketch):
     assert "shard: " in told
     dropped = next(item for path in sorted((run / "filter").glob("dropped-*.parquet")) for item in table.read(path))
     story = json.loads(leaf("explain", dropped["id"], "--json", cwd=sketch).stdout)
-    assert story["filter"]["verdict"] == "dropped"
-    assert story["filter"]["drops"][0]["rule"] == dropped["drops"][0]["rule"]
-    assert story["shard"] is None
+    assert [match["document"] for match in story["matches"]] == [dropped["id"]]
+    assert story["record"]["fate"] == "dropped_by_filter"
+    assert story["record"]["filter"]["verdict"] == "dropped"
+    assert story["record"]["filter"]["drops"][0]["rule"] == dropped["drops"][0]["rule"]
+    assert story["record"]["examples"] == []
     missing = leaf("explain", "0123456789abcdef", cwd=sketch)
     assert missing.returncode == 1
     assert "has this id" in missing.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -13,7 +14,11 @@ from llm.misbehaving import Body, Misbehaving, Step, depending, good, say, statu
 from making import InlineEngine, build, leaf, mmc4, recipe, rows
 from test_build import pages
 
+from leafinstruct import pipeline
+from leafinstruct import recipe as recipes
+from leafinstruct.llm.request import Picture
 from leafinstruct.records import table
+from leafinstruct.report import funnel, lineage
 
 
 @pytest.fixture
@@ -125,6 +130,74 @@ def test_an_answer_that_reorders_pictures_is_repaired_with_the_reason_and_else_d
     assert [row["url"] for row in dropped] == [f"https://{stubborn}"]
     assert dropped[0]["drops"][0]["rule"] == "answer_unparsed"
     assert "in this order" in dropped[0]["drops"][0]["detail"]
+
+
+def named(body: Body) -> Body:
+    """A body as the journal has it: pictures by the sha256 of the bytes that were sent."""
+
+    def told(part: Any) -> Any:
+        if not isinstance(part, dict) or part["type"] != "image_url":
+            return part
+        head, _, data = part["image_url"]["url"].partition(",")
+        picture = Picture(base64.b64decode(data), head.removeprefix("data:").removesuffix(";base64"))
+        return {"type": "picture", "sha256": picture.sha256, "media_type": picture.media_type, "bytes": len(picture.data)}
+
+    messages = body["messages"]
+    return {
+        **body,
+        "messages": [{**m, "content": [*map(told, m["content"])] if isinstance(m["content"], list) else m["content"]} for m in messages],
+    }
+
+
+def test_what_was_asked_is_explained_as_sent_with_every_try_and_what_it_took(own, server):
+    """Number 3 is repaired once, number 4 twice in vain; the bodies are those that the server saw."""
+
+    def choose(body: Body) -> Step:
+        if is_judge(body):
+            return answer(body)
+        tries = text_of(body).count("once each and in this order")
+        return good(example(body, shuffle="Number 4." in text_of(body) or ("Number 3." in text_of(body) and tries == 0)))
+
+    server.always = depending(choose)
+    price = "llm.price={input_per_million: 2, output_per_million: 8}"
+    build(own, "rewrite.tasks=[guide]", price)
+    loaded = recipes.load(own, ())
+    stages, kept = pipeline.artifacts(loaded), pipeline.answers_of(loaded)
+
+    def told(number: int) -> dict[str, Any]:
+        record = lineage.look(stages, f"https://host{number}.example/{number}", kept)["record"]
+        assert record is not None
+        return dict(record)
+
+    def seen(number: int, judging: bool) -> list[Body]:
+        return [named(item.body) for item in server.seen if f"Number {number}." in text_of(item.body) and is_judge(item.body) == judging]
+
+    for number, fate, tries in ((2, "sharded", 1), (3, "sharded", 2), (4, "dropped_by_rewrite", 3)):
+        record = told(number)
+        asked = record["rewrite"]["asked"]
+        (exchange,) = asked["exchanges"]
+        assert record["fate"] == fate
+        assert exchange["sent"] == seen(number, judging=False)[-1]
+        assert len(exchange["tries"]) == tries == len(seen(number, judging=False))
+        assert [attempt["fault"] == "" for attempt in exchange["tries"]] == [False] * (tries - 1) + [fate == "sharded"]
+        assert json.loads(exchange["tries"][0]["text"])["instruction"] == "Show me how."
+        assert asked["paid"] == {"requests": tries, "input_tokens": 100 * tries, "output_tokens": 20 * tries, "estimated": False} | {
+            "dollars": pytest.approx(tries * (100 * 2 + 20 * 8) / 1e6)
+        }
+        judged = record["filter"]["judge"]
+        assert judged["exchanges"][0]["sent"] == seen(number, judging=True)[-1]
+        assert judged["answers"][0]["value"]["text_quality"] == {"score": 4, "reason": "fine"}
+        assert record["cost"]["requests"] == tries + 1
+    assert told(4)["rewrite"]["asked"]["answers"] == []
+    costs = {entry["stage"]: entry["cost"] for entry in funnel.status(stages)}
+    assert costs["rewrite"]["requests"] == 6 + 1 + 2
+    assert costs["rewrite"]["dollars"] == pytest.approx(9 * 360 / 1e6)
+    build(own, "rewrite.tasks=[guide]", price, rebuild=True)  # the answers come from the cache, the price with them
+    assert funnel.status(stages)[1]["cost"] == costs["filter"]
+    shown = leaf("explain", "https://host3.example/3", own).stdout
+    assert "rewrite: one guide" in shown
+    assert "2 requests, 200 tokens in, 40 out, $0.000720" in shown
+    assert "filter: 6 answers in 6 requests, 600 tokens in, 120 out, $0.0022" in leaf("status", own).stdout
 
 
 def test_an_outage_is_no_verdict_it_ends_the_run_resumable(own, server):

@@ -17,7 +17,7 @@ from leafinstruct import pipeline
 from leafinstruct import recipe as recipes
 from leafinstruct.errors import LeafInstructError, SourceError
 from leafinstruct.records import table
-from leafinstruct.report import lineage, story
+from leafinstruct.report import find, lineage, story
 
 SENTENCES = ["Take a sharp red pencil and a clean sheet of thick paper", "Draw a small round house with two square windows in it"]
 
@@ -111,9 +111,9 @@ def told(path: Path, name: str, *changes: str) -> dict[str, Any]:
         for row in table.read(stages["ingest"].file("documents", part))
         if row["url"].endswith(f"/{name}")
     )
-    found = lineage.explain(stages, identity)
+    found = lineage.look(stages, identity, path.parent / "runs/.answers")["record"]
     assert found is not None
-    return found
+    return dict(found)
 
 
 def test_only_pictures_of_documents_that_the_text_rules_left_alive_are_requested(tmp_path, gallery):
@@ -181,11 +181,14 @@ def test_the_story_of_a_record_tells_the_fetch_and_the_rows_do_not(tmp_path, gal
     build(path)
     log = told(path, "calm")["segments"][0]["fetch"]
     assert (log["final_url"], log["status"], log["attempts"], log["state"]) == (f"http://{gallery.name}/elsewhere.png", 200, 1, "ok")
-    lines = "\n".join(story.story(told(path, "calm")))
+    lines = " ".join(" ".join(story.story(told(path, "calm"))).split())
     assert f"from http://{gallery.name}/elsewhere.png: 200, " in lines
     assert log["at"] in lines
     published = json.dumps([{**row, "images": None} for row in rows(tmp_path / "runs" / "t" / "shard")])
     assert log["at"] not in published
+    (led,) = find.find(pipeline.artifacts(recipes.load(path)), f"http://{gallery.name}/elsewhere.png")
+    assert (led.by, led.positions) == ("where a picture's address led", (0,))
+    assert led.document == told(path, "calm")["document"]
     missing = told(path, "missing")
     assert missing["segments"][0]["fetch"]["status"] == 404
     assert missing["filter"]["verdict"] == "dropped"

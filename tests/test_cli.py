@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -143,11 +144,16 @@ def test_a_record_that_ingest_rejected_is_explained_by_its_place(tmp_path):
     one = leaf("explain", "docs.jsonl line=3", path)
     assert one.returncode == 0
     assert one.stdout.startswith("docs.jsonl line=3: ingest could not read the record, broken_json: ")
+    two = leaf("explain", "docs.jsonl", path)
+    assert "2 documents fit docs.jsonl" in two.stdout
     both = json.loads(leaf("explain", "docs.jsonl", path, "--json").stdout)["rejected"]
     assert [(item["locator"], item["reason"]) for item in both] == [("line=3", "broken_json"), ("line=4", "not_an_object")]
-    none = leaf("explain", "docs.jsonl line=1", path)
+    assert len(json.loads(leaf("explain", "docs.jsonl", path, "--json").stdout)["matches"]) == 2
+    read = leaf("explain", "docs.jsonl line=1", path)
+    assert read.stdout.splitlines()[0].endswith(": in a shard")
+    none = leaf("explain", "docs.jsonl line=9", path)
     assert none.returncode == 1
-    assert "has this id, and ingest rejected no file" in none.stderr
+    assert "has this id, sha256, address or place" in none.stderr
 
 
 def test_help_fits_eighty_columns_and_cuts_no_sentence():
@@ -156,3 +162,105 @@ def test_help_fits_eighty_columns_and_cuts_no_sentence():
         assert max(map(len, done.stdout.splitlines())) <= 80
         assert not [line for line in done.stdout.splitlines()[1:] if line.endswith("...")]
         assert "--no-" not in done.stdout
+
+
+def on_a_terminal(columns: int, *arguments: str | Path, **variables: str) -> str:
+    """What the command writes to a terminal of so many columns."""
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    main, side = pty.openpty()
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    known = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
+    environment = {**known, "TERM": "xterm-256color", **variables}
+    process = subprocess.Popen([*COMMAND, *map(str, arguments)], stdout=side, stderr=subprocess.DEVNULL, env=environment)
+    os.close(side)
+    written = bytearray()
+    try:
+        while chunk := os.read(main, 65536):
+            written += chunk
+    except OSError:  # Linux tells the end of a terminal so
+        pass
+    os.close(main)
+    assert process.wait(60) == 0
+    return written.decode("utf-8").replace("\r\n", "\n")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with a dropped document, a picture lost, a page that writes Greek and something that cannot be read."""
+    folder = tmp_path_factory.mktemp("finished")
+    path = made(folder)
+    greek = [("Ζωγράφισε έναν κόκκινο τοίχο στο γρασίδι.", png()), ("Then add a brown roof on top of it.", png(dot=40))]
+    mmc4(folder / "data", {"https://h.example/greek": greek, "https://h.example/short": [("Short.", png())]}, "more.jsonl")
+    with (folder / "data/more.jsonl").open("a", encoding="utf-8") as file:
+        file.write("{broken\n")
+    build(path, "filter.min_words=6")
+    return path
+
+
+ESCAPE = "\x1b"
+CHANGE = ("--set", "filter.min_words=6")
+
+
+def test_status_in_a_file_has_no_escapes_no_bars_and_whole_names(finished):
+    lines = leaf("status", finished, *CHANGE, COLUMNS="40").stdout.splitlines()
+    cells = [line.split() for line in lines]
+    assert cells[1] == ["documents", "of", "read", "pictures"]
+    assert ["unreadable:", "broken_json", "1"] in cells
+    assert ["read", "4", "100.0%", "7"] in cells
+    assert ["dropped", "by", "min_words", "-1", "25.0%"] in cells
+    assert ["kept", "3", "75.0%", "6"] in cells
+    assert all(line.isprintable() and line.isascii() for line in lines)
+    ends = {line.index("documents") + len("documents") for line in lines[1:2]}
+    assert all(line[: max(ends)].rstrip()[-1].isdigit() for line in lines if line.startswith(("read", "kept", "examples", "in shards")))
+    assert lines[-1].startswith("next: leaf explain ")
+    told = leaf(*lines[-1].partition("    ")[0].split()[2:])  # the command that it names, as it stands
+    assert told.stdout.splitlines()[0].endswith(": dropped by filter"), told.stderr
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_status_fits_its_terminal_and_cuts_no_number(finished, columns):
+    shown = on_a_terminal(columns, "status", finished, *CHANGE)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+    table = [line for line in plain.splitlines() if re.search(r"\d%|documents", line)]
+    assert max(map(len, table)) <= columns
+    assert "100.0%" in plain
+    assert "…" not in plain
+    assert ("█" in plain) == (columns >= 80)
+    assert ESCAPE in shown
+
+
+def test_no_color_and_a_terminal_that_is_not_utf_8_are_honoured(finished):
+    assert ESCAPE not in on_a_terminal(80, "status", finished, *CHANGE, NO_COLOR="1")
+    assert ESCAPE not in on_a_terminal(80, "explain", "https://h.example/greek", finished, *CHANGE, NO_COLOR="1")
+    assert "█" not in on_a_terminal(80, "status", finished, *CHANGE, PYTHONIOENCODING="ascii")
+    ascii_only = leaf("explain", "https://h.example/greek", finished, *CHANGE, PYTHONIOENCODING="ascii")
+    assert ascii_only.returncode == 0, ascii_only.stderr
+    assert "prose: ?????????" in ascii_only.stdout
+    assert "Ζωγράφισε" in leaf("explain", "https://h.example/greek", finished, *CHANGE, PYTHONIOENCODING="utf-8").stdout
+
+
+def test_status_for_machines_keeps_its_keys(finished):
+    told = json.loads(leaf("status", finished, *CHANGE, "--json").stdout)
+    for entry in told["stages"]:
+        assert {"stage", "state", "parts", "counts", "reasons", "picture_reasons", "rejected", "worker_seconds", "path"} <= set(entry)
+        assert entry["seconds"] > 0
+    assert told["stages"][-1]["shards"] == [
+        {"task": task, "split": split, **cell}
+        for task, split, cell in [
+            (item["task"], item["split"], {name: item[name] for name in ("shards", "rows", "pictures", "bytes")})
+            for item in told["stages"][-1]["shards"]
+        ]
+    ]
+    assert sum(item["rows"] for item in told["stages"][-1]["shards"]) == 3
+
+
+def test_a_story_has_headings_in_bold_and_fits_eighty_columns(finished):
+    shown = on_a_terminal(120, "explain", "https://h.example/short", finished, *CHANGE)
+    assert "\x1b[1mfilter: dropped by min_words\x1b[0m" in shown
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
+    assert max(map(len, plain)) <= 80
+    assert "  min_words is 1, the bound is 6" in plain

@@ -8,6 +8,7 @@ Chosen: Typer, whose options are typed signatures.
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Annotated
 
@@ -47,6 +48,9 @@ def _options(_: Annotated[bool, typer.Option("--version", callback=_version, is_
 def main() -> None:
     """Entry point of `leaf`. Typer exits with 0 and 2 by itself."""
     listen()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 gets question marks, not a traceback
     try:
         app()
     except LeafInstructError as error:

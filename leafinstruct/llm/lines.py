@@ -10,6 +10,7 @@ SQLite was refused (locks on network file systems, one writer at a time), and so
 
 from __future__ import annotations
 
+import contextlib
 import json
 import mmap
 import os
@@ -18,7 +19,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from leafinstruct.errors import SourceError
 
@@ -78,16 +79,18 @@ def find(folder: Path, stem: str, key: str) -> Iterator[dict[str, Any]]:
     needle = b'{"key":"%s",' % key.encode("ascii")
     for path in files(folder, stem):
         try:
-            with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-                at = mapped.find(needle)
-                while at >= 0:
-                    end = mapped.find(b"\n", at)
-                    if end < 0:
-                        break
-                    if at == 0 or mapped[at - 1 : at] == b"\n":  # a quotation of such a line is escaped, and so begins no line
-                        yield json.loads(mapped[at:end])
-                    at = mapped.find(needle, end)
+            with path.open("rb") as file:
+                if path.stat().st_size:  # an empty file cannot be mapped
+                    yield from _find(file, needle)
         except OSError as error:
             raise SourceError(f"{path}: stored answers cannot be read: {error.strerror}.") from error
-        except ValueError:  # an empty file cannot be mapped; a line that is not JSON any more is a smaller journal, not a broken one
-            continue
+
+
+def _find(file: BinaryIO, needle: bytes) -> Iterator[dict[str, Any]]:
+    """A line that is not JSON any more is passed over: a smaller journal, not a broken one."""
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        end = 0
+        while (at := mapped.find(needle, end)) >= 0 and (end := mapped.find(b"\n", at)) >= 0:
+            if at == 0 or mapped[at - 1 : at] == b"\n":  # a quotation of such a line is escaped, and so begins no line
+                with contextlib.suppress(ValueError, RecursionError):
+                    yield dict(json.loads(mapped[at:end]))

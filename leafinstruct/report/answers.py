@@ -40,9 +40,9 @@ def cost(questions: Sequence[dict[str, Any] | None]) -> dict[str, Any]:
     """The sum; dollars None as soon as one is not known. A question that never went out costs nothing."""
     paid = [question["paid"] for question in questions if question is not None]
     known = [item for item in paid if item is not None]
-    dollars = [None if item is None else item["dollars"] for item in paid]
+    dollars = [None if item is None else float(item["dollars"]) if item["dollars"] is not None else None for item in paid]
     return {
         **{name: sum(item[name] for item in known) for name in ("requests", "input_tokens", "output_tokens")},
         "estimated": any(item["estimated"] for item in known) or len(known) < len(paid),
-        "dollars": None if None in dollars else round(sum(dollars), 6),
+        "dollars": None if None in dollars else round(sum(filter(None, dollars)), 6),
     }

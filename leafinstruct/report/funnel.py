@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from leafinstruct.artifact import Artifact
+from leafinstruct.records import table
 
 STATES = {
     "done": "done",
@@ -105,7 +106,7 @@ def _shards(artifact: Artifact) -> list[dict[str, Any]]:
         cell = found.setdefault((task, split), {"shards": 0, "rows": 0, "pictures": 0, "bytes": 0})
         cell["shards"] += 1
         for name in ("rows", "pictures", "bytes"):
-            cell[name] += report["counts"][name]
+            cell[name] += report["counts"].get(name, 0)
     return [{"task": task, "split": split, **cell} for (task, split), cell in sorted(found.items())]
 
 
@@ -160,6 +161,14 @@ def spending(entries: Sequence[dict[str, Any]], seconds: float | None = None) ->
             about = "about " if cost["estimated"] else ""
             tokens = f"{about}{cost['input_tokens']:,} tokens in, {cost['output_tokens']:,} out"
             yield f"{entry['stage']}: {cost['questions']:,} answers in {cost['requests']:,} requests, {tokens}, {dollars}"
+
+
+def after(stages: Mapping[str, Artifact], again: str) -> Iterator[str]:
+    """What can be done with a finished dataset, ready to paste. again: the command that builds it."""
+    filtered = stages["filter"]
+    paths = (filtered.file("dropped", part) for part in filtered.parts())
+    if lost := next((row["id"] for path in paths if path.exists() for row in table.read(path, ["id"])), None):
+        yield f"next: {again.replace('build', f'explain {lost}', 1)}    why one was dropped"
 
 
 def notices(entries: Sequence[dict[str, Any]], again: str) -> list[str]:

@@ -129,8 +129,10 @@ def _exchange(page: Page, exchange: Mapping[str, Any]) -> Iterator[str]:
         yield from page.wrapped(f"{message['role']}:", 6)
         yield from page.block(_content(message["content"]), 8)
     for number, attempt in enumerate(exchange["tries"], start=1):
-        fault = f", {attempt['fault']}" if attempt["fault"] else ""
-        heard = "answer as received" if attempt["text"] is not None else "no answer"
+        fault = f", not usable: {attempt['fault']}" if attempt["fault"] else ""
+        heard = "answer as received"
+        if attempt["text"] is None:
+            heard, fault = "no answer", f", {attempt['fault']}"
         yield from page.wrapped(f"try {number} after {attempt['seconds']:.1f} s: {heard}{fault}", 4, 2)
         yield from page.block(attempt["text"] or "", 6)
 

@@ -31,9 +31,9 @@ FATES = {
     "sharded": "in a shard",
     "dropped_by_filter": "dropped by filter",
     "dropped_by_rewrite": "dropped by rewrite",
-    "read": "read by ingest, filter has not judged it yet",
-    "kept": "kept by filter, not rewritten yet",
-    "rewritten": "an example, in no shard yet",
+    "read": "read, not judged yet",
+    "kept": "kept, not rewritten yet",
+    "rewritten": "an example, not in a shard yet",
 }
 """What may have become of a record, as a person is told of it."""
 

@@ -16,8 +16,8 @@ from typing import Any
 SHOWN_LOSSES = 20
 """Rejected records, or records that may be meant, told of at once; `--json` tells all."""
 
-FOLDED_LINES = 6
-"""Of a prompt or an answer, unless all is wanted."""
+FOLDED_LINES, FOLDED_CHARACTERS = 6, 2_000
+"""Lines of a prompt or an answer, and characters of anything else (an address may be a megabyte), unless all is wanted."""
 
 
 def printable(text: object, limit: int | None = None) -> str:
@@ -35,7 +35,7 @@ class Page:
     def wrapped(self, text: object, indent: int, hang: int = 0) -> Iterator[str]:
         """All of a text, further lines `hang` deeper; an address longer than a line is broken, not cut."""
         first, rest = " " * indent, " " * (indent + hang)
-        line = printable(text)
+        line = printable(text, None if self.full else FOLDED_CHARACTERS)
         yield from textwrap.wrap(line, self.width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False) or [first.rstrip()]
 
     def one(self, text: object, indent: int, hang: int = 0) -> Iterator[str]:
@@ -47,11 +47,11 @@ class Page:
 
     def block(self, text: str, indent: int) -> Iterator[str]:
         """A text with its own lines, folded after FOLDED_LINES."""
-        lines = [line for part in text.splitlines() for line in self.wrapped(part, indent)]
-        shown = lines if self.full else lines[:FOLDED_LINES]
-        yield from shown
-        if len(shown) < len(lines):
-            yield f"{' ' * indent}[{len(lines) - len(shown):,} more lines: --full]"
+        parts = text.splitlines() if self.full else [part[: FOLDED_LINES * self.width] for part in text.splitlines()[: FOLDED_LINES + 1]]
+        lines = [line for part in parts for line in self.wrapped(part, indent)]
+        yield from lines if self.full else lines[:FOLDED_LINES]
+        if not self.full and len(lines) > FOLDED_LINES:
+            yield f"{' ' * indent}[of {len(text):,} characters; all of them with --full]"
 
     def named(self, **facts: object) -> Iterator[str]:
         """Facts under their names, those that are there."""
@@ -80,7 +80,7 @@ def story(told: Mapping[str, Any], width: int = 80, full: bool = False) -> Itera
     if not any(example["shard"] for example in told["examples"]):
         yield "shard: not in one"
     if told["cost"]["requests"]:
-        yield f"cost: {judged.cost(told['cost'])}"
+        yield from page.wrapped(f"cost: {judged.cost(told['cost'])}", 0, 2)
     yield "versions"
     for stage, version in told["versions"].items():
         yield from _version(page, stage, version)
@@ -115,7 +115,7 @@ def _rewrite(page: Page, rewrite: Mapping[str, Any] | None, examples: Sequence[M
         yield "rewrite: not reached"
         return
     tasks = ", ".join(f"one {printable(example['task'])}" for example in examples)
-    yield f"rewrite: {tasks}" if examples else f"rewrite: dropped by {printable(rewrite['drops'][0]['rule'])}"
+    yield from page.wrapped(f"rewrite: {tasks}" if examples else f"rewrite: dropped by {rewrite['drops'][0]['rule']}", 0, 2)
     for drop in rewrite["drops"]:
         yield from page.wrapped(drop["detail"], 2)
     if rewrite["asked"]:
@@ -130,7 +130,7 @@ def _example(page: Page, example: Mapping[str, Any]) -> Iterator[str]:
         for item in example[kind]:
             yield from page.wrapped(f"{kind[:-1]} of {item['name']}: {printable(item['identity'])}", 2, 4)
     if shard := example["shard"]:
-        yield f"shard: {printable(shard['file'])}, row {shard['row']:,}"
+        yield from page.wrapped(f"shard: {shard['file']}, row {shard['row']:,}", 0, 2)
         yield from page.wrapped(shard["path"], 2)
 
 

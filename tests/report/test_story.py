@@ -1,16 +1,18 @@
-"""What a person is shown of a record holds no character that a terminal would obey."""
+"""What a person is shown of a record: no character that a terminal would obey, no line of a page that could pass for one of ours."""
 
 from __future__ import annotations
 
 import itertools
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from leafinstruct.report import story
 
 WILD = st.text(min_size=1, max_size=200)
+HEADINGS = ("document ", "ingest: ", "filter: ", "rewrite: ", "example ", "shard: ", "cost: ", "versions")
 
 
 @given(st.text(), st.integers(1, 50))
@@ -26,58 +28,125 @@ def test_escapes_overrides_and_broken_surrogates_are_spaces():
     assert story.printable("a\x1b[31mb\u202ec\udcffd\x9be\nf") == "a [31mb c d e f"
 
 
-def told(wild: str, example: str | None) -> dict[str, Any]:
+def question(wild: str) -> dict[str, Any]:
+    """What was asked and said, with `wild` wherever a page or a model has a say."""
+    picture = {"type": "picture", "sha256": "a" * 64, "media_type": "image/png", "bytes": 1_234}
+    messages = [{"role": "system", "content": wild}, {"role": "user", "content": [{"type": "text", "text": wild}, picture]}]
+    paid = {"requests": 2, "input_tokens": 1_200, "output_tokens": 34, "estimated": False, "dollars": 0.25}
+    tries = [{"seconds": 0.5, "text": None, "fault": wild}, {"seconds": 1.5, "text": wild, "fault": ""}]
+    sent = {"model": wild, "temperature": 0, "max_tokens": 9, "messages": messages}
+    exchange = {"purpose": "judge", "model": wild, "at": "2026-01-02T03:04:05+00:00", "state": "ok", "detail": "", "sent": sent}
+    return {
+        "key": "0" * 64,
+        "model": wild,
+        "state": "refused",
+        "detail": wild,
+        "paid": paid,
+        "answers": [{"text": wild + "!", "value": {}}],
+        "exchanges": [{**exchange, "tries": tries, "paid": paid}],
+    }
+
+
+def told(wild: str, example: str | None = None) -> dict[str, Any]:
     """A story in which everything that a file may hold is `wild`."""
     drop = {"rule": "text.links", "position": None, "value": 9.0, "threshold": 2.0, "state": "ok", "detail": wild}
-    picture = {
-        "url": wild + "!",
-        "license": wild,
-        "found": {"format": None, "width": None, "height": None, "reason": wild},
-        "fetch": {"sha256": None, "status": 404, "state": "ok", "reason": wild, "at": wild, "final_url": wild, "url": wild, "attempts": 1},
-    }
+    fetch = {"sha256": None, "status": 404, "state": "ok", "reason": wild, "at": wild, "final_url": wild, "url": wild + "?", "attempts": 1}
+    found = {"format": None, "width": None, "height": None, "sha256": None, "reason": wild}
+    picture = {"url": wild + "!", "license": wild, "found": found, "fetch": {**fetch, "seconds": 0.5, "size": None}}
     turns = [{"role": "user", "parts": [wild, wild]}]
+    named = [{"name": "rewrite", "identity": wild}]
+    shard = {"file": "guide.train-00000-of-00001.parquet", "path": wild, "row": 17, "task": "guide", "split": "train"}
+    rule = {"rule": "text.links", "min": None, "max": 2.0, "model": None, "outcome": "dropped_document"}
+    examples = [{"id": example, "task": "guide", "turns": turns, "models": named, "prompts": named, "shard": shard}] if example else []
+    copy = {"count": 23, "of": ["0" * 15 + "1"]}
     return {
         "document": "0" * 16,
-        "source": {"name": wild, "url": wild, "license": wild, "file": wild, "locator": wild},
         "part": wild,
+        "fate": "sharded" if example else "dropped_by_filter",
+        "source": {"name": wild, "url": wild, "license": wild, "file": wild, "locator": wild, "path": wild, "sha256": "b" * 64},
         "segments": [
             {"position": 0, "kind": "prose", "time": None, "role": None, "text": wild},
             {"position": 1, "kind": "picture", "time": 2.5, "role": "user", "ref": wild, "alt": wild, **picture},
         ],
-        "filter": {"verdict": "dropped", "drops": [drop]},
         "scores": [{"name": "judge.text_quality", "position": None, "value": None, "state": "refused", "detail": wild}],
-        "rewrite": {"example": example, "task": "guide", "turns": turns, "models": [{"identity": wild}], "drops": [drop]},
-        "shard": None,
+        "filter": {
+            "verdict": "dropped",
+            "drops": [drop],
+            "rules": [{**rule, "values": []}],
+            "duplicates": {"text": copy, "pictures": [{"sha256": "c" * 24, **copy}]},
+            "judge": question(wild),
+        },
+        "rewrite": {"verdict": "dropped", "drops": [drop], "asked": question(wild)},
+        "examples": examples,
+        "cost": question(wild)["paid"],
+        "versions": {"ingest": {"state": "done", "code": 5, "libraries": {"av": wild}, "models": {"judge": wild}}},
     }
 
 
-@given(WILD, st.sampled_from([None, "1" * 16]))
-def test_no_line_of_a_story_obeys_the_page(wild, example):
-    for line in story.story(told(wild, example)):
+@given(WILD, st.sampled_from([None, "1" * 16]), st.integers(60, 100), st.booleans())
+def test_no_line_of_a_story_obeys_the_page_or_passes_for_a_heading(wild, example, width, full):
+    for line in story.story(told(wild, example), width, full):
         assert line.isprintable()
-        assert len(line) < 500
+        assert len(line) <= width
+        assert not line or line.startswith((" ", *HEADINGS))
+
+
+def test_what_is_folded_is_told_whole_when_all_is_wanted():
+    page = "\n".join(f"line {number} of the page" for number in range(40))
+    asked = {**told("x", "1" * 16), "rewrite": {"verdict": "kept", "drops": [], "asked": question(page)}}
+    folded, whole = ("\n".join(story.story(asked, full=full)) for full in (False, True))
+    assert folded.count("\n        line 5 of the page") == 2
+    assert folded.count("\n        line 6 of the page") == 0
+    assert f"[of {len(page):,} characters; all of them with --full]" in folded
+    assert whole.count("\n        line 39 of the page") == 2  # of two messages
+    assert "--full" not in whole
+
+
+def test_what_was_asked_is_told_with_its_price_its_tries_and_its_pictures():
+    lines = [line.strip() for line in story.story(told("x"))]
+    assert "2 requests, 1,200 tokens in, 34 out, $0.250000" in lines
+    assert "try 1 after 0.5 s: no answer, x" in lines
+    assert "try 2 after 1.5 s: answer as received" in lines
+    assert f"[picture sha256 {'a' * 64}, image/png, 1,234 bytes]" in " ".join(lines)
+    assert lines.count("answer as received") == 2  # of each question the one that only the cache holds
+
+
+def test_a_copy_names_the_records_that_it_copies():
+    lines = [line.strip() for line in story.story(told("x"))]
+    assert "same text as 0000000000000001 and 22 more" in lines
 
 
 def test_a_picture_is_told_with_its_moment_its_licence_and_how_it_was_fetched():
-    fetch = {
-        "sha256": "0",
-        "status": 200,
-        "size": 34_000,
-        "at": "2026-01-02T03:04:05+00:00",
-        "final_url": None,
-        "url": "http://a/",
-        "attempts": 2,
-    }
-    found = {"format": "PNG", "width": 64, "height": 48, "reason": ""}
+    fetch = {"sha256": "0", "status": 200, "size": 34_000, "at": "2026-01-02T03:04:05+00:00", "final_url": None, "url": "http://a/"}
+    found = {"format": "PNG", "width": 64, "height": 48, "reason": "", "sha256": "d" * 64}
     segment = {"position": 3, "kind": "picture", "time": 2.5, "role": None, "ref": "a.mp4#t=2.5", "alt": "", "url": "http://a/"}
-    lines = list(story.story({**told("x", None), "segments": [{**segment, "license": "CC0-1.0", "found": found, "fetch": fetch}]}))[3:8]
-    assert lines == [
+    known = {"license": "CC0-1.0", "found": found, "fetch": {**fetch, "attempts": 2, "seconds": 1.25}}
+    lines = list(story.story({**told("x"), "segments": [{**segment, **known}]}))
+    at = lines.index("ingest: 0 texts and 1 pictures")
+    assert lines[at + 1 : at + 7] == [
         "  [3] picture at 2.500 s: a.mp4#t=2.5",
         "      address http://a/",
         "      licence CC0-1.0",
-        "      found: PNG, 64 x 48 pixels",
-        "      fetched 2026-01-02T03:04:05+00:00 from http://a/: 200, 34,000 bytes; tries 2",
+        "      fetched 2026-01-02T03:04:05+00:00: 200, 34,000 bytes; 2 tries, 1.25 s",
+        "      found PNG, 64 x 48 pixels, sha256",
+        f"        {'d' * 64}",
     ]
+
+
+@pytest.mark.parametrize("value", [None, 0.5])
+def test_a_verdict_is_a_sentence_also_where_there_was_no_value(value):
+    drop = {"rule": "alignment.own", "position": 4, "value": value, "threshold": 0.13, "state": "unparsed", "detail": ""}
+    lines = list(story.story({**told("x"), "filter": {**told("x")["filter"], "drops": [drop]}}))
+    wanted = "is 0.5" if value else "has no value (unparsed)"
+    assert f"  alignment.own of picture [4] {wanted}, the bound is 0.13" in lines
+
+
+def test_many_matches_are_a_line_each_and_name_the_next_command():
+    match = {"document": "2" * 16, "fate": "kept", "by": "page address", "positions": [3]}
+    lines = list(story.matches([match] * (story.SHOWN_LOSSES + 5), "http://a/\x1b", "leaf explain ID my.yaml"))
+    assert lines[0] == "25 documents fit http://a/ "
+    assert lines[1] == "  2222222222222222  kept, not rewritten yet  page address, picture [3]"
+    assert lines[-2:] == ["  and 5 more; --json lists all", "next: leaf explain 2222222222222222 my.yaml"]
 
 
 @given(WILD)

@@ -1,0 +1,153 @@
+"""A record is found by whatever a person has of it, kept or lost, and its lineage names every step."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from making import build, mmc4, png, recipe, rows
+
+from leafinstruct import pipeline
+from leafinstruct import recipe as recipes
+from leafinstruct.artifact import Artifact
+from leafinstruct.records import table
+from leafinstruct.report import lineage
+from leafinstruct.report.find import Match, find
+
+WORDS = "Draw a red wall on the green grass of the meadow"
+SHARED, ICON = png((9, 90, 9)), png((90, 9, 9), size=(12, 12))
+
+
+def page(name: str, *pictures: bytes, words: str = WORDS) -> list[tuple[str, bytes | None]]:
+    return [(f"{words}, {name}.", picture) for picture in pictures]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four pages: two with one picture in common, a copy of the second, and one that its icon costs."""
+    folder = tmp_path_factory.mktemp("find")
+    second = page("two", SHARED, png(dot=20))
+    mmc4(folder / "data", {"https://a.example/one": page("one", png(dot=10), SHARED), "https://a.example/two": second})
+    mmc4(
+        folder / "data", {"https://b.example/copy": second, "https://b.example/icon": page("three", png(dot=30), ICON)}, "more stuff.jsonl"
+    )
+    path = recipe(
+        folder,
+        ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data", "license": "CC0-1.0"}]},
+        filter={
+            "min_words": 5,
+            "min_images": 2,
+            "alignment": {"allow_toy": True},
+            "judge": {"enabled": False},
+            "rules": [{"score": "picture.side", "min": 32}, {"score": "duplicate.text", "max": 0}],
+        },
+    )
+    build(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def stages(run: Path) -> dict[str, Artifact]:
+    return pipeline.artifacts(recipes.load(run, ()))
+
+
+@pytest.fixture(scope="module")
+def ids(stages: dict[str, Artifact]) -> dict[str, str]:
+    """Last part of the address -> id."""
+    paths = (stages["ingest"].file("documents", part) for part in stages["ingest"].parts())
+    return {row["url"].rpartition("/")[2]: row["id"] for path in paths for row in table.read(path)}
+
+
+def found(stages: dict[str, Artifact], wanted: str) -> list[tuple[str, str, tuple[int, ...]]]:
+    return sorted((match.document, match.by, match.positions) for match in find(stages, wanted))
+
+
+def explained(stages: dict[str, Artifact], wanted: str) -> dict:
+    told = lineage.look(stages, wanted, Path("none"))
+    assert told["record"] is not None, told["matches"]
+    return told["record"]
+
+
+def test_an_id_of_a_document_or_of_its_example_means_one_record(stages, ids, run):
+    example = next(row["id"] for row in rows(run.parent / "runs/t/shard") if row["document_id"] == ids["one"])
+    assert found(stages, ids["one"]) == [(ids["one"], "document", ())]
+    assert found(stages, ids["one"].upper()) == [(ids["one"], "document", ())]
+    assert found(stages, ids["icon"]) == [(ids["icon"], "document", ())]
+    (match,) = find(stages, example)
+    assert (match.document, match.by, match.example) == (ids["one"], "example", example)
+
+
+@pytest.mark.parametrize("digits", [8, 16, 40, 64])
+def test_a_picture_means_every_document_that_shows_it_also_those_that_were_dropped(stages, ids, digits):
+    name = hashlib.sha256(SHARED).hexdigest()[:digits]
+    expected = [(ids["one"], (2,)), (ids["two"], (0,)), (ids["copy"], (0,))]
+    assert found(stages, name) == sorted((document, "picture sha256", positions) for document, positions in expected)
+    assert found(stages, name[:7]) == []
+
+
+def test_an_address_means_its_page_or_the_pages_that_show_it(stages, ids):
+    assert found(stages, "https://b.example/icon") == [(ids["icon"], "page address", ())]
+    assert found(stages, "https://b.example/icon/more stuff-1-1.png") == [(ids["icon"], "picture address", (2,))]
+    assert found(stages, "https://b.example/ico") == []
+
+
+def test_a_place_means_its_record_and_a_file_all_of_its_records(stages, ids):
+    assert found(stages, "more stuff.jsonl line=2") == [(ids["icon"], "place", ())]
+    assert found(stages, "more stuff.jsonl") == sorted((ids[name], "place", ()) for name in ("copy", "icon"))
+    assert found(stages, "more stuff.jsonl line=3") == []
+    assert found(stages, "more") == []
+
+
+def test_many_matches_have_a_fate_each_and_no_record_is_told(stages, ids):
+    told = lineage.look(stages, hashlib.sha256(SHARED).hexdigest(), Path("none"))
+    first, copy = sorted((ids["two"], ids["copy"]))  # the smallest id is the original
+    assert told["record"] is None
+    assert {match["document"]: match["fate"] for match in told["matches"]} == {
+        ids["one"]: "sharded",
+        first: "sharded",
+        copy: "dropped_by_filter",
+    }
+
+
+def test_a_copy_names_its_original_and_an_original_no_copy(stages, ids):
+    first, copy = sorted((ids["two"], ids["copy"]))
+    told = explained(stages, copy)["filter"]["duplicates"]
+    assert told["text"] == {"count": 1, "of": [first]}
+    shared = next(item for item in told["pictures"] if item["sha256"] == hashlib.sha256(SHARED).hexdigest()[:24])
+    assert shared["of"] == sorted(name for name in (ids["one"], first) if name < copy)
+    assert explained(stages, first)["filter"]["duplicates"] is None or ids["one"] < first
+    rule = next(rule for rule in explained(stages, copy)["filter"]["rules"] if rule["rule"] == "duplicate.text")
+    assert (rule["max"], rule["values"][0]["value"], rule["outcome"]) == (0.0, 1.0, "dropped_document")
+
+
+def test_a_dropped_picture_and_the_rule_that_then_dropped_the_document_are_told_with_their_bounds(stages, ids):
+    told = explained(stages, ids["icon"])
+    ends = {rule["rule"]: (rule["outcome"], rule["min"], [value["value"] for value in rule["values"]]) for rule in told["filter"]["rules"]}
+    assert told["fate"] == "dropped_by_filter"
+    assert ends["picture.side"] == ("dropped_picture", 32.0, [64.0, 12.0])
+    assert ends["min_images"] == ("dropped_document", 2.0, [1.0])
+    assert ends["duplicate.text"][0] == "not_reached"
+    assert ends["min_words"][0] == "passed"
+    assert told["rewrite"] is None
+    assert told["examples"] == []
+
+
+def test_the_row_in_the_shard_is_the_one_that_is_named(stages, ids):
+    told = explained(stages, ids["one"])
+    (example,) = told["examples"]
+    row = list(table.read(Path(example["shard"]["path"])))[example["shard"]["row"]]
+    assert (row["id"], row["document_id"]) == (example["id"], ids["one"])
+    assert example["shard"]["file"].startswith(f"{example['task']}.{example['shard']['split']}-")
+    assert told["source"]["license"] == "CC0-1.0"
+    assert hashlib.sha256(Path(told["source"]["path"]).read_bytes()).hexdigest() == told["source"]["sha256"]
+
+
+def test_before_the_later_stages_a_record_is_told_as_far_as_it_came(stages, ids, tmp_path):
+    alone = {name: Artifact(tmp_path / name) for name in stages} | {"ingest": stages["ingest"]}
+    (match,) = find(alone, ids["one"])
+    assert match == Match(ids["one"], match.part, "document")
+    told = lineage.explain(alone, match, tmp_path)
+    assert told["fate"] == "read"
+    assert (told["filter"], told["rewrite"], told["examples"], told["scores"]) == (None, None, [], [])
+    assert told["versions"]["filter"] == {"state": "missing"}
