@@ -6,8 +6,9 @@
     file, or `file locator`        where the record stands in its source
 
 Every document that ingest read is found, whatever became of it. All readings of what was given are tried, since sixteen hex digits may also
-begin a sha256; only an id that is found ends the search. Cost: one column of a table is read of all parts (records/lookup.py), so it
-grows with documents and parts alike: benchmarks/explain.py measures it.
+begin a sha256; only an id that is found ends the search. Cost: one column of a table is read of all parts (records/lookup.py). Of 5,000 documents
+in parts of 100 an id takes 0.1 s of CPU, a sha256 0.15, an address 0.3, and the lineage of what is found 0.1; searches grow with the number
+of parts first (2 ms a part, 6 for an address), and with documents (benchmarks/explain.py).
 """
 
 from __future__ import annotations
