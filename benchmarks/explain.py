@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import pyarrow as pa
+
 from leafinstruct.artifact import Artifact
 from leafinstruct.llm import journal, lines
 from leafinstruct.records import asked, table
@@ -74,7 +76,7 @@ def write(stages: dict[str, Artifact], part: str, documents: list[Document], ans
 
 
 def picture(image: Image) -> table.Row:
-    known = {"ref": str(image.ref), "file": None, "stamp": "", "state": "ok", "reason": "", "scores": []}
+    known: table.Row = {"ref": str(image.ref), "file": None, "stamp": "", "state": "ok", "reason": "", "scores": []}
     return {**known, **{name: getattr(image, name) for name in ("sha256", "width", "height", "format")}}
 
 
@@ -93,7 +95,7 @@ def run(folder: Path, count: int, part_size: int) -> tuple[dict[str, Artifact], 
     stages["shard"].path.mkdir(parents=True)
     ids = ({"id": example_id(document(number).id, "guide"), "document_id": document(number).id} for number in range(count))
     columns = table.EXAMPLES.field("id"), table.EXAMPLES.field("document_id")
-    table.write(stages["shard"].path / "guide.train-00000-of-00001.parquet", ids, table.pa.schema(columns))
+    table.write(stages["shard"].path / "guide.train-00000-of-00001.parquet", ids, pa.schema(columns))
     return stages, folder / ".answers"
 
 

@@ -61,6 +61,9 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
     _reduce(out, parts)
     if settings.config.judge.enabled:
         _ask(settings, inputs, out, parts, engine)
+    else:
+        for part in parts:
+            out.file("asked", part.name).unlink(missing_ok=True)
     wanted = [Part(part.name, _decide_key(settings, out, part)) for part in parts]
     missing = [part for part in wanted if not out.stands(part.name, part.payload)]
     for _ in engine.map(partial(decide, settings, inputs, out), missing, Needs(what="deciding")):

@@ -58,7 +58,7 @@ def _readings(stages: Stages, wanted: str) -> Iterator[Match]:
     if "://" in wanted:
         yield from _by_column(stages, "url", one_of({wanted}), "page address")
         yield from _by_picture(stages, {part: {wanted} for part in stages["ingest"].parts()}, "picture address")
-        led = {part: set(_led_to(stages["filter"], part, wanted)) for part in stages["filter"].parts()}
+        led = {part: set(_led_to(stages["filter"], part, wanted)) for part in stages["ingest"].parts()}
         yield from _by_picture(stages, {part: here for part, here in led.items() if here}, "where a picture's address led")
     yield from _by_place(stages, wanted)
 
@@ -77,7 +77,7 @@ def _by_example(stages: Stages, example: str) -> Iterator[Match]:
 
 def _by_sha256(stages: Stages, name: str) -> Iterator[Match]:
     """Pictures are named in filter's picture files, one row a reference; documents of the same part hold the references."""
-    for part in stages["filter"].parts():
+    for part in stages["ingest"].parts():  # of filter's files also those that a judge's outage left without a verdict
         refs = {row["ref"] for _, row in rows_where(stages["filter"].file("pictures", part), "sha256", begins(name), ["ref"])}
         if refs:
             yield from _with_refs(stages, part, refs)

@@ -65,7 +65,7 @@ def duplicates(filtered: Artifact, part: str, document: str, scores: Sequence[di
     if own is None or not any(counted.values()):
         return None
     same_text, shown = set[str](), dict[str, set[str]]()
-    for path in (filtered.file("keys", name) for name in filtered.parts()):
+    for path in sorted(filtered.path.glob("keys-*.parquet")):
         if counted.get("duplicate.text"):
             same_text |= {row["document_id"] for _, row in rows_where(path, "text", one_of({own["text"]}), ["document_id"])}
         if counted.get("duplicate.pictures"):
