@@ -97,6 +97,9 @@ def test_status_of_a_recipe_that_was_never_built_names_the_next_command(tmp_path
         f"{stage}: missing" for stage in ("ingest", "filter", "rewrite", "shard")
     ]
     assert done.stdout.splitlines()[-1] == f"next: leaf build {path} --limit 3 --set 'filter.min_words=2 '"
+    untold = leaf("explain", "0123456789abcdef", path)
+    assert untold.returncode == 1
+    assert untold.stderr == f"leaf: {tmp_path}/runs/t: nothing is read yet; make it with: leaf build {path}\n"
     assert not (tmp_path / "runs").exists()
 
 

@@ -31,7 +31,10 @@ def explain(
     from leafinstruct.report import lineage
 
     loaded = load_recipe(recipe, changes, limit)
-    told = lineage.look(artifacts(loaded), record, answers_of(loaded))
+    stages = artifacts(loaded)
+    if not stages["ingest"].parts():
+        raise LeafInstructError(f"{loaded.directory}: nothing is read yet; make it with: {again(recipe, changes, limit)}")
+    told = lineage.look(stages, record, answers_of(loaded))
     if not told["matches"] and not told["rejected"]:
         raise LeafInstructError(
             f"{record}: nothing that ingest read or rejected for {loaded.directory} has this id, sha256, address or place; "

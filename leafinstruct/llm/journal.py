@@ -7,7 +7,7 @@
 
 The answer cache holds good answers alone, and no question; here stand also answers that were given up on, which is what a person asks about
 who finds a document dropped as `answer_unparsed`. Rebuilding the question from the recipe was refused: it would show what today's
-code and prompt would ask, not what was asked. Cost: about 5 KB an exchange (a document's text, once for each question), 0.05 ms of CPU; the
+code and prompt would ask, not what was asked. Cost: about 4 KB an exchange (a document's text, once for each question), 0.1 ms of CPU; the
 files may be deleted at any time, and only `leaf explain` will miss them. No header is written, so no key is; what a server quotes of our
 key is scrubbed before it comes here.
 """

@@ -165,8 +165,7 @@ def spending(entries: Sequence[dict[str, Any]], seconds: float | None = None) ->
 
 def after(stages: Mapping[str, Artifact], again: str) -> Iterator[str]:
     """What can be done with a finished dataset, ready to paste. again: the command that builds it."""
-    filtered = stages["filter"]
-    paths = (filtered.file("dropped", part) for part in filtered.parts())
+    paths = (stages[stage].file("dropped", part) for stage in ("filter", "rewrite") for part in stages[stage].parts())
     if lost := next((row["id"] for path in paths if path.exists() for row in table.read(path, ["id"])), None):
         yield f"next: {again.replace('build', f'explain {lost}', 1)}    why one was dropped"
 
