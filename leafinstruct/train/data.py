@@ -13,7 +13,8 @@ import torch
 
 from leafinstruct.artifact import Artifact
 from leafinstruct.errors import BackboneError, SourceError
-from leafinstruct.train import processes, shards, tokens
+from leafinstruct.records import shards
+from leafinstruct.train import processes, tokens
 from leafinstruct.train.config import TrainConfig
 from leafinstruct.train.packing import Packed
 from leafinstruct.train.pictures import Pictures

@@ -31,7 +31,8 @@ from leafinstruct.artifact import Artifact, digest, drift, file_sha256, one_buil
 from leafinstruct.errors import DriftError, RecipeError, TrainError
 from leafinstruct.moss import MossConfig, MossConfigError
 from leafinstruct.moss.match import count
-from leafinstruct.train import card, checkpoints, contexts, estimate, processes, reports, samples, shards
+from leafinstruct.records import shards
+from leafinstruct.train import card, checkpoints, contexts, estimate, processes, reports, samples
 from leafinstruct.train.config import TrainConfig
 from leafinstruct.train.data import Data
 from leafinstruct.train.packing import check_attention

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from leafinstruct.artifact import writing
 from leafinstruct.errors import BackboneError
 from leafinstruct.pictures.decode import Undecodable, decode
-from leafinstruct.train import shards
+from leafinstruct.records import shards
 from leafinstruct.train.encode import NAMES, Encoded, encode
 from leafinstruct.vlg.backbone import Backbone, Segment
 from leafinstruct.vlg.generate import Settings, Unfinished, generate

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from leafinstruct.artifact import Artifact, digest, file_sha256, writing
 from leafinstruct.errors import SourceError
-from leafinstruct.train import shards
+from leafinstruct.records import shards
 from leafinstruct.train.encode import Encoded, Unusable, encode
 from leafinstruct.train.pictures import Pictures
 from leafinstruct.vlg.backbone import Backbone

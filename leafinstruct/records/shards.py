@@ -1,0 +1,102 @@
+"""Shards -> rows: which files `run:NAME`, `hub:ORG/NAME`, a folder or a glob names, and their rows, one at a time. For training and for exports.
+
+A shard is called `<task>.<split>-00000-of-00004.parquet`: its name tells what it holds, so that what is not wanted is never opened.
+Memory: a batch of ROWS rows. Arrow reads PAGE bytes of each column at a time; without that it holds whole columns of a row group, 100 MB of
+pictures and more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from leafinstruct.errors import SchemaError, SourceError
+from leafinstruct.records.public import SCHEMA_VERSION
+
+COLUMNS = ("id", "messages", "images")
+"""What training reads."""
+ROWS = 16
+"""Read at a time: a row holds its pictures."""
+PAGE = 1 << 20
+_NAME = re.compile(r"(?P<task>.+)\.(?P<split>[^.]+)-\d{5}-of-\d{5}")
+
+
+def files(data: str, runs: Path, split: str | None = "train", asked: str = "train.data") -> list[Path]:
+    """The shards of a split, in the order of their names; a glob is of the split `train` and of no other. None: of every split, whatever a glob
+    matches. runs: the folder of runs; asked: the setting that named the data, for errors.
+
+    Raises SourceError where there is none.
+    """
+    glob = f"*.{split or '*'}-*.parquet"
+    if data.startswith("hub:"):
+        folder, pattern = _of_hub(data.removeprefix("hub:"), glob, asked), glob
+    elif data.startswith("run:"):
+        folder, pattern = runs / data.removeprefix("run:") / "shard", glob
+    elif any(sign in data for sign in "*?["):
+        folder, pattern = Path(data).parent, Path(data).name
+    else:
+        folder, pattern = Path(data), glob
+    found = sorted(folder.glob(pattern)) if split in ("train", None) or pattern == glob else []
+    if not found:
+        cure = (
+            f"`leaf build` of the recipe {data.removeprefix('run:')} makes them"
+            if data.startswith("run:")
+            else "give a folder that leaf build wrote"
+        )
+        raise SourceError(f"{asked} {data}: no shard {folder / pattern}; {cure}")
+    return found
+
+
+def named(path: Path) -> tuple[str, str] | None:
+    """Task and split, as a shard's name tells them; None for another name."""
+    found = _NAME.fullmatch(path.stem)
+    return (found["task"], found["split"]) if found else None
+
+
+def _of_hub(repo: str, glob: str, asked: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        return Path(snapshot_download(repo, repo_type="dataset", allow_patterns=glob))
+    except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
+        raise SourceError(f"{asked} hub:{repo}: cannot be had from the Hub: {_first_line(error)}") from error
+
+
+def opened(path: Path, columns: Sequence[str] = COLUMNS) -> pq.ParquetFile:
+    """A shard whose footer was read. Raises SchemaError for another schema or a missing column, SourceError for a file that cannot be read."""
+    try:
+        shard = pq.ParquetFile(path, pre_buffer=False, buffer_size=PAGE)
+    except (OSError, pa.ArrowException) as error:
+        raise SourceError(f"{path}: cannot be read as Parquet: {_first_line(error)}") from error
+    version = (shard.schema_arrow.metadata or {}).get(b"leafinstruct.schema", b"").decode(errors="replace")
+    if version != SCHEMA_VERSION:
+        raise SchemaError(
+            f"{path}: rows of schema {version or 'unknown'}, and this version reads {SCHEMA_VERSION}; build the dataset with this version"
+        )
+    if missing := [name for name in columns if name not in shard.schema_arrow.names]:
+        raise SchemaError(f"{path}: no column {missing[0]}, which rows of schema {SCHEMA_VERSION} have; build the dataset again")
+    return shard
+
+
+def rows(path: Path, columns: Sequence[str] = COLUMNS) -> Iterator[dict[str, Any]]:
+    """The rows of a shard, pictures as `bytes`. Raises what `opened` raises, and SourceError for a file that is damaged further on."""
+    shard = opened(path, columns)
+    given = 0
+    try:
+        for batch in shard.iter_batches(ROWS, columns=list(columns)):
+            for row in batch.to_pylist():
+                yield row
+                given += 1
+    except (OSError, pa.ArrowException) as error:
+        whole = shard.metadata.num_rows
+        raise SourceError(f"{path}: is damaged behind row {given:,} of {whole:,}: {_first_line(error)}; fetch or build it again") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
