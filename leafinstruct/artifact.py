@@ -192,19 +192,17 @@ def drift(old: object, new: object, path: str = "") -> list[str]:
 
 
 @contextmanager
-def one_build(directory: Path) -> Iterator[None]:
-    """Hold the run directory's lock; the operating system releases it when the process dies, however it dies.
+def one_build(directory: Path, verb: str = "leaf build", cure: str = "give this recipe another name") -> Iterator[None]:
+    """Hold the directory's lock; the operating system releases it when the process dies, however it dies.
 
-    Raises LeafInstructError when another build holds it.
+    Raises LeafInstructError when another process holds it. verb, cure: what it does, and what else to do than wait.
     """
     lock = FileLock(directory / ".lock", timeout=0)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout as error:
-        raise LeafInstructError(
-            f"{directory}: another `leaf build` is running here; wait for it, or give this recipe another name"
-        ) from error
+        raise LeafInstructError(f"{directory}: another `{verb}` is running here; wait for it, or {cure}") from error
     except OSError as error:
         raise SourceError(f"{directory}: cannot write here: {error.strerror}; choose another place with workdir:") from error
     try:

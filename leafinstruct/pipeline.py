@@ -34,7 +34,8 @@ STAGES = ("ingest", "filter", "rewrite", "shard")
 
 @dataclass(frozen=True, slots=True)
 class Progressed:
-    """How far a stage is: what it does now, parts done of all it has to do, and how many documents (or another unit) that is."""
+    """How far a stage is: what it does now, parts (or what `of` names) done of all it has to do, and how many documents (or another unit) that
+    is."""
 
     stage: str
     what: str
@@ -42,6 +43,7 @@ class Progressed:
     total: int
     amount: int
     unit: str
+    of: str = "parts"
 
 
 OnProgress = Callable[[Progressed], None]

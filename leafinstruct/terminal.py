@@ -55,7 +55,7 @@ def progress() -> Iterator[OnProgress]:
         TextColumn("{task.description:<28}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("parts  {task.fields[rate]:>16}"),
+        TextColumn("{task.fields[of]}  {task.fields[rate]:>16}"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=False) as bars:
@@ -66,7 +66,7 @@ def progress() -> Iterator[OnProgress]:
                 return
             key = (now.stage, now.what)
             if key not in running:
-                running[key] = (bars.add_task(f"{now.stage}: {now.what}", total=now.total, rate=""), time.monotonic())
+                running[key] = (bars.add_task(f"{now.stage}: {now.what}", total=now.total, rate="", of=now.of), time.monotonic())
             task, began = running[key]
             bars.update(task, completed=now.done, rate=_rate(now, time.monotonic() - began))
 
@@ -82,7 +82,7 @@ def _plain() -> OnProgress:
         start = began.setdefault((now.stage, now.what), clock)
         tenth = now.done > told["done"] and (now.done == now.total or now.done * 10 // now.total > (now.done - 1) * 10 // now.total)
         if now.total and (tenth or clock - told["at"] > QUIET_SECONDS):
-            note(f"{now.stage}: {now.what}: {now.done} of {now.total} parts {_rate(now, clock - start)}".rstrip())
+            note(f"{now.stage}: {now.what}: {now.done} of {now.total} {now.of} {_rate(now, clock - start)}".rstrip())
             told["at"] = clock
         told["done"] = now.done
 

@@ -32,9 +32,10 @@ ALLOWED = {
     "rewrite": SHARED,
     "shard": SHARED | {"cards"},
     "report": {"records", "artifact", "llm"},  # llm: answers as received, prompts as sent
+    "export": {"records", "artifact", "pictures", "cards", "errors"},  # pictures: what a header says names a file's type; cards: cell
     "recipe": {"errors", "ingest", "filter", "llm", "rewrite", "shard", "train"},
     "pipeline": {"recipe", "artifact", "engine", "errors", "ingest", "filter", "rewrite", "shard", "sketchbook"},
-    "cli": {"pipeline", "recipe", "report", "engine", "errors", "terminal", "vlg", "train"},
+    "cli": {"pipeline", "recipe", "report", "engine", "errors", "terminal", "vlg", "train", "export"},
     "terminal": {"pipeline", "recipe", "report"},
 }
 """Room -> rooms that it may import. Missing on purpose: any stage in another stage, records <-> artifact, anything -> cli."""

@@ -16,6 +16,7 @@ import typer
 
 from leafinstruct import __version__
 from leafinstruct.cli.dataset import build, init, status
+from leafinstruct.cli.exports import export
 from leafinstruct.cli.look import explain
 from leafinstruct.cli.models import doctor, generate, train
 from leafinstruct.cli.stopping import Interrupted, end, listen
@@ -30,7 +31,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _verb in (init, build, status, explain, train, generate, doctor):  # as --help lists them
+for _verb in (init, build, status, explain, export, train, generate, doctor):  # as --help lists them
     app.command()(_verb)
 
 

@@ -5,7 +5,8 @@
 A .json file holds one list of records and is unrolled first (unroll); .jsonl holds one a line. `images`, and `messages` or `conversation`, are read
 as `image` and `conversations` (LLaVA, ShareGPT4V, Mantis, chat messages); `url` and `license` are the record's. Marks are filled from the pictures
 in order over all turns (turns); a record whose counts differ is lost as a whole. A conversation is an example as it is: rewrite passes it
-unchanged. Locators: `line=N` of JSONL, `item=N` of a list, from 1.
+unchanged. What `leaf export` adds is read back: `image_info`, what is known of each picture, and texts whose marks are `escaped`.
+Locators: `line=N` of JSONL, `item=N` of a list, from 1.
 
 Whole record lost: those of lines and parse; bad_images, bad_reference, unsafe_path, bad_turns, unknown_speaker, no_answer, too_few_pictures,
 too_many_pictures, too_many_pieces, too_long; truncated or damaged for what a file breaks off at.
@@ -13,7 +14,9 @@ too_many_pictures, too_many_pieces, too_long; truncated or damaged for what a fi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import isfinite, nan
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -31,6 +34,7 @@ from leafinstruct.ingest.text import one_line
 from leafinstruct.ingest.turns import segments_of
 from leafinstruct.ingest.unroll import members, record_of, unrolled
 from leafinstruct.records.document import Document, Image, Provenance, Rejected, Text, document_id
+from leafinstruct.records.escaping import ESCAPED, unescape
 
 LIBRARIES: tuple[str, ...] = ()
 SUFFIXES = (".json", ".jsonl", ".jsonl.gz", ".jsonl.zip")
@@ -96,19 +100,47 @@ def _document(source: ConversationsSource, file: str, locator: str, record: dict
     turns = _first(record, "conversations", "messages", "conversation")
     if problem := excess(len(turns) if isinstance(turns, list) else 0, len(names), 0):
         raise LostError(*problem)
-    stated = record.get("license")
-    license_ = named(one_line(stated)) if isinstance(stated, str) and stated.strip() else source.license
+    license_ = _license(record) or source.license
 
     def picture(name: object) -> Image:
         ref = picture_ref(name, folder)
         return Image(0, ref, url=ref.url, license=license_)
 
-    segments = segments_of(turns, [picture(name) for name in names], picture)
+    pictures = [_informed(picture(name), info) for name, info in zip(names, _infos(record, len(names)), strict=True)]
+    segments = segments_of(turns, pictures, picture)
+    if record.get("escaped") == ESCAPED:
+        segments = tuple(replace(item, text=unescape(item.text)) if isinstance(item, Text) else item for item in segments)
     texts = [item.text for item in segments if isinstance(item, Text)]
     if problem := excess(len(segments), len(segments) - len(texts), sum(map(len, texts))):
         raise LostError(*problem)
     identity = document_id(source.name, file, locator)
     return Document(identity, source.name, segments, Provenance(file, locator), web(record.get("url")), license_)
+
+
+def _license(record: Mapping[str, Any]) -> str | None:
+    stated = record.get("license")
+    return named(one_line(stated)) if isinstance(stated, str) and stated.strip() else None
+
+
+def _infos(record: Mapping[str, Any], count: int) -> Sequence[Mapping[str, Any]]:
+    """What is known of each picture; nothing where the record does not say it for all of them."""
+    infos = record.get("image_info")
+    whole = isinstance(infos, list) and len(infos) == count and all(isinstance(info, dict) for info in infos)
+    return infos if isinstance(infos, list) and whole else [{}] * count
+
+
+def _informed(image: Image, info: Mapping[str, Any]) -> Image:
+    """With its own address, licence and time in a video, where they are stated."""
+    try:
+        time = float(info.get("frame_time") or "nan")
+    except (TypeError, ValueError):
+        time = nan
+    return replace(
+        image,
+        url=web(info.get("url")) or image.url,
+        license=_license(info) or image.license,
+        time=time if isfinite(time) and time >= 0 else None,
+    )
 
 
 def _first(record: dict[str, Any], *keys: str) -> Any:

@@ -6,9 +6,9 @@ take `<|im_start|>` for what begins a turn and `<|image_pad|>` for a picture. On
     a backslash is put behind the `<` or `[` that begins what looks like a mark or a control token,     <image>   ->  <\image>
     also where backslashes stand there already, so that the way back is as simple:                      <\image>  ->  <\\image>
 
-What looks like one: `<|...|>` (also with the wide bars of DeepSeek), `<name>`, `</name>` and `<name/>` of NAMES in any case, `[NAME]` and `[/NAME]` of
-SQUARE. Not every `<word>`, which would fill pages about HTML with backslashes. What can look like one holds no `<`, no `[` and no backslash behind
-its first character, so what is put in never falls into another one: unescape(escape(text)) == text, for every text.
+What looks like one: `<|...|>` (also with the wide bars of DeepSeek), `<name>`, `</name>` and `<name/>` of NAMES in any case, `[NAME]` and `[/NAME]`
+of SQUARE. Not every `<word>`, which would fill pages about HTML with backslashes. What can look like one holds no `<`, no `[` and no backslash
+behind its first character, so what is put in never falls into another one: unescape(escape(text)) == text, for every text.
 
 Chosen over an entity (`&lt;image&gt;`), which texts hold already, over a zero-width character, which nobody sees, and over a space, which has no
 way back.

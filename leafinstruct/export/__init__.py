@@ -1,0 +1,1 @@
+"""A dataset's shards in the formats of other tools: one file a format."""

@@ -1,0 +1,232 @@
+"""A dataset in another tool's format: shards -> a folder that its reader takes as it is.
+
+    DIR/  README.md  train.json | train.jsonl | train-000000.tar ...  images/  dataset_info.json (LLaMA-Factory)  left-out.jsonl (where rows were)
+          fingerprint.json   what this folder is an export of: another export is not written over it
+          record.json        counts, reasons and files, written LAST: without it the folder is not whole
+          .parts/            while it runs: what each shard gave, so that a killed export goes on behind the last whole shard
+
+Everything appears by one rename. Rows that a format cannot hold are left out with a reason, and listed. Same shards, same bytes.
+Memory: one batch of rows (records.shards).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from leafinstruct.artifact import Artifact, digest, drift, file_sha256, one_build, save, writing
+from leafinstruct.errors import DriftError, SourceError
+from leafinstruct.export import conversations, llama_factory, ms_swift, source, webdataset
+from leafinstruct.export.format import Format
+from leafinstruct.export.packing import json_line, packing, put_together, write_json
+from leafinstruct.export.readme import readme
+from leafinstruct.export.sample import COLUMNS, Lost, Sample, sample_of
+from leafinstruct.export.source import Shard
+from leafinstruct.records import shards
+from leafinstruct.records.escaping import ESCAPED
+
+CODE = 1
+"""Raised when the same shards give other files than before."""
+FORMATS: dict[str, Format] = {form.name: form for form in (conversations.FORMAT, webdataset.FORMAT, llama_factory.FORMAT, ms_swift.FORMAT)}
+TAR_BYTES = 512 << 20
+ORIGINS = ("recipe", "source", "license")
+
+OnRows = Callable[[int, int], None]
+"""Rows done, of all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """stood: it was there already. answers: what the reader makes of pictures in answers."""
+
+    record: dict[str, Any]
+    stood: bool
+    answers: str
+
+
+def export(
+    data: str,
+    form: Format,
+    out: Path,
+    runs: Path,
+    split: str | None = None,
+    task: str | None = None,
+    tar_bytes: int = TAR_BYTES,
+    rebuild: bool = False,
+    on_rows: OnRows | None = None,
+) -> Exported:
+    """Write the export, or go on writing it. data: `run:NAME`, `hub:ORG/NAME`, a folder, a shard or a glob; split, task: of these alone.
+
+    Raises SourceError (no such shards, a folder of something else, no row left), SchemaError, DriftError (the folder holds another export).
+    """
+    chosen = source.chosen(data, runs, split, task)
+    _refuse_foreign(out)
+    dataset = source.name(data, chosen[0].path)
+    fingerprint = {
+        "export": form.name,
+        "code": CODE,
+        "escaping": ESCAPED,
+        "dataset": dataset,
+        "split": split,
+        "task": task,
+        "shards": {item.path.name: file_sha256(item.path) for item in chosen},
+        **({"tar_bytes": tar_bytes} if form.packing == "tar" else {}),
+    }
+    with one_build(out, "leaf export", "give another --out"):
+        whole = Artifact(out)
+        parts = Artifact(out / ".parts")
+        if whole.fingerprint not in (None, fingerprint) or rebuild:
+            _replace(whole, fingerprint, rebuild)
+        elif (record := whole.record) is not None and all((out / name).is_file() for name in record["files"]):
+            shutil.rmtree(parts.path, ignore_errors=True)  # where it was killed behind its last word
+            return Exported(record, True, form.answers)
+        whole.begin(fingerprint)
+        _write_parts(form, out, parts, chosen, digest(fingerprint), tar_bytes, on_rows)
+        record = _finish(form, whole, parts, chosen, dataset)
+        shutil.rmtree(parts.path)
+        return Exported(record, False, form.answers)
+
+
+def _refuse_foreign(out: Path) -> None:
+    """Raises SourceError for a file, and for a folder that holds anything and is no export."""
+    if out.exists() and not out.is_dir():
+        raise SourceError(f"--out {out}: is a file; give a new folder")
+    if out.is_dir() and any(path.name != ".lock" for path in out.iterdir()) and "export" not in (Artifact(out).fingerprint or {}):
+        raise SourceError(f"--out {out}: holds other files than an export; give a new folder")
+
+
+def _replace(whole: Artifact, fingerprint: dict[str, Any], rebuild: bool) -> None:
+    """Remove what an export has written, record first, and nothing else. Raises DriftError where that was not asked for."""
+    old = whole.fingerprint or {}
+    if not rebuild:
+        changes = "; ".join(drift(old, fingerprint)[:3])
+        raise DriftError(f"--out {whole.path}: holds another export ({changes}); give another folder, or --rebuild to replace it")
+    (whole.path / "record.json").unlink(missing_ok=True)
+    splits = {name[1] for name in (shards.named(Path(shard)) for shard in old.get("shards", {})) if name is not None}
+    wanted = ["README.md", "dataset_info.json", "left-out.jsonl", *(f"{split}{end}" for split in splits for end in (".json", ".jsonl"))]
+    for path in [whole.path / name for name in wanted] + [path for split in splits for path in whole.path.glob(f"{split}-??????.tar")]:
+        path.unlink(missing_ok=True)
+    for folder in ("images", ".parts"):
+        shutil.rmtree(whole.path / folder, ignore_errors=True)
+
+
+def _write_parts(
+    form: Format, out: Path, parts: Artifact, chosen: Sequence[Shard], key: str, tar_bytes: int, on_rows: OnRows | None
+) -> None:
+    rows = {shard.part: shards.opened(shard.path, COLUMNS).metadata.num_rows for shard in chosen}
+    done, total = 0, sum(rows.values())
+    for path in parts.path.glob(".*.tmp"):  # of a killed writer
+        path.unlink()
+    for shard in chosen:
+        if not _stands(parts, shard.part, key):
+            _write_part(form, out, parts, shard, key, tar_bytes, partial(_tell, on_rows, done, total))
+        done += rows[shard.part]
+        _tell(on_rows, done, total, 0)
+
+
+def _tell(on_rows: OnRows | None, before: int, total: int, number: int) -> None:
+    if on_rows is not None:
+        on_rows(before + number, total)
+
+
+def _stands(parts: Artifact, part: str, key: str) -> bool:
+    """Whether a part is whole, and none of its files has its final name already."""
+    report = parts.report(part)
+    return report is not None and report["key"] == key and all((parts.path / name).is_file() for name in report["files"])
+
+
+def _write_part(form: Format, out: Path, parts: Artifact, shard: Shard, key: str, tar_bytes: int, on_row: Callable[[int], None]) -> None:
+    counts: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    origins: dict[str, Counter[str]] = {what: Counter() for what in ORIGINS}
+    left = parts.file("left", shard.part, ".jsonl")
+    parts.open(shard.part)
+    with packing(form, out, parts, shard.part, tar_bytes) as packer, writing(left) as temporary, temporary.open("wb") as lost:
+        for number, row in enumerate(shards.rows(shard.path, COLUMNS)):
+            sample = _taken(form, sample_of(row))
+            fault = sample if isinstance(sample, Lost) else packer.add(sample)
+            if fault is None:
+                assert isinstance(sample, Sample)
+                counts += _counts(sample)
+                for what, name in _origin(sample).items():
+                    origins[what][name] += 1
+            else:
+                reasons[fault.reason] += 1
+                lost.write(
+                    json_line({"id": row["id"], "shard": shard.path.name, "row": number, "reason": fault.reason, "detail": fault.detail})
+                )
+            on_row(number + 1)
+    packed = [path.name for path in packer.files]
+    parts.commit(shard.part, key, {"counts": counts, "reasons": reasons, "origins": origins, "packed": packed}, [*packer.files, left])
+
+
+def _taken(form: Format, sample: Sample | Lost) -> Sample | Lost:
+    if isinstance(sample, Lost) or (fault := form.fault(sample)) is None:
+        return sample
+    return Lost(fault, f"{form.title} takes no such conversation")
+
+
+def _counts(sample: Sample) -> Counter[str]:
+    return Counter(rows=1, pictures=len(sample.pictures), answer_pictures=sample.answered, escaped_texts=sample.escaped)
+
+
+def _origin(sample: Sample) -> dict[str, str]:
+    row = sample.row
+    return {"recipe": (row["provenance"] or {}).get("recipe") or "", "source": row["source"] or "", "license": row["license"] or ""}
+
+
+def _finish(form: Format, whole: Artifact, parts: Artifact, chosen: Sequence[Shard], dataset: str) -> dict[str, Any]:
+    """Put the parts together, write the pages beside them, and the record. Raises SourceError where no row is left."""
+    out, totals = whole.path, parts.totals()
+    if not totals.counts["rows"]:
+        why = ", ".join(f"{reason} {number:,}" for reason, number in sorted(totals.reasons.items())) or "the shards are empty"
+        cure = "; `leaf hydrate` fetches pictures again" if "no_bytes" in totals.reasons else ""
+        raise SourceError(f"--out {out}: no row of {dataset} can be exported: {why}{cure}")
+    counts = {name: totals.counts[name] for name in ("rows", "pictures", "answer_pictures", "escaped_texts")}
+    if form.packing != "tar":
+        counts["picture_files"] = sum(1 for path in (out / "images").glob("*/*") if not path.name.startswith("."))
+    origins = {what: _sum(parts, chosen, what) for what in ORIGINS}
+    files = {}
+    for split in dict.fromkeys(shard.split for shard in chosen):
+        reports = [parts.report(shard.part) or {} for shard in chosen if shard.split == split]
+        packed = [parts.path / name for report in reports for name in report["packed"]]
+        if any(report["counts"].get("rows") for report in reports):
+            files[split] = put_together(form, out, split, packed)
+    beside = form.beside(dataset, files)
+    for name, value in beside.items():
+        write_json(out / name, value)
+    left = _left(out, parts, chosen) if totals.reasons else []
+    with writing(out / "README.md") as temporary:
+        temporary.write_text(readme(form, dataset, files, counts, origins, totals.reasons), encoding="utf-8")
+    names = [name for listed in files.values() for name in listed]
+    record = {
+        "export": form.name,
+        "dataset": dataset,
+        "counts": counts,
+        "reasons": dict(sorted(totals.reasons.items())),
+        "splits": files,
+        "files": {name: file_sha256(out / name) for name in sorted([*names, *beside, *left, "README.md"])},
+        "fingerprint": whole.fingerprint,
+    }
+    save(out / "record.json", record)
+    return record
+
+
+def _sum(parts: Artifact, chosen: Sequence[Shard], what: str) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for shard in chosen:
+        found.update((parts.report(shard.part) or {})["origins"][what])
+    return found
+
+
+def _left(out: Path, parts: Artifact, chosen: Sequence[Shard]) -> list[str]:
+    """left-out.jsonl: the rows without a record, and why."""
+    with writing(out / "left-out.jsonl") as temporary, temporary.open("wb") as joined:
+        for shard in chosen:
+            joined.write(parts.file("left", shard.part, ".jsonl").read_bytes())
+    return ["left-out.jsonl"]

@@ -1,0 +1,28 @@
+"""A small Qwen2-VL processor without weights: characters as tokens, and the control tokens that its template writes. For what reads exports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast, Qwen2VLImageProcessor, Qwen2VLProcessor
+
+CONTROL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>"]
+PAD, START, END = CONTROL[6], CONTROL[1], CONTROL[2]
+
+
+def tokenizer() -> Any:
+    """Bytes as tokens; control tokens in a text are obeyed, as trainers let them be."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    inner = Tokenizer(models.BPE({letter: number for number, letter in enumerate(letters)}, []))
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=inner, eos_token="<|im_end|>", pad_token="<|endoftext|>", additional_special_tokens=CONTROL
+    )
+
+
+def processor() -> Any:
+    from transformers import Qwen2VLVideoProcessor
+
+    return Qwen2VLProcessor(Qwen2VLImageProcessor(), tokenizer(), Qwen2VLVideoProcessor())
