@@ -7,8 +7,17 @@ from typing import Any
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen2VLImageProcessor, Qwen2VLProcessor
 
-CONTROL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>"]
-PAD, START, END = CONTROL[6], CONTROL[1], CONTROL[2]
+CONTROL = [
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|vision_pad|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+]
+PAD = "<|image_pad|>"
 
 
 def tokenizer() -> Any:
@@ -26,3 +35,14 @@ def processor() -> Any:
     from transformers import Qwen2VLVideoProcessor
 
     return Qwen2VLProcessor(Qwen2VLImageProcessor(), tokenizer(), Qwen2VLVideoProcessor())
+
+
+def understood(tokenizer: Any, tokens: list[int], labels: list[int], pad: int, grids: Any) -> dict[str, Any]:
+    """What became of a row. pad: the token of a picture's patch."""
+    return {
+        "text": tokenizer.decode(tokens),
+        "learnt": tokenizer.decode([token for token in labels if token >= 0 and token != pad]),
+        "patches": tokens.count(pad),
+        "patches_learnt": labels.count(pad),
+        "grids": [] if grids is None else grids.tolist(),
+    }
