@@ -14,7 +14,7 @@ from typing import Any
 
 
 def sounds() -> None:
-    """llamafactory imports torchaudio at once and uses it for sounds alone, of which there are none here; its wheels are CUDA builds, which do not load
+    """llamafactory imports torchaudio at once and uses it for sounds alone, of which there are none here; its wheels are CUDA builds and do not load
     beside a CPU build of torch."""
     try:
         importlib.import_module("torchaudio")

@@ -1,0 +1,107 @@
+"""leaf export: rows a CPU second and peak memory of each format, on drawn how-to documents of Sketchbook (128 px, four to five pictures a row).
+
+    python benchmarks/exports.py --rows 5000
+
+Each format is a process of its own, as a person runs it; its start (imports, 1 to 2 s of CPU) is counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from leafinstruct.records import public
+from leafinstruct.sketchbook import Settings
+from leafinstruct.sketchbook.page import Page, Picture, page
+
+FORMATS = ("conversations", "webdataset", "llama-factory", "ms-swift")
+
+
+def row(drawn: Page) -> dict[str, Any]:
+    """The title asks, the rest answers."""
+    title, *blocks = drawn.blocks
+    return {
+        "id": hashlib.sha256(drawn.url.encode()).hexdigest()[:16],
+        "document_id": hashlib.sha256(drawn.slug.encode()).hexdigest()[:16],
+        "source": "sketchbook",
+        "task": "guide",
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": getattr(title, "text", "?")}]},
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "image", "text": None} if isinstance(block, Picture) else {"type": "text", "text": block.text}
+                    for block in blocks
+                ],
+            },
+        ],
+        "images": [{"bytes": picture.data, "path": None} for picture in drawn.pictures],
+        "image_info": [
+            {
+                "sha256": hashlib.sha256(picture.data).hexdigest(),
+                "ref": picture.name,
+                "url": drawn.picture_url(picture),
+                "license": "CC0-1.0",
+            }
+            for picture in drawn.pictures
+        ],
+        "scores": [],
+        "url": drawn.url,
+        "license": "CC0-1.0",
+        "provenance": {"recipe": "bench@1", "file": "a", "locator": "", "models": [], "prompts": []},
+    }
+
+
+def write(folder: Path, rows: int) -> None:
+    """Shards of at most 2,500 rows, row groups of 500."""
+    settings = Settings(seed=1, documents=rows)
+    drawn: Iterator[dict[str, Any]] = (row(page(settings, index, "html")) for index in range(rows))
+    pieces = [range(start, min(start + 2500, rows)) for start in range(0, rows, 2500)]
+    for number, piece in enumerate(pieces):
+        path = folder / f"guide.train-{number:05}-of-{len(pieces):05}.parquet"
+        with pq.ParquetWriter(path, public.schema(), compression="zstd") as file:
+            for part in (piece[start : start + 500] for start in range(0, len(piece), 500)):
+                file.write_table(pa.Table.from_pylist([next(drawn) for _ in part], schema=public.schema()))
+
+
+def measure(folder: Path, name: str, rows: int) -> str:
+    """Peak memory is of all children so far, so it is read from the child itself."""
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    script = (
+        "import sys, resource; from leafinstruct.cli import app; sys.argv[0] = 'leaf'; app(standalone_mode=False);"
+        "print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", script, "export", str(folder), "--to", name, "--out", str(folder.parent / name)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - started
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    peak = int(done.stderr.rsplit("peak", 1)[1]) / 1024
+    return f"{name:<14} {rows / cpu:>7,.0f} rows/CPU-s  {cpu:>6.1f} s CPU  {wall:>6.1f} s  {peak:>5,.0f} MB peak   {done.stdout.strip()}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=5000)
+    rows = parser.parse_args().rows
+    with tempfile.TemporaryDirectory() as folder:
+        shards = Path(folder) / "shards"
+        shards.mkdir()
+        write(shards, rows)
+        print(f"{rows:,} rows, {sum(path.stat().st_size for path in shards.iterdir()) / 1e6:,.0f} MB of shards")
+        for name in FORMATS:
+            print(measure(shards, name, rows), flush=True)
+
+
+if __name__ == "__main__":
+    main()
