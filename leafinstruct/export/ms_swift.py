@@ -19,8 +19,7 @@ from leafinstruct.export.sample import unanswered
 
 def loading(name: str, files: Files) -> str:  # noqa: ARG001 - the signature of Format.loading
     train = files.get("train") or next(iter(files.values()))
-    more = [name for split, names in files.items() if split != "train" for name in names]
-    validation = f" --val_dataset THIS_FOLDER/{more[-1]}" if "train" in files and more else ""
+    validation = f" --val_dataset THIS_FOLDER/{files['validation'][0]}" if {"train", "validation"} <= set(files) else ""
     return f"""Paths of pictures are relative to this folder, which ROOT_IMAGE_DIR names:
 
     ROOT_IMAGE_DIR=THIS_FOLDER swift sft --model Qwen/Qwen2.5-VL-7B-Instruct --dataset THIS_FOLDER/{train[0]}{validation}

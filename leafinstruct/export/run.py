@@ -120,7 +120,7 @@ def _write_parts(
 ) -> None:
     rows = {shard.part: shards.opened(shard.path, COLUMNS).metadata.num_rows for shard in chosen}
     done, total = 0, sum(rows.values())
-    for path in parts.path.glob(".*.tmp"):  # of a killed writer
+    for path in (*parts.path.glob(".*.tmp"), *out.glob(".*.[0-9]*.tmp"), *(out / "images").glob("*/.*.tmp")):  # of a killed writer
         path.unlink()
     for shard in chosen:
         if not _stands(parts, shard.part, key):

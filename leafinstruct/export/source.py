@@ -21,7 +21,7 @@ class Shard:
 
 def chosen(data: str, runs: Path, split: str | None, task: str | None) -> list[Shard]:
     """The shards, numbered. Raises SourceError."""
-    asked = "leaf export"
+    asked = "export"
     found = [Path(data)] if Path(data).is_file() else shards.files(data, runs, None, asked)
     folder = Artifact(found[0].parent)
     if folder.fingerprint is not None and folder.record is None:

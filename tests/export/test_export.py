@@ -150,6 +150,25 @@ def test_killed_behind_any_row_it_goes_on_to_the_same_bytes(tmp_path, name, at):
     assert everything(tmp_path / "out") == everything(tmp_path / "whole")
 
 
+def test_what_a_killed_writer_left_is_cleared_away_and_never_taken_for_whole(tmp_path):
+    shards, out = dataset(tmp_path), tmp_path / "out"
+    made(shards, "llama-factory", tmp_path / "whole")
+
+    def kill(done: int, total: int) -> None:
+        if done == 6:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        made(shards, "llama-factory", out, on_rows=kill)
+    whole = next((out / "images").glob("*/*.png"))
+    whole.write_bytes(whole.read_bytes()[:-1])  # as a power cut leaves it
+    for left in (whole.with_name(".a.png.99.tmp"), out / ".train.jsonl.99.tmp", out / ".parts" / ".lines-00001.jsonl.99.tmp"):
+        left.write_text("half")
+    (out / ".parts" / "report-00000.json").write_text('{"part": "00000", "key"')
+    made(shards, "llama-factory", out)
+    assert everything(out) == everything(tmp_path / "whole")
+
+
 def test_a_whole_export_is_left_alone_and_a_broken_one_made_again(tmp_path):
     shards = dataset(tmp_path)
     first = export(str(shards), FORMATS["ms-swift"], tmp_path / "out", tmp_path)
