@@ -169,6 +169,23 @@ def test_what_a_killed_writer_left_is_cleared_away_and_never_taken_for_whole(tmp
     assert everything(out) == everything(tmp_path / "whole")
 
 
+def test_killed_while_tar_shards_take_their_names_it_goes_on_to_the_same_bytes(tmp_path):
+    shards, out = dataset(tmp_path), tmp_path / "out"
+    made(shards, "webdataset", tmp_path / "whole")
+    calls: list[int] = []
+
+    def kill(done: int, total: int) -> None:
+        calls.append(done)
+        if calls.count(total) == 2:  # its last row, and then the shard as a whole
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        made(shards, "webdataset", out, on_rows=kill)
+    (out / ".parts" / "tar000000-00000.tar").replace(out / "train-000000.tar")
+    made(shards, "webdataset", out)
+    assert everything(out) == everything(tmp_path / "whole")
+
+
 def test_a_whole_export_is_left_alone_and_a_broken_one_made_again(tmp_path):
     shards = dataset(tmp_path)
     first = export(str(shards), FORMATS["ms-swift"], tmp_path / "out", tmp_path)
