@@ -19,7 +19,8 @@ CELL = 80
 """Characters of a page's text in a cell, before escaping."""
 
 _MARKUP = re.compile(r"[\\`*_#|\[\]<>&:@~$]|(?<=www)\.", re.IGNORECASE)
-_ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+_ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "\\": "&#92;"}
+"""A backslash is one of them, because an escaped one before a parenthesis opens a formula on the Hub."""
 
 
 def fill(template: str, contents: Mapping[str, Any], where: str) -> str:
@@ -32,8 +33,11 @@ def fill(template: str, contents: Mapping[str, Any], where: str) -> str:
         raise RecipeError(f"{where}: the template cannot be filled: {error}") from error
 
 
-def cell(text: object) -> str:
-    """A page's text for a cell of a Markdown table: one line of at most 80 characters in which nothing is markup, a link or an entity."""
+def cell(text: object, limit: int = CELL) -> str:
+    """A page's text for a cell of a Markdown table: one line of at most `limit` characters in which nothing is markup, a link or an entity.
+
+    It is safe within a line of ours, not at its beginning, where `-` and `1.` would make a list.
+    """
     line = "".join(character if character.isprintable() else " " for character in str(text))
-    line = line if len(line) <= CELL else line[: CELL - 1] + "…"
+    line = line if len(line) <= limit else line[: limit - 1] + "…"
     return _MARKUP.sub(lambda found: _ENTITIES.get(found[0], f"\\{found[0]}"), line)

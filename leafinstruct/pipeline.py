@@ -28,6 +28,7 @@ from leafinstruct.artifact import Artifact, Fingerprint, drift, one_build
 from leafinstruct.engine.base import Engine, Needs, Part, Task
 from leafinstruct.errors import DriftError
 from leafinstruct.recipe import TOY_MODEL, Loaded, is_active
+from leafinstruct.resolved import resolved
 
 STAGES = ("ingest", "filter", "rewrite", "shard")
 
@@ -201,7 +202,7 @@ def settings_of(loaded: Loaded, stage: str) -> Any:
     from leafinstruct.shard.stage import ShardSettings
 
     card = loaded.template("data_cards", recipe.shard.card)
-    return ShardSettings(recipe.shard, recipe.seed, f"{recipe.name}@{recipe.version}", card)
+    return ShardSettings(recipe.shard, recipe.seed, f"{recipe.name}@{recipe.version}", card, resolved=resolved(recipe))
 
 
 def _tiny_clip() -> Path:

@@ -34,7 +34,8 @@ ALLOWED = {
     "report": {"records", "artifact", "llm"},  # llm: answers as received, prompts as sent
     "export": {"records", "artifact", "pictures", "cards", "errors"},  # pictures: what a header says names a file's type; cards: cell
     "recipe": {"errors", "ingest", "filter", "llm", "rewrite", "shard", "train"},
-    "pipeline": {"recipe", "artifact", "engine", "errors", "ingest", "filter", "rewrite", "shard", "sketchbook"},
+    "resolved": {"recipe", "ingest"},  # which keys of a source hold paths
+    "pipeline": {"recipe", "resolved", "artifact", "engine", "errors", "ingest", "filter", "rewrite", "shard", "sketchbook"},
     "cli": {"pipeline", "recipe", "report", "engine", "errors", "terminal", "vlg", "train", "export"},
     "terminal": {"pipeline", "recipe", "report"},
 }

@@ -56,6 +56,18 @@ def features() -> Any:
     )
 
 
+def card_features() -> list[dict[str, Any]]:
+    """The columns as `dataset_info` of a dataset card tells them."""
+    from datasets import DatasetInfo
+    from datasets.info import DatasetInfosDict
+    from huggingface_hub import DatasetCardData
+
+    data = DatasetCardData()
+    DatasetInfosDict({"default": DatasetInfo(features=features())}).to_dataset_card_data(data)
+    found: list[dict[str, Any]] = data.to_dict()["dataset_info"]["features"]
+    return found
+
+
 def schema() -> pa.Schema:
     """Arrow schema of the published row, with the metadata that `datasets` reads its features from, and our version."""
     schema = features().arrow_schema

@@ -1,86 +1,107 @@
-"""The dataset card: a template of data_cards/ filled with what the build really did. Every number comes from the artifacts' records.
+"""The dataset card: a template of data_cards/ filled with what the build really did. Every number comes from the artifacts: records, reports, shards.
 
-Nearly everything is a count under a name of ours; what a page or a recipe named (licences, sources) passes the filter `cell`, so that a page cannot
-write the card.
+Nearly everything is a count under a name of ours; what a page or a recipe named (licences, sources, texts) passes the filter `cell`, so that a page
+cannot write the card, and the front matter is made as data (front.py).
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from leafinstruct.artifact import Artifact, total
-from leafinstruct.cards import fill
-from leafinstruct.records import table
+import yaml
 
-HUB_LICENSES = frozenset(
-    (
-        "Apache-2.0",
-        "MIT",
-        "CC0-1.0",
-        "CC-BY-3.0",
-        "CC-BY-4.0",
-        "CC-BY-SA-3.0",
-        "CC-BY-SA-4.0",
-        "CC-BY-NC-4.0",
-        "CC-BY-NC-SA-4.0",
-        "CC-BY-ND-4.0",
-    )
-)
-"""SPDX names that the Hub takes, in lower case, as a dataset's `license`."""
+from leafinstruct.artifact import Artifact
+from leafinstruct.cards import fill
+from leafinstruct.shard import licence
+from leafinstruct.shard.distribution import Distribution
+from leafinstruct.shard.front import Splits, front_matter, order
+from leafinstruct.shard.limits import limits
+from leafinstruct.shard.tally import Tally
 
 SHOWN = 20
 """Licences and sources that are named; the rest is one sum."""
 
+Rows = list[tuple[str | None, int, int]]
+"""Name (None: not stated), records, pictures."""
 
-def render(template: str, recipe: str, out: Artifact, rewrite: Artifact, facts: Mapping[str, Any]) -> str:
+
+def render(template: str, contents: Mapping[str, Any]) -> str:
     """The card's text. Raises RecipeError when the template uses a name that is not there or is not Jinja."""
-    return fill(template, contents(recipe, out, rewrite, facts), "shard.card")
+    return fill(template, contents, "shard.card")
 
 
-def contents(recipe: str, out: Artifact, rewrite: Artifact, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything that a template may name."""
-    shards = list(out.reports())
-    licenses, sources = _tally(rewrite)
+def contents(
+    name: str,
+    recipe: Mapping[str, Any],
+    told: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    splits: Splits,
+    tally: Tally,
+    scored: Mapping[str, Distribution],
+    examples: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """Everything that a template may name. name: `name@version`; told: `history`; scored: of all documents, tally.scores of published rows."""
+    states = sum((found.states for found in tally.scores.values()), Counter[str]())
+    origins = sorted({source["repo"] for source in recipe["ingest"]["sources"] if source.get("repo")})
+    listing = yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True, width=120)
     return {
-        "recipe": recipe,
+        "front_matter": front_matter(name, splits, licence.hub_fields(tally.rights), tally.sides, origins),
+        "recipe": name,
         "facts": dict(facts),
-        **history(rewrite),
-        "shard": total(shards).counts,
-        "tasks": _configurations(shards),
-        "splits": sorted({name.partition(".")[2] for name in _prefixes(shards)}),
-        "licenses": _largest(licenses),
-        "hub_license": _hub_license(licenses),
-        "sources": _largest(sources),
-        "size_category": _size_category(total(shards).counts["rows"]),
+        **told,
+        "splits": splits,
+        "order": order,
+        "rows": tally.rows,
+        "pictures": sum(tally.source_pictures.values()),
+        "megabytes": sum(cell["bytes"] for parts in splits.values() for cell in parts.values()) / 1e6,
+        "sources": _largest({source: (count, tally.source_pictures[source]) for source, count in tally.sources.items()}),
+        "licenses": _largest(tally.rights),
+        "rules": [_rule(rule, scored) for rule in told["rules"]],
+        "scores": [(score, _score(found), _score(tally.scores.get(score))) for score, found in scored.items()],
+        "examples": examples,
+        "limits": limits(told, facts, tally.rights, states),
+        "listing": listing,
+        "fence": "`" * max(3, 1 + max((len(run) for run in re.findall("`+", listing)), default=0)),
     }
 
 
 def history(rewrite: Artifact) -> dict[str, Any]:
     """What the card tells of the stages before shard, from their records. It can change while the examples do not (a page more that could
     not be read), so shard fingerprints it."""
-    filtered = rewrite.upstream
-    assert filtered is not None, "rewrite was made from filter"
-    assert filtered.upstream is not None, "filter was made from ingest"
-    ingest, kept, rewritten = (_done(stage) for stage in (filtered.upstream, filtered, rewrite))
+    ingest, kept, rewritten = (done(stage) for stage in chain(rewrite))
     return {
         "ingest": ingest["counts"],
         "unreadable": _most_common(Counter(ingest["reasons"]) + Counter(ingest["picture_reasons"])),
         "filter": kept["counts"],
         "dropped": _most_common(kept["reasons"]),
         "pictures_dropped": _most_common(kept["picture_reasons"]),
+        "unfetched": kept.get("unfetched", 0),
         "rewrite": rewritten["counts"],
         "rewrite_dropped": _most_common(rewritten["reasons"]),
+        "rewrite_model": rewritten["models"]["rewrite"],
+        "offline_rewrite": not rewritten["prompts"],
         "rules": [{**rule, "drop": _costs(rule)} for rule in kept["rules"]],
         "models": {**kept["models"], **rewritten["models"]},
         "weights": kept["weights"],
         "prompts": {**kept["prompts"], **rewritten["prompts"]},
         "toy": kept["toy"],
+        "outputs": {record["stage"]: record["output"] for record in (ingest, kept, rewritten)},
     }
 
 
-def _done(stage: Artifact) -> dict[str, Any]:
+def chain(rewrite: Artifact) -> tuple[Artifact, Artifact, Artifact]:
+    """ingest, filter, rewrite."""
+    filtered = rewrite.upstream
+    assert filtered is not None, "rewrite was made from filter"
+    assert filtered.upstream is not None, "filter was made from ingest"
+    return filtered.upstream, filtered, rewrite
+
+
+def done(stage: Artifact) -> dict[str, Any]:
+    """The record of a stage that is done."""
     record = stage.record
     assert record is not None, f"{stage.stage} is done"
     return record
@@ -91,53 +112,26 @@ def _most_common(counts: Mapping[str, int]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
-def _largest(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+def _largest(counted: Mapping[Any, tuple[int, int]]) -> Rows:
     """The SHOWN largest and the sum of the others."""
-    ordered = _most_common(counts)
+    ordered = [(name, *counts) for name, counts in licence.most_first(counted)]
     others = ordered[SHOWN:]
-    return [*ordered[:SHOWN], *([(f"{len(others):,} others", sum(count for _, count in others))] if others else [])]
+    rest = [(f"{len(others):,} others", sum(row[1] for row in others), sum(row[2] for row in others))] if others else []
+    return [*ordered[:SHOWN], *rest]
 
 
-def _configurations(shards: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, int]]]:
-    """task -> split -> rows and bytes."""
-    found: dict[str, dict[str, dict[str, int]]] = {}
-    for report in shards:
-        task, _, split = report["part"].rpartition("-of-")[0].rpartition("-")[0].partition(".")
-        cell = found.setdefault(task, {}).setdefault(split, {"rows": 0, "bytes": 0})
-        cell["rows"] += report["counts"]["rows"]
-        cell["bytes"] += report["counts"]["bytes"]
-    return found
+def _rule(rule: Mapping[str, Any], scored: Mapping[str, Distribution]) -> dict[str, Any]:
+    """A rule with what it did: cells that had a value or should have had one, and how many of them failed it."""
+    found = scored.get(rule["score"], Distribution())
+    cells = sum(found.states.values())
+    return {**rule, "scored": cells, "failing": cells - found.passed[rule.get("min"), rule.get("max")]}
 
 
-def _prefixes(shards: list[dict[str, Any]]) -> list[str]:
-    return [report["part"].rpartition("-of-")[0].rpartition("-")[0] for report in shards]
-
-
-def _tally(rewrite: Artifact) -> tuple[Counter[str], Counter[str]]:
-    """Examples by licence and by source; an unknown licence is a state of its own, never guessed."""
-    licenses: Counter[str] = Counter()
-    sources: Counter[str] = Counter()
-    for part in rewrite.parts():
-        for row in table.read(rewrite.file("examples", part), ["license", "source"]):
-            licenses[row["license"] or "unknown"] += 1
-            sources[row["source"]] += 1
-    return licenses, sources
+def _score(found: Distribution | None) -> dict[str, float]:
+    """Number of values, and their quantiles; nothing but the number without values."""
+    return {"count": 0} if found is None else {"count": found.states["ok"], **found.quantiles()}
 
 
 def _costs(rule: Mapping[str, Any]) -> str:
     """What a failing picture costs under a rule; nothing to say for a score of the document."""
     return rule.get("drop", "itself") if rule["level"] == "image" else ""
-
-
-def _hub_license(licenses: Mapping[str, int]) -> str:
-    """The Hub's `license` key: its own name where all records state one licence that it knows, `unknown` where none does, else `other`."""
-    if set(licenses) == {"unknown"}:
-        return "unknown"
-    (name, *others) = licenses
-    return name.lower() if not others and name in HUB_LICENSES else "other"
-
-
-def _size_category(rows: int) -> str:
-    """The Hub's `size_categories` label."""
-    bounds = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"))
-    return next((label for bound, label in bounds if rows < bound), "n>10M")

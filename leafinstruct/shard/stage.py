@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from itertools import groupby
@@ -32,9 +32,9 @@ from leafinstruct.errors import LeafInstructError
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.records import public, table
 from leafinstruct.records.example import Example
-from leafinstruct.shard import card
 from leafinstruct.shard import keys as keys_of
 from leafinstruct.shard.config import ShardConfig
+from leafinstruct.shard.describe import describe, identity
 from leafinstruct.shard.domain import host_of
 from leafinstruct.shard.plan import plan
 from leafinstruct.shard.ties import Ties, ties_of
@@ -57,12 +57,13 @@ WINDOW = 1024
 
 @dataclass(frozen=True)
 class ShardSettings:
-    """recipe: `name@version`, written into every row; card: the card's template."""
+    """recipe: `name@version`, written into every row; card: the card's template; resolved: the recipe as build.json and the card tell it."""
 
     config: ShardConfig
     seed: int
     recipe: str
     card: Prompt
+    resolved: Mapping[str, Any] = field(default_factory=dict)
 
 
 def fingerprint(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine) -> Fingerprint:  # noqa: ARG001 - every room's door
@@ -79,7 +80,7 @@ def fingerprint(settings: ShardSettings, inputs: Artifact, out: Artifact, engine
         "card": settings.card.sha256,
         "libraries": libraries,
         "input": record["output"],
-        "history": digest(card.history(inputs)),
+        "history": identity(settings.resolved, inputs),
     }
 
 
@@ -99,8 +100,7 @@ def run(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine
     for _ in engine.map(partial(write, settings, out), missing, Needs(what="writing shards")):
         pass
     facts: dict[str, Any] = {**split, "schema": public.SCHEMA_VERSION}
-    with writing(out.path / "README.md") as temporary:
-        temporary.write_text(card.render(settings.card.text, settings.recipe, out, inputs, facts), encoding="utf-8")
+    describe(settings.recipe, settings.card.text, settings.resolved, out, inputs, facts, engine)
     with writing(out.path / CHECKSUMS) as temporary:
         temporary.write_text(checksums(out), encoding="utf-8")
     return facts

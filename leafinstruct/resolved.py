@@ -1,0 +1,35 @@
+"""The recipe as a dataset tells of it: all defaults filled in, and nothing that shapes no byte.
+
+Left out: paths (of this machine; sources are known by name and by the sha256 of their files), the address that hosts were given for complaints, pace,
+prices and budgets, the name of the key's variable. What is left is the same for every machine that builds the same dataset, and may be published.
+It is a recipe again once its sources have their paths.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from leafinstruct.ingest.config import PATH_KEYS
+from leafinstruct.recipe import Recipe
+
+_LLM = ("provider", "base_url", "model", "revision", "temperature", "max_tokens")
+"""Fields of `llm` that shape an answer."""
+
+
+def resolved(recipe: Recipe) -> dict[str, Any]:
+    """Plain values, in the order of the recipe's keys."""
+    whole = recipe.model_dump(mode="json", by_alias=True, exclude={"workdir", "train"}, include=_SECTIONS)
+    whole["ingest"]["sources"] = [
+        {key: value for key, value in source.items() if key not in PATH_KEYS and value is not None} for source in whole["ingest"]["sources"]
+    ]
+    fetch = recipe.filter.pictures.fetch
+    if fetch is not None:
+        whole["filter"]["pictures"]["fetch"] = fetch.shaping
+    offline = recipe.llm.provider == "offline"
+    whole["llm"] = {"provider": "offline"} if offline else {name: whole["llm"][name] for name in _LLM}
+    whole["filter"]["rules"] = [{key: value for key, value in rule.items() if value not in (None, False)} for rule in whole["filter"]["rules"]]
+    return whole
+
+
+_SECTIONS = {"name", "version", "seed", "part_size", "ingest", "filter", "llm", "rewrite", "shard"}
+"""Those of a dataset; what is done with it later (training, publishing) is none of its recipe."""

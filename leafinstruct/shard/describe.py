@@ -1,0 +1,95 @@
+"""What lies beside the shards and explains them: README.md (the card), croissant.json, build.json, examples/.
+
+    count (processes)   what is in each shard, and how the scores of each part of filter are spread
+    write (here)        all four from those counts and the stages' records
+
+Each file appears by one rename, and shard's record after all of them, so a kill in between only makes the next build write them again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from leafinstruct.artifact import Artifact, digest, writing
+from leafinstruct.engine.base import Engine, Needs, Part
+from leafinstruct.shard import build_json, card, croissant
+from leafinstruct.shard.distribution import Distribution, merged
+from leafinstruct.shard.front import order
+from leafinstruct.shard.showcase import show
+from leafinstruct.shard.tally import Ruled, Tally, count_scored, count_shard
+
+CODE = 1
+"""Raised when the same shards are described in other words than before; no shard is written again for it."""
+
+
+def identity(recipe: Mapping[str, Any], rewrite: Artifact) -> str:
+    """Digest of what is told and stands in no shard. Part of shard's fingerprint."""
+    costs = [build_json.costs(stage.reports()) for stage in card.chain(rewrite)[1:]]
+    return digest([CODE, recipe, card.history(rewrite), costs])
+
+
+def describe(
+    name: str, template: str, recipe: Mapping[str, Any], out: Artifact, rewrite: Artifact, facts: Mapping[str, Any], engine: Engine
+) -> None:
+    """Write all that explains the shards of `out`. name: `name@version`; facts: of shard's record. Raises RecipeError for a bad template."""
+    filtered = card.chain(rewrite)[1]
+    tally, scored = _counted(out, engine), _scored(filtered, engine)
+    splits = _splits(out)
+    examples = show(out.path, _in_order(out, splits))
+    told = card.contents(name, recipe, card.history(rewrite), facts, splits, tally, scored, examples)
+    build = build_json.contents(name, recipe, out, rewrite, facts, splits, tally, scored)
+    texts = {
+        "README.md": card.render(template, told),
+        "build.json": build_json.written(build),
+        "croissant.json": build_json.written(croissant.contents(name, told, build, tally)),
+    }
+    for file, text in texts.items():
+        with writing(out.path / file) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+def _counted(out: Artifact, engine: Engine) -> Tally:
+    tally = Tally()
+    for report in engine.map(partial(count_shard, out), [Part(name) for name in out.parts()], Needs(what="counting")):
+        tally.merge(report["tally"])
+    return tally
+
+
+def _scored(filtered: Artifact, engine: Engine) -> dict[str, Distribution]:
+    ruled: Ruled = defaultdict(list)
+    for rule in card.done(filtered)["rules"]:
+        ruled[rule["score"]].append((rule.get("min"), rule.get("max")))  # type: ignore[attr-defined]
+    task = partial(count_scored, filtered, dict(ruled))
+    whole: dict[str, Distribution] = {}
+    for report in engine.map(task, [Part(name) for name in filtered.parts()], Needs(what="counting scores", unit="cells")):
+        whole = merged([whole, report["scores"]])
+    return whole
+
+
+def place(part: str) -> tuple[str, str]:
+    """Task and split of a shard, from its name `<task>.<split>-00000-of-00004`."""
+    task, _, split = part.rpartition("-of-")[0].rpartition("-")[0].partition(".")
+    return task, split
+
+
+def _splits(out: Artifact) -> dict[str, dict[str, dict[str, int]]]:
+    """Task -> split -> rows, pictures and bytes."""
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for report in out.reports():
+        task, split = place(report["part"])
+        cell = found.setdefault(task, {}).setdefault(split, {"rows": 0, "pictures": 0, "bytes": 0})
+        for name in cell:
+            cell[name] += report["counts"][name]
+    return {task: {split: parts[split] for split in order(parts)} for task, parts in found.items()}
+
+
+def _in_order(out: Artifact, splits: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Path]]:
+    """The shards of each task, those of `train` first."""
+    files: dict[tuple[str, str], list[Path]] = defaultdict(list)
+    for part in out.parts():
+        files[place(part)].append(out.path / f"{part}.parquet")
+    return {task: [path for split in parts for path in files[task, split]] for task, parts in splits.items()}

@@ -1,0 +1,89 @@
+"""How the values of a score are spread: quantiles of any number of values in bounded memory.
+
+Values are counted after rounding to three significant digits, as HDR histograms do: at most 1,800 counts a decade, whatever the number of values, and
+sums of counts do not depend on order or workers. A quantile is so exact to 0.5% of its value; least, most and the counts within bounds are exact.
+Sketches (t-digest, KLL) were refused, because they depend on the order in which they were merged. Cost: about 0.1 microseconds a value.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+DIGITS = 3
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+Bounds = tuple[float | None, float | None]
+"""Smallest and largest value that passes, inclusive; None for no bound."""
+
+
+@dataclass
+class Distribution:
+    """One score. values: rounded value -> how many; states: of all cells, `ok` those with a value; passed: cells within each of some bounds."""
+
+    of_images: bool = False
+    values: Counter[float] = field(default_factory=Counter)
+    states: Counter[str] = field(default_factory=Counter)
+    passed: Counter[Bounds] = field(default_factory=Counter)
+    least: float | None = None
+    most: float | None = None
+
+    def add(self, values: NDArray[np.float64], bounds: Sequence[Bounds] = ()) -> None:
+        """values: (n,) of cells whose state is ok; NaN is a value of none, and fails every bound."""
+        finite = values[np.isfinite(values)]
+        if not len(finite):
+            return
+        found, counts = np.unique(rounded(finite), return_counts=True)
+        self.values.update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
+        self._reach(float(finite.min()), float(finite.max()))
+        for low, high in bounds:
+            inside = (finite >= (-np.inf if low is None else low)) & (finite <= (np.inf if high is None else high))
+            self.passed[low, high] += int(inside.sum())
+
+    def merge(self, other: Distribution) -> None:
+        """Add what was counted elsewhere."""
+        self.of_images |= other.of_images
+        self.values.update(other.values)
+        self.states.update(other.states)
+        self.passed.update(other.passed)
+        if other.least is not None and other.most is not None:
+            self._reach(other.least, other.most)
+
+    def quantiles(self) -> dict[str, float]:
+        """The smallest value that at least this share of the values does not exceed, by `5%`, `25%`, ...; empty without values."""
+        if not self.values:
+            return {}
+        ordered = sorted(self.values.items())
+        reached = np.cumsum([count for _, count in ordered])
+        places = [int(np.searchsorted(reached, share * reached[-1])) for share in QUANTILES]
+        return {f"{share:.0%}": ordered[place][0] for share, place in zip(QUANTILES, places, strict=True)}
+
+    def told(self) -> dict[str, Any]:
+        """For build.json and the card."""
+        return {"cells": dict(sorted(self.states.items())), "least": self.least, **self.quantiles(), "most": self.most}
+
+    def _reach(self, least: float, most: float) -> None:
+        self.least = least if self.least is None else min(self.least, least)
+        self.most = most if self.most is None else max(self.most, most)
+
+
+def rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Finite values to DIGITS significant digits. -0.0 becomes 0.0."""
+    size = np.abs(values)
+    power = np.where(size > 0, np.floor(np.log10(np.where(size > 0, size, 1.0))), 0.0)
+    scale = 10.0 ** (DIGITS - 1 - power)
+    return np.round(values * scale) / scale + 0.0
+
+
+def merged(parts: Sequence[Mapping[str, Distribution]]) -> dict[str, Distribution]:
+    """The sum of some counts, by name in order."""
+    whole: dict[str, Distribution] = {}
+    for part in parts:
+        for name, found in part.items():
+            whole.setdefault(name, Distribution()).merge(found)
+    return dict(sorted(whole.items()))

@@ -1,0 +1,83 @@
+"""The card's front matter: what the Hub reads of a dataset. Made as data and written by the YAML library, so that no value can end it.
+
+One configuration a task family, and `default` for all of them. `dataset_info` tells the columns and how many examples a split has, so that nothing must
+be downloaded to know; sizes in bytes are left to the Hub, since a push without picture bytes changes them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from leafinstruct.records import public
+
+Splits = Mapping[str, Mapping[str, Mapping[str, int]]]
+"""Task -> split -> rows, pictures, bytes."""
+
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"))
+
+
+def front_matter(
+    name: str, splits: Splits, rights: Mapping[str, str], sides: Mapping[tuple[str, str, str], int], origins: list[str]
+) -> str:
+    """YAML, without the lines that fence it. rights: the licence fields; sides: see Tally; origins: datasets of the Hub that this one draws on."""
+    rows = sum(cell["rows"] for parts in splits.values() for cell in parts.values())
+    fields = {
+        "pretty_name": name,
+        **rights,
+        "task_categories": categories(sides),
+        "tags": ["interleaved", "instruction-tuning", "leafinstruct"],
+        "size_categories": [size_category(rows)],
+        **({"source_datasets": origins} if origins else {}),
+        "dataset_info": [_info("default", _over_tasks(splits)), *(_info(task, parts) for task, parts in splits.items())],
+        "configs": [
+            {"config_name": "default", "default": True, "data_files": _files("*", _over_tasks(splits))},
+            *({"config_name": task, "data_files": _files(task, parts)} for task, parts in splits.items()),
+        ],
+    }
+    return yaml.dump(fields, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=10_000).rstrip("\n")
+
+
+def size_category(rows: int) -> str:
+    """The Hub's `size_categories` label."""
+    return next((label for bound, label in _SIZES if rows < bound), "n>10M")
+
+
+def categories(sides: Mapping[tuple[str, str, str], int]) -> list[str]:
+    """The Hub's tasks, from where pictures stand: in questions, in answers, or in both."""
+    with_picture = {(task, role) for (task, role, kind), count in sides.items() if kind == "image" and count}
+    asked = {task for task, role in with_picture if role == "user"}
+    drawn = {task for task, role in with_picture if role == "assistant"}
+    found = {"image-text-to-text": asked, "text-to-image": drawn, "image-to-image": asked & drawn}
+    return [name for name, tasks in found.items() if tasks] or ["text-generation"]
+
+
+class _Plain(yaml.SafeDumper):
+    """Without anchors: the same columns stand in every configuration, and a person should read them."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - yaml's signature
+        return True
+
+
+def _over_tasks(splits: Splits) -> dict[str, dict[str, int]]:
+    rows: Counter[str] = Counter()
+    for parts in splits.values():
+        rows.update({split: cell["rows"] for split, cell in parts.items()})
+    return {split: {"rows": rows[split]} for split in order(rows)}
+
+
+def order(splits: Mapping[str, Any]) -> list[str]:
+    """`train` first, then by name: `default` and a reader begin with it."""
+    return sorted(splits, key=lambda split: (split != "train", split))
+
+
+def _files(task: str, parts: Mapping[str, Any]) -> list[dict[str, str]]:
+    return [{"split": split, "path": f"{task}.{split}-*.parquet"} for split in order(parts)]
+
+
+def _info(config: str, parts: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+    splits = [{"name": split, "num_examples": parts[split]["rows"]} for split in order(parts)]
+    return {"config_name": config, "features": public.card_features(), "splits": splits}
