@@ -27,7 +27,9 @@ def resolved(recipe: Recipe) -> dict[str, Any]:
         whole["filter"]["pictures"]["fetch"] = fetch.shaping
     offline = recipe.llm.provider == "offline"
     whole["llm"] = {"provider": "offline"} if offline else {name: whole["llm"][name] for name in _LLM}
-    whole["filter"]["rules"] = [{key: value for key, value in rule.items() if value not in (None, False)} for rule in whole["filter"]["rules"]]
+    whole["filter"]["rules"] = [
+        {key: value for key, value in rule.items() if value is not None and value is not False} for rule in whole["filter"]["rules"]
+    ]
     return whole
 
 

@@ -7,8 +7,8 @@
     costs        what the language model's answers cost when they were given, from the reports' `cost`; null where none was kept
     failures     documents that were lost to something that failed                            shards    name, sha256, size, rows, pictures
 
-Nothing of the moment is in it: no date, no machine, no path, no seconds. Costs come closest: they are of the answers, not of the last command, so an answer
-found in the cache tells what it cost once.
+Nothing of the moment is in it: no date, no machine, no path, no seconds. Costs come closest: they are of the answers, not of the last command, so an
+answer found in the cache tells what it cost once.
 """
 
 from __future__ import annotations
@@ -64,11 +64,16 @@ def contents(
         "rules": kept["rules"],
         "rows": {source: {"records": count, "pictures": tally.source_pictures[source]} for source, count in sorted(tally.sources.items())},
         "licenses": [
-            {"license": stated, "records": records, "pictures": pictures} for stated, (records, pictures) in licence.most_first(tally.rights)
+            {"license": stated, "records": records, "pictures": pictures}
+            for stated, (records, pictures) in licence.most_first(tally.rights)
         ],
         "splits": {**facts, "rows": splits},
         "scores": {
-            score: {"level": "image" if found.of_images else "document", "scored": found.told(), "published": _told(tally.scores.get(score))}
+            score: {
+                "level": "image" if found.of_images else "document",
+                "scored": found.told(),
+                "published": _told(tally.scores.get(score)),
+            }
             for score, found in scored.items()
         },
         "costs": {stage.stage: costs(stage.reports()) for stage in stages[1:]},

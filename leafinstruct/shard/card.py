@@ -60,7 +60,9 @@ def contents(
         "sources": _largest({source: (count, tally.source_pictures[source]) for source, count in tally.sources.items()}),
         "licenses": _largest(tally.rights),
         "rules": [_rule(rule, scored) for rule in told["rules"]],
-        "scores": [(score, _score(found), _score(tally.scores.get(score))) for score, found in scored.items()],
+        "scores": [
+            (score, _bounds(score, told["rules"]), _score(found), _score(tally.scores.get(score))) for score, found in scored.items()
+        ],
         "examples": examples,
         "limits": limits(told, facts, tally.rights, states),
         "listing": listing,
@@ -125,6 +127,12 @@ def _rule(rule: Mapping[str, Any], scored: Mapping[str, Distribution]) -> dict[s
     found = scored.get(rule["score"], Distribution())
     cells = sum(found.states.values())
     return {**rule, "scored": cells, "failing": cells - found.passed[rule.get("min"), rule.get("max")]}
+
+
+def _bounds(score: str, rules: list[dict[str, Any]]) -> str:
+    """What the rules over a score let pass."""
+    signs = (("min", "at least"), ("max", "at most"))
+    return ", ".join(f"{sign} {rule[side]:g}" for rule in rules if rule["score"] == score for side, sign in signs if side in rule)
 
 
 def _score(found: Distribution | None) -> dict[str, float]:

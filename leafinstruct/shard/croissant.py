@@ -4,8 +4,8 @@ The Hub makes a Croissant file of its own for every dataset (`/api/datasets/<rep
 This one adds what the Hub cannot know: who states which licence, where the documents come from, what was dropped, by which rule and model, what is
 missing, what nobody looked at. It describes the files of a folder, with their sha256, and is read from that folder or a clone of the repository.
 
-Written as plain JSON, because mlcroissant brings pandas and a graph library and is needed to check only. `messages` is told but not taken apart: lists
-in lists are more than Croissant's fields reach. Unknown fields are left out, not filled with words. Source: docs.mlcommons.org/croissant.
+Written as plain JSON, because mlcroissant brings pandas and a graph library and is needed to check only. `messages` is told but not taken apart:
+lists in lists are more than Croissant's fields reach. Unknown fields are left out, not filled with words. Source: docs.mlcommons.org/croissant.
 """
 
 from __future__ import annotations
@@ -31,7 +31,18 @@ _VOCABULARY = {
 } | {
     name: f"cr:{name}"
     for name in (
-        *("column", "equivalentProperty", "extract", "field", "fileProperty", "fileObject", "fileSet", "format", "includes", "isLiveDataset"),
+        *(
+            "column",
+            "equivalentProperty",
+            "extract",
+            "field",
+            "fileProperty",
+            "fileObject",
+            "fileSet",
+            "format",
+            "includes",
+            "isLiveDataset",
+        ),
         *("jsonPath", "key", "md5", "parentField", "path", "recordSet", "references", "regex", "repeated", "replace", "samplingRate"),
         *("separator", "source", "subField", "transform"),
     )
@@ -92,7 +103,8 @@ def _responsible(told: Mapping[str, Any], build: Mapping[str, Any], tally: Tally
         ),
         "rai:dataCollectionType": sorted({_COLLECTED.get(source["kind"], "Secondary Data Analysis") for source in sources}),
         "rai:dataCollectionRawData": "; ".join(
-            f"{source}: {files['files']:,} files, sha256 over the list of theirs {files['sha256']}" for source, files in build["sources"].items()
+            f"{source}: {files['files']:,} files, sha256 over the list of theirs {files['sha256']}"
+            for source, files in build["sources"].items()
         ),
         "rai:dataCollectionMissingData": _missing(told),
         "rai:dataPreprocessingProtocol": [_rule(rule) for rule in told["rules"]] or ["No rule was set."],
@@ -156,7 +168,7 @@ def _records() -> dict[str, Any]:
         "@type": "cr:RecordSet",
         "@id": "examples",
         "name": "examples",
-        "description": "One example a record, over all tasks and splits. The column `messages` holds the turns; its image parts stand for `images`, in order.",
+        "description": "One example a record, over all tasks and splits. The column `messages` holds the turns; its image parts stand for `images`.",
         "key": {"@id": "examples/id"},
         "field": [
             *(_field(name, "sc:Text", name) for name in _TEXT),

@@ -1,7 +1,7 @@
 """The card's front matter: what the Hub reads of a dataset. Made as data and written by the YAML library, so that no value can end it.
 
-One configuration a task family, and `default` for all of them. `dataset_info` tells the columns and how many examples a split has, so that nothing must
-be downloaded to know; sizes in bytes are left to the Hub, since a push without picture bytes changes them.
+One configuration a task family, and `default` for all of them. `dataset_info` tells the columns and how many examples a split has, so that nothing
+must be downloaded to know; sizes in bytes are left to the Hub, since a push without picture bytes changes them.
 """
 
 from __future__ import annotations

@@ -20,23 +20,86 @@ from collections.abc import Iterable, Mapping
 Counted = Mapping[str | None, tuple[int, int]]
 """Licence as stated (None: none is) -> records, pictures."""
 
-_SPDX = """
-    Apache-2.0 MIT AFL-3.0 Artistic-2.0 BSL-1.0 BSD-2-Clause BSD-3-Clause BSD-3-Clause-Clear CC0-1.0 CC-BY-2.0 CC-BY-2.5 CC-BY-3.0 CC-BY-4.0
-    CC-BY-SA-3.0 CC-BY-SA-4.0 CC-BY-NC-2.0 CC-BY-NC-3.0 CC-BY-NC-4.0 CC-BY-ND-4.0 CC-BY-NC-ND-3.0 CC-BY-NC-ND-4.0 CC-BY-NC-SA-2.0 CC-BY-NC-SA-3.0
-    CC-BY-NC-SA-4.0 CDLA-Sharing-1.0 CDLA-Permissive-1.0 CDLA-Permissive-2.0 WTFPL ECL-2.0 EPL-1.0 EPL-2.0 etalab-2.0 EUPL-1.1 AGPL-3.0 GPL-2.0
-    GPL-3.0 LGPL-2.1 LGPL-3.0 ISC LPPL-1.3c MS-PL MPL-2.0 OSL-3.0 PostgreSQL OFL-1.1 NCSA Unlicense Zlib
-    """.split()
+_SPDX = [
+    "Apache-2.0",
+    "MIT",
+    "AFL-3.0",
+    "Artistic-2.0",
+    "BSL-1.0",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "BSD-3-Clause-Clear",
+    "CC0-1.0",
+    "CC-BY-2.0",
+    "CC-BY-2.5",
+    "CC-BY-3.0",
+    "CC-BY-4.0",
+    "CC-BY-SA-3.0",
+    "CC-BY-SA-4.0",
+    "CC-BY-NC-2.0",
+    "CC-BY-NC-3.0",
+    "CC-BY-NC-4.0",
+    "CC-BY-ND-4.0",
+    "CC-BY-NC-ND-3.0",
+    "CC-BY-NC-ND-4.0",
+    "CC-BY-NC-SA-2.0",
+    "CC-BY-NC-SA-3.0",
+    "CC-BY-NC-SA-4.0",
+    "CDLA-Sharing-1.0",
+    "CDLA-Permissive-1.0",
+    "CDLA-Permissive-2.0",
+    "WTFPL",
+    "ECL-2.0",
+    "EPL-1.0",
+    "EPL-2.0",
+    "etalab-2.0",
+    "EUPL-1.1",
+    "AGPL-3.0",
+    "GPL-2.0",
+    "GPL-3.0",
+    "LGPL-2.1",
+    "LGPL-3.0",
+    "ISC",
+    "LPPL-1.3c",
+    "MS-PL",
+    "MPL-2.0",
+    "OSL-3.0",
+    "PostgreSQL",
+    "OFL-1.1",
+    "NCSA",
+    "Unlicense",
+    "Zlib",
+]
 """Names that the Hub has too, in small letters."""
 _OTHERWISE = {"ODC-By-1.0": "odc-by", "ODbL-1.0": "odbl", "PDDL-1.0": "pddl", "C-UDA-1.0": "c-uda"} | {
-    f"{name}-{suffix}": name.lower() for name in ("AGPL-3.0", "GPL-2.0", "GPL-3.0", "LGPL-2.1", "LGPL-3.0") for suffix in ("only", "or-later")
+    f"{name}-{suffix}": name.lower()
+    for name in ("AGPL-3.0", "GPL-2.0", "GPL-3.0", "LGPL-2.1", "LGPL-3.0")
+    for suffix in ("only", "or-later")
 }
 """SPDX names that the Hub spells otherwise."""
 
 _SHOWABLE = frozenset(
-    """
-    0bsd apache-2.0 bsd-2-clause bsd-3-clause cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0 cc-by-sa-2.0 cc-by-sa-2.5 cc-by-sa-3.0 cc-by-sa-4.0 cc0-1.0
-    isc mit mit-0 odc-by-1.0 pddl-1.0 unlicense
-    """.split()
+    [
+        "0bsd",
+        "apache-2.0",
+        "bsd-2-clause",
+        "bsd-3-clause",
+        "cc-by-2.0",
+        "cc-by-2.5",
+        "cc-by-3.0",
+        "cc-by-4.0",
+        "cc-by-sa-2.0",
+        "cc-by-sa-2.5",
+        "cc-by-sa-3.0",
+        "cc-by-sa-4.0",
+        "cc0-1.0",
+        "isc",
+        "mit",
+        "mit-0",
+        "odc-by-1.0",
+        "pddl-1.0",
+        "unlicense",
+    ]
 )
 """Anybody may hand on copies and changed copies for any purpose. A card's picture is scaled, so no-derivatives licences are not among them, and a
 card has readers of every kind, so neither are non-commercial ones."""

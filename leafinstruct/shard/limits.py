@@ -12,7 +12,9 @@ TRUNCATED = ("truncated", "damaged")
 """Reasons of ingest for a file that ends early."""
 
 
-def limits(history: Mapping[str, Any], facts: Mapping[str, Any], rights: Mapping[str | None, tuple[int, int]], states: Mapping[str, int]) -> list[str]:
+def limits(
+    history: Mapping[str, Any], facts: Mapping[str, Any], rights: Mapping[str | None, tuple[int, int]], states: Mapping[str, int]
+) -> list[str]:
     """history: card.history; facts: of shard's record; rights: licence -> records, pictures; states: of the published scores' cells."""
     found = [*_of_models(history), *_of_splits(facts), *_of_losses(history, states)]
     records, pictures = rights.get(None, (0, 0))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ from leafinstruct.shard.licence import showable
 FOLDER = "examples"
 SIDE = 256
 """Longer side of a shown picture, pixels: twelve of them stay below 3 MB."""
-PICTURES, PARTS = 4, 12
-"""Of one example, at most; the rest is counted."""
+PICTURES, PARTS = 4, 6
+"""Pictures of one example and parts of one turn, at most; the rest is counted. Texts that follow each other are one part."""
 
 _RIGHTS = ["id", "license", "image_info.list.element.license"]
 
@@ -33,7 +34,7 @@ Shown = dict[str, Any]
 def show(folder: Path, shards: Mapping[str, Sequence[Path]]) -> list[Shown]:
     """Write the pictures and return what the card tells of each example. shards: task -> its files, those to look in first before others.
 
-    Returns `id`, `task`, `url`, `license`, `source`, `turns` ({role, parts: text or {picture: path in the folder}}, left: parts left out).
+    Returns `id`, `task`, `url`, `license`, `source` and `turns`: role, parts (a text, or {picture: path in the folder}), left (number left out).
     """
     found = [_prepared(folder, row) for paths in shards.values() if (row := _first(paths)) is not None]
     wanted = {part["picture"] for example in found for turn in example["turns"] for part in turn["parts"] if isinstance(part, dict)}
@@ -75,19 +76,18 @@ def _row(file: pq.ParquetFile, group: int, at: int) -> dict[str, Any]:
 
 def _prepared(folder: Path, row: Mapping[str, Any]) -> Shown:
     pictures = _pictures(folder, row)
-    left, turns = PARTS, []
-    total = sum(len(turn["content"]) for turn in row["messages"])
-    for turn in row["messages"]:
-        parts: list[Any] = []
-        for part in turn["content"]:
-            piece = next(pictures) if part["type"] == "image" else part["text"]  # also where it is not shown: pictures are counted in order
-            if left and piece is not None:
-                parts.append(piece)
-                left -= 1
-        if parts:
-            turns.append({"role": turn["role"], "parts": parts})
-    shown = sum(len(turn["parts"]) for turn in turns)
-    return {**{name: row[name] for name in ("id", "task", "source", "url", "license")}, "turns": turns, "left": total - shown}
+    turns = [{"role": turn["role"], **_parts(turn["content"], pictures)} for turn in row["messages"]]
+    return {**{name: row[name] for name in ("id", "task", "source", "url", "license")}, "turns": turns}
+
+
+def _parts(content: Sequence[Mapping[str, Any]], pictures: Iterator[dict[str, str] | None]) -> dict[str, Any]:
+    """`parts` to show and how many are `left`. Takes one of `pictures` for each image part, shown or not, as they are told in order."""
+    runs: list[Any] = []
+    for kind, run in groupby(content, key=lambda part: part["type"]):
+        parts = list(run)
+        runs += [" ".join(part["text"] for part in parts)] if kind == "text" else [next(pictures) for _ in parts]
+    shown = [part for part in runs[:PARTS] if part is not None]
+    return {"parts": shown, "left": len(runs) - len(shown)}
 
 
 def _pictures(folder: Path, row: Mapping[str, Any]) -> Iterator[dict[str, str] | None]:
