@@ -22,6 +22,7 @@ from leafinstruct.artifact import Artifact
 from leafinstruct.engine.base import Part
 from leafinstruct.errors import SourceError
 from leafinstruct.shard.distribution import Bounds, Distribution, merged
+from leafinstruct.shard.licence import one_line
 
 BATCH = 2048
 """Rows (of scores-*: 64 times as many cells) in memory at a time."""
@@ -103,10 +104,10 @@ def _count_licenses(tally: Tally, batch: pa.RecordBatch) -> None:
 
 
 def _stated(column: pa.Array) -> Counter[str | None]:
-    """Licences, with blanks as good as nothing."""
+    """Licences; what shows no sign states none."""
     found: Counter[str | None] = Counter()
     for stated, count in _counted(column).items():
-        found[stated if stated is not None and stated.strip() else None] += count
+        found[stated if stated is not None and one_line(stated) else None] += count
     return found
 
 

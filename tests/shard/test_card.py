@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from pathlib import Path
 
@@ -9,11 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from making import build, mmc4, png, recipe
+from markdown_it import MarkdownIt
 
-from leafinstruct.cards import CELL, cell
+from leafinstruct import cards
+from leafinstruct.cards import CELL, cell, paragraph
 from leafinstruct.errors import RecipeError
 from leafinstruct.shard.card import SHOWN
 
+MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable("table")
 HOSTILE = "CC0 |\n| x | 9 |\n\n# Mine\n<script>alert(1)</script> [click](https://evil.example) `a` ![p](https://evil.example/p.png)"
 
 
@@ -22,8 +26,8 @@ def test_a_cell_is_one_line_in_which_nothing_is_markup(text):
     found = cell(text)
     assert found.isprintable()
     assert not re.search(r"[<>]", found)
-    assert not re.search(r"(?<!\\)(\\\\)*[|`*_#\[\]:@]", found.replace("\\\\", ""))
-    shown = re.sub(r"\\(.)", r"\1", found).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    assert not re.search(r"(?<!\\)[|`*_\[\]:@$~]|\\\\", found)
+    shown = html.unescape(re.sub(r"\\(.)", r"\1", found))
     plain = "".join(character if character.isprintable() else " " for character in text)
     assert shown == (plain if len(plain) <= CELL else plain[: CELL - 1] + "…")
 
@@ -34,12 +38,33 @@ def test_plain_names_stay_as_they_are():
     assert cell("www.evil.example") == "www\\.evil.example"
 
 
-def made(folder: Path, licences: list[str], **filter_section: object) -> Path:
+@given(
+    st.text() | st.sampled_from(["- x", "1. x", "\x00 + x", "===", "2) x", "\u2028- x", "    code", "---", "1986\\. x", "\\(x\\)", "| a |"])
+)
+def test_a_paragraph_is_one_run_of_text_and_opens_nothing(text):
+    """Rendered as CommonMark with tables and HTML, as the Hub does: the same words, and nothing but text."""
+    tokens = MARKDOWN.parse(f"> {paragraph(text, 400)}\n\nafter")
+    quoted = tokens[1 : [token.type for token in tokens].index("blockquote_close")]
+    assert [token.type for token in quoted] in ([], ["paragraph_open", "inline", "paragraph_close"])
+    words = "".join(child.content for token in quoted for child in token.children or ())
+    assert {child.type for token in quoted for child in token.children or ()} <= {"text", "text_special"}
+    plain = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    assert words == plain or len(text) > 400
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [(0.03371, "0.0337"), (0, "0"), (48.0, "48"), (1510.4, "1,510"), (-0.25, "-0.25"), (123456, "123,456")]
+)
+def test_numbers_are_as_a_person_writes_them(value, told):
+    assert cards.number(value) == told
+
+
+def made(folder: Path, licences: list[str | None], text: str = "on the green table, please", **filter_section: object) -> Path:
     """A recipe over one source a licence, one document each, two pictures in every document."""
     sources = []
     for number, licence in enumerate(licences):
         steps = [
-            (f"Put the block {number} on the green table, please.", png(dot=number)),
+            (f"Put the block {number} {text}.", png(dot=number)),
             ("Then turn it round.", png((9, 90, number), dot=30)),
         ]
         mmc4(folder / f"data{number}", {f"https://h.example/{number}": steps})
@@ -53,22 +78,27 @@ def made(folder: Path, licences: list[str], **filter_section: object) -> Path:
     )
 
 
+def body(folder: Path) -> str:
+    """The card without its front matter."""
+    return (folder / "runs/t/shard/README.md").read_text(encoding="utf-8").split("\n---\n", 1)[1]
+
+
 def test_a_hostile_licence_stays_in_its_cell(tmp_path):
     build(made(tmp_path, ["MIT", HOSTILE]))
-    text = (tmp_path / "runs/t/shard/README.md").read_text(encoding="utf-8")
-    assert [line for line in text.splitlines() if "Mine" in line] == [f"| {cell(HOSTILE)} | 1 |"]
+    text = body(tmp_path).split("## Build it again")[0]  # behind it stands the recipe, whose author wrote the licence, in a fence
+    assert [line for line in text.splitlines() if "Mine" in line] == [f"| {cell(HOSTILE)} | 1 | 2 |"]
     for harm in ("<script", "](https://evil", "\n# Mine", "![p]"):
         assert harm not in text
-    assert "| MIT | 1 |" in text
+    assert "| MIT | 1 | 2 |" in text
 
 
 def test_many_licences_are_shown_as_the_largest_and_the_others(tmp_path):
     build(made(tmp_path, ["common", "common", *(f"L{number:02d}" for number in range(SHOWN + 4))]))
     text = (tmp_path / "runs/t/shard/README.md").read_text(encoding="utf-8")
-    table = text.split("| licence of the document")[1].split("\n\n")[0].splitlines()[2:]
-    assert table[0] == "| common | 2 |"
-    assert table[1] == "| L00 | 1 |"
-    assert table[SHOWN:] == ["| 5 others | 5 |"]
+    table = text.split("| licence, as stated")[1].split("\n\n")[0].splitlines()[2:]
+    assert table[0] == "| common | 2 | 4 |"
+    assert table[1] == "| L00 | 1 | 2 |"
+    assert table[SHOWN:] == ["| 5 others | 5 | 10 |"]
 
 
 def test_the_card_tells_pictures_dropped_from_kept_documents_from_the_rest(tmp_path):
