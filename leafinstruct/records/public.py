@@ -64,7 +64,7 @@ def card_features() -> list[dict[str, Any]]:
 
     data = DatasetCardData()
     DatasetInfosDict({"default": DatasetInfo(features=features())}).to_dataset_card_data(data)
-    found: list[dict[str, Any]] = data.to_dict()["dataset_info"]["features"]
+    found: list[dict[str, Any]] = data["dataset_info"]["features"]
     return found
 
 

@@ -40,7 +40,8 @@ def describe(
     tally, scored = _counted(out, engine), _scored(filtered, engine)
     splits = _splits(out)
     examples = show(out.path, _in_order(out, splits))
-    told = card.contents(name, recipe, card.history(rewrite), facts, splits, tally, scored, examples)
+    costs = {stage.stage: build_json.costs(stage.reports()) for stage in card.chain(rewrite)[1:]}
+    told = {"costs": costs, **card.contents(name, recipe, card.history(rewrite), facts, splits, tally, scored, examples)}
     build = build_json.contents(name, recipe, out, rewrite, facts, splits, tally, scored)
     texts = {
         "README.md": card.render(template, told),

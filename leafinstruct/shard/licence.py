@@ -145,7 +145,11 @@ def hub_fields(counted: Counted) -> dict[str, str]:
         return {"license": "other", "license_name": "mixed", "license_details": _details(counted)}
     if any(identifier(stated or "") for stated in counted):
         return {"license": first}
-    return {"license": "other", "license_name": _slug(first), "license_details": one_line(min(stated for stated in counted if stated is not None))}
+    return {
+        "license": "other",
+        "license_name": _slug(first),
+        "license_details": one_line(min(stated for stated in counted if stated is not None)),
+    }
 
 
 def one_line(text: str, limit: int = 200) -> str:
