@@ -2,7 +2,7 @@
 
 Left out: paths (of this machine; sources are known by name and by the sha256 of their files), the address that hosts were given for complaints, pace,
 prices and budgets, the name of the key's variable. What is left is the same for every machine that builds the same dataset, and may be published.
-It is a recipe again once its sources have their paths.
+It is a recipe again once its sources have their paths, and fetching its contact.
 """
 
 from __future__ import annotations

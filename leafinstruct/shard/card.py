@@ -66,6 +66,7 @@ def contents(
         "examples": examples,
         "limits": limits(told, facts, tally.rights, states),
         "listing": listing,
+        "fetches": recipe["filter"]["pictures"]["fetch"] is not None,
         "fence": "`" * max(3, 1 + max((len(run) for run in re.findall("`+", listing)), default=0)),
     }
 
