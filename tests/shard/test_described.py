@@ -15,7 +15,7 @@ import yaml
 from huggingface_hub import DatasetCard
 from making import build, mmc4, png, recipe, rows
 from markdown_it import MarkdownIt
-from PIL import Image
+from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
 HARM = (
@@ -26,10 +26,11 @@ HEADINGS = ["t@dev", "What is in it", "Licences", "Examples", "guide", "How it c
 
 
 def picture(number: int) -> bytes:
-    """A PNG with a comment that must not get into the card's pictures."""
+    """A PNG with a comment, a profile and a payload behind its end, none of which may get into the card's pictures."""
     buffer, note = io.BytesIO(), PngInfo()
     note.add_text("Comment", "SECRET-PAYLOAD")
-    Image.open(io.BytesIO(png((40 * number % 200, 90, 30), (400, 200), dot=number))).save(buffer, "PNG", pnginfo=note)
+    colours = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.open(io.BytesIO(png((40 * number % 200, 90, 30), (400, 200), dot=number))).save(buffer, "PNG", pnginfo=note, icc_profile=colours)
     return buffer.getvalue() + b"SECRET-PAYLOAD"
 
 
