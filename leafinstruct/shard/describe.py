@@ -20,7 +20,7 @@ from leafinstruct.shard import build_json, card, croissant
 from leafinstruct.shard.distribution import Distribution, merged
 from leafinstruct.shard.front import order
 from leafinstruct.shard.showcase import show
-from leafinstruct.shard.tally import Ruled, Tally, count_scored, count_shard
+from leafinstruct.shard.tally import Ruled, Tally, count_scored, count_shard, plain_bytes
 
 CODE = 1
 """Raised when the same shards are described in other words than before; no shard is written again for it."""
@@ -78,13 +78,14 @@ def place(part: str) -> tuple[str, str]:
 
 
 def _splits(out: Artifact) -> dict[str, dict[str, dict[str, int]]]:
-    """Task -> split -> rows, pictures and bytes."""
+    """Task -> split -> rows, pictures, bytes, bytes before compression."""
     found: dict[str, dict[str, dict[str, int]]] = {}
     for report in out.reports():
         task, split = place(report["part"])
-        cell = found.setdefault(task, {}).setdefault(split, {"rows": 0, "pictures": 0, "bytes": 0})
-        for name in cell:
+        cell = found.setdefault(task, {}).setdefault(split, {"rows": 0, "pictures": 0, "bytes": 0, "plain_bytes": 0})
+        for name in ("rows", "pictures", "bytes"):
             cell[name] += report["counts"][name]
+        cell["plain_bytes"] += plain_bytes(out.path / f"{report['part']}.parquet")
     return {task: {split: parts[split] for split in order(parts)} for task, parts in found.items()}
 
 

@@ -1,7 +1,7 @@
 """The card's front matter: what the Hub reads of a dataset. Made as data and written by the YAML library, so that no value can end it.
 
-One configuration a task family, and `default` for all of them. `dataset_info` tells the columns and how many examples a split has, so that nothing
-must be downloaded to know; sizes in bytes are left to the Hub, since a push without picture bytes changes them.
+One configuration a task family, and `default` for all of them. `dataset_info` tells the columns and the sizes of each split, so that nothing must be
+downloaded to know: examples, bytes as they are downloaded, and bytes before compression, as the Parquet footers have them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import yaml
 from leafinstruct.records import public
 
 Splits = Mapping[str, Mapping[str, Mapping[str, int]]]
-"""Task -> split -> rows, pictures, bytes."""
+"""Task -> split -> rows, pictures, bytes, and bytes before compression (`plain_bytes`)."""
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"))
 
@@ -63,10 +63,11 @@ class _Plain(yaml.SafeDumper):
 
 
 def _over_tasks(splits: Splits) -> dict[str, dict[str, int]]:
-    rows: Counter[str] = Counter()
+    whole: dict[str, Counter[str]] = {}
     for parts in splits.values():
-        rows.update({split: cell["rows"] for split, cell in parts.items()})
-    return {split: {"rows": rows[split]} for split in order(rows)}
+        for split, cell in parts.items():
+            whole.setdefault(split, Counter()).update(cell)
+    return {split: dict(whole[split]) for split in order(whole)}
 
 
 def order(splits: Mapping[str, Any]) -> list[str]:
@@ -79,5 +80,9 @@ def _files(task: str, parts: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def _info(config: str, parts: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
-    splits = [{"name": split, "num_examples": parts[split]["rows"]} for split in order(parts)]
-    return {"config_name": config, "features": public.card_features(), "splits": splits}
+    splits = [
+        {"name": split, "num_bytes": parts[split]["plain_bytes"], "num_examples": parts[split]["rows"]}  # datasets ignores splits without
+        for split in order(parts)
+    ]
+    sizes = {"download_size": sum(cell["bytes"] for cell in parts.values()), "dataset_size": sum(split["num_bytes"] for split in splits)}
+    return {"config_name": config, "features": public.card_features(), "splits": splits, **sizes}

@@ -84,6 +84,12 @@ def count_scored(filtered: Artifact, ruled: Ruled, part: Part) -> dict[str, Any]
     return {"counts": {"cells": cells}, "scores": found}
 
 
+def plain_bytes(path: Path) -> int:
+    """Size of a shard's columns before compression, from its footer."""
+    footer = pq.read_metadata(path)
+    return sum(footer.row_group(group).total_byte_size for group in range(footer.num_row_groups))
+
+
 def _batches(path: Path, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
     try:
         with pq.ParquetFile(path, pre_buffer=False) as file:

@@ -41,7 +41,7 @@ def sources(folder: Path, licences: dict[str, str | None], text: str, pages: int
         steps = {
             f"https://{name}.example/{page}?q=<b>&x='\"": [
                 (f"Put block {page} of {name} on the table. {text}", picture(10 * at + page)),
-                ("Then turn it round, slowly, until it fits.", picture(100 + 10 * at + page)),
+                (f"Then turn it round: {' '.join(f'{name}{page}word{word}' for word in range(60))}.", picture(100 + 10 * at + page)),
             ]
             for page in range(pages)
         }
@@ -96,7 +96,8 @@ def test_the_front_matter_is_ours_and_the_hubs_library_reads_it(mixed):
     assert fields["task_categories"] == ["text-to-image"]
 
 
-def test_each_configuration_loads_from_the_folder(mixed, tmp_path):
+def test_each_configuration_loads_from_the_folder(mixed, tmp_path, caplog):
+    """Without a word of doubt: datasets only warns of what it does not understand in a card."""
     from datasets import get_dataset_config_names, load_dataset
 
     assert sorted(get_dataset_config_names(str(mixed))) == ["default", "guide"]
@@ -107,6 +108,9 @@ def test_each_configuration_loads_from_the_folder(mixed, tmp_path):
         assert [(split, len(part)) for split, part in data.items()] == [(part["name"], part["num_examples"]) for part in told["splits"]]
         assert {row for part in data.values() for row in part["id"]} == wanted
         assert data["train"][0]["images"][0].size == (400, 200)
+        assert told["download_size"] == sum(path.stat().st_size for path in mixed.glob("*.parquet"))
+        assert told["dataset_size"] == sum(part["num_bytes"] for part in told["splits"])
+    assert not caplog.records
 
 
 def test_no_page_and_no_licence_writes_the_card(mixed):
