@@ -211,6 +211,26 @@ def one_build(directory: Path, verb: str = "leaf build", cure: str = "give this 
         lock.release()
 
 
+@contextmanager
+def locked(path: Path, seconds: float = 30) -> Iterator[None]:
+    """Hold a lock file, waiting for whoever holds it: for what is read, changed and written back in a moment.
+
+    Raises LeafInstructError after `seconds`, SourceError where the file cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path, timeout=seconds)
+        lock.acquire()
+    except Timeout as error:
+        raise LeafInstructError(f"{path}: held by another `leaf` for {seconds:g} s; try again when it is done") from error
+    except OSError as error:
+        raise SourceError(f"{path.parent}: cannot write here: {error.strerror}; choose another place with workdir:") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def save(path: Path, value: object) -> None:
     """Write JSON by one rename."""
     with writing(path) as temporary:

@@ -9,6 +9,7 @@
      +-- SchemaError             a row does not fit its table
      +-- BackboneError           a backbone, its weights or its vocabulary are not what they should be
      +-- TrainError              a training run cannot go on: what is kept, what to lower
+     +-- PublishError            the Hub did not take a dataset, or a dataset may not go there: what, how many, the cure
 
 Bad records never raise: they become reasons in a report. Whatever is not in this tree is a defect of ours and keeps its traceback.
 A message says what, where and the cure, in one line, because it is read at two in the morning.
@@ -51,3 +52,7 @@ class SchemaError(LeafInstructError):
 
 class TrainError(LeafInstructError):
     """A training run cannot begin or go on; what was learnt until the last checkpoint is kept."""
+
+
+class PublishError(LeafInstructError):
+    """A dataset may not be published as it is, or the Hub did not take it; nothing of it is to be seen there."""

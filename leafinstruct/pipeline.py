@@ -1,6 +1,6 @@
 """The order of the stages: what stands is skipped, what is missing runs.
 
-    ingest -> filter -> rewrite -> shard
+    ingest -> filter -> rewrite -> shard        and from there: push
 
 Each stage has one door, `run(settings, inputs, out, engine)`, and says beforehand what shapes its bytes (`fingerprint`). A stage stands when its
 record carries the fingerprint that the recipe now gives. Otherwise: version `dev` goes on and the stage rebuilds the parts whose keys
@@ -20,15 +20,19 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_cache_path
 
+from leafinstruct import suppressed
 from leafinstruct.artifact import Artifact, Fingerprint, drift, one_build
 from leafinstruct.engine.base import Engine, Needs, Part, Task
-from leafinstruct.errors import DriftError
+from leafinstruct.errors import DriftError, PublishError
 from leafinstruct.recipe import TOY_MODEL, Loaded, is_active
 from leafinstruct.resolved import resolved
+
+if TYPE_CHECKING:
+    from leafinstruct.push.stage import Pushed
 
 STAGES = ("ingest", "filter", "rewrite", "shard")
 
@@ -140,15 +144,54 @@ def _run_stage(loaded: Loaded, stage: str, out: Artifact, engine: Engine, retry_
     again = retry_failed and record is not None and record["counts"].get("failed", 0) > 0
     if record is not None and record["fingerprint"] == fingerprint and not changes and not again:
         return Outcome(stage, record, stood=True)
-    if changes and loaded.recipe.version != "dev":
+    broken = [
+        line for line in changes if not line.startswith("shard.suppressed")
+    ]  # a removal is kept to before the promise of a version is
+    if broken and loaded.recipe.version != "dev":
         raise DriftError(
-            f"{out.path} was built with other settings: {'; '.join(changes[:4])}{' and more' if len(changes) > 4 else ''}; "
+            f"{out.path} was built with other settings: {'; '.join(broken[:4])}{' and more' if len(broken) > 4 else ''}; "
             "give the recipe a new version, or rebuild it with --rebuild"
         )
     out.begin(fingerprint)
     began = time.monotonic()
     facts = module.run(settings, out.upstream, out, engine)
     return Outcome(stage, out.finish(fingerprint, **facts, seconds=round(time.monotonic() - began, 2)), stood=False, changes=changes)
+
+
+def drifted(loaded: Loaded, engine: Engine) -> list[str]:
+    """What a build would do anew, `stage: what changed` each; empty where everything stands as the recipe is now."""
+    told = []
+    for stage, out in artifacts(loaded).items():
+        record = out.record
+        if record is None:
+            return [*told, f"{stage} is not done"]
+        module = _module(stage)
+        now = module.fingerprint(settings_of(loaded, stage), out.upstream, out, engine)
+        moved = module.outdated(out.upstream, out) if stage == "filter" else ()
+        changes = (*_changes(stage, record["fingerprint"], now), *([f"filter: picture files of {len(moved)} parts"] if moved else ()))
+        if changes:  # what stands below was made from something else
+            return [*told, *changes]
+    return told
+
+
+def publish(loaded: Loaded, engine: Engine, on_progress: OnProgress, dry_run: bool, **asked: Any) -> Pushed:
+    """Put what was built on the Hub. asked: fields of PushSettings that the recipe does not hold. Raises PublishError."""
+    from leafinstruct.push.checks import Terms
+    from leafinstruct.push.stage import PushSettings, push
+
+    def told(what: str, done: int, total: int, megabytes: int) -> None:
+        on_progress(Progressed("push", what, done, total, megabytes, "MB"))
+
+    recipe, stages = loaded.recipe, artifacts(loaded)
+    fetch = recipe.filter.pictures.fetch
+    unasked = frozenset(source.name for source in recipe.ingest.sources if not getattr(source, "opt_out", True))
+    terms = Terms(recipe.push, suppressed.load(suppressed.beside(loaded.path)), unasked, fetch is not None and not fetch.opt_out)
+    if stages["shard"].fingerprint is None:
+        raise PublishError(f"{loaded.directory}: is not built yet; run `leaf build`")
+    with one_build(loaded.directory):
+        asked["allowed"] = frozenset({*recipe.push.allow, *asked["allowed"]})
+        settings = PushSettings(name=f"{recipe.name}@{recipe.version}", terms=terms, drifted=tuple(drifted(loaded, engine)), **asked)
+        return push(settings, stages["shard"], Artifact(loaded.directory / "push"), dry_run, told)
 
 
 def _changes(stage: str, before: Fingerprint, now: Fingerprint) -> tuple[str, ...]:
@@ -202,7 +245,8 @@ def settings_of(loaded: Loaded, stage: str) -> Any:
     from leafinstruct.shard.stage import ShardSettings
 
     card = loaded.template("data_cards", recipe.shard.card)
-    return ShardSettings(recipe.shard, recipe.seed, f"{recipe.name}@{recipe.version}", card, resolved=resolved(recipe))
+    removed = suppressed.load(suppressed.beside(loaded.path))
+    return ShardSettings(recipe.shard, recipe.seed, f"{recipe.name}@{recipe.version}", card, removed, resolved(recipe))
 
 
 def _tiny_clip() -> Path:

@@ -24,6 +24,7 @@ from leafinstruct.filter.config import FilterConfig, Rule
 from leafinstruct.ingest.config import PATH_KEYS, IngestConfig
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.prompt import Prompt
+from leafinstruct.push.config import PushConfig
 from leafinstruct.rewrite.config import RewriteConfig
 from leafinstruct.shard.config import ShardConfig
 from leafinstruct.train.config import TrainConfig
@@ -64,6 +65,7 @@ class Recipe(_Run):
     llm: LlmConfig = LlmConfig()
     rewrite: RewriteConfig = RewriteConfig()
     shard: ShardConfig = ShardConfig()
+    push: PushConfig = PushConfig()
     train: TrainConfig | None = None
     """Of `leaf train`, which needs this section and the keys above `ingest`, and no others."""
 

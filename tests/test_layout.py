@@ -13,11 +13,14 @@ PACKAGE = Path(__file__).parent.parent / "leafinstruct"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 SHARED = {"pictures", "llm", "records", "artifact", "engine", "errors"}
+STAGES = {"ingest", "filter", "rewrite", "shard"}
 ALLOWED = {
     "errors": set(),
     "records": {"errors"},
     "artifact": {"errors"},
     "cards": {"errors"},
+    "hub": {"errors"},
+    "suppressed": {"artifact", "records", "errors"},
     "engine": {"errors"},
     "pictures": {"records", "errors"},
     "llm": {"errors"},
@@ -27,16 +30,17 @@ ALLOWED = {
     "filter": SHARED | {"torchvision_import"},
     "moss": {"torchvision_import"},
     "vlg": {"torchvision_import", "errors", "moss"},
-    "train": {"vlg", "moss", "records", "artifact", "pictures", "cards", "errors"},
+    "train": {"vlg", "moss", "records", "artifact", "pictures", "cards", "hub", "errors"},
     "evaluate": {"vlg", "llm", "records", "sketchbook", "errors"},  # sketchbook: the judge of lessons is its own
     "rewrite": SHARED,
-    "shard": SHARED | {"cards"},
+    "shard": SHARED | {"cards", "suppressed"},
+    "push": {"records", "artifact", "pictures", "engine", "hub", "suppressed", "errors"},  # pictures, engine: hydrate fetches them again
     "report": {"records", "artifact", "llm"},  # llm: answers as received, prompts as sent
     "export": {"records", "artifact", "pictures", "cards", "errors"},  # pictures: what a header says names a file's type; cards: cell
-    "recipe": {"errors", "ingest", "filter", "llm", "rewrite", "shard", "train"},
+    "recipe": {"errors", "ingest", "filter", "llm", "rewrite", "shard", "push", "train"},
     "resolved": {"recipe", "ingest"},  # which keys of a source hold paths
-    "pipeline": {"recipe", "resolved", "artifact", "engine", "errors", "ingest", "filter", "rewrite", "shard", "sketchbook"},
-    "cli": {"pipeline", "recipe", "report", "engine", "errors", "terminal", "vlg", "train", "export"},
+    "pipeline": STAGES | {"recipe", "resolved", "artifact", "engine", "errors", "push", "suppressed", "sketchbook"},
+    "cli": {"pipeline", "recipe", "report", "engine", "errors", "terminal", "vlg", "train", "export", "push", "suppressed", "artifact"},
     "terminal": {"pipeline", "recipe", "report"},
 }
 """Room -> rooms that it may import. Missing on purpose: any stage in another stage, records <-> artifact, anything -> cli."""
@@ -48,7 +52,7 @@ HEAVY = {
     "protego": "pictures/web",
     "pysubs2": "ingest/subtitles.py",
     "faster_whisper": "ingest/speech.py",
-    "httpx2": ("llm", "train/publish.py"),
+    "httpx2": ("llm", "hub.py", "push/repository.py"),
     "clip": "filter/alignment.py",
     "torchvision": "torchvision_import.py",
     "torch": ("filter/alignment.py", "moss", "vlg", "train", "evaluate", "torchvision_import.py"),

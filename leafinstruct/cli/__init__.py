@@ -19,6 +19,7 @@ from leafinstruct.cli.dataset import build, init, status
 from leafinstruct.cli.exports import export
 from leafinstruct.cli.look import explain
 from leafinstruct.cli.models import doctor, generate, train
+from leafinstruct.cli.publish import hydrate, push, remove
 from leafinstruct.cli.stopping import Interrupted, end, listen
 from leafinstruct.errors import LeafInstructError
 from leafinstruct.terminal import note
@@ -31,7 +32,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _verb in (init, build, status, explain, export, train, generate, doctor):  # as --help lists them
+for _verb in (init, build, status, explain, export, push, hydrate, remove, train, generate, doctor):  # as --help lists them
     app.command()(_verb)
 
 

@@ -10,12 +10,18 @@ Frozen dataclasses rather than pydantic models: a document is made once by our o
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 TextKind = Literal["prose", "heading", "caption", "list", "table", "code"]
 Role = Literal["user", "assistant"]
 State = Literal["ok", "failed", "refused", "unparsed", "not_scored"]
+
+_LINE = re.compile(
+    r"(?P<file>.*?)(?:#bytes=(?P<offset>\d+),(?P<length>\d+)|#t=(?P<time>\d+\.?\d*(?:e-?\d+)?))?(?:!(?P<member>(?:row|bytes)=.*))?",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,16 @@ class Ref:
         elif self.time is not None:
             place += f"#t={round(self.time, 6)!r}"
         return place if self.member is None else f"{place}!{self.member}"
+
+    @classmethod
+    def of(cls, line: str) -> Ref:
+        """The reference that `str` made a line of. A file whose own name ends like a place inside one would be misread; pages do not write those."""
+        if line.startswith(("http://", "https://")):
+            return cls(url=line)
+        found = _LINE.fullmatch(line)
+        assert found is not None, "the file may be anything"
+        numbers = {name: int(found[name]) for name in ("offset", "length") if found[name]}
+        return cls(found["file"], **numbers, time=float(found["time"]) if found["time"] else None, member=found["member"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,13 @@ SCHEMA_VERSION = "1"
 """Version of the published row, stored under `leafinstruct.schema` in the Parquet metadata."""
 
 
+WRITER: dict[str, Any] = {"compression": "zstd", "write_page_index": True, "use_content_defined_chunking": True}
+"""How a shard is written, for whoever writes one: the same rows in the same row groups are the same bytes, in shard and after `leaf hydrate`."""
+
+PICTURES = b"leafinstruct.pictures"
+"""Key of the Parquet metadata, `reference` in a shard whose pictures are references: each of `images` is null, `image_info` says what it was."""
+
+
 def features() -> Any:
     """`datasets.Features` of the published row, schema 1; the one definition of its columns."""
     from datasets import Features, List, Value

@@ -69,12 +69,13 @@ def status(stages: Mapping[str, Artifact]) -> list[dict[str, Any]]:
 
 def _entry(stage: str, artifact: Artifact) -> dict[str, Any]:
     totals = artifact.totals()
+    taken = (artifact.record or {}).get("suppressed")  # a fact of the shard stage: reports are of shards, and what was taken out is in none
     return {
         "stage": stage,
         "state": state(artifact),
         "parts": len(artifact.parts()),
         "counts": dict(sorted(totals.counts.items())),
-        "reasons": dict(totals.reasons.most_common()),
+        "reasons": {**dict(totals.reasons.most_common()), **({"suppressed": taken} if taken else {})},
         "picture_reasons": dict(totals.picture_reasons.most_common()),
         "rejected": [item for report in artifact.reports() for item in report.get("rejected", ())],
         "worker_seconds": round(totals.seconds, 2),
@@ -137,7 +138,8 @@ def steps(entries: Sequence[dict[str, Any]]) -> Iterator[Step]:
             continue
         whole, piece = ("unreadable: ", "pieces lost: ") if stage == "ingest" else ("dropped by ", "pictures dropped by ")
         for reason, count in entry["reasons"].items():
-            yield Step(stage, f"{whole}{reason}", count, None, lost=True)
+            what = "removed by request" if stage == "shard" else f"{whole}{reason}"
+            yield Step(stage, what, count, None, lost=True)
         for reason, count in entry["picture_reasons"].items():
             yield Step(stage, f"{piece}{reason}", None, count, lost=True)
         yield Step(stage, label, entry["counts"].get(documents, 0), entry["counts"].get("pictures", 0))

@@ -37,7 +37,9 @@ from leafinstruct.shard.config import ShardConfig
 from leafinstruct.shard.describe import describe, identity
 from leafinstruct.shard.domain import host_of
 from leafinstruct.shard.plan import plan
+from leafinstruct.shard.suppressed import counted, examples, left_out, staying
 from leafinstruct.shard.ties import Ties, ties_of
+from leafinstruct.suppressed import NOTHING, Suppressed
 
 CODE = 2
 """Raised when the same examples give other shards than before."""
@@ -57,12 +59,14 @@ WINDOW = 1024
 
 @dataclass(frozen=True)
 class ShardSettings:
-    """recipe: `name@version`, written into every row; card: the card's template; resolved: the recipe as build.json and the card tell it."""
+    """recipe: `name@version`, written into every row; card: the card's template; suppressed: what was taken out for good; resolved: the recipe
+    as build.json and the card tell it."""
 
     config: ShardConfig
     seed: int
     recipe: str
     card: Prompt
+    suppressed: Suppressed = NOTHING
     resolved: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -81,6 +85,7 @@ def fingerprint(settings: ShardSettings, inputs: Artifact, out: Artifact, engine
         "libraries": libraries,
         "input": record["output"],
         "history": identity(settings.resolved, inputs),
+        **({"suppressed": removed} if (removed := settings.suppressed.identity) else {}),
     }
 
 
@@ -91,15 +96,17 @@ def run(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine
     for _ in engine.map(partial(gather, settings, inputs, out), stale, Needs(what="gathering")):
         pass
     keys = keys_of.read(out, [part.name for part in parts])
+    taken = counted(inputs, settings.suppressed)
     if not any(len(rows) for rows in keys.values()):
-        raise LeafInstructError("there is no example to shard; see `leaf status`")
+        why = f": {taken['suppressed']:,} are on the list of what was removed" if taken else ""
+        raise LeafInstructError(f"there is no example to shard{why}; see `leaf status`")
     shaping = [CODE, settings.config.row_group_bytes, [version(library) for library in LIBRARIES]]
     shards, split = plan(settings.config, settings.seed, keys, shaping)
     _clear(out, parts, shards)
     missing = [part for part in shards if not out.stands(part.name, part.payload[0])]
     for _ in engine.map(partial(write, settings, out), missing, Needs(what="writing shards")):
         pass
-    facts: dict[str, Any] = {**split, "schema": public.SCHEMA_VERSION}
+    facts: dict[str, Any] = {**split, "schema": public.SCHEMA_VERSION, **taken}
     describe(settings.recipe, settings.card.text, settings.resolved, out, inputs, facts, engine)
     with writing(out.path / CHECKSUMS) as temporary:
         temporary.write_text(checksums(out), encoding="utf-8")
@@ -117,9 +124,9 @@ def gather(settings: ShardSettings, inputs: Artifact, out: Artifact, part: Part)
     assert inputs.upstream is not None, "rewrite was made from filter"
     started = time.perf_counter()
     keys_of.file_of(out, part.name).unlink(missing_ok=True)
-    examples = [table.example_of(row) for row in table.read(inputs.file("examples", part.name))]
-    told = {example.document_id for example in examples}
-    wanted = {image.sha256 for example in examples for image in example.images}
+    here = staying(settings.suppressed, list(examples(inputs, part.name)))
+    told = {example.document_id for example in here}
+    wanted = {image.sha256 for example in here for image in example.images}
     rows = table.read(inputs.upstream.file("pictures", part.name), ["sha256", "bytes"])
     data = {row["sha256"]: row["bytes"] for row in rows if row["sha256"] in wanted}
     ties = {item.id: ties_of(item) for item in table.documents(inputs.upstream.file("documents", part.name)) if item.id in told}
@@ -129,12 +136,12 @@ def gather(settings: ShardSettings, inputs: Artifact, out: Artifact, part: Part)
         pa.OSFile(str(temporary), "wb") as sink,
         pa.ipc.new_file(sink, schema) as file,
     ):
-        for example in examples:
+        for example in here:
             row = public.row_of(example, data, settings.recipe)
             file.write_batch(pa.RecordBatch.from_pylist([row], schema=schema))
             keys.append(_key(example, row, ties[example.document_id]))
     keys_of.write(keys_of.file_of(out, part.name), part.payload, keys)
-    return {"counts": {"rows": len(examples)}, "seconds": time.perf_counter() - started}
+    return {"counts": {"rows": len(here)}, "seconds": time.perf_counter() - started}
 
 
 def write(settings: ShardSettings, out: Artifact, part: Part) -> dict[str, Any]:
@@ -147,7 +154,7 @@ def write(settings: ShardSettings, out: Artifact, part: Part) -> dict[str, Any]:
     pictures = 0
     with (
         writing(path) as temporary,
-        pq.ParquetWriter(temporary, schema, compression="zstd", write_page_index=True, use_content_defined_chunking=True) as file,
+        pq.ParquetWriter(temporary, schema, **public.WRITER) as file,
     ):
         for group in _groups(_rows(out, places), settings.config.row_group_bytes):
             rows = pa.Table.from_batches(group, schema)
@@ -200,7 +207,9 @@ def _key(example: Example, row: table.Row, ties: Ties) -> dict[str, Any]:
 def _rows_key(settings: ShardSettings, inputs: Artifact, part: str) -> str:
     assert inputs.upstream is not None, "rewrite was made from filter"
     libraries = [version(name) for name in (*LIBRARIES, "datasketch")]
-    return digest([CODE, libraries, settings.recipe, inputs.file_digest("examples", part), inputs.upstream.file_digest("documents", part)])
+    shaping = [CODE, libraries, settings.recipe, inputs.file_digest("examples", part), inputs.upstream.file_digest("documents", part)]
+    taken = left_out(settings.suppressed, inputs, part)
+    return digest([*shaping, taken] if taken else shaping)
 
 
 def _clear(out: Artifact, parts: Iterable[Part], shards: Iterable[Part]) -> None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hub_models import ModelHub
+from hub_repos import ReposHub
 from making import leaf
 from train.conftest import lessons, shard
 
@@ -23,7 +23,7 @@ def test_an_adapter_is_uploaded_after_a_failure_and_loads_from_there(recipe, tmp
     stated = [{**entry, "license": "CC-BY-4.0" if number < 9 else "# Mine\n|x"} for number, entry in enumerate(lessons(12))]
     shard(tmp_path / "runs/demo/shard/guide.train-00000-of-00001.parquet", stated)
     path = recipe(steps=2)
-    with ModelHub() as hub:
+    with ReposHub() as hub:
         for name, value in hub.logged_in(tmp_path / "home", TOKEN).items():
             monkeypatch.setenv(name, value)
         hub.trouble = lambda _, at: 403 if at.startswith("/lfs") else None
@@ -32,7 +32,7 @@ def test_an_adapter_is_uploaded_after_a_failure_and_loads_from_there(recipe, tmp
         last = failed.stderr.splitlines()[-1]
         assert last.startswith("leaf: --push-to me/lessons: the Hub did not take it: "), failed.stderr
         assert last.endswith(f"the adapter is kept in {tmp_path}/runs/trained/train/adapter, run the same command again")
-        assert hub.repos["me/lessons"] == {"private": True, "files": {}}
+        assert (hub.repos["me/lessons"].private, hub.repos["me/lessons"].files) == (True, {})
         hub.trouble = lambda *_: None
         again = leaf("train", path, "--push-to", "me/lessons")
         assert again.returncode == 0, again.stderr
@@ -40,7 +40,7 @@ def test_an_adapter_is_uploaded_after_a_failure_and_loads_from_there(recipe, tmp
         assert f"leaf: uploaded to {hub.address}/me/lessons" in again.stderr
         assert hub.tokens >= {f"Bearer {TOKEN}"}
         assert TOKEN not in failed.stdout + failed.stderr + again.stdout + again.stderr
-        files = hub.repos["me/lessons"]["files"]
+        files = hub.repos["me/lessons"].files
         assert set(files) == set(FILES)
         assert str(tmp_path).encode() not in b"".join(files.values())
         card = files["README.md"].decode()
@@ -65,9 +65,9 @@ print(type(peft.PeftModel.from_pretrained(interleaved(), "me/lessons").base_mode
         )
         assert loaded.stdout.strip() == "MossModel", loaded.stderr
         assert hub.asked["GET resolve"] >= 2
-        hub.repos["me/seen"] = {"private": False, "files": {}}
+        hub.make("me/seen", private=False)
         seen = leaf("train", path, "--push-to", "me/seen")
-        assert (seen.returncode, hub.repos["me/seen"]["files"]) == (1, {})
+        assert (seen.returncode, hub.repos["me/seen"].files) == (1, {})
         assert seen.stderr.splitlines()[-1].startswith("leaf: --push-to me/seen: is there already and everybody can see it; say --public")
 
 

@@ -1,0 +1,160 @@
+"""Verbs that publish a dataset, and take something out of it: push, hydrate, remove."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from leafinstruct.cli.options import AsJson, Changes, Limit, RecipePath, load_recipe
+from leafinstruct.cli.stopping import stopping
+from leafinstruct.report.story import printable
+from leafinstruct.terminal import answer, note, progress
+
+if TYPE_CHECKING:
+    from leafinstruct.push.stage import Pushed
+
+LISTED = 20
+"""Files of a kind that a person is shown; --json tells all."""
+
+
+def push(
+    recipe: RecipePath = None,
+    repo: Annotated[str | None, typer.Option(metavar="ORG/NAME", help="Dataset on the Hub; default push.repo of the recipe.")] = None,
+    public: Annotated[bool, typer.Option("--public", help="Where everybody sees it; private otherwise.")] = False,
+    revision: Annotated[str | None, typer.Option(metavar="BRANCH", help="Branch; default main. A new one starts at main.")] = None,
+    tag: Annotated[str | None, typer.Option(metavar="TAG", help="Name what is there after the push.")] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FAULT", help="Publish in spite of it; may be repeated. The refusal names them, e.g. toy."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files there that leaf did not push.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would go, and make nothing.")] = False,
+    limit: Limit = None,
+    changes: Changes = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put the built dataset on the Hugging Face Hub, in one commit."""
+    from typing import get_args
+
+    from leafinstruct.engine.local import LocalEngine
+    from leafinstruct.pipeline import publish
+    from leafinstruct.push.config import Allowance
+
+    if unknown := [name for name in allow or () if name not in get_args(Allowance)]:
+        raise typer.BadParameter(f"{unknown[0]!r} is none of {', '.join(get_args(Allowance))}", param_hint="--allow")
+    loaded = load_recipe(recipe, changes, limit)
+    place = repo or loaded.recipe.push.repo
+    if place is None:
+        raise typer.BadParameter("say where to, or set push.repo in the recipe", param_hint="--repo")
+    asked = {"repo": place, "revision": revision, "tag": tag, "public": public, "allowed": allow or (), "overwrite": overwrite}
+    with LocalEngine(1) as engine, progress() as on_progress:
+        pushed = publish(loaded, engine, stopping(on_progress), dry_run, **asked)
+    if as_json:
+        from leafinstruct.push.stage import facts
+
+        answer(facts(pushed))
+        return
+    _show(pushed, dry_run)
+
+
+def _show(pushed: Pushed, dry_run: bool) -> None:
+    for line in pushed.notes:
+        note(line)
+    note(f"pictures go out as {'bytes' if pushed.pictures == 'bytes' else 'references'}: {pushed.why}")
+    groups = {"new": pushed.plan.new, "changed": pushed.plan.changed, "deleted": pushed.plan.deleted}
+    if dry_run:
+        state = "would be made, " if pushed.made else ""
+        typer.echo(f"{pushed.repo}: {state}{'private' if pushed.private else 'public'}, {pushed.survey.records:,} records")
+        for what, files in {**groups, "same": pushed.plan.same}.items():
+            for file in files[:LISTED]:
+                typer.echo(f"  {what:<8} {file.size:>15,}  {printable(file.name)}")
+            if len(files) > LISTED:
+                typer.echo(f"  {what:<8} {sum(file.size for file in files[LISTED:]):>15,}  {len(files) - LISTED:,} more files")
+        for name in pushed.plan.strangers:
+            note(f"{name} there is not what leaf pushed; the push will want --overwrite")
+        size = sum(file.size for file in pushed.plan.written)
+        typer.echo(f"would send {size:,} bytes in {len(pushed.plan.written):,} files" if not pushed.plan.empty else "nothing to do")
+        return
+    if pushed.commit is None:
+        note(f"nothing to do: {pushed.repo} holds this dataset")
+    else:
+        size = sum(file.size for file in pushed.plan.written)
+        told = ", ".join(f"{len(files):,} {what}" for what, files in groups.items() if files)
+        note(f"{told}, {size / 1e6:,.1f} MB at most; commit {pushed.commit[:12]}")
+    typer.echo(pushed.address)
+
+
+def hydrate(
+    place: Annotated[str, typer.Argument(metavar="PATH_OR_REPO", help="Folder of shards without pictures, or ORG/NAME of the Hub.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the shards with pictures; what stands in it is kept.")],
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit on the Hub.")] = None,
+    root: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[SOURCE=]DIR", help="Where a source's files lie here (pictures, WARC, Parquet, videos); may be repeated."),
+    ] = None,
+    contact: Annotated[str | None, typer.Option(help="E-mail or web address, told to hosts that are asked for pictures.")] = None,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(metavar="HOST", help="A host that may lie in a private network: a mirror of your own.")
+    ] = None,
+    tolerate: Annotated[float, typer.Option(min=0, max=1, help="Share of pictures that may fail for a passing reason.")] = 0.02,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch the pictures of pushed references again, and check them."""
+    from leafinstruct.artifact import Artifact, one_build
+    from leafinstruct.engine.local import LocalEngine
+    from leafinstruct.pipeline import Watched
+    from leafinstruct.push import hydrate as room
+
+    settings = room.settings(root or [], contact, allow_host or [], tolerate)
+    shards = room.shards(place, revision)
+    with one_build(out), LocalEngine(1) as engine, progress() as on_progress:
+        record = room.hydrate(settings, shards, Artifact(out), Watched(engine, "hydrate", stopping(on_progress)))
+    if as_json:
+        answer({key: record[key] for key in ("parts", "counts", "reasons")})
+        return
+    counts = record["counts"]
+    for reason, count in record["reasons"].items():
+        note(f"{count:,} pictures missing: {reason}; see {out}/missing.jsonl")
+    if counts.get("left_out"):
+        note(f"{counts['left_out']:,} records are left out, as a picture of theirs is missing")
+    note(f"{counts.get('rows', 0):,} records with {counts.get('pictures', 0):,} pictures in {record['parts']} shards")
+    typer.echo(printable(out))
+
+
+def remove(
+    recipe: RecipePath = None,
+    url: Annotated[list[str] | None, typer.Option(metavar="URL", help="A page, or a picture; may be repeated.")] = None,
+    domain: Annotated[list[str] | None, typer.Option(metavar="HOST", help="Whatever lies on a host, or below it.")] = None,
+    sha256: Annotated[list[str] | None, typer.Option(metavar="HEX", help="Every record that shows these bytes.")] = None,
+    identity: Annotated[list[str] | None, typer.Option("--id", metavar="ID", help="An example, or all of a document.")] = None,
+    reason: Annotated[str, typer.Option(help="Kept with the entries, for people.")] = "",
+    listing: Annotated[bool, typer.Option("--list", help="Show the list and what it matches; add nothing.")] = False,
+    limit: Limit = None,
+    changes: Changes = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take records out for good: builds and pushes leave them out."""
+    from leafinstruct.pipeline import artifacts
+    from leafinstruct.push.removal import remove as take_out
+    from leafinstruct.suppressed import entry
+
+    given = {"url": url, "domain": domain, "sha256": sha256, "id": identity}
+    entries = [entry(kind, value, reason) for kind, values in given.items() for value in values or ()]  # type: ignore[arg-type]
+    if bool(entries) == listing:
+        raise typer.BadParameter("say what: --url, --domain, --sha256 or --id; or --list alone", param_hint="remove")
+    loaded = load_recipe(recipe, changes, limit)
+    found = take_out(loaded.path, loaded.directory, artifacts(loaded), entries)
+    if as_json:
+        answer(found)
+        return
+    for line in found["entries"] if listing else ():
+        typer.echo(printable(f"{line['matches']:>7,}  {line['kind']:<7} {line['value']}{'  ' + line['reason'] if line['reason'] else ''}"))
+    if not listing:
+        note(f"{found['new']:,} of {len(entries):,} are new in {found['file']}")
+    note(
+        f"{found['records']:,} records of the shards and {found['examples']:,} examples of this run match the list of {len(found['entries']):,}"
+    )
+    for line in found["left"]:
+        note(line)

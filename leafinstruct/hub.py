@@ -1,0 +1,73 @@
+"""Speaking with the Hugging Face Hub, for whoever uploads: its errors as one line with a cure, its own progress bars off, no word of a token.
+
+The token is the Hub's own (`hf auth login`, HF_TOKEN); it is neither read nor shown here. What the Hub's client says of a failure, in an error or
+in a log line about a retry, may quote an address that was signed for one upload, which is as good as a token for a while: queries of addresses are
+cut off in both.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from leafinstruct.errors import LeafInstructError
+
+MOVING = frozenset({409, 412})
+"""Statuses by which a repository says that it moved on meanwhile."""
+_CURES = {
+    401: "the Hub does not accept the token: log in with `hf auth login`, or set HF_TOKEN",
+    403: "the token may not write there: make one that may (huggingface.co/settings/tokens), or ask the organisation",
+}
+_QUERY = re.compile(r"\?[^\s'\")]+")
+_SECRET = re.compile(r"hf_\w{4,}|Bearer \S+")
+
+
+@contextmanager
+def speaking(what: str, kept: str, raised: type[LeafInstructError]) -> Iterator[None]:
+    """Whatever the Hub's client raises becomes `raised`, in one line: `what`, what was said, the cure, and what is `kept`."""
+    import httpx2
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    loud = not are_progress_bars_disabled()
+    handlers = logging.getLogger("huggingface_hub").handlers
+    disable_progress_bars()
+    for handler in handlers:
+        handler.addFilter(_discreet)
+    try:
+        yield
+    except (httpx2.HTTPError, HFValidationError, OSError, ValueError, RuntimeError) as error:
+        cure = _CURES.get(status(error) or 0)
+        raise raised(f"{what}: the Hub did not take it: {said(error)}; {f'{cure}; ' if cure else ''}{kept}") from error
+    finally:
+        for handler in handlers:
+            handler.removeFilter(_discreet)
+        if loud:
+            enable_progress_bars()
+
+
+def status(error: BaseException) -> int | None:
+    """The HTTP status that lies behind an error of the Hub's client, which wraps some of them."""
+    while error is not None:
+        code = getattr(getattr(error, "response", None), "status_code", None)
+        if code is not None:
+            return int(code)
+        if error.__cause__ is None:
+            return None
+        error = error.__cause__
+    return None
+
+
+def said(error: BaseException) -> str:
+    """What an error says, with its cause, on one line of at most 240 characters, without queries of addresses and without tokens."""
+    parts = [str(error), *([str(error.__cause__)] if isinstance(error, RuntimeError) and error.__cause__ is not None else [])]
+    line = _SECRET.sub("...", _QUERY.sub("", " ".join(" ".join(parts).split())))
+    return line[:240] or type(error).__name__
+
+
+def _discreet(record: logging.LogRecord) -> bool:
+    """A log record without what nobody should read; it is shown all the same, since a wait of minutes wants to be explained."""
+    record.msg, record.args = _SECRET.sub("...", _QUERY.sub("", record.getMessage())), ()
+    return True

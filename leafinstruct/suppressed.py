@@ -1,0 +1,217 @@
+"""What was taken out for good: a list beside the recipe that every build and every push honours.
+
+    <recipe stem>.suppressed.jsonl      {"domain": "example.org", "reason": "asked by mail"}       one line an entry, sorted
+
+A person asks that a page, a site or a picture be taken out; the dataset may be built again a year later, from other files, on another machine.
+So the list is no state of a run: it lies beside the recipe, is plain text, and is meant to be committed with it. To take an entry back, delete its
+line.
+
+    url      the page, or any picture shown, has this address (http and https, host's case, default port, escapes and fragment make no difference)
+    domain   the page, or any picture shown, lies on this host or on one below it
+    sha256   any picture shown has these bytes
+    id       the example, or the document that it was made of
+
+An entry matches whole records: a picture is never cut out of an example, whose text would go on speaking of it.
+A line that cannot be read stops whoever reads the list, because a removal that is silently forgotten is the one fault that must not happen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from yarl import URL
+
+from leafinstruct.artifact import locked, writing
+from leafinstruct.errors import RecipeError
+from leafinstruct.records.example import Example
+
+Kind = Literal["url", "domain", "sha256", "id"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_DOMAIN = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*|\[[0-9a-f:]+\]")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Entry:
+    """One thing that was taken out. reason: for people; it changes nothing."""
+
+    kind: Kind
+    value: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is matched of a record: its ids, its page's address, sha256 and addresses of its pictures."""
+
+    id: str
+    document_id: str
+    url: str | None
+    sha256: tuple[str, ...]
+    addresses: tuple[str, ...]
+
+    @classmethod
+    def of_example(cls, example: Example) -> Shown:
+        """Of an example, before it is a row."""
+        pictures = [(image.sha256, (image.url, image.ref.url)) for image in example.images]
+        return cls._of(example.id, example.document_id, example.url, pictures)
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Shown:
+        """Of a published row, of which `id`, `document_id`, `url` and `image_info` are needed."""
+        infos = row["image_info"] or ()
+        pictures = [(info["sha256"], (info["url"], info["ref"] if _on_web(info["ref"]) else None)) for info in infos]
+        return cls._of(row["id"], row["document_id"], row["url"], pictures)
+
+    @classmethod
+    def _of(cls, identity: str, document: str, url: str | None, pictures: list[tuple[str | None, tuple[str | None, ...]]]) -> Shown:
+        addresses = dict.fromkeys(address for _, given in pictures for address in given if address)
+        return cls(identity, document, url, tuple(sha256 for sha256, _ in pictures if sha256), tuple(addresses))
+
+
+@dataclass(frozen=True)
+class Suppressed:
+    """The whole list; the empty one matches nothing."""
+
+    entries: tuple[Entry, ...] = ()
+
+    @property
+    def identity(self) -> dict[str, object] | None:
+        """What a fingerprint holds: how many, and a digest that reasons do not enter; None for the empty list."""
+        named = sorted({(entry.kind, entry.value) for entry in self.entries})
+        text = json.dumps(named, ensure_ascii=False)
+        return {"entries": len(named), "digest": hashlib.sha256(text.encode()).hexdigest()[:16]} if named else None
+
+    def match(self, record: Shown) -> Entry | None:
+        """The first entry that takes a record out, in the order of KINDS; None when it stays."""
+        if not self.entries:
+            return None
+        addresses = [address for address in (record.url, *record.addresses) if address]
+        candidates: dict[Kind, Iterable[str]] = {
+            "url": (_same(address) for address in addresses),
+            "domain": (name for address in addresses for name in _above(_host(address))),
+            "sha256": record.sha256,
+            "id": (record.id, record.document_id),
+        }
+        found = (self._by_kind[kind].get(value) for kind in KINDS if self._by_kind[kind] for value in candidates[kind])
+        return next((entry for entry in found if entry is not None), None)
+
+    @cached_property
+    def _by_kind(self) -> dict[Kind, dict[str, Entry]]:
+        return {
+            kind: {(_same(entry.value) if kind == "url" else entry.value): entry for entry in self.entries if entry.kind == kind}
+            for kind in KINDS
+        }
+
+
+NOTHING = Suppressed()
+"""The list of who has none."""
+
+
+def beside(recipe: Path) -> Path:
+    """Where a recipe's list lies, whether or not there is one."""
+    return recipe.with_name(f"{recipe.stem}.suppressed.jsonl")
+
+
+def load(path: Path) -> Suppressed:
+    """The list of a file; the empty one where there is no file. Raises RecipeError for a line that is no entry."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return NOTHING
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: cannot be read: {error}") from error
+    return Suppressed(tuple(_entry(path, number, line) for number, line in enumerate(lines, start=1) if line.strip()))
+
+
+def entry(kind: Kind, value: str, reason: str = "") -> Entry:
+    """An entry as it is kept. Raises RecipeError for a value that could never match: a domain with a path, half a sha256."""
+    value = value.strip()
+    if kind == "sha256":
+        value = value.lower()
+        wrong = None if _SHA256.fullmatch(value) else "a sha256 is 64 hex digits, as in image_info of a row"
+    elif kind == "domain":
+        value = _host(f"//{value}") if "/" not in value and "@" not in value and not re.search(r":\d+$", value) else ""
+        wrong = None if _DOMAIN.fullmatch(value) else "a domain is the name of a host, as example.org; for one page say --url"
+    elif kind == "url":
+        wrong = None if _host(value) and value.lower().startswith(("http://", "https://")) else "an address begins with http:// or https://"
+    else:
+        wrong = None if value.isprintable() and value and " " not in value else "an id is one word, as in the columns id and document_id"
+    if wrong:
+        raise RecipeError(f"{kind} {value[:80] or 'given'!r}: {wrong}")
+    return Entry(kind, value, " ".join(reason.split()))
+
+
+def add(path: Path, entries: Iterable[Entry], lock: Path) -> int:
+    """Merge entries into a file by one rename; those that are in it already keep their reason. Returns how many were new.
+
+    lock: held meanwhile, so that of two people who remove at once nobody is forgotten.
+    """
+    with locked(lock):
+        known = {(each.kind, each.value): each for each in load(path).entries}
+        new = {(each.kind, each.value): each for each in entries if (each.kind, each.value) not in known}
+        if new:
+            lines = [_line(each) for each in sorted({**known, **new}.values())]
+            with writing(path) as temporary:
+                temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        return len(new)
+
+
+def _line(each: Entry) -> str:
+    return json.dumps({each.kind: each.value, **({"reason": each.reason} if each.reason else {})}, ensure_ascii=False)
+
+
+def _entry(path: Path, number: int, line: str) -> Entry:
+    try:
+        said = json.loads(line)
+        (kind,) = [name for name in said if name in KINDS]
+        if not (set(said) <= {kind, "reason"} and all(isinstance(value, str) for value in said.values())):
+            raise ValueError
+        return entry(kind, said[kind], said.get("reason", ""))
+    except RecipeError as error:
+        raise RecipeError(f"{path}, line {number}: {error}") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise RecipeError(
+            f'{path}, line {number}: no entry; write {{"url": ...}}, {{"domain": ...}}, {{"sha256": ...}} or {{"id": ...}}'
+        ) from error
+
+
+def _on_web(ref: str | None) -> bool:
+    return (ref or "").startswith(("http://", "https://"))
+
+
+@lru_cache(maxsize=1 << 16)
+def _same(address: str) -> str:
+    """An address without what makes no difference; one that is none, as it is."""
+    try:
+        url = URL(address.strip())
+        port = "" if url.port in (80, 443, None) else f":{url.port}"
+        return f"{(url.raw_host or '').rstrip('.')}{port}{url.raw_path_qs}" if url.raw_host else address
+    except ValueError:
+        return address
+
+
+@lru_cache(maxsize=1 << 16)
+def _host(address: str) -> str:
+    """Lower-case ASCII host of an address, empty when it has none."""
+    try:
+        url = URL(address.strip())
+        host = (url.raw_host or "").rstrip(".").lower()
+    except ValueError:
+        return ""
+    return f"[{host}]" if ":" in host else host
+
+
+def _above(host: str) -> Iterable[str]:
+    """A host and the domains that it lies in."""
+    while host:
+        yield host
+        host = "" if host.startswith("[") else host.partition(".")[2]
