@@ -119,7 +119,7 @@ class _Endpoint(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         self.server.tokens.add(self.headers.get("Authorization", ""))
         words = ("create", "preupload", "batch", "verify", "lfs", "commit", "resolve", "tree", "refs", "tag", "branch", "paths-info")
-        kind = next((word for word in words if f"/{word}" in path), "api")
+        kind = next((word for word in words if re.search(rf"/{word}(/|$)", path)), "api")
         self.server.asked[f"{self.command} {kind}"] += 1
         trouble = self.server.trouble(self.command, path)
         if trouble == "cut":
