@@ -59,7 +59,7 @@ def write(shards: Artifact, out: Artifact, repo: str, on_part: Callable[[int, in
 def card(text: str, repo: str) -> str:
     """A dataset's card, for the dataset without pictures: a notice under its title, none of the examples' pictures."""
     bare = _PICTURE.sub("*(a picture)*", text)
-    return _HEADING.sub(lambda found: f"{found[0]}\n{NOTICE.format(repo=repo)}", bare, count=1)
+    return _HEADING.sub(lambda found: f"{found[0]}\n{NOTICE.format(repo=repo).rstrip()}", bare, count=1)
 
 
 def without_notice(text: str) -> str:
