@@ -88,22 +88,22 @@ class _Endpoint(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        self._answer(b"")
+        self._answer(b"", self.server.trouble(self.command, self.path.partition("?")[0]))
 
     def do_HEAD(self) -> None:
-        self._answer(b"")
+        self.do_GET()
 
     def do_POST(self) -> None:
-        self._answer(self._body())
+        self._answer(self._body(), self.server.trouble("POST", self.path.partition("?")[0]))
 
     def do_PUT(self) -> None:
-        path = self.path.partition("?")[0]
-        if self.server.trouble("PUT", path) == "cut":
+        trouble = self.server.trouble("PUT", self.path.partition("?")[0])
+        if trouble == "cut":
             self.server.asked["PUT lfs"] += 1
             self.server.sent += len(self.rfile.read(int(self.headers["Content-Length"]) // 2))
             self.close_connection = True
             return
-        self.do_POST()
+        self._answer(self._body(), trouble)
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
@@ -115,13 +115,12 @@ class _Endpoint(BaseHTTPRequestHandler):
         self.rfile.readline()
         return body
 
-    def _answer(self, body: bytes) -> None:
+    def _answer(self, body: bytes, trouble: Any) -> None:
         path = self.path.partition("?")[0]
         self.server.tokens.add(self.headers.get("Authorization", ""))
         words = ("create", "preupload", "batch", "verify", "lfs", "commit", "resolve", "tree", "refs", "tag", "branch", "paths-info")
         kind = next((word for word in words if re.search(rf"/{word}(/|$)", path)), "api")
         self.server.asked[f"{self.command} {kind}"] += 1
-        trouble = self.server.trouble(self.command, path)
         if trouble == "cut":
             self.close_connection = True
         elif trouble is not None:
