@@ -160,7 +160,7 @@ def test_a_record_that_ingest_rejected_is_explained_by_its_place(tmp_path):
 
 
 def test_help_fits_eighty_columns_and_cuts_no_sentence():
-    for verb in ([], ["init"], ["build"], ["status"], ["explain"], ["train"], ["generate"], ["doctor"]):
+    for verb in ([], ["init"], ["build"], ["status"], ["explain"], ["push"], ["hydrate"], ["remove"], ["train"], ["generate"], ["doctor"]):
         done = subprocess.run([*COMMAND, *verb, "--help"], env={**os.environ, "COLUMNS": "80"}, capture_output=True, text=True, check=True)
         assert max(map(len, done.stdout.splitlines())) <= 80
         assert not [line for line in done.stdout.splitlines()[1:] if line.endswith("...")]

@@ -118,9 +118,8 @@ def _survey(settings: PushSettings, shards: Artifact, on_step: OnStep) -> Survey
     record, parts = shards.record, shards.parts()
     if not parts:
         raise PublishError(f"{shards.path}: there is no shard yet; run `leaf build`")
-    on_step("checking records", 0, len(parts), 0)
-    found = checks.survey([shards.path / f"{part}.parquet" for part in parts], settings.terms)
-    on_step("checking records", len(parts), len(parts), 0)
+    files = [shards.path / f"{part}.parquet" for part in parts]
+    found = checks.survey(files, settings.terms, lambda done: on_step("checking shards", done, len(files), 0))
     if record is None or not (shards.path / "README.md").is_file():
         found.whole("unfinished", f"{shards.path} was cut short, its {len(parts)} shards are not all")
     elif settings.drifted:

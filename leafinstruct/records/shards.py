@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leafinstruct.errors import SchemaError, SourceError
-from leafinstruct.records.public import SCHEMA_VERSION
+from leafinstruct.records.public import PICTURES, SCHEMA_VERSION
 
 COLUMNS = ("id", "messages", "images")
 """What training reads."""
@@ -74,11 +74,14 @@ def opened(path: Path, columns: Sequence[str] = COLUMNS) -> pq.ParquetFile:
         shard = pq.ParquetFile(path, pre_buffer=False, buffer_size=PAGE)
     except (OSError, pa.ArrowException) as error:
         raise SourceError(f"{path}: cannot be read as Parquet: {_first_line(error)}") from error
-    version = (shard.schema_arrow.metadata or {}).get(b"leafinstruct.schema", b"").decode(errors="replace")
+    metadata = shard.schema_arrow.metadata or {}
+    version = metadata.get(b"leafinstruct.schema", b"").decode(errors="replace")
     if version != SCHEMA_VERSION:
         raise SchemaError(
             f"{path}: rows of schema {version or 'unknown'}, and this version reads {SCHEMA_VERSION}; build the dataset with this version"
         )
+    if PICTURES in metadata:
+        raise SchemaError(f"{path}: its pictures are references; `leaf hydrate` fetches them and writes shards to train on")
     if missing := [name for name in columns if name not in shard.schema_arrow.names]:
         raise SchemaError(f"{path}: no column {missing[0]}, which rows of schema {SCHEMA_VERSION} have; build the dataset again")
     return shard

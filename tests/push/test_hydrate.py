@@ -17,8 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import leaf, png, rows, shard_sums
 
+from leafinstruct.errors import SchemaError
 from leafinstruct.push.reference import NOTICE, card, without_notice
 from leafinstruct.records.document import Ref
+from leafinstruct.train.shards import rows as train_rows
 
 CONTACT = ("--contact", "me@site.example")
 
@@ -106,6 +108,11 @@ for streaming in (False, True):
     assert row["images"] == [None, None, None], row
     assert row["image_info"][0]["sha256"]"""
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False).stderr.count("Error") == 0
+
+
+def test_training_on_references_names_the_cure(references):
+    with pytest.raises(SchemaError, match="its pictures are references; `leaf hydrate` fetches them"):
+        next(train_rows(min(references.glob("*.parquet"))))
 
 
 def test_references_go_where_one_picture_is_under_no_licence_of_the_list(push, hub):
