@@ -20,6 +20,7 @@ ALLOWED = {
     "artifact": {"errors"},
     "cards": {"errors"},
     "hub": {"errors"},
+    "licences": set(),
     "suppressed": {"artifact", "records", "errors"},
     "engine": {"errors"},
     "pictures": {"records", "errors"},
@@ -34,7 +35,7 @@ ALLOWED = {
     "evaluate": {"vlg", "llm", "records", "sketchbook", "errors"},  # sketchbook: the judge of lessons is its own
     "rewrite": SHARED,
     "shard": SHARED | {"cards", "suppressed"},
-    "push": {"records", "artifact", "pictures", "engine", "hub", "suppressed", "errors"},  # pictures, engine: hydrate fetches them again
+    "push": {"records", "artifact", "pictures", "engine", "hub", "licences", "suppressed", "errors"},  # pictures, engine: hydrate fetches them again
     "report": {"records", "artifact", "llm"},  # llm: answers as received, prompts as sent
     "export": {"records", "artifact", "pictures", "cards", "errors"},  # pictures: what a header says names a file's type; cards: cell
     "recipe": {"errors", "ingest", "filter", "llm", "rewrite", "shard", "push", "train"},

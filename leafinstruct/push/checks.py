@@ -21,8 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leafinstruct.errors import PublishError
+from leafinstruct.licences import key, keys
 from leafinstruct.push.config import PushConfig
-from leafinstruct.push.licences import key, keys
 from leafinstruct.records.table import Row
 from leafinstruct.suppressed import NOTHING, Shown, Suppressed
 

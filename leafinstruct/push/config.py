@@ -11,31 +11,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from leafinstruct.licences import OPEN
+
 Allowance = Literal["license", "unknown-license", "picture-license", "opt-out", "toy", "failed", "unfinished", "drift"]
 """What may be published all the same, each said by name."""
-
-OPEN = (
-    "0BSD",
-    "Apache-2.0",
-    "BSD-2-Clause",
-    "BSD-3-Clause",
-    "CC-BY-2.0",
-    "CC-BY-2.5",
-    "CC-BY-3.0",
-    "CC-BY-4.0",
-    "CC-BY-SA-2.0",
-    "CC-BY-SA-2.5",
-    "CC-BY-SA-3.0",
-    "CC-BY-SA-4.0",
-    "CC0-1.0",
-    "ISC",
-    "MIT",
-    "MIT-0",
-    "ODC-By-1.0",
-    "PDDL-1.0",
-    "Unlicense",
-)
-"""SPDX names of licences under which anybody may hand on copies and changed copies, for any purpose."""
 
 
 class PushConfig(BaseModel):

@@ -19,7 +19,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from leafinstruct.artifact import Artifact, digest, file_sha256, writing
+from leafinstruct.artifact import Artifact, digest, writing
 from leafinstruct.records import public
 
 CODE = 1
@@ -53,7 +53,7 @@ def write(shards: Artifact, out: Artifact, repo: str, on_part: Callable[[int, in
     for path in out.path.glob("*.parquet"):
         if path not in files:
             path.unlink()
-    return [*files, *_beside(shards, out, repo, files)]
+    return [*files, *_beside(shards, out, repo)]
 
 
 def card(text: str, repo: str) -> str:
@@ -84,8 +84,8 @@ def _without_bytes(source: Path, target: Path) -> int:
     return int(shard.metadata.num_rows)
 
 
-def _beside(shards: Artifact, out: Artifact, repo: str, files: list[Path]) -> list[Path]:
-    """README.md, build.json where there is one, and SHA256SUMS of them all. No croissant.json, which tells of the other shards' bytes; no
+def _beside(shards: Artifact, out: Artifact, repo: str) -> list[Path]:
+    """README.md, build.json where there is one, and SHA256SUMS of the shards. No croissant.json, which tells of the other shards' bytes; no
     examples/, which are pictures."""
     made = [out.path / "README.md"]
     with writing(made[0]) as temporary:
@@ -94,7 +94,7 @@ def _beside(shards: Artifact, out: Artifact, repo: str, files: list[Path]) -> li
         made.append(out.path / "build.json")
         with writing(made[-1]) as temporary:
             shutil.copyfile(shards.path / "build.json", temporary)
-    sums = [f"{file_sha256(path)}  {path.name}\n" for path in sorted([*files, *made])]
+    sums = sorted((name, sha256) for report in out.reports() for name, sha256 in report["files"].items())
     with writing(out.path / "SHA256SUMS") as temporary:
-        temporary.write_text("".join(sums), encoding="utf-8")
+        temporary.write_text("".join(f"{sha256}  {name}\n" for name, sha256 in sums), encoding="utf-8")
     return [*made, out.path / "SHA256SUMS"]
