@@ -10,19 +10,20 @@ import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import leaf, png, rows, shard_sums
+from making import InlineEngine, leaf, png, rows, shard_sums
 
-from leafinstruct.errors import SchemaError
+from leafinstruct.artifact import Artifact
+from leafinstruct.errors import PublishError, SchemaError
+from leafinstruct.push import hydrate as room
 from leafinstruct.push.reference import NOTICE, card, without_notice
 from leafinstruct.records.document import Ref
 from leafinstruct.train.shards import rows as train_rows
-
-CONTACT = ("--contact", "me@site.example")
 
 
 class Pictures(ThreadingHTTPServer):
@@ -87,9 +88,15 @@ def addressed(references, web, shards, tmp_path) -> Path:
     return folder
 
 
-def hydrate(folder: Path | str, out: Path, web: Pictures | None, *more: str) -> subprocess.CompletedProcess[str]:
-    allowed = [] if web is None else [*CONTACT, "--allow-host", f"127.0.0.1:{web.server_address[1]}"]
-    return leaf("hydrate", folder, "--out", out, *allowed, *more)
+def hydrate(place: Path | str, out: Path, web: Pictures | None = None, *roots: str, tolerate: float = 0.02) -> dict[str, Any]:
+    """`leaf hydrate`, in this process."""
+    hosts = [] if web is None else [f"127.0.0.1:{web.server_address[1]}"]
+    settings = room.settings(roots, "me@site.example" if web else None, hosts, tolerate)
+    return room.hydrate(settings, room.shards(str(place), None), Artifact(out), InlineEngine())
+
+
+def missing(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / "missing.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 def test_references_hold_everything_but_the_bytes(references, shards, hub):
@@ -150,82 +157,117 @@ def test_a_card_gets_its_notice_and_loses_it_again():
     assert without_notice(noted) == text
 
 
-def test_from_the_hub_and_the_source_files_the_shards_come_back_to_the_byte(references, shards, built, hub, tmp_path):
-    done = hydrate("me/demo", tmp_path / "back", None, "--root", f"own={built.parent}/data")
-    assert done.returncode == 0, done.stderr
+def test_from_the_hub_and_the_source_files_the_shards_come_back_to_the_byte(references, shards, built, tmp_path):
+    hydrate("me/demo", tmp_path / "back", None, f"own={built.parent}/data")
     assert shard_sums(tmp_path / "back") == shard_sums(shards)
     assert (tmp_path / "back/README.md").read_text() == (shards / "README.md").read_text()
-    assert (tmp_path / "back/missing.jsonl").read_text() == ""
+    assert missing(tmp_path / "back") == []
 
 
 def test_from_the_web_the_shards_come_back_and_a_second_run_asks_nobody(addressed, shards, web, tmp_path):
-    done = hydrate(addressed, tmp_path / "back", web)
-    assert done.returncode == 0, done.stderr
+    hydrate(addressed, tmp_path / "back", web)
     assert [row["images"] for row in rows(tmp_path / "back")] == [row["images"] for row in rows(shards)]
     assert web.asked["robots.txt"] == 1
     asked = web.asked.total()
-    assert hydrate(addressed, tmp_path / "back", web).returncode == 0
+    hydrate(addressed, tmp_path / "back", web)
+    assert web.asked.total() == asked
+
+
+def test_a_run_that_was_cut_goes_on_from_what_was_fetched(addressed, shards, web, tmp_path):
+    """Killed while it writes: shards that stand stay, and no picture is asked for again."""
+    hydrate(addressed, tmp_path / "back", web)
+    wanted, asked = shard_sums(tmp_path / "back"), web.asked.total()
+    part = min((pq.read_metadata(path).num_rows and path.stem) or "~" for path in shards.glob("*.parquet"))
+    (tmp_path / f"back/report-{part}.json").unlink()
+    (tmp_path / f"back/{part}.parquet").unlink()
+    (tmp_path / "back/record.json").unlink()
+    hydrate(addressed, tmp_path / "back", web)
+    assert shard_sums(tmp_path / "back") == wanted
     assert web.asked.total() == asked
 
 
 def test_pictures_that_are_gone_or_another_are_listed_and_take_their_record(addressed, shards, web, tmp_path):
-    first, second, third = (row for row in rows(shards)[-3:])
-    name = [row["image_info"][2]["ref"].rpartition("/")[2] for row in (first, second, third)]
+    first, second = rows(shards)[-2:]
+    name = [row["image_info"][2]["ref"].rpartition("/")[2] for row in (first, second)]
     web.instead = {name[0]: 404, name[1]: png((1, 2, 3))}
-    done = hydrate(addressed, tmp_path / "back", web)
-    assert done.returncode == 0, done.stderr
-    missing = [json.loads(line) for line in (tmp_path / "back/missing.jsonl").read_text().splitlines()]
-    assert {(item["id"], item["image"], item["reason"], item["passing"]) for item in missing} == {
+    record = hydrate(addressed, tmp_path / "back", web)
+    assert {(item["id"], item["image"], item["reason"], item["passing"]) for item in missing(tmp_path / "back")} == {
         (first["id"], 2, "http_404", False),
         (second["id"], 2, "changed", False),
     }
     assert {row["id"] for row in rows(shards)} - {row["id"] for row in rows(tmp_path / "back")} == {first["id"], second["id"]}
-    assert "leaf: 2 records are left out, as a picture of theirs is missing" in done.stderr
+    assert (record["counts"]["left_out"], record["counts"]["rows"], record["reasons"]) == (2, 10, {"changed": 1, "http_404": 1})
 
 
 def test_what_may_pass_writes_nothing_and_is_asked_again(addressed, shards, web, tmp_path):
-    name = rows(shards)[0]["image_info"][0]["ref"].rpartition("/")[2]
+    name = rows(shards)[0]["image_info"][2]["ref"].rpartition("/")[2]
     web.instead = {name: 500}
-    done = hydrate(addressed, tmp_path / "back", web, "--tolerate", "0")
-    assert done.returncode == 1
-    assert "pictures could not be fetched just now (1 x http_500), more than --tolerate 0 allows" in done.stderr.splitlines()[-1]
+    with pytest.raises(PublishError, match=r"pictures could not be fetched just now \(1 x http_500\), more than --tolerate 0 allows"):
+        hydrate(addressed, tmp_path / "back", web, tolerate=0)
     assert not list((tmp_path / "back").glob("*.parquet"))
     asked = web.asked.copy()
-    passed = hydrate(addressed, tmp_path / "back", web, "--tolerate", "0.5")
-    assert passed.returncode == 0, passed.stderr
+    assert hydrate(addressed, tmp_path / "back", web, tolerate=0.5)["counts"]["left_out"] == 1
     assert {each for each in web.asked if web.asked[each] != asked[each]} == {name}
     web.instead = {}
-    assert hydrate(addressed, tmp_path / "back", web).returncode == 0
+    hydrate(addressed, tmp_path / "back", web)
     assert len(rows(tmp_path / "back")) == len(rows(shards))
 
 
+def test_the_command_says_what_is_missing(addressed, shards, web, tmp_path):
+    web.instead = {rows(shards)[-1]["image_info"][2]["ref"].rpartition("/")[2]: 410}
+    host = f"127.0.0.1:{web.server_address[1]}"
+    done = leaf("hydrate", addressed, "--out", tmp_path / "back", "--contact", "me@site.example", "--allow-host", host)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-3:] == [
+        f"leaf: 1 pictures missing: http_410; see {tmp_path}/back/missing.jsonl",
+        "leaf: 1 records are left out, as a picture of theirs is missing",
+        f"leaf: 11 records with 33 pictures in {len(list(shards.glob('*.parquet')))} shards",
+    ]
+    assert done.stdout == f"{tmp_path}/back\n"
+
+
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("roots", "contact", "said"),
     [
-        ([], "pictures are on the web: say --contact"),
-        (["--contact", "nobody"], "--contact, --allow-host: give an e-mail address"),
-        (["--root", "/nowhere"], "--root /nowhere: no such folder"),
+        ([], None, "pictures are on the web: say --contact"),
+        ([], "nobody", "--contact, --allow-host: give an e-mail address"),
+        (["/nowhere"], None, "--root /nowhere: no such folder"),
     ],
 )
-def test_what_is_missing_to_fetch_is_one_line(addressed, tmp_path, arguments, said):
-    done = leaf("hydrate", addressed, "--out", tmp_path / "back", *arguments)
-    assert done.returncode == 1
-    assert said in done.stderr.splitlines()[-1]
-    assert "Traceback" not in done.stderr
+def test_what_is_missing_to_fetch_is_one_line(addressed, tmp_path, roots, contact, said):
+    with pytest.raises(PublishError, match=said) as caught:
+        room.hydrate(room.settings(roots, contact, [], 0), room.shards(str(addressed), None), Artifact(tmp_path / "b"), InlineEngine())
+    assert "\n" not in str(caught.value)
+
+
+def test_a_picture_of_no_known_place_is_a_reason(references, tmp_path, built):
+    """Its record left the folder that it was read from, and it never had an address."""
+    folder = reworded(references, tmp_path, "ref", "elsewhere.png", url=None)
+    hydrate(folder, tmp_path / "back", None, f"other={built.parent}")
+    assert missing(tmp_path / "back")[0]["reason"] == "no_address"
+    hydrate(folder, tmp_path / "back", None, f"own={built.parent}/data")
+    assert [item["reason"] for item in missing(tmp_path / "back")] == ["missing"]
 
 
 def test_a_reference_that_leads_out_of_its_root_is_not_read(references, built, tmp_path):
-    folder = tmp_path / "hostile"
-    folder.mkdir()
     (tmp_path / "secret.png").write_bytes(png())
-    path = min(references.glob("*.parquet"))
+    folder = reworded(references, tmp_path, "ref", "../../secret.png")
+    hydrate(folder, tmp_path / "back", None, f"{built.parent}/data")
+    assert [item["reason"] for item in missing(tmp_path / "back")] == ["unsafe_path"]
+
+
+def reworded(references: Path, folder: Path, key: str, value: str, **more: Any) -> Path:
+    """One shard of references, whose first picture says something else; `more` is said by all."""
+    path = next(path for path in sorted(references.glob("*.parquet")) if pq.read_metadata(path).num_rows)
     table = pq.read_table(path)
     given = table.to_pylist()
-    given[0]["image_info"][0]["ref"] = "../../secret.png"
-    pq.write_table(type(table).from_pylist(given, schema=table.schema), folder / path.name)
-    assert leaf("hydrate", folder, "--out", tmp_path / "back", "--root", built.parent / "data").returncode == 0
-    (item,) = [json.loads(line) for line in (tmp_path / "back/missing.jsonl").read_text().splitlines()]
-    assert item["reason"] == "unsafe_path"
+    for row in given:
+        for info in row["image_info"]:
+            info.update(more)
+    given[0]["image_info"][0][key] = value
+    (folder / "reworded").mkdir()
+    pq.write_table(type(table).from_pylist(given, schema=table.schema), folder / "reworded" / path.name)
+    return folder / "reworded"
 
 
 FILES = st.from_regex(r"[a-zA-Z#! ./_-]{1,20}\.[a-z]{2,4}", fullmatch=True)

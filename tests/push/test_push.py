@@ -194,13 +194,17 @@ def test_a_commit_of_somebody_else_to_our_files_meanwhile_stops_the_push(push, h
 @pytest.mark.parametrize(
     ("status", "cure"), [(401, "log in with `hf auth login`"), (403, "the token may not write there")], ids=["401", "403"]
 )
-def test_a_token_that_is_refused_is_one_line_and_never_shown(built, hub, status, cure):
+def test_a_token_that_is_refused_is_one_line_with_the_cure(push, hub, status, cure):
     hub.trouble = lambda _, path: status if "create" in path else None
+    with pytest.raises(PublishError, match=f"^--repo me/demo: the Hub did not take it: .*; {cure}") as caught:
+        push()
+    assert "\n" not in str(caught.value)
+
+
+def test_the_token_is_sent_and_never_shown(built, hub):
+    hub.trouble = lambda _, path: 403 if "create" in path else None
     done = leaf("push", built, "--repo", "me/demo")
-    assert done.returncode == 1
-    last = done.stderr.splitlines()[-1]
-    assert last.startswith("leaf: --repo me/demo: the Hub did not take it: ")
-    assert cure in last
+    assert (done.returncode, done.stderr.splitlines()[-1].count("leaf: --repo me/demo: the Hub did not take it: ")) == (1, 1)
     assert f"Bearer {TOKEN}" in hub.tokens
     assert TOKEN not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr

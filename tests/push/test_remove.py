@@ -10,8 +10,9 @@ import pytest
 from making import InlineEngine, build, leaf, rows, shard_sums
 
 from leafinstruct import recipe as recipes
-from leafinstruct.errors import RecipeError
+from leafinstruct.errors import LeafInstructError, RecipeError
 from leafinstruct.pipeline import artifacts
+from leafinstruct.push.removal import remove
 from leafinstruct.report import funnel
 from leafinstruct.suppressed import Shown, Suppressed, add, beside, entry, load
 
@@ -147,20 +148,20 @@ def test_a_named_version_keeps_to_a_removal_and_to_nothing_else(built, shards):
 
 def test_a_list_that_takes_everything_says_so(built):
     add(beside(built), [entry("domain", "example")], built.parent / ".lock")
-    done = leaf("build", built)
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == "leaf: there is no example to shard: 12 are on the list of what was removed; see `leaf status`"
+    with pytest.raises(LeafInstructError, match="there is no example to shard: 12 are on the list of what was removed; see `leaf status`"):
+        build(built)
 
 
 def test_the_list_is_shown_with_what_each_entry_matches(built):
-    assert leaf("remove", built, "--domain", "site1.example", "--domain", "nowhere.example", "--id", "x").returncode == 0
+    entries = [entry("domain", "site1.example"), entry("domain", "nowhere.example"), entry("id", "x", "typo")]
+    add(beside(built), entries, built.parent / ".lock")
     done = leaf("remove", built, "--list")
     assert [line.split() for line in done.stdout.splitlines()] == [
         ["0", "domain", "nowhere.example"],
         ["1", "domain", "site1.example"],
-        ["0", "id", "x"],
+        ["0", "id", "x", "typo"],
     ]
-    told = json.loads(leaf("remove", built, "--list", "--json").stdout)
+    loaded = recipes.load(built)
+    told = remove(loaded.path, loaded.directory, artifacts(loaded), [])
     assert (told["records"], told["examples"], len(told["shards"]), told["new"]) == (1, 1, 1, 0)
-    for arguments in ([], ["--list", "--id", "x"]):
-        assert leaf("remove", built, *arguments).returncode == 2
+    assert leaf("remove", built, "--list", "--id", "x").returncode == 2
