@@ -160,7 +160,7 @@ def _run_stage(loaded: Loaded, stage: str, out: Artifact, engine: Engine, retry_
 
 def drifted(loaded: Loaded, engine: Engine) -> list[str]:
     """What a build would do anew, `stage: what changed` each; empty where everything stands as the recipe is now."""
-    told = []
+    told: list[str] = []
     for stage, out in artifacts(loaded).items():
         record = out.record
         if record is None:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -72,7 +72,7 @@ class Shown:
         return cls._of(row["id"], row["document_id"], row["url"], pictures)
 
     @classmethod
-    def _of(cls, identity: str, document: str, url: str | None, pictures: list[tuple[str | None, tuple[str | None, ...]]]) -> Shown:
+    def _of(cls, identity: str, document: str, url: str | None, pictures: Sequence[tuple[str | None, tuple[str | None, ...]]]) -> Shown:
         addresses = dict.fromkeys(address for _, given in pictures for address in given if address)
         return cls(identity, document, url, tuple(sha256 for sha256, _ in pictures if sha256), tuple(addresses))
 

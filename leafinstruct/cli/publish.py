@@ -63,11 +63,10 @@ def _show(pushed: Pushed, dry_run: bool) -> None:
     for line in pushed.notes:
         note(line)
     note(f"pictures go out as {'bytes' if pushed.pictures == 'bytes' else 'references'}: {pushed.why}")
-    groups = {"new": pushed.plan.new, "changed": pushed.plan.changed, "deleted": pushed.plan.deleted}
     if dry_run:
         state = "would be made, " if pushed.made else ""
         typer.echo(f"{pushed.repo}: {state}{'private' if pushed.private else 'public'}, {pushed.survey.records:,} records")
-        for what, files in {**groups, "same": pushed.plan.same}.items():
+        for what, files in pushed.plan.groups.items():
             for file in files[:LISTED]:
                 typer.echo(f"  {what:<8} {file.size:>15,}  {printable(file.name)}")
             if len(files) > LISTED:
@@ -81,7 +80,7 @@ def _show(pushed: Pushed, dry_run: bool) -> None:
         note(f"nothing to do: {pushed.repo} holds this dataset")
     else:
         size = sum(file.size for file in pushed.plan.written)
-        told = ", ".join(f"{len(files):,} {what}" for what, files in groups.items() if files)
+        told = ", ".join(f"{len(files):,} {what}" for what, files in pushed.plan.groups.items() if files and what != "same")
         note(f"{told}, {size / 1e6:,.1f} MB at most; commit {pushed.commit[:12]}")
     typer.echo(pushed.address)
 

@@ -60,6 +60,11 @@ class Plan:
         return self.new + self.changed
 
     @property
+    def groups(self) -> dict[str, tuple[Local, ...] | tuple[Remote, ...]]:
+        """What becomes of files, for who tells it."""
+        return {"new": self.new, "changed": self.changed, "deleted": self.deleted, "same": self.same}
+
+    @property
     def empty(self) -> bool:
         return not (self.written or self.deleted)
 

@@ -52,6 +52,7 @@ class Repository:
         """What is there now; None where there is no such repository, or none that this token may see. A branch that is not there yet is
         looked at as what it will be made from, main."""
         from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+        from huggingface_hub.hf_api import RepoFile
 
         branch = True
         try:
@@ -60,15 +61,16 @@ class Repository:
             return None
         except RevisionNotFoundError:
             branch, info = False, self._api.dataset_info(self.name)
-        tree = self._api.list_repo_tree(self.name, recursive=True, revision=info.sha, repo_type=KIND)
+        head = str(info.sha)
+        tree = self._api.list_repo_tree(self.name, recursive=True, revision=head, repo_type=KIND)
         files = {
             item.path: Remote(item.path, item.size, item.lfs.sha256 if item.lfs else None, item.blob_id)
             for item in tree
-            if hasattr(item, "blob_id")
+            if isinstance(item, RepoFile)
         }
         refs = self._api.list_repo_refs(self.name, repo_type=KIND)
-        listed = self._list(info.sha) if LIST in files else {}
-        return Found(info.sha, bool(info.private), files, listed, {tag.name: tag.target_commit for tag in refs.tags}, branch)
+        listed = self._list(head) if LIST in files else {}
+        return Found(head, bool(info.private), files, listed, {tag.name: tag.target_commit for tag in refs.tags}, branch)
 
     def make(self, public: bool) -> None:
         """Make the repository, private unless said otherwise; one that is there stays as it is."""

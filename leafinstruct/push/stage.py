@@ -177,8 +177,7 @@ def _send(settings: PushSettings, repository: Repository, there: Found | None, h
         repository.upload(file)
         sent += file.size
     on_step("uploading", len(change.written), len(change.written), sent // 1_000_000)
-    counts = {"new": change.new, "changed": change.changed, "deleted": change.deleted}
-    message = f"{settings.name}: {', '.join(f'{len(files)} {what}' for what, files in counts.items() if files)}"
+    message = f"{settings.name}: {', '.join(f'{len(files)} {what}' for what, files in change.groups.items() if files and what != 'same')}"
     return repository.commit(here, change, there.head, message)
 
 
@@ -197,14 +196,13 @@ def _few(names: tuple[str, ...]) -> str:
 
 def facts(pushed: Pushed) -> dict[str, Any]:
     """What came of a push, for a machine."""
-    groups = {"new": pushed.plan.new, "changed": pushed.plan.changed, "same": pushed.plan.same, "deleted": pushed.plan.deleted}
     return {
         "repo": pushed.repo,
         "pictures": pushed.pictures,
         "records": pushed.survey.records,
         "private": pushed.private,
         "made": pushed.made,
-        "files": {what: [{"name": file.name, "bytes": file.size} for file in files] for what, files in groups.items()},
+        "files": {what: [{"name": file.name, "bytes": file.size} for file in files] for what, files in pushed.plan.groups.items()},
         "strangers": list(pushed.plan.strangers),
         "commit": pushed.commit,
     }

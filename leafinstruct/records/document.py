@@ -59,8 +59,8 @@ class Ref:
             return cls(url=line)
         found = _LINE.fullmatch(line)
         assert found is not None, "the file may be anything"
-        numbers = {name: int(found[name]) for name in ("offset", "length") if found[name]}
-        return cls(found["file"], **numbers, time=float(found["time"]) if found["time"] else None, member=found["member"])
+        offset, length = (int(found[name]) if found[name] else None for name in ("offset", "length"))
+        return cls(found["file"], offset, length, None, float(found["time"]) if found["time"] else None, found["member"])
 
 
 @dataclass(frozen=True, slots=True)
