@@ -20,6 +20,7 @@ _CURES = {
     401: "the Hub does not accept the token: log in with `hf auth login`, or set HF_TOKEN",
     403: "the token may not write there: make one that may (huggingface.co/settings/tokens), or ask the organisation",
 }
+_LESSON = re.compile(r" For more information check: \S+")
 _QUERY = re.compile(r"\?[^\s'\")]+")
 _SECRET = re.compile(r"hf_\w{4,}|Bearer \S+")
 
@@ -63,7 +64,7 @@ def status(error: BaseException) -> int | None:
 def said(error: BaseException) -> str:
     """What an error says, with its cause, on one line of at most 240 characters, without queries of addresses and without tokens."""
     parts = [str(error), *([str(error.__cause__)] if isinstance(error, RuntimeError) and error.__cause__ is not None else [])]
-    line = _SECRET.sub("...", _QUERY.sub("", " ".join(" ".join(parts).split())))
+    line = _LESSON.sub("", _SECRET.sub("...", _QUERY.sub("", " ".join(" ".join(parts).split()))))
     return line[:240] or type(error).__name__
 
 

@@ -15,6 +15,7 @@ import asyncio
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -188,7 +189,7 @@ def publish(loaded: Loaded, engine: Engine, on_progress: OnProgress, dry_run: bo
     terms = Terms(recipe.push, suppressed.load(suppressed.beside(loaded.path)), unasked, fetch is not None and not fetch.opt_out)
     if stages["shard"].fingerprint is None:
         raise PublishError(f"{loaded.directory}: is not built yet; run `leaf build`")
-    with one_build(loaded.directory):
+    with nullcontext() if dry_run else one_build(loaded.directory):
         asked["allowed"] = frozenset({*recipe.push.allow, *asked["allowed"]})
         settings = PushSettings(name=f"{recipe.name}@{recipe.version}", terms=terms, drifted=tuple(drifted(loaded, engine)), **asked)
         return push(settings, stages["shard"], Artifact(loaded.directory / "push"), dry_run, told)

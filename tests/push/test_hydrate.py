@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from making import InlineEngine, leaf, png, rows, shard_sums
 
@@ -273,6 +273,7 @@ def reworded(references: Path, folder: Path, key: str, value: str, **more: Any) 
 FILES = st.from_regex(r"[a-zA-Z#! ./_-]{1,20}\.[a-z]{2,4}", fullmatch=True)
 
 
+@settings(max_examples=25)
 @given(
     st.one_of(
         st.builds(Ref, file=FILES),

@@ -139,10 +139,10 @@ def test_a_removed_picture_takes_every_record_that_shows_it(built, shards):
 
 
 def test_a_named_version_keeps_to_a_removal_and_to_nothing_else(built, shards):
-    build(built, "version=1.0")
+    build(built, "version='1.0'")
     named = built.parent / "runs/t@1.0/shard"
     add(beside(built), [entry("domain", "site0.example")], built.parent / ".lock")
-    build(built, "version=1.0")
+    build(built, "version='1.0'")
     assert {row["url"] for row in rows(named)} == {row["url"] for row in rows(shards)} - {"https://site0.example/page"}
 
 
