@@ -65,7 +65,8 @@ class Fault:
     ids: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        values = [f"{value[:60]} ({count:,})" for value, count in sorted(self.values.items(), key=lambda pair: (-pair[1], pair[0]))]
+        ordered = sorted(self.values.items(), key=lambda pair: (-pair[1], pair[0]))
+        values = [f"{value[:60]} ({count:,})" if self.records else value for value, count in ordered]
         shown = ", ".join(values[:NAMED]) + (f" and {len(values) - NAMED:,} others" if len(values) > NAMED else "")
         which = f"; for example {', '.join(self.ids)}" if self.ids else ""
         many = f"{self.records:,} record{'s' if self.records != 1 else ''}: " if self.records else ""
@@ -81,9 +82,9 @@ class Survey:
     pictures: int = 0
     faults: dict[str, Fault] = field(default_factory=dict)
 
-    def whole(self, kind: str, value: str, count: int = 1) -> None:
+    def whole(self, kind: str, value: str) -> None:
         """A fault of the dataset, not of single records."""
-        self.faults.setdefault(kind, Fault(kind)).values[value] += count
+        self.faults.setdefault(kind, Fault(kind)).values[value] += 1
 
     def record(self, identity: str, found: Iterable[tuple[str, str]]) -> None:
         """The faults of one record; found: (kind, value), a kind may come again."""

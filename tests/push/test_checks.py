@@ -108,7 +108,7 @@ def test_a_build_that_was_cut_is_refused_until_it_is_named(push, hub, shards):
 
 
 def test_a_recipe_that_moved_on_is_refused_with_what_changed(push, hub):
-    with pytest.raises(PublishError, match=r"drift: filter\.min_words 10 -> 11"):
+    with pytest.raises(PublishError, match=r"drift: filter\.min_words 10 -> 11; run `leaf build`, or say --allow drift$"):
         push("filter.min_words=11")
     with pytest.raises(PublishError, match=r"drift: shard\.max_bytes 1500 -> 9000"):
         push("shard.max_bytes=9000")
