@@ -115,10 +115,12 @@ def hydrate(
         return
     counts = record["counts"]
     for reason, count in record["reasons"].items():
-        note(f"{count:,} pictures missing: {reason}; see {out}/missing.jsonl")
+        note(f"{_many(count, 'picture')} missing: {reason}; see {out}/missing.jsonl")
     if counts.get("left_out"):
-        note(f"{counts['left_out']:,} records are left out, as a picture of theirs is missing")
-    note(f"{counts.get('rows', 0):,} records with {counts.get('pictures', 0):,} pictures in {record['parts']} shards")
+        note(f"left out, as a picture is missing: {_many(counts['left_out'], 'record')}")
+    note(
+        f"{_many(counts.get('rows', 0), 'record')} with {_many(counts.get('pictures', 0), 'picture')} in {_many(record['parts'], 'shard')}"
+    )
     typer.echo(printable(out))
 
 
@@ -151,9 +153,11 @@ def remove(
     for line in found["entries"] if listing else ():
         typer.echo(printable(f"{line['matches']:>7,}  {line['kind']:<7} {line['value']}{'  ' + line['reason'] if line['reason'] else ''}"))
     if not listing:
-        note(f"{found['new']:,} of {len(entries):,} are new in {found['file']}")
-    note(
-        f"{found['records']:,} records of the shards and {found['examples']:,} examples of this run match the list of {len(found['entries']):,}"
-    )
+        note(f"{found['new']:,} of {len(entries):,} new in {found['file']}, which holds {len(found['entries']):,} now")
+    note(f"the list matches {_many(found['records'], 'record')} of the shards, {_many(found['examples'], 'example')} of this run")
     for line in found["left"]:
         note(line)
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' if count != 1 else ''}"

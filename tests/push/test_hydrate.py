@@ -219,8 +219,8 @@ def test_the_command_says_what_is_missing(addressed, shards, web, tmp_path):
     done = leaf("hydrate", addressed, "--out", tmp_path / "back", "--contact", "me@site.example", "--allow-host", host)
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines()[-3:] == [
-        f"leaf: 1 pictures missing: http_410; see {tmp_path}/back/missing.jsonl",
-        "leaf: 1 records are left out, as a picture of theirs is missing",
+        f"leaf: 1 picture missing: http_410; see {tmp_path}/back/missing.jsonl",
+        "leaf: left out, as a picture is missing: 1 record",
         f"leaf: 11 records with 33 pictures in {len(list(shards.glob('*.parquet')))} shards",
     ]
     assert done.stdout == f"{tmp_path}/back\n"

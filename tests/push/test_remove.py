@@ -106,8 +106,8 @@ def test_a_build_leaves_out_what_was_removed_and_makes_no_other_shard_anew(built
     done = leaf("remove", built, "--url", gone["url"], "--reason", "asked\nby mail")
     assert done.returncode == 0, done.stderr
     assert beside(built).read_text() == json.dumps({"url": gone["url"], "reason": "asked by mail"}) + "\n"
-    assert "leaf: 1 of 1 are new in " in done.stderr
-    assert "leaf: 1 records of the shards and 1 examples of this run match the list of 1" in done.stderr
+    assert "leaf: 1 of 1 new in " in done.stderr
+    assert "leaf: the list matches 1 record of the shards, 1 example of this run" in done.stderr
     assert "leaf: next: leaf build, which makes 1 shard anew, then leaf push" in done.stderr
     assert "stay in the working files" in done.stderr
     engine = InlineEngine()
