@@ -114,9 +114,7 @@ async def _ask(web: Any, found: dict[str, Fetched], part: Part) -> dict[str, Any
 
 def _fetch_all(settings: HydrateSettings, shards: Sequence[Path], out: Artifact, engine: Engine) -> dict[str, Fetched]:
     """What became of every address that some shards need, each asked once."""
-    wanted = {
-        path.stem: [address for _, info, _ in _pictures(path) if (address := _address(settings, *info)) is not None] for path in shards
-    }
+    wanted = {path.stem: [address for place in _pictures(path) if (address := _address(settings, *place)) is not None] for path in shards}
     count = len({address for addresses in wanted.values() for address in addresses})
     if not count:
         return {}
@@ -172,8 +170,12 @@ def _write(path: Path, key: str, settings: HydrateSettings, fetched: Mapping[str
 
 def _filled(row: Row, settings: HydrateSettings, fetched: Mapping[str, Fetched], store: Path) -> list[dict[str, Any]]:
     """Put the bytes into a row's `images`; returns the pictures that could not be had."""
-    lost = []
-    for index, info in enumerate(row["image_info"]):
+    lost: list[dict[str, Any]] = []
+    infos = row["image_info"] or []
+    if len(infos) != len(row["images"] or ()):
+        said = {"reason": "broken_row", "detail": "image_info and images are not of one length", "passing": False}
+        return [{"id": row["id"], "image": None, "ref": None, "url": None, "sha256": None, **said}]
+    for index, info in enumerate(infos):
         standing = row["images"][index]
         data = standing["bytes"] if standing else _had(info, row["source"], settings, fetched, store)
         if not isinstance(data, Unreadable) and hashlib.sha256(data).hexdigest() != info["sha256"]:
@@ -187,10 +189,10 @@ def _filled(row: Row, settings: HydrateSettings, fetched: Mapping[str, Fetched],
 
 
 def _had(info: Row, source: str, settings: HydrateSettings, fetched: Mapping[str, Fetched], store: Path) -> bytes | Unreadable:
-    root, ref = _root(settings, source), Ref.of(info["ref"])
+    root, ref = _root(settings, source), Ref.of(info["ref"] or "")
     if root is not None and ref.file is not None:
         return read(ref, root)
-    address = _address(settings, source, info["ref"], info["url"])
+    address = _address(settings, source, info["ref"] or "", info["url"])
     if address is None:
         return Unreadable(
             "no_address", f"it was a file of the source {source}, whose folder is not known here: name it with --root {source}=DIR"
@@ -217,22 +219,23 @@ def _address(settings: HydrateSettings, source: str, ref: str, url: str | None) 
     return None if _root(settings, source) is not None else url
 
 
-def _pictures(path: Path) -> Iterator[tuple[str, tuple[str, str, str | None], str]]:
-    """(id, (source, ref, url), sha256) of every picture of a shard."""
-    for batch in pq.ParquetFile(path).iter_batches(1024, columns=["id", "source", "image_info"]):
+def _pictures(path: Path) -> Iterator[tuple[str, str, str | None]]:
+    """Source, reference and address of every picture of a shard."""
+    for batch in pq.ParquetFile(path).iter_batches(1024, columns=["source", "image_info"]):
         for row in batch.to_pylist():
-            for info in row["image_info"]:
-                yield row["id"], (row["source"], info["ref"], info["url"]), info["sha256"]
+            for info in row["image_info"] or ():
+                yield row["source"], info["ref"] or "", info["url"]
 
 
 def _checked(shards: Sequence[Path]) -> Sequence[Path]:
     """The shards, after a look at their schema. Raises SourceError, SchemaError."""
     for path in shards:
         try:
-            said = (pq.read_schema(path).metadata or {}).get(b"leafinstruct.schema", b"").decode(errors="replace")
+            schema = pq.read_schema(path)
         except (OSError, pa.ArrowException) as error:
             raise SourceError(f"{path}: cannot be read as Parquet: {str(error).splitlines()[0][:200]}") from error
-        if said != public.SCHEMA_VERSION:
+        said = (schema.metadata or {}).get(b"leafinstruct.schema", b"").decode(errors="replace")
+        if said != public.SCHEMA_VERSION or not {*public.schema().names} <= {*schema.names}:
             raise SchemaError(
                 f"{path}: rows of schema {said or 'unknown'}, and this version reads {public.SCHEMA_VERSION}; give leaf's shards"
             )

@@ -19,7 +19,7 @@ Role = Literal["user", "assistant"]
 State = Literal["ok", "failed", "refused", "unparsed", "not_scored"]
 
 _LINE = re.compile(
-    r"(?P<file>.*?)(?:#bytes=(?P<offset>\d+),(?P<length>\d+)|#t=(?P<time>\d+\.?\d*(?:e-?\d+)?))?(?:!(?P<member>(?:row|bytes)=.*))?",
+    r"(?P<file>.*?)(?:#bytes=(?P<offset>\d{1,15}),(?P<length>\d{1,15})|#t=(?P<time>\d{1,9}\.?\d{0,9}(?:e-\d{1,2})?))?(?:!(?P<member>(?:row|bytes)=.*))?",
     re.DOTALL,
 )
 

@@ -249,6 +249,35 @@ def test_a_picture_of_no_known_place_is_a_reason(references, tmp_path, built):
     assert [item["reason"] for item in missing(tmp_path / "back")] == ["missing"]
 
 
+@pytest.mark.parametrize(
+    ("ref", "reason"),
+    [
+        (None, "not_a_file"),
+        ("images/x.png#bytes=99999999999999999999,5", "missing"),
+        ("images/x.mp4#t=99999999999999999999", "missing"),
+        ("docs.jsonl#bytes=999999999999999,5", "truncated"),
+        ("docs.jsonl!row=1,column=", None),
+        ("\0", "unsafe_path"),
+    ],
+)
+def test_a_reference_that_nobody_would_write_is_a_reason(references, built, tmp_path, ref, reason):
+    """What comes from a repository is anybody's."""
+    hydrate(reworded(references, tmp_path, "ref", ref), tmp_path / "back", None, f"{built.parent}/data")
+    (item,) = missing(tmp_path / "back")
+    assert reason in (item["reason"], None)
+
+
+def test_a_row_whose_lists_do_not_belong_together_is_a_reason(references, tmp_path):
+    path = next(path for path in sorted(references.glob("*.parquet")) if pq.read_metadata(path).num_rows)
+    table = pq.read_table(path)
+    given = table.to_pylist()
+    given[0]["images"] = [None]
+    (tmp_path / "odd").mkdir()
+    pq.write_table(type(table).from_pylist(given, schema=table.schema), tmp_path / "odd" / path.name)
+    hydrate(tmp_path / "odd", tmp_path / "back", None, str(tmp_path))
+    assert missing(tmp_path / "back")[0]["reason"] == "broken_row"
+
+
 def test_a_reference_that_leads_out_of_its_root_is_not_read(references, built, tmp_path):
     (tmp_path / "secret.png").write_bytes(png())
     folder = reworded(references, tmp_path, "ref", "../../secret.png")
