@@ -36,7 +36,9 @@ ALLOWED = {
     "rewrite": SHARED,
     "shard": SHARED | {"cards", "suppressed"},
     "push": {"records", "artifact", "pictures", "engine", "hub", "licences", "suppressed", "errors"},  # pictures, engine: hydrate fetches them again
-    "report": {"records", "artifact", "llm"},  # llm: answers as received, prompts as sent
+    # filter: its catalogue of scores and its count of words, both pure, since a page replays trials; pictures: none is shown as it came;
+    # llm: answers as received, prompts as sent
+    "report": {"records", "artifact", "pictures", "filter", "llm", "errors"},
     "export": {"records", "artifact", "pictures", "cards", "errors"},  # pictures: what a header says names a file's type; cards: cell
     "recipe": {"errors", "ingest", "filter", "llm", "rewrite", "shard", "push", "train"},
     "resolved": {"recipe", "ingest"},  # which keys of a source hold paths
@@ -65,6 +67,7 @@ HEAVY = {
     "diffusers": "vlg/diffusion.py",
     "fastwarc": "",
     "pandas": "report",
+    "plotly": "report",
     "datasets": ("records/public.py", "ingest/hub"),
     "jinja2": "cards.py",
     "filelock": "artifact.py",

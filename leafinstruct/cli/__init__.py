@@ -17,7 +17,7 @@ import typer
 from leafinstruct import __version__
 from leafinstruct.cli.dataset import build, init, status
 from leafinstruct.cli.exports import export
-from leafinstruct.cli.look import explain
+from leafinstruct.cli.look import explain, inspect
 from leafinstruct.cli.models import doctor, generate, train
 from leafinstruct.cli.publish import hydrate, push, remove
 from leafinstruct.cli.stopping import Interrupted, end, listen
@@ -32,7 +32,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _verb in (init, build, status, explain, export, push, hydrate, remove, train, generate, doctor):  # as --help lists them
+for _verb in (init, build, status, inspect, explain, export, push, hydrate, remove, train, generate, doctor):  # as --help lists them
     app.command()(_verb)
 
 

@@ -1,14 +1,43 @@
-"""Verbs that look at a dataset: explain."""
+"""Verbs that look at a dataset: inspect, explain."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from leafinstruct.cli.options import AsJson, Changes, Limit, RecipePath, load_recipe
 from leafinstruct.errors import LeafInstructError
-from leafinstruct.terminal import again, answer, show_story
+from leafinstruct.report.story import printable
+from leafinstruct.terminal import again, answer, note, progress, show_story
+
+
+def inspect(
+    recipe: RecipePath = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="The page; default inspect.html in the run's folder.")] = None,
+    records: Annotated[int, typer.Option(min=1, metavar="N", help="At most N records, a sample of the run.")] = 5000,
+    open_it: Annotated[bool, typer.Option("--open", help="Show it in a browser.")] = False,
+    limit: Limit = None,
+    changes: Changes = None,
+) -> None:
+    """Make a page of what is in a dataset: one file, to be opened from a disk."""
+    from leafinstruct.pipeline import Progressed, artifacts
+    from leafinstruct.report import inspection
+
+    loaded = load_recipe(recipe, changes, limit)
+    page = out or loaded.directory / "inspect.html"
+    with progress() as on_progress:
+        made = inspection.inspect(
+            artifacts(loaded), page, records, lambda what, done, parts: on_progress(Progressed("inspect", what, done, parts, 0, "parts"))
+        )
+    some = f"{made.records:,} records" if made.records == made.documents else f"{made.records:,} of {made.documents:,} records"
+    note(f"{some}, {made.pictures:,} pictures, {made.size / 1e6:,.1f} MB")
+    typer.echo(printable(page))
+    if open_it:
+        import webbrowser
+
+        webbrowser.open(page.absolute().as_uri())
 
 
 def explain(

@@ -49,9 +49,14 @@ def cell(name: str, value: float, position: int | None = None, model: str | None
 
 def count_words(texts: Sequence[str]) -> int:
     """White-space words, plus one for every 1.5 Chinese or Japanese characters, which are written without spaces."""
-    characters = sum(len(_CJK.findall(text)) for text in texts)
-    spaced = sum(len(_CJK.sub(" ", text).split()) for text in texts) if characters else sum(len(text.split()) for text in texts)
-    return spaced + int(characters / 1.5)
+    counted = [word_parts(text) for text in texts]
+    return sum(spaced for spaced, _ in counted) + int(sum(characters for _, characters in counted) / 1.5)
+
+
+def word_parts(text: str) -> tuple[int, int]:
+    """White-space words and Chinese or Japanese characters of one text; both add up over texts, which their count of words does not."""
+    characters = len(_CJK.findall(text))
+    return len((_CJK.sub(" ", text) if characters else text).split()), characters
 
 
 def symbol_share(text: str) -> float:

@@ -1,0 +1,258 @@
+"""What a run knows of its records, gathered for the page: one JSON-ready dictionary a document, and what they share.
+
+Everything is read from the stages' tables and reports, whatever of them is there: a run with only some stages, or one that is being built, gives
+what it has, and a document without a verdict is `undecided`. Cells of scores lie in arrays parallel to the names of scores (of a picture: to
+the document's pictures), because there are fifty of them a document and 5,000 documents a page.
+
+A cell is its value; where there is none, its state (`not_scored`, `failed` ...); null where it was never computed, because the document was
+dropped before. The difference between the last two is what the page's question "what if this bound moved" depends on.
+
+Above `limit` documents a sample is shown: those with the smallest sha256 of their id. Not the smallest ids: duplicates lose to smaller ids, so
+such a sample would hold too few of them.
+
+Chosen: rows of records/table, one part at a time, over data frames of the whole run: a part is the bound of memory everywhere else too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from heapq import nsmallest
+from pathlib import Path
+from typing import Any
+
+from leafinstruct.artifact import Artifact
+from leafinstruct.filter.scores import SCORES
+from leafinstruct.filter.text import word_parts
+from leafinstruct.records import table
+from leafinstruct.records.table import Row
+
+TEXT_BYTES, LEAST = 12_000_000, 1_500
+"""Of all text of a page together, and of one document at least: each has its share twice, for its source and for its example. The page says where
+text is cut."""
+CUT = 1_000
+"""Characters of an address, an alternative text, a judge's sentence."""
+OnProgress = Callable[[int, int], None]
+"""Parts done, parts in all."""
+
+
+@dataclass
+class Gathered:
+    """records: as they go into the page, in the order of their parts. wanted: sha256 of a picture -> its number in the page, in order of first
+    use. documents: how many the run has. own: names of scores of documents, and of pictures, in the order of the cells. models: score -> what
+    computed it. allowance: bytes of text of one document; cut: documents that have more."""
+
+    records: list[dict[str, Any]] = field(default_factory=list)
+    wanted: dict[str, int] = field(default_factory=dict)
+    documents: int = 0
+    own: dict[str, list[str]] = field(default_factory=dict)
+    models: dict[str, str] = field(default_factory=dict)
+    allowance: int = 0
+    cut: int = 0
+
+    def number(self, sha256: str | None) -> int | None:
+        """The picture's number in the page."""
+        return None if sha256 is None else self.wanted.setdefault(sha256, len(self.wanted))
+
+
+def gather(stages: Mapping[str, Artifact], limit: int, on_progress: OnProgress) -> Gathered:
+    """At most `limit` documents of the run, with everything that the page shows of them but the pixels."""
+    ingest = stages["ingest"]
+    parts = [part for part in ingest.parts() if ingest.file("documents", part).exists()]
+    ids = [row["id"] for part in parts for row in _rows(ingest.file("documents", part), ["id"])]
+    chosen = set(ids if len(ids) <= limit else nsmallest(limit, ids, key=lambda name: hashlib.sha256(name.encode()).digest()))
+    names = {level: [name for name, score in SCORES.items() if score.level == level] for level in ("document", "image")}
+    found = Gathered(documents=len(ids), own=names, allowance=max(LEAST, TEXT_BYTES // (2 * max(1, len(chosen)))))
+    shards = _shards(stages["shard"])
+    for done, part in enumerate(parts):
+        on_progress(done, len(parts))
+        found.records += _of_part(stages, part, chosen, shards, found)
+    on_progress(len(parts), len(parts))
+    return found
+
+
+class _Allowance:
+    """How much text of a document may still be shown."""
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+        self.cut = False
+
+    def take(self, text: str) -> dict[str, Any]:
+        """The text as far as it is allowed, with how many characters are cut."""
+        size = len(text.encode("utf-8", "replace"))
+        if size <= self.left:
+            self.left -= size
+            return {"text": text}
+        shown = text.encode("utf-8", "replace")[: self.left].decode("utf-8", "ignore")
+        self.left, self.cut = 0, True
+        return {"text": shown, "cut": len(text) - len(shown)}
+
+
+def _of_part(
+    stages: Mapping[str, Artifact], part: str, chosen: set[str], shards: Mapping[str, str], found: Gathered
+) -> Iterator[dict[str, Any]]:
+    """The records of one part, in the order of its documents."""
+    filtered, rewrite = stages["filter"], stages["rewrite"]
+    decided = filtered.report(part) is not None
+    verdicts = {
+        row["id"]: (verdict, row["drops"], row["segments"])
+        for kind, verdict in (("documents", "kept"), ("dropped", "dropped"))
+        for row in (_rows(filtered.file(kind, part)) if decided else ())
+        if row["id"] in chosen
+    }
+    refused = {row["id"]: row["drops"] for row in _rows(rewrite.file("dropped", part)) if row["id"] in chosen}
+    examples = {row["document_id"]: row for row in _rows(rewrite.file("examples", part)) if row["document_id"] in chosen}
+    cells: dict[str, list[Row]] = {}
+    for row in _rows(filtered.file("scores", part)) if decided else ():
+        if row["document_id"] in chosen:
+            cells.setdefault(row["document_id"], []).append(row)
+    pictures = {row["ref"]: row for row in _rows_without_bytes(filtered.file("pictures", part))}
+    for row in _rows(stages["ingest"].file("documents", part)):
+        if row["id"] not in chosen:
+            continue
+        verdict, drops, standing = verdicts.get(row["id"], ("undecided", [], []))
+        facts = {segment["position"]: segment for segment in standing if segment["type"] == "image"}
+        source, answer = _Allowance(found.allowance), _Allowance(found.allowance)
+        segments, positions = _segments(row, pictures, facts, source, found)
+        example = _example(examples.get(row["id"]), row["segments"], shards, answer, found)
+        found.cut += source.cut or answer.cut
+        yield {
+            "id": row["id"],
+            **{name: row[name] for name in ("source", "url", "license")},
+            **row["provenance"],
+            "verdict": verdict,
+            "drops": [_drop(drop) for drop in drops],
+            **({"refused": [_drop(drop) for drop in refused[row["id"]]]} if row["id"] in refused else {}),
+            "segments": segments,
+            **_minima(row["segments"]),
+            **_cells(cells.get(row["id"], []), positions, found),
+            **example,
+        }
+
+
+def _segments(
+    row: Row, pictures: Mapping[str, Row], facts: Mapping[int, Row], allowance: _Allowance, found: Gathered
+) -> tuple[list[dict[str, Any]], dict[int, int]]:
+    """The segments as they are shown, and position -> index among the pictures."""
+    shown: list[dict[str, Any]] = []
+    positions: dict[int, int] = {}
+    for segment in row["segments"]:
+        position = segment["position"]
+        if segment["type"] == "text":
+            shown.append({"at": position, "kind": segment["kind"], **_role(segment), **allowance.take(segment["text"])})
+            continue
+        positions[position] = len(positions)
+        ref = table.image_ref(segment)
+        seen: Mapping[str, Any] = pictures.get(ref) or facts.get(position) or {}
+        size = {"size": [seen["width"], seen["height"]]} if seen.get("width") else {}
+        shown.append(
+            {
+                "at": position,
+                "kind": "picture",
+                **_role(segment),
+                "picture": found.number(seen.get("sha256")),
+                "ref": ref[:CUT],
+                "alt": segment["alt"][:CUT],
+                **size,
+                **({"reason": seen["reason"][:CUT]} if seen.get("reason") else {}),
+            }
+        )
+    return shown, positions
+
+
+def _minima(segments: Iterable[Row]) -> dict[str, Any]:
+    """What `min_words` is judged by: [words, Chinese and Japanese characters] of the whole document, and of the captions that go with each
+    picture (filter/verdict: those that directly follow it)."""
+    whole, of_captions = [0, 0], list[list[int]]()
+    in_captions = False
+    for segment in segments:
+        if segment["type"] == "image":
+            of_captions.append([0, 0])
+            in_captions = True
+            continue
+        words, characters = word_parts(segment["text"])
+        in_captions = in_captions and segment["kind"] == "caption"
+        for total in (whole, of_captions[-1]) if in_captions else (whole,):
+            total[0] += words
+            total[1] += characters
+    return {"words": whole, "caption_words": of_captions}
+
+
+def _cells(rows: Iterable[Row], positions: Mapping[int, int], found: Gathered) -> dict[str, Any]:
+    """`scores` and `picture_scores`, parallel to the names of `found.own` and to the pictures; `said`: what judges wrote beside a score."""
+    own: dict[str, Any] = {}
+    pictures: dict[str, list[Any]] = {}
+    said: dict[str, str] = {}
+    for row in rows:
+        value = row["state"] if row["value"] is None or math.isnan(row["value"]) else row["value"]
+        if row["model"]:
+            found.models.setdefault(row["name"], row["model"])
+        if row["position"] is None:
+            own[row["name"]] = value
+            if row["detail"]:
+                said[row["name"]] = row["detail"][:CUT]
+        elif row["position"] in positions:
+            pictures.setdefault(row["name"], [None] * len(positions))[positions[row["position"]]] = value
+    return {
+        "scores": [own.get(name) for name in found.own["document"]],
+        "picture_scores": [pictures.get(name) for name in found.own["image"]],
+        "said": said,
+    }
+
+
+def _example(row: Row | None, segments: Iterable[Row], shards: Mapping[str, str], allowance: _Allowance, found: Gathered) -> dict[str, Any]:
+    """Id, task, split and turns of what the document became; nothing where it became none. A picture of a turn is named by its position, and a
+    text that stands in the document as it is by `segment`, so that it is not carried twice."""
+    if row is None:
+        return {}
+    standing = {segment["text"]: segment["position"] for segment in segments if segment["type"] == "text"}
+    turns = []
+    for turn in row["turns"]:
+        parts: list[dict[str, Any]] = []
+        for part in turn["parts"]:
+            if part["type"] == "image":
+                found.number(part["sha256"])
+                parts.append({"at": part["position"]})
+            else:
+                parts.append({"at": standing[part["text"]]} if part["text"] in standing else allowance.take(part["text"]))
+        turns.append({"role": turn["role"], "parts": parts})
+    models = {item["name"]: item["identity"] for item in row["models"]}
+    return {"example": {"id": row["id"], "task": row["task"], "split": shards.get(row["id"]), "by": models.get("rewrite"), "turns": turns}}
+
+
+def _shards(shard: Artifact) -> dict[str, str]:
+    """Example id -> split, of the published shards."""
+    splits: dict[str, str] = {}
+    for path in sorted(shard.path.glob("*.parquet")):
+        split = path.name.partition(".")[2].rpartition("-of-")[0].rpartition("-")[0]
+        splits.update((row["id"], split) for row in _rows(path, ["id"]))
+    return splits
+
+
+def _drop(drop: Row) -> list[Any]:
+    """[rule, position of the picture or null, value, threshold, state, detail]."""
+    value = drop["value"]
+    value = None if value is None or math.isnan(value) else value
+    return [drop["rule"], drop["position"], value, drop["threshold"], drop["state"], drop["detail"][:CUT]]
+
+
+def _role(segment: Row) -> dict[str, str]:
+    return {"role": segment["role"]} if segment["role"] else {}
+
+
+def _rows(path: Path, columns: list[str] | None = None) -> Iterator[Row]:
+    """The rows of a table; none where it is not there: not built yet, or being made anew this moment."""
+    try:
+        yield from table.read(path, columns)
+    except FileNotFoundError:
+        return
+
+
+def _rows_without_bytes(path: Path) -> Iterator[Row]:
+    try:
+        yield from table.read_without_bytes(path)
+    except FileNotFoundError:
+        return

@@ -1,0 +1,206 @@
+// The funnel and the histograms. Charts are Plotly's; a score's is drawn when it comes near the window.
+
+"use strict";
+
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+const CONFIG = { displayModeBar: false, responsive: true, edits: { shapePosition: true } };
+
+function layout(more) {
+  const axis = { gridcolor: colour("line"), zeroline: false, linecolor: colour("line"), fixedrange: true };
+  const { xaxis, yaxis, ...rest } = more;
+  return {
+    font: { family: "system-ui, sans-serif", size: 12, color: colour("soft") },
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", dragmode: false, showlegend: false, barmode: "stack",
+    hoverlabel: { bgcolor: colour("card"), bordercolor: colour("line"), font: { color: colour("ink") } },
+    margin: { l: 44, r: 12, t: 8, b: 28 }, xaxis: { ...axis, ...xaxis }, yaxis: { ...axis, ...yaxis }, ...rest,
+  };
+}
+
+// The funnel -----------------------------------------------------------------------------------------------------------------
+
+function drawFunnel() {
+  const table = document.getElementById("funnel-table");
+  table.append(h("thead", {}, h("tr", {}, h("th", { scope: "col" }, ""), h("th", { scope: "col" }, "documents"), h("th", { scope: "col" }, "pictures"))));
+  const body = h("tbody", {});
+  for (const step of meta.funnel) {
+    for (const loss of step.losses) body.append(lossRow(loss, step));
+    body.append(h("tr", { class: "stage" }, h("th", { scope: "row" }, step.label), h("td", {}, number(step.documents)), h("td", {}, number(step.pictures))));
+  }
+  table.append(body);
+  document.getElementById("notes").append(...meta.notes.map((note) => h("p", { class: "note" }, note)));
+  drawSources();
+}
+
+function lossRow(loss, step) {
+  const sign = step.stage === "ingest" ? "" : "−";
+  const name = step.stage === "ingest" ? h("span", {}, loss.reason)
+    : h("button", { class: "link", type: "button", onclick: () => show({ rule: loss.reason }) }, loss.reason);
+  const cells = loss.of === "documents" ? [sign + number(loss.count), ""] : ["", sign + number(loss.count)];
+  const title = Object.entries(loss.sources).map(([source, count]) => `${source}: ${number(count)}`).join(", ");
+  return h("tr", { class: "loss", title }, h("th", { scope: "row" }, name), ...cells.map((cell) => h("td", {}, cell)));
+}
+
+function drawSources() {
+  const sources = [...meta.sources].reverse(); // Plotly draws from below
+  const outcomes = meta.outcomes;
+  const shades = Object.keys(outcomes).filter((name) => name !== "kept" && name !== "undecided");
+  const traces = Object.entries(outcomes).map(([name, counts]) => ({
+    type: "bar", orientation: "h", name, y: sources.map((source) => shorten(source, 24)), x: sources.map((source) => counts[source] ?? 0),
+    marker: { color: name === "kept" ? colour("kept") : name === "undecided" ? colour("line") : fade(shades.indexOf(name), shades.length) },
+    hovertemplate: `${escaped(name)}: %{x:,}<extra></extra>`,
+  }));
+  const named = 22 * Math.ceil(traces.length / Math.max(1, Math.floor(document.getElementById("source-chart").clientWidth / 230)));
+  Plotly.react("source-chart", traces, layout({
+    height: 40 * sources.length + 60 + named, showlegend: true, legend: { orientation: "h", yref: "container", y: 0, yanchor: "bottom", x: 0, xref: "container", traceorder: "normal", entrywidth: 190 },
+    margin: { l: 8, r: 8, t: 8, b: 36 + named }, xaxis: { rangemode: "tozero" }, yaxis: { automargin: true, type: "category", showgrid: false, ticklabelstandoff: 6 },
+  }), { ...CONFIG, edits: {} });
+}
+
+// Shades of the colour of what was dropped, from strong to pale.
+const fade = (index, count) => {
+  const strong = colour("dropped-rgb").split(",").map(Number);
+  return `rgba(${strong.join()},${(1 - 0.75 * index / Math.max(1, count - 1)).toFixed(2)})`;
+};
+
+// Plotly reads a little markup in its texts.
+const escaped = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll("%", "&#37;");
+
+// The scores -----------------------------------------------------------------------------------------------------------------
+
+const cards = [];
+const seen = new IntersectionObserver((entries) => entries.forEach((entry) => {
+  const card = cards.find((other) => other.chart === entry.target);
+  card.near = entry.isIntersecting;
+  if (card.near && card.stale) drawCard(card);
+}), { rootMargin: "200px" });
+
+function makeCards() {
+  const judged = document.getElementById("cards"), others = document.querySelector("#others .cards");
+  const missing = [];
+  for (const level of ["own", "image"]) {
+    meta.scores[level].forEach((score, column) => {
+      const values = valuesOf(level, column);
+      const over = rules.filter((rule) => rule.score === score.name);
+      if (!values.count) return void (over.some((rule) => rule.given) ? missing.unshift : missing.push).call(missing, score.name);
+      for (const rule of over) {
+        const card = makeCard(score, level, values, rule);
+        cards.push(card);
+        (rule.given ? judged : others).append(card.element);
+        seen.observe(card.chart);
+      }
+    });
+  }
+  const rest = document.getElementById("others");
+  rest.querySelector("summary").textContent = `${number(rest.querySelectorAll(".card").length)} scores without a rule`;
+  rest.hidden = !rest.querySelector(".card");
+  document.getElementById("scores").hidden = !cards.length;
+  if (missing.length && cards.length) document.getElementById("unscored").textContent = `No record has a value of: ${missing.join(", ")}.`;
+}
+
+// Every cell of a score, apart by what became of its record or picture; empty and never: those without a value, and those never reached.
+function valuesOf(level, column) {
+  const found = { kept: [], dropped: [], empty: 0, never: 0, count: 0 };
+  const put = (cell, kept) => {
+    if (cell === null) found.never += 1;
+    else if (typeof cell !== "number") found.empty += 1;
+    else found[kept ? "kept" : "dropped"].push(cell), found.count += 1;
+  };
+  for (const record of records) {
+    if (record.verdict === "undecided") continue;
+    const kept = record.verdict === "kept";
+    if (level === "own") put(record.scores[column], kept);
+    else record.pictures.forEach((picture, index) => put((record.picture_scores[column] ?? [])[index] ?? null, kept && !picture.drop));
+  }
+  return found;
+}
+
+function makeCard(score, level, values, rule) {
+  const card = { score, level, values, rule, stale: true, near: false, chart: h("div", { class: "chart", role: "img", "aria-label": `Histogram of ${score.name}` }) };
+  const all = [...values.kept, ...values.dropped];
+  card.low = all.reduce((a, b) => Math.min(a, b), rule.min ?? rule.max ?? Infinity);
+  card.high = all.reduce((a, b) => Math.max(a, b), rule.max ?? rule.min ?? -Infinity);
+  card.told = h("p", { class: "told" });
+  card.fields = ["min", "max"].map((bound) => makeBound(card, bound));
+  const given = rule.given ? [rule.min !== null ? `≥ ${rule.min}` : "", rule.max !== null ? `≤ ${rule.max}` : ""].filter(Boolean).join(", ") : "no rule";
+  const costs = level === "image" && rule.given ? (rule.drop === "document" ? ", else the document goes" : ", else the picture goes") : "";
+  card.element = h("article", { class: "card", "data-score": score.name },
+    h("h3", {}, score.name, h("span", { class: "tag" }, given + costs)),
+    h("p", { class: "quiet" }, score.meaning + (score.model ? `; by ${score.model}` : "")),
+    card.chart, h("div", { class: "bounds" }, ...card.fields.map((field) => field.element)), card.told);
+  tellCard(card);
+  return card;
+}
+
+// One bound: a number, and a slider where it is set.
+function makeBound(card, bound) {
+  const { rule } = card, label = bound === "min" ? "at least" : "at most";
+  const span = card.high - card.low || 1;
+  const slider = h("input", { type: "range", min: card.low, max: card.high, step: span / 500, "aria-label": `${card.score.name} ${label}, slider` });
+  const field = h("input", { type: "number", step: "any", placeholder: "none", "aria-label": `${card.score.name} ${label}` });
+  const given = rule[bound];
+  const put = (value) => { // from the rule to what is seen
+    field.value = value === null ? "" : value;
+    slider.hidden = value === null;
+    if (value !== null) slider.value = value;
+  };
+  const set = (value) => { rule[bound] = value; put(value); boundMoved(card); };
+  slider.addEventListener("input", () => set(rounded(Number(slider.value), span)));
+  field.addEventListener("input", () => { rule[bound] = field.value === "" ? null : Number(field.value); slider.hidden = field.value === ""; if (field.value !== "") slider.value = field.value; boundMoved(card); });
+  put(given);
+  return { bound, set, reset: () => { rule[bound] = given; put(given); }, element: h("div", { class: "bound" }, h("label", {}, label, field), slider) };
+}
+
+const rounded = (value, span) => Number(value.toFixed(Math.max(0, Math.min(4, 3 - Math.floor(Math.log10(span))))));
+
+function tellCard(card) {
+  const { values, rule } = card, unit = card.level === "own" ? "records" : "pictures";
+  const all = [...values.kept, ...values.dropped];
+  const failing = (bounds) => (bounds.min === null && bounds.max === null ? 0 : all.filter((value) => fails(bounds, value)).length + values.empty);
+  const now = failing(rule), before = failing(rule.original);
+  const set = rule.min !== null || rule.max !== null;
+  const parts = [set ? `${number(now)} of ${number(all.length + values.empty)} ${unit} fail${now === before ? "" : ` (was ${number(before)})`}` : `${number(all.length)} ${unit}`];
+  if (values.empty) parts.push(`${number(values.empty)} without a value, which fails every rule`);
+  if (values.never) parts.push(`${number(values.never)} unknown: dropped before it was computed`);
+  card.told.textContent = parts.join("; ") + ".";
+}
+
+function drawCard(card) {
+  card.stale = false;
+  const bins = { start: card.low, end: card.high + 1e-9, size: (card.high - card.low) / 40 || 1 };
+  const trace = (name, x) => ({ type: "histogram", name, x, xbins: bins, autobinx: false, marker: { color: colour(name) }, hovertemplate: `%{y:,} ${name}, at %{x}<extra></extra>` });
+  const pad = (card.high - card.low || 1) * 0.03;
+  const shape = layout({
+    height: 170, shapes: linesOf(card), bargap: 0.04,
+    xaxis: { showgrid: false, range: [card.low - pad, card.high + pad + bins.size / 2] }, yaxis: { type: document.getElementById("log").checked ? "log" : "linear", nticks: 4 },
+  });
+  Plotly.react(card.chart, [trace("kept", card.values.kept), trace("dropped", card.values.dropped)], shape, CONFIG);
+  if (card.listening) return;
+  card.listening = true;
+  card.chart.on("plotly_relayout", (change) => card.lines.forEach((field, index) => {
+    const moved = change[`shapes[${index}].x0`];
+    if (moved !== undefined) field.set(rounded(Math.min(card.high, Math.max(card.low, moved)), card.high - card.low || 1));
+  }));
+}
+
+// A line a bound that is set; dragging moves it (its height is put back).
+function linesOf(card) {
+  card.lines = card.fields.filter((field) => card.rule[field.bound] !== null);
+  return card.lines.map((field) => ({
+    type: "line", yref: "paper", y0: 0, y1: 1, x0: card.rule[field.bound], x1: card.rule[field.bound], line: { color: colour("accent"), width: 3, dash: card.rule[field.bound] === card.rule.original[field.bound] ? "solid" : "dash" },
+  }));
+}
+
+function boundMoved(card) {
+  tellCard(card);
+  if (card.near) Plotly.relayout(card.chart, { shapes: linesOf(card) });
+  else card.stale = true;
+  judgeAgain();
+}
+
+function redrawCharts() {
+  drawSources();
+  for (const card of cards) {
+    card.stale = true;
+    if (card.near) drawCard(card);
+  }
+}

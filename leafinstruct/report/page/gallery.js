@@ -1,0 +1,185 @@
+// The records: found, listed page by page, each as a reader would see it. Only the records of one page are in the document, and pictures are
+// unpacked when their record is shown.
+
+"use strict";
+
+const PER_PAGE = 12;
+const TALL = 900; // pixels above which a record is folded
+const wanted = { text: "", state: "", rule: "", source: "", task: "" };
+let found = [], page = 0;
+
+function makeFilters() {
+  const outcome = new Map(), sources = new Map(), tasks = new Map();
+  const count = (map, key) => map.set(key, (map.get(key) ?? 0) + 1);
+  for (const record of records) {
+    for (const rule of record.rules) count(outcome, rule);
+    count(sources, record.source);
+    if (record.example) count(tasks, record.example.task);
+  }
+  options("rule", "Any rule", outcome);
+  options("source", "Any source", sources);
+  options("task", "Any task", tasks);
+  for (const name of ["state", "rule", "source", "task"]) document.getElementById(name).addEventListener("change", (event) => { wanted[name] = event.target.value; find(); });
+  let waiting = 0;
+  document.getElementById("search").addEventListener("input", (event) => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => { wanted.text = event.target.value.trim().toLowerCase(); find(); }, 80);
+  });
+  document.getElementById("filters").addEventListener("submit", (event) => event.preventDefault());
+  document.getElementById("clear").addEventListener("click", () => show({}, false));
+  document.getElementById("previous").addEventListener("click", () => turn(-1));
+  document.getElementById("next").addEventListener("click", () => turn(1));
+}
+
+function options(name, any, counts) {
+  const sorted = [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
+  document.getElementById(name).replaceChildren(h("option", { value: "" }, any), ...sorted.map(([value, count]) => h("option", { value }, `${shorten(value, 48)} (${number(count)})`)));
+}
+
+// States with their counts; those of moved bounds only while bounds are moved.
+function countStates() {
+  const counts = { "": records.length };
+  for (const record of records) for (const state of statesOf(record)) counts[state] = (counts[state] ?? 0) + 1;
+  const names = { "": "Kept and dropped", kept: "Kept", dropped: "Dropped", undecided: "Not decided yet", changed: "Would change", lost: "Would be dropped", won: "Would be kept", unknown: "Would be unknown" };
+  if (!(wanted.state in counts)) wanted.state = "";
+  document.getElementById("state").replaceChildren(...Object.entries(names).filter(([state]) => state in counts).map(([value, label]) => h("option", { value }, `${label} (${number(counts[value])})`)));
+  document.getElementById("state").value = wanted.state;
+}
+
+const statesOf = (record) => [record.outcome, ...(record.moved ? ["changed", record.moved] : [])];
+
+// Set the filters, those not named to nothing, and go there.
+function show(filters, scroll = true) {
+  Object.assign(wanted, { text: "", state: "", rule: "", source: "", task: "" }, filters);
+  document.getElementById("search").value = wanted.text;
+  for (const name of ["rule", "source", "task"]) document.getElementById(name).value = wanted[name];
+  countStates();
+  find();
+  if (scroll) document.getElementById("records").scrollIntoView();
+}
+
+function find() {
+  found = records.filter((record) => (!wanted.state || statesOf(record).includes(wanted.state)) && (!wanted.rule || record.rules.includes(wanted.rule))
+    && (!wanted.source || record.source === wanted.source) && (!wanted.task || record.example?.task === wanted.task) && (!wanted.text || words(record).includes(wanted.text)));
+  page = 0;
+  const all = found.length === records.length;
+  document.getElementById("count").textContent = `${number(found.length)}${all ? "" : ` of ${number(records.length)}`} records`;
+  list();
+}
+
+// What the search looks at, made once.
+function words(record) {
+  record.haystack ??= [record.id, record.example?.id, record.url, record.file, record.locator, ...record.segments.flatMap((segment) => [segment.text, segment.alt]),
+    ...(record.example?.turns ?? []).flatMap((turn) => turn.parts.map((part) => part.text))].filter(Boolean).join("\n").toLowerCase();
+  return record.haystack;
+}
+
+function list() {
+  const pages = Math.max(1, Math.ceil(found.length / PER_PAGE));
+  document.getElementById("page").textContent = `Page ${number(page + 1)} of ${number(pages)}`;
+  document.getElementById("previous").disabled = page === 0;
+  document.getElementById("next").disabled = page + 1 >= pages;
+  const shown = found.slice(page * PER_PAGE, (page + 1) * PER_PAGE);
+  document.getElementById("gallery").replaceChildren(...(shown.length ? shown.map(article) : [h("p", { class: "empty" }, "No record matches.")]));
+  for (const element of document.querySelectorAll("#gallery .body")) fold(element);
+}
+
+function turn(by) {
+  const pages = Math.ceil(found.length / PER_PAGE);
+  if (page + by < 0 || page + by >= pages) return false;
+  page += by;
+  list();
+  document.getElementById("filters").scrollIntoView();
+  return true;
+}
+
+// j and k: the next or previous record, over the edges of a page.
+function step(by) {
+  const shown = [...document.querySelectorAll("#gallery article")];
+  let at = shown.indexOf(document.activeElement?.closest("#gallery article")) + by;
+  if (by < 0 && at === -2) at = 0;
+  if (at < 0 || at >= shown.length) {
+    if (!turn(by)) return;
+    const now = [...document.querySelectorAll("#gallery article")];
+    return now[by > 0 ? 0 : now.length - 1].focus();
+  }
+  shown[at].focus();
+}
+
+// One record ------------------------------------------------------------------------------------------------------------------
+
+function article(record) {
+  const body = h("div", { class: "body" });
+  const fill = (view) => body.replaceChildren(...(view === "example" ? turnsOf(record) : record.segments.map((segment) => segmentOf(record, segment))));
+  const views = record.example ? h("div", { class: "views", role: "group", "aria-label": "View" }, ...["example", "source"].map((view) => h("button", {
+    type: "button", "aria-pressed": String(view === "example"), onclick: (event) => {
+      for (const button of views.children) button.setAttribute("aria-pressed", String(button === event.target));
+      fill(view);
+      fold(body);
+    },
+  }, view))) : null;
+  fill(record.example ? "example" : "source");
+  const moved = { lost: "would be dropped", won: "would be kept", unknown: "would be unknown" }[record.moved];
+  return h("article", { tabindex: "0", class: record.outcome, "aria-label": `Record ${record.id}, ${record.outcome}`, "data-id": record.id },
+    h("header", {},
+      h("span", { class: `badge ${record.outcome}` }, record.outcome === "undecided" ? "not decided yet" : record.outcome),
+      moved ? h("span", { class: "badge moved" }, moved + (record.movedBy ? ` by ${record.movedBy}` : "")) : null,
+      record.example ? h("span", { class: "tag" }, record.example.task + (record.example.split ? ` · ${record.example.split}` : "")) : null,
+      h("span", { class: "tag", dir: "auto" }, record.source), h("code", {}, record.id), views),
+    h("div", { class: "main" }, body),
+    h("div", { class: "side" }, h("ul", { class: "reasons" }, ...record.reasons.map((reason) => h("li", { dir: "auto" }, reason))), factsOf(record)));
+}
+
+function fold(body) {
+  body.parentElement.querySelector(".unfold")?.remove();
+  body.classList.remove("folded");
+  if (body.scrollHeight <= TALL * 1.2) return;
+  body.classList.add("folded");
+  body.after(h("button", { type: "button", class: "unfold", onclick: (event) => { body.classList.remove("folded"); event.target.remove(); } }, "Show all of it"));
+}
+
+function turnsOf(record) {
+  return record.example.turns.map((turn) => h("section", { class: `turn ${turn.role === "assistant" ? "assistant" : "user"}` }, h("h4", {}, turn.role), ...turn.parts.map((part) => {
+    if (part.at === undefined) return textOf(part, "prose");
+    return segmentOf(record, record.bySegment.get(part.at), true);
+  })));
+}
+
+function segmentOf(record, segment, plain = false) {
+  if (segment.kind !== "picture") return textOf(segment, plain ? "prose" : segment.kind);
+  const picture = record.pictures[record.order.get(segment.at)];
+  const source = picture.number === null ? null : pixels(picture.number);
+  const what = source ? h("img", { src: source, alt: segment.alt || `picture at ${segment.at}`, decoding: "async", class: segment.size && Math.max(...segment.size) < 200 ? "small" : "" })
+    : h("div", { class: "absent" }, segment.reason ? `no picture: ${segment.reason}` : picture.number === null ? "picture not read" : "picture left out of this page, for want of room");
+  const lines = [segment.role && !plain ? segment.role : "", picture.drop, source ? "" : segment.ref].filter(Boolean);
+  return h("figure", { class: picture.drop ? "lost" : "" }, what, lines.length ? h("figcaption", { dir: "auto" }, lines.join(" · ")) : null);
+}
+
+function textOf(part, kind) {
+  const tag = { heading: "h4", code: "pre", table: "pre" }[kind] ?? "p";
+  const more = part.cut ? h("span", { class: "quiet" }, ` … ${number(part.cut)} more characters`) : null;
+  return h(tag, { class: kind, dir: "auto" }, part.role ? h("b", {}, `${part.role}: `) : null, part.text, more);
+}
+
+function factsOf(record) {
+  const said = Object.entries(record.said);
+  const rows = meta.scores.own.flatMap((score, at) => (record.scores[at] === null ? [] : [h("tr", {}, h("th", { scope: "row" }, score.name), h("td", {}, String(record.scores[at]), record.said[score.name] ? h("p", { class: "said", dir: "auto" }, record.said[score.name]) : null))]));
+  const ofPictures = meta.scores.image.flatMap((score, at) => (record.picture_scores[at] === null ? [] : [h("tr", {}, h("th", { scope: "row" }, score.name), h("td", {}, record.picture_scores[at].map((cell) => cell ?? "–").join("   ")))]));
+  const origin = [record.file, record.locator].filter(Boolean).join(" ");
+  const address = safe(record.url);
+  return h("details", matchMedia("(min-width: 70rem)").matches ? { open: "" } : {}, h("summary", {}, said.length ? "Scores, what the judge said, origin" : "Scores, origin"),
+    rows.length + ofPictures.length ? h("div", { class: "wide" }, h("table", {}, h("tbody", {}, ...rows, ...ofPictures))) : null,
+    h("dl", {}, h("dt", {}, "file"), h("dd", { dir: "auto" }, origin),
+      h("dt", {}, "address"), h("dd", { dir: "auto" }, address ? h("a", { href: address, rel: "noopener noreferrer nofollow", target: "_blank" }, record.url) : record.url ?? "unknown"),
+      h("dt", {}, "licence"), h("dd", { dir: "auto" }, record.license ?? "unknown"),
+      ...(record.example ? [h("dt", {}, "example"), h("dd", {}, `${record.example.id}, by ${record.example.by ?? "nobody: kept as it was"}`)] : [])));
+}
+
+// An address that may be a link: of the web, nothing that a browser would run.
+function safe(address) {
+  try {
+    return ["http:", "https:"].includes(new URL(address).protocol) ? address : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,151 @@
+// The page: what Python gathered is read from its script elements, told apart, and handed to the charts and the gallery.
+//
+// Text of records enters the document as text alone: `h` makes elements and text nodes, and nothing here reads markup.
+
+"use strict";
+
+const read = (id) => JSON.parse(document.getElementById(id).textContent);
+const number = (value) => value.toLocaleString("en-US");
+const shorten = (text, length) => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
+
+function h(tag, attributes, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "hidden") element.hidden = value;
+    else if (value !== null) element.setAttribute(name, value);
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
+  return element;
+}
+
+const meta = read("meta");
+const records = read("data");
+const groups = new Map();
+
+// The data address of a picture, null where the page does not carry it. Groups of pictures are read when one of them is wanted.
+function pixels(index) {
+  const group = Math.floor(index / meta.pictures.group);
+  if (!groups.has(group)) groups.set(group, read(`pictures-${group}`));
+  const data = groups.get(group)[index % meta.pictures.group];
+  return data ? `data:image/webp;base64,${data}` : null;
+}
+
+// A drop as a person reads it: [rule, position or null, value, threshold, state, detail].
+function why([rule, at, value, threshold, state, detail]) {
+  const place = at === null ? rule : `${rule} of the picture at ${at}`;
+  const more = detail ? ` (${detail})` : "";
+  if (value === null || threshold === null) return `${place}: ${state === "ok" ? detail || "no value" : state + more}`;
+  return `${place} is ${value}, ${value < threshold ? "below" : "above"} ${threshold}${more}`;
+}
+
+for (const record of records) {
+  const drops = record.drops, refused = record.refused ?? [];
+  record.outcome = record.verdict === "kept" && refused.length ? "dropped" : record.verdict;
+  record.rules = [...new Set([...refused, ...drops].map((drop) => drop[0]))];
+  record.reasons = [...new Set([...refused, ...drops].map(why))];
+  record.bySegment = new Map(record.segments.map((segment) => [segment.at, segment]));
+  record.pictures = record.segments.filter((segment) => segment.kind === "picture").map((segment) => {
+    const drop = drops.find((other) => other[1] === segment.at);
+    return { number: segment.picture, drop: drop ? why(drop) : "" };
+  });
+  record.order = new Map(record.segments.filter((segment) => segment.kind === "picture").map((segment, index) => [segment.at, index]));
+}
+
+// The rules as they stand now; a score without one has an empty rule, which takes no part until it is given a bound.
+const rules = meta.rules.map((rule) => ({ ...rule, given: true }));
+for (const level of ["own", "image"]) {
+  for (const score of meta.scores[level]) {
+    if (!rules.some((rule) => rule.score === score.name)) rules.push({ score: score.name, level, min: null, max: null, drop: "image", given: false });
+  }
+}
+for (const rule of rules) rule.original = { min: rule.min, max: rule.max };
+
+// Under the build's own bounds every verdict must come out as it was built; where one does not, the page says so and calls the record unknown.
+const built = plan(meta, rules);
+let astray = 0;
+for (const record of records) {
+  if (record.verdict === "undecided") continue;
+  const { fate, stood } = replay(record, built);
+  record.stood = stood;
+  record.astray = fate !== record.verdict;
+  astray += record.astray;
+}
+if (astray) meta.notes.push(`The verdicts of ${number(astray)} records do not follow from the rules as they are now: the run is between two builds. They count as unknown when a bound is moved.`);
+
+let pending = 0;
+function judgeAgain() {
+  pending ||= requestAnimationFrame(() => { pending = 0; weigh(); });
+}
+
+// Every record under the bounds as they now stand.
+function weigh() {
+  const moved = rules.some((rule) => rule.min !== rule.original.min || rule.max !== rule.original.max);
+  const counts = { kept: 0, now: 0, lost: 0, won: 0, unknown: 0 };
+  const planned = plan(meta, rules);
+  for (const record of records) {
+    record.moved = record.movedBy = null;
+    if (record.verdict === "undecided") continue;
+    counts.kept += record.verdict === KEPT;
+    if (!moved) continue;
+    const { fate, why: by } = record.astray ? { fate: UNKNOWN, why: null } : replay(record, planned);
+    counts.now += fate === KEPT;
+    if (fate === record.verdict) continue;
+    record.moved = { kept: "won", dropped: "lost", unknown: "unknown" }[fate];
+    record.movedBy = by;
+    counts[record.moved] += 1;
+  }
+  tell(moved, counts);
+  countStates();
+  if (wanted.state && !["kept", "dropped", "undecided"].includes(wanted.state)) find();
+  else list();
+}
+
+function tell(moved, counts) {
+  const bar = document.getElementById("what-if");
+  bar.hidden = !moved;
+  if (!moved) return bar.replaceChildren();
+  const part = (count, text, state) => (count ? h("button", { type: "button", class: `link ${state}`, "data-state": state, onclick: () => show({ state }) }, `${number(count)} ${text}`) : null);
+  const parts = [part(counts.lost, "would be dropped", "lost"), part(counts.won, "would be kept", "won"), part(counts.unknown, "unknown", "unknown")].filter(Boolean);
+  bar.replaceChildren(
+    h("span", {}, "With these bounds filter keeps ", h("b", { id: "now" }, number(counts.now)), ` of ${number(records.length)} records instead of ${number(counts.kept)}`),
+    ...(parts.length ? parts : [h("span", { class: "quiet" }, "no record changes")]),
+    h("button", { type: "button", id: "reset", onclick: reset }, "Put the bounds back"));
+}
+
+function reset() {
+  for (const card of cards) {
+    for (const field of card.fields) field.reset();
+    tellCard(card);
+    if (card.near) Plotly.relayout(card.chart, { shapes: linesOf(card) });
+    else card.stale = true;
+  }
+  weigh();
+}
+
+function toggleTheme() {
+  const dark = document.documentElement.dataset.theme ? document.documentElement.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  document.documentElement.dataset.theme = dark ? "light" : "dark";
+  redrawCharts();
+}
+
+const help = document.getElementById("help");
+const KEYS = { j: () => step(1), k: () => step(-1), n: () => turn(1), p: () => turn(-1), t: toggleTheme, "?": () => help.showModal(), "/": () => document.getElementById("search").focus() };
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.matches("input:not([type=range]):not([type=checkbox]), select, textarea");
+  if (event.key === "Escape" && typing) return event.target.blur();
+  if (typing || help.open || event.ctrlKey || event.metaKey || event.altKey || !Object.hasOwn(KEYS, event.key)) return;
+  event.preventDefault();
+  KEYS[event.key]();
+});
+document.getElementById("theme").addEventListener("click", toggleTheme);
+document.getElementById("help-button").addEventListener("click", () => help.showModal());
+document.getElementById("how").addEventListener("click", () => help.showModal());
+document.getElementById("log").addEventListener("change", redrawCharts);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawCharts);
+
+drawFunnel();
+makeCards();
+makeFilters();
+countStates();
+find();
