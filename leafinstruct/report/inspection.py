@@ -8,9 +8,9 @@ hash, pictures from `data:` addresses, and the style sheet by its hash; no inlin
     page/*.css, *.js      style; replay (a trial under other bounds), charts, gallery, inspect; no build step
 
 Chosen: Plotly, from the plotly package's own file. It draws under this policy (measured with Chromium 150: no violation, first chart of 20,000 values
-after 0.13 s; 4.8 MB), and its lines can be dragged. Bokeh is a quarter of that (1.3 MB) but styles every element inline: 1,442 refusals for one chart.
-Plotly does so once, for maps, unless an element has a certain id: `_STYLED` finds it. Plain replacement over Jinja2, whose home is cards.py:
-nothing here is a template with logic, and the shell holds nothing of a page but the run's name.
+after 0.13 s; 4.8 MB), and its lines can be dragged. Bokeh is a quarter of that (1.3 MB) but styles every element inline: 1,442 refusals for one
+chart. Plotly does so once, for maps, unless an element has a certain id: `_STYLED` finds it. Plain replacement over Jinja2, whose home is
+cards.py: nothing here is a template with logic, and the shell holds nothing of a page but the run's name.
 
 The time goes to the pictures (thumbnails.py, about 1.3 ms of CPU each) and to reading the tables (about 0.4 ms a document).
 """
@@ -76,7 +76,9 @@ def inspect(stages: Mapping[str, Artifact], out: Path, limit: int, on_progress: 
     name = stages["ingest"].path.parent.name
     found = gather(stages, limit, lambda done, parts: on_progress("reading", done, parts))
     if not found.records:
-        raise LeafInstructError(f"{stages['ingest'].path.parent}: there is no document to look at yet; `leaf build` makes them, `leaf status` tells")
+        raise LeafInstructError(
+            f"{stages['ingest'].path.parent}: there is no document to look at yet; `leaf build` makes them, `leaf status` tells"
+        )
     small = thumbnails(stages["filter"], found.wanted, PICTURE_BYTES, lambda done, parts: on_progress("shrinking pictures", done, parts))
     text = _page(name, _meta(name, stages, found, small), found.records, small)
     data = text.encode("utf-8", "replace")

@@ -166,12 +166,13 @@ function tellCard(card) {
 
 function drawCard(card) {
   card.stale = false;
-  const bins = { start: card.low, end: card.high + 1e-9, size: (card.high - card.low) / 40 || 1 };
+  const size = (card.high - card.low || 1) / 40;
+  const bins = { start: card.low, end: card.high + size, size };
   const trace = (name, x) => ({ type: "histogram", name, x, xbins: bins, autobinx: false, marker: { color: colour(name) }, hovertemplate: `%{y:,} ${name}, at %{x}<extra></extra>` });
   const pad = (card.high - card.low || 1) * 0.03;
   const shape = layout({
     height: 170, shapes: linesOf(card), bargap: 0.04,
-    xaxis: { showgrid: false, range: [card.low - pad, card.high + pad + bins.size / 2] }, yaxis: { type: document.getElementById("log").checked ? "log" : "linear", nticks: 4 },
+    xaxis: { showgrid: false, range: [card.low - pad, (card.high > card.low ? card.high : card.low + 1) + pad + size / 2] }, yaxis: { rangemode: "tozero", type: document.getElementById("log").checked ? "log" : "linear", nticks: 4 },
   });
   Plotly.react(card.chart, [trace("kept", card.values.kept), trace("dropped", card.values.dropped)], shape, CONFIG);
   if (card.listening) return;

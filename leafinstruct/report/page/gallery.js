@@ -40,7 +40,7 @@ function options(name, any, counts) {
 function countStates() {
   const counts = { "": records.length };
   for (const record of records) for (const state of statesOf(record)) counts[state] = (counts[state] ?? 0) + 1;
-  const names = { "": "Kept and dropped", kept: "Kept", dropped: "Dropped", undecided: "Not decided yet", changed: "Would change", lost: "Would be dropped", won: "Would be kept", unknown: "Would be unknown" };
+  const names = { "": "All", kept: "Kept", dropped: "Dropped", undecided: "Not decided yet", changed: "Would change", lost: "Would be dropped", won: "Would be kept", unknown: "Would be unknown" };
   if (!(wanted.state in counts)) wanted.state = "";
   document.getElementById("state").replaceChildren(...Object.entries(names).filter(([state]) => state in counts).map(([value, label]) => h("option", { value }, `${label} (${number(counts[value])})`)));
   document.getElementById("state").value = wanted.state;
@@ -150,7 +150,7 @@ function segmentOf(record, segment, plain = false) {
   const picture = record.pictures[record.order.get(segment.at)];
   const source = picture.number === null ? null : pixels(picture.number);
   const what = source ? h("img", { src: source, alt: segment.alt || `picture at ${segment.at}`, decoding: "async", class: segment.size && Math.max(...segment.size) < 200 ? "small" : "" })
-    : h("div", { class: "absent" }, segment.reason ? `no picture: ${segment.reason}` : picture.number === null ? "picture not read" : "picture left out of this page, for want of room");
+    : h("div", { class: "absent" }, segment.reason ? `no picture: ${segment.reason}` : picture.number === null ? "not read: its document was dropped before" : "picture left out of this page, for want of room");
   const lines = [segment.role && !plain ? segment.role : "", picture.drop, source ? "" : segment.ref].filter(Boolean);
   return h("figure", { class: picture.drop ? "lost" : "" }, what, lines.length ? h("figcaption", { dir: "auto" }, lines.join(" · ")) : null);
 }
@@ -163,7 +163,7 @@ function textOf(part, kind) {
 
 function factsOf(record) {
   const said = Object.entries(record.said);
-  const rows = meta.scores.own.flatMap((score, at) => (record.scores[at] === null ? [] : [h("tr", {}, h("th", { scope: "row" }, score.name), h("td", {}, String(record.scores[at]), record.said[score.name] ? h("p", { class: "said", dir: "auto" }, record.said[score.name]) : null))]));
+  const rows = meta.scores.own.flatMap((score, at) => (record.scores[at] === null ? [] : [h("tr", {}, h("th", { scope: "row" }, score.name), h("td", { class: record.drops.some((drop) => drop[0] === score.name) ? "fails" : "" }, String(record.scores[at]), record.said[score.name] ? h("p", { class: "said", dir: "auto" }, record.said[score.name]) : null))]));
   const ofPictures = meta.scores.image.flatMap((score, at) => (record.picture_scores[at] === null ? [] : [h("tr", {}, h("th", { scope: "row" }, score.name), h("td", {}, record.picture_scores[at].map((cell) => cell ?? "–").join("   ")))]));
   const origin = [record.file, record.locator].filter(Boolean).join(" ");
   const address = safe(record.url);

@@ -1,0 +1,195 @@
+"""The page of a dataset, without a browser: what is in it, what is not, and what it says of runs that are not whole."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from pathlib import Path
+
+import making
+import pytest
+from PIL import Image as Pil
+from report.looking import HOSTILE, SECRET, Page, chain, digest, hostile, make, picture
+
+from leafinstruct.errors import LeafInstructError
+from leafinstruct.report import inspection
+from leafinstruct.report.thumbnails import thumbnail, thumbnails
+
+ASSETS = Path(inspection.__file__).parent / "page"
+
+
+def quiet(*_: object) -> None:
+    """Nobody watches."""
+
+
+def page_of(stages, out: Path, limit: int = 1000) -> Page:
+    inspection.inspect(stages, out, limit, quiet)
+    return Page(out.read_text(encoding="utf-8"))
+
+
+def data_of(page: Page, name: str):
+    return json.loads(dict(page.scripts)[name])
+
+
+@pytest.fixture(scope="module")
+def hostile_page(tmp_path_factory) -> Page:
+    folder = tmp_path_factory.mktemp("hostile")
+    return page_of(hostile(folder / "run"), folder / "page.html")
+
+
+def test_hostile_texts_are_data_and_nothing_else(hostile_page):
+    """Every text comes back as it was, and none made an element, ended one, or was taken for a name of the shell."""
+    records = data_of(hostile_page, "data")
+    assert len(records) == 30
+    assert records[0]["segments"][0]["text"] == HOSTILE[0]
+    assert records[2]["segments"][0]["text"] == HOSTILE[2]
+    assert records[3]["segments"][0]["text"] == HOSTILE[3]
+    assert [name for name, _ in hostile_page.scripts] == ["meta", "data", "pictures-0", "", ""]
+    assert not [tag for tag, _ in hostile_page.tags if tag in ("img", "svg", "iframe", "link", "base")]
+    assert not [name for _, attributes in hostile_page.tags for name in attributes if name.startswith("on") or name == "style"]
+
+
+def test_the_policy_names_the_scripts_by_hash_and_allows_nothing_else(hostile_page):
+    policy = dict(part.strip().partition(" ")[::2] for part in hostile_page.policy.split(";"))
+    running = [text for name, text in hostile_page.scripts if not name]
+    assert policy["script-src"] == " ".join(f"'sha256-{digest(text)}'" for text in running)
+    assert (policy["default-src"], policy["img-src"]) == ("'none'", "data:")
+    assert "unsafe" not in hostile_page.policy
+    assert "http" not in hostile_page.policy
+
+
+def test_our_own_script_reads_no_markup():
+    for path in ASSETS.glob("*.js"):
+        text = path.read_text(encoding="utf-8")
+        found = re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|fetch\(", text)
+        assert not found, f"{path.name}: {found}"
+        assert len(path.read_text().splitlines()) <= 320
+
+
+def test_pictures_are_encoded_anew(hostile_page, tmp_path):
+    """No byte of a comment, a profile or a tail of the original; pixels as they were, nearly."""
+    group = data_of(hostile_page, "pictures-0")
+    assert len(group) == 30
+    for encoded in group:
+        data = base64.b64decode(encoded)
+        assert SECRET not in data
+        with Pil.open(io.BytesIO(data)) as image:
+            assert (image.format, image.size) == ("WEBP", (96, 96))
+            assert not image.info.get("icc_profile")
+    with Pil.open(io.BytesIO(base64.b64decode(group[1]))) as image:
+        assert max(abs(a - b) for a, b in zip(image.convert("RGB").getpixel((90, 90)), (40, 90, 199), strict=True)) < 12
+
+
+def test_a_broken_picture_is_none():
+    assert thumbnail(b"no picture" + SECRET, 64) is None
+    assert thumbnail(picture(1)[:200], 64) is None
+
+
+def test_the_budget_makes_pictures_smaller_and_then_fewer(tmp_path):
+    stages = hostile(tmp_path)
+    wanted = {f"p{number}": number for number in range(30)}
+    roomy = thumbnails(stages["filter"], wanted, 10_000_000, quiet)
+    whole = sum(len(item or b"") for item in roomy.data)
+    assert (roomy.side, roomy.left_out) == (384, 0)
+    tight = thumbnails(stages["filter"], wanted, whole // 2, quiet)
+    assert tight.side < 96
+    assert sum(len(item or b"") for item in tight.data) <= whole // 2
+    starved = thumbnails(stages["filter"], wanted, whole // 20, quiet)
+    assert starved.side == 64
+    assert starved.left_out == sum(item is None for item in starved.data) > 0
+    assert sum(len(item or b"") for item in starved.data) <= whole // 20
+
+
+def test_what_is_left_out_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(inspection, "PICTURE_BYTES", 2_000)
+    notes = data_of(page_of(hostile(tmp_path / "run"), tmp_path / "page.html"), "meta")["notes"]
+    assert any(re.match(r"\d+ of 30 pictures are left out", note) for note in notes)
+
+
+def test_long_texts_are_cut_and_the_cut_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr("leafinstruct.report.gather.TEXT_BYTES", 0)
+    stages = make(tmp_path / "run", [making.document("é" * 1_000, "x" * 2_000)])
+    page = page_of(stages, tmp_path / "page.html")
+    first, second = data_of(page, "data")[0]["segments"]
+    assert (first["text"], first["cut"]) == ("é" * 750, 250)
+    assert (second["text"], second["cut"]) == ("", 2_000)
+    assert "The text of 1 records is shown up to 1,500 bytes each." in data_of(page, "meta")["notes"]
+
+
+def test_the_same_run_gives_the_same_bytes(tmp_path):
+    stages = hostile(tmp_path / "run")
+    for name in ("a.html", "b.html"):
+        inspection.inspect(stages, tmp_path / name, 1000, quiet)
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+
+
+def test_a_sample_says_that_it_is_one_and_grows_by_adding(tmp_path):
+    stages = hostile(tmp_path / "run")
+    small = page_of(stages, tmp_path / "small.html", 7)
+    larger = page_of(stages, tmp_path / "larger.html", 11)
+    ids = [{record["id"] for record in data_of(page, "data")} for page in (small, larger)]
+    assert [len(group) for group in ids] == [7, 11]
+    assert ids[0] < ids[1]
+    assert any(note.startswith("This page shows 7 of 30 documents") for note in data_of(small, "meta")["notes"])
+    assert data_of(small, "meta")["funnel"][0]["documents"] == 30
+
+
+def test_the_funnel_adds_up_by_rule_and_by_source(tmp_path):
+    meta = data_of(page_of(hostile(tmp_path / "run"), tmp_path / "page.html"), "meta")
+    read, kept, examples = meta["funnel"]
+    assert (read["documents"], kept["documents"], examples["documents"]) == (30, 15, 15)
+    assert kept["losses"] == [{"reason": "text.words", "of": "documents", "count": 15, "sources": {"made": 15}}]
+    assert meta["outcomes"] == {"kept": {"made": 15}, "text.words": {"made": 15}}
+
+
+def test_a_run_with_only_documents_shows_them_undecided(tmp_path):
+    stages = make(tmp_path / "run", [making.document("one two three", "!a")], until="ingest")
+    page = page_of(stages, tmp_path / "page.html")
+    (record,) = data_of(page, "data")
+    assert (record["verdict"], record["scores"][0], record["segments"][1]["picture"]) == ("undecided", None, None)
+    meta = data_of(page, "meta")
+    assert meta["notes"] == ["filter is missing.", "rewrite is missing.", "shard is missing."]
+    assert meta["outcomes"] == {"kept": {}, "undecided": {"made": 1}}
+
+
+def test_a_part_that_is_being_made_is_not_half_read(tmp_path):
+    """Its report is gone while its files are there: what they hold may be of another build."""
+    stages = make(tmp_path / "run", [making.document("one two three")], until="filter")
+    stages["filter"].open("made-0")
+    stages["filter"].begin(stages["filter"].record["fingerprint"])
+    page = page_of(stages, tmp_path / "page.html")
+    assert [record["verdict"] for record in data_of(page, "data")] == ["undecided"]
+    assert data_of(page, "meta")["notes"][0] == "filter is unfinished, cut short or running now."
+
+
+def test_nothing_to_look_at_is_one_line(tmp_path):
+    with pytest.raises(LeafInstructError, match="no document to look at yet"):
+        inspection.inspect(chain(tmp_path / "run"), tmp_path / "page.html", 10, quiet)
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_a_damaged_table_is_one_line(tmp_path):
+    stages = make(tmp_path / "run", [making.document("one two three")])
+    path = stages["filter"].file("documents", "made-0")
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(LeafInstructError, match="cut or damaged"):
+        inspection.inspect(stages, tmp_path / "page.html", 10, quiet)
+
+
+def test_words_of_captions_are_counted_with_their_picture(tmp_path):
+    """What min_words is judged by after a picture is dropped, Chinese included: verdict.py takes captions that directly follow."""
+    document = making.document("one two", "!a", "> three four five", "> 六七八", "six", "> no caption of a picture", "!b", "seven")
+    (record,) = data_of(page_of(make(tmp_path / "run", [document]), tmp_path / "page.html"), "data")
+    assert record["words"] == [12, 3]
+    assert record["caption_words"] == [[3, 3], [0, 0]]
+
+
+def test_the_verb_writes_the_page_and_says_where(tmp_path):
+    make(tmp_path / "runs" / "t", [making.document("one two three"), making.document("four", file="b.html")])
+    path = making.recipe(tmp_path, ingest={"sources": [{"kind": "html", "name": "made", "path": "."}]})
+    done = making.leaf("inspect", path.name, "--records", "1", cwd=tmp_path)
+    written = next(tmp_path.rglob("inspect.html"))
+    assert (done.returncode, done.stdout.strip()) == (0, str(written.relative_to(tmp_path)))
+    assert "leaf: 1 of 2 records, 0 pictures, " in done.stderr

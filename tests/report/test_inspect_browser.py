@@ -1,0 +1,316 @@
+"""The page of a dataset in a real browser: what is clicked, moved, typed and counted there, against what the tables say and what a build does.
+
+One headless Chromium for the module, one build of the embedded corpus and two more of it under other bounds, which replay trials only.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import making
+import pytest
+from report.looking import hostile
+
+from leafinstruct import pipeline
+from leafinstruct import recipe as recipes
+from leafinstruct.records import table
+from leafinstruct.report import inspection
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH to look at the page with")
+PATIENCE = 120_000  # milliseconds: a loaded machine
+
+RULES: list[dict[str, Any]] = [
+    {"score": "text.links", "max": 2},
+    {"score": "text.capitals", "max": 0.25},
+    {"score": "picture.side", "min": 48},
+    {"score": "picture.entropy", "min": 0.5},
+    {"score": "alignment.own", "min": 0.13, "model": "leaf:tiny-clip-1"},
+    {"score": "alignment.mean", "min": 0.2, "model": "leaf:tiny-clip-1"},
+    {"score": "coherence.adjacent", "min": -0.5, "model": "leaf:tiny-clip-1"},
+    {"score": "duplicate.pictures", "max": 0.5},
+    {"score": "rules.text_quality", "min": 4, "model": "offline-rules@1"},
+    {"score": "rules.narrative_coherence", "min": 4, "model": "offline-rules@1"},
+]
+
+
+def recipe(folder: Path, **moved: float) -> Path:
+    """The corpus under RULES; moved: new bounds by score, with `_` for the dot."""
+    rules = [dict(rule) for rule in RULES]
+    for rule in rules:
+        bound = "min" if "min" in rule else "max"
+        rule[bound] = moved.get(rule["score"].replace(".", "_"), rule[bound])
+    defects = dict.fromkeys(("misaligned", "spam", "too_short", "icon", "broken", "shuffled", "duplicate"), 0.08)
+    return making.recipe(
+        folder,
+        part_size=40,
+        ingest={"sources": [{"kind": "sketchbook", "documents": 90, "videos": 0, "seed": 11, "picture_px": 64, "defects": defects}]},
+        filter={"min_images": 2, "min_words": 20, "rules": rules},
+        llm={"provider": "offline"},
+    )
+
+
+def stages_of(path: Path) -> dict[str, Any]:
+    return pipeline.artifacts(recipes.load(path))
+
+
+def verdicts(path: Path) -> dict[str, str]:
+    """id -> kept or dropped, from the tables of filter."""
+    filtered = stages_of(path)["filter"]
+    return {
+        row["id"]: verdict
+        for part in filtered.parts()
+        for kind, verdict in (("documents", "kept"), ("dropped", "dropped"))
+        for row in table.read(filtered.file(kind, part), ["id"])
+    }
+
+
+MOVES: dict[str, dict[str, float]] = {
+    "tightened": {"alignment_mean": 0.3, "rules_text_quality": 5.0},
+    "pictures": {"alignment_own": 0.3, "picture_side": 60.0},
+    "loosened": {"alignment_own": -1.0, "text_links": 9.0, "rules_narrative_coherence": 1.0, "coherence_adjacent": 0.7},
+}
+
+
+@dataclass(frozen=True)
+class Built:
+    """recipe: of a built run, its page beside it; after: the verdicts of builds with other bounds, by the name of the move; doubles: records that
+    some build found to be a duplicate of another."""
+
+    recipe: Path
+    page: Path
+    after: dict[str, dict[str, str]]
+    doubles: set[str]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Iterator[Built]:
+    """The builds of this module, all before the browser starts: its event loop would be in their way."""
+    folder = tmp_path_factory.mktemp("run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        after, found = {}, set()
+        for name, moved in {**MOVES, "": {}}.items():  # the last one is the one that is looked at
+            path = recipe(folder, **moved)
+            making.build(path, until="rewrite" if not name else "filter")
+            after[name] = verdicts(path)
+            found |= doubles(path)
+        inspection.inspect(stages_of(path), folder / "page.html", 1000, lambda *_: None)
+        yield Built(path, folder / "page.html", after, found)
+
+
+@pytest.fixture(scope="module")
+def browser(run) -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"], timeout=PATIENCE)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def look(browser) -> Iterator[Any]:
+    """Opens a page; afterwards it must have broken no rule of its policy, thrown nothing, and asked for nothing but itself."""
+    said: list[str] = []
+    asked: list[str] = []
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(PATIENCE)
+
+    def open_page(path: Path, width: int = 1280) -> Any:
+        page = context.new_page()
+        page.set_viewport_size({"width": width, "height": 900})
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(path.as_uri())
+        page.wait_for_selector("#gallery article")
+        return page
+
+    yield open_page
+    assert said == []
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    context.close()
+
+
+def shown(page: Any) -> list[str]:
+    return page.eval_on_selector_all("#gallery article", "found => found.map(element => element.dataset.id)")
+
+
+def matching(page: Any) -> set[str]:
+    """Ids of all records that match, not only those on this page of the gallery."""
+    return set(page.evaluate("found.map(record => record.id)"))
+
+
+def move(page: Any, score: str, bound: str, value: float) -> None:
+    """Type a bound, and wait until every record was judged again."""
+    page.get_by_label(f"{score} at {'least' if bound == 'min' else 'most'}", exact=True).fill(str(value))
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def fates(page: Any) -> dict[str, str]:
+    """id -> kept, dropped or unknown under the bounds as they stand."""
+    names = {"won": "kept", "lost": "dropped", "unknown": "unknown"}
+    return {
+        name: names.get(moved, verdict)
+        for name, verdict, moved in page.evaluate("records.map(record => [record.id, record.verdict, record.moved])")
+    }
+
+
+def test_the_build_s_own_bounds_give_the_build_s_own_verdicts(look, run):
+    page = look(run.page)
+    decided = run.after[""]
+    assert page.evaluate("astray") == 0
+    assert fates(page) == decided
+    assert 0 < sum(verdict == "dropped" for verdict in decided.values()) < len(decided)
+    page.evaluate("weigh()")
+    assert page.locator("#what-if").is_hidden()
+
+
+def test_filters_and_search_find_what_the_tables_hold(look, run):
+    page = look(run.page)
+    filtered = stages_of(run.recipe)["filter"]
+    rows = [row for part in filtered.parts() for row in table.read(filtered.file("dropped", part))]
+    reason = rows[0]["drops"][0]["rule"]
+    page.locator("#funnel-table").get_by_role("button", name=reason, exact=True).first.click()
+    every = [row for part in filtered.parts() for kind in ("documents", "dropped") for row in table.read(filtered.file(kind, part))]
+    assert matching(page) == {row["id"] for row in every if reason in {drop["rule"] for drop in row["drops"]}}
+    page.get_by_role("button", name="Clear").click()
+    page.select_option("#state", "dropped")
+    assert matching(page) == {row["id"] for row in rows}
+    assert page.locator("#count").inner_text() == f"{len(rows)} of {len(every)} records"
+    page.get_by_role("button", name="Clear").click()
+    page.get_by_label("Search records").fill(every[3]["id"].upper())
+    page.wait_for_function(f"found.length === 1 && found[0].id === '{every[3]['id']}'")
+    assert shown(page) == [every[3]["id"]]
+
+
+@pytest.mark.parametrize("move_name", MOVES)
+def test_moved_bounds_keep_what_a_build_keeps(look, run, move_name):
+    """What the page calls kept or dropped is what a build with those bounds keeps and drops; what it cannot know it calls unknown, and only that.
+
+    Duplicates are not counted anew, as the page says: records that a build found to be one are left aside.
+    """
+    page, before, after = look(run.page), run.after[""], run.after[move_name]
+    for rule in RULES:
+        value = MOVES[move_name].get(rule["score"].replace(".", "_"))
+        if value is not None:
+            move(page, rule["score"], "min" if "min" in rule else "max", value)
+    told = fates(page)
+    certain = {name for name, fate in told.items() if fate != "unknown"} - run.doubles
+    assert {name: told[name] for name in certain} == {name: after[name] for name in certain}
+    assert any(told[name] != before[name] for name in certain)
+    assert len(certain) > 0.6 * len(told)
+    assert int(page.locator("#now").inner_text()) == sum(fate == "kept" for fate in told.values())
+    lost = {name for name in told if before[name] == "kept" and told[name] == "dropped"}
+    if lost:
+        page.locator("#what-if button[data-state=lost]").click()
+        assert matching(page) == lost
+    page.get_by_role("button", name="Put the bounds back").click()
+    assert fates(page) == before
+    assert page.locator("#what-if").is_hidden()
+
+
+def doubles(path: Path) -> set[str]:
+    filtered = stages_of(path)["filter"]
+    return {
+        row["document_id"]
+        for part in filtered.parts()
+        for row in table.read(filtered.file("scores", part))
+        if row["name"] in ("duplicate.pictures", "duplicate.text") and row["value"]
+    }
+
+
+def test_a_bound_counts_what_fails_and_what_is_unknown(look, run):
+    """The sentence under a histogram against the table of scores; equal to the bound passes."""
+    page = look(run.page)
+    filtered = stages_of(run.recipe)["filter"]
+    values = [
+        row["value"] for part in filtered.parts() for row in table.read(filtered.file("scores", part)) if row["name"] == "alignment.mean"
+    ]
+    bound = sorted(values)[len(values) // 2]
+    move(page, "alignment.mean", "min", bound)
+    failing, never = sum(value < bound for value in values), len(run.after[""]) - len(values)
+    was = sum(value < 0.2 for value in values)
+    told = page.locator('[data-score="alignment.mean"] .told').inner_text()
+    assert told.startswith(f"{failing} of {len(values)} records fail (was {was})")
+    assert f"{never} unknown: dropped before it was computed" in told
+    assert never > 0
+
+
+def test_the_line_is_dragged_and_the_slider_moved(look, run):
+    page = look(run.page)
+    card = page.locator('[data-score="alignment.mean"]')
+    card.scroll_into_view_if_needed()
+    line = card.locator(".shapelayer path").last
+    line.wait_for(state="attached")
+    page.wait_for_timeout(300)
+    box = line.bounding_box()
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.move(*middle)
+    page.mouse.down()
+    page.mouse.move(middle[0] + 30, middle[1] + 10, steps=4)
+    page.mouse.up()
+    page.wait_for_function("rules.find(rule => rule.score === 'alignment.mean').min > 0.2")
+    page.wait_for_selector("#what-if:not([hidden])")
+    field, slider = card.get_by_label("alignment.mean at least", exact=True), card.get_by_label("alignment.mean at least, slider")
+    dragged = float(field.input_value())
+    assert dragged > 0.2
+    slider.focus()
+    slider.press("ArrowRight")
+    assert float(field.input_value()) > dragged
+
+
+def test_it_is_read_with_the_keyboard_alone(look, run):
+    page = look(run.page)
+    page.keyboard.press("j")
+    first = page.evaluate("document.activeElement.dataset.id")
+    assert first == shown(page)[0]
+    page.keyboard.press("j")
+    assert page.evaluate("document.activeElement.dataset.id") == shown(page)[1]
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+    page.keyboard.press("k")
+    assert page.evaluate("document.activeElement.dataset.id") == first
+    before = shown(page)
+    page.keyboard.press("n")
+    assert not set(before) & set(shown(page))
+    page.keyboard.press("p")
+    assert shown(page) == before
+    page.keyboard.press("/")
+    page.keyboard.type("jk?")  # typed, not obeyed
+    assert page.get_by_label("Search records").input_value() == "jk?"
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    assert page.locator("#help").is_visible()
+    page.keyboard.press("Escape")
+    assert page.locator("#help").is_hidden()
+    theme = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.keyboard.press("t")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != theme
+
+
+def test_it_fits_a_telephone(look, run):
+    page = look(run.page, width=380)
+    for section in ("#funnel", "#scores", "#records"):
+        page.locator(section).scroll_into_view_if_needed()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 380, section
+
+
+def test_a_hostile_page_is_read_and_not_obeyed(look, tmp_path):
+    inspection.inspect(hostile(tmp_path / "run"), tmp_path / "page.html", 1000, lambda *_: None)
+    for width in (1280, 380):
+        page = look(tmp_path / "page.html", width)
+        for number in range(3):
+            page.eval_on_selector_all("#gallery details", "found => found.forEach(element => { element.open = true })")
+            page.wait_for_function("[...document.querySelectorAll('#gallery img')].every(image => image.complete && image.naturalWidth)")
+            if number < 2:
+                page.keyboard.press("n")
+        assert page.evaluate("window.hit") is None
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert set(page.eval_on_selector_all("a[href]", "found => found.map(element => element.protocol)")) <= {"https:", "file:"}
+        assert page.locator("#gallery img").count() > 0
+        assert page.get_by_text("<img src=x onerror=").count() > 0
