@@ -34,13 +34,13 @@ test: .venv/dev  ## Lint, types and tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -m 'not slow' -n auto
+	$(BIN)/pytest -m 'not slow' -n auto --dist loadgroup
 
 test-all: .venv/dev  ## The same with the slow tests (kill and resume, large builds)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist loadgroup
 
 lint: .venv/dev  ## Lint and types alone
 	$(BIN)/ruff check .

@@ -21,7 +21,10 @@ from leafinstruct.records import table
 from leafinstruct.report import inspection
 
 CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH to look at the page with")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH to look at the page with"),
+    pytest.mark.xdist_group("browser"),  # one process, so one browser and one set of builds
+]
 PATIENCE = 120_000  # milliseconds: a loaded machine
 
 RULES: list[dict[str, Any]] = [

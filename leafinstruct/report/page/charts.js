@@ -174,7 +174,8 @@ function drawCard(card) {
     height: 170, shapes: linesOf(card), bargap: 0.04,
     xaxis: { showgrid: false, range: [card.low - pad, (card.high > card.low ? card.high : card.low + 1) + pad + size / 2] }, yaxis: { rangemode: "tozero", type: document.getElementById("log").checked ? "log" : "linear", nticks: 4 },
   });
-  Plotly.react(card.chart, [trace("kept", card.values.kept), trace("dropped", card.values.dropped)], shape, CONFIG);
+  const traces = ["kept", "dropped"].filter((name) => card.values[name].length).map((name) => trace(name, card.values[name])); // Plotly warns of empty ones
+  Plotly.react(card.chart, traces, shape, CONFIG);
   if (card.listening) return;
   card.listening = true;
   card.chart.on("plotly_relayout", (change) => card.lines.forEach((field, index) => {
