@@ -44,7 +44,7 @@ def photograph(path: Path) -> None:
     """Both pictures: a moved threshold on a desk, in light; a dropped record on a telephone, in dark."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
-        desk = browser.new_page(viewport={"width": 1280, "height": 1500}, color_scheme="light")
+        desk = browser.new_page(viewport={"width": 1280, "height": 1640}, color_scheme="light")
         desk.goto(path.absolute().as_uri())
         desk.get_by_label("alignment.own at least", exact=True).fill("0.2")
         save(desk, "inspect.png")

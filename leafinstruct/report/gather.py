@@ -34,6 +34,8 @@ TEXT_BYTES, LEAST = 12_000_000, 1_500
 text is cut."""
 CUT = 1_000
 """Characters of an address, an alternative text, a judge's sentence."""
+_SEEN = ["ref", "sha256", "width", "height", "reason"]
+"""What is shown of a picture, from its part's table; the bytes are for thumbnails.py."""
 OnProgress = Callable[[int, int], None]
 """Parts done, parts in all."""
 
@@ -61,7 +63,7 @@ def gather(stages: Mapping[str, Artifact], limit: int, on_progress: OnProgress) 
     """At most `limit` documents of the run, with everything that the page shows of them but the pixels."""
     ingest = stages["ingest"]
     parts = [part for part in ingest.parts() if ingest.file("documents", part).exists()]
-    ids = [row["id"] for part in parts for row in _rows(ingest.file("documents", part), ["id"])]
+    ids = [row["id"] for part in parts for row in rows_of(ingest.file("documents", part), ["id"])]
     chosen = set(ids if len(ids) <= limit else nsmallest(limit, ids, key=lambda name: hashlib.sha256(name.encode()).digest()))
     names = {level: [name for name, score in SCORES.items() if score.level == level] for level in ("document", "image")}
     found = Gathered(documents=len(ids), own=names, allowance=max(LEAST, TEXT_BYTES // (2 * max(1, len(chosen)))))
@@ -100,17 +102,17 @@ def _of_part(
     verdicts = {
         row["id"]: (verdict, row["drops"], row["segments"])
         for kind, verdict in (("documents", "kept"), ("dropped", "dropped"))
-        for row in (_rows(filtered.file(kind, part)) if decided else ())
+        for row in (rows_of(filtered.file(kind, part)) if decided else ())
         if row["id"] in chosen
     }
-    refused = {row["id"]: row["drops"] for row in _rows(rewrite.file("dropped", part)) if row["id"] in chosen}
-    examples = {row["document_id"]: row for row in _rows(rewrite.file("examples", part)) if row["document_id"] in chosen}
+    refused = {row["id"]: row["drops"] for row in rows_of(rewrite.file("dropped", part)) if row["id"] in chosen}
+    examples = {row["document_id"]: row for row in rows_of(rewrite.file("examples", part)) if row["document_id"] in chosen}
     cells: dict[str, list[Row]] = {}
-    for row in _rows(filtered.file("scores", part)) if decided else ():
+    for row in rows_of(filtered.file("scores", part)) if decided else ():
         if row["document_id"] in chosen:
             cells.setdefault(row["document_id"], []).append(row)
-    pictures = {row["ref"]: row for row in _rows_without_bytes(filtered.file("pictures", part))}
-    for row in _rows(stages["ingest"].file("documents", part)):
+    pictures = {row["ref"]: row for row in rows_of(filtered.file("pictures", part), _SEEN)}
+    for row in rows_of(stages["ingest"].file("documents", part)):
         if row["id"] not in chosen:
             continue
         verdict, drops, standing = verdicts.get(row["id"], ("undecided", [], []))
@@ -228,7 +230,7 @@ def _shards(shard: Artifact) -> dict[str, str]:
     splits: dict[str, str] = {}
     for path in sorted(shard.path.glob("*.parquet")):
         split = path.name.partition(".")[2].rpartition("-of-")[0].rpartition("-")[0]
-        splits.update((row["id"], split) for row in _rows(path, ["id"]))
+        splits.update((row["id"], split) for row in rows_of(path, ["id"]))
     return splits
 
 
@@ -243,16 +245,9 @@ def _role(segment: Row) -> dict[str, str]:
     return {"role": segment["role"]} if segment["role"] else {}
 
 
-def _rows(path: Path, columns: list[str] | None = None) -> Iterator[Row]:
+def rows_of(path: Path, columns: list[str] | None = None) -> Iterator[Row]:
     """The rows of a table; none where it is not there: not built yet, or being made anew this moment."""
     try:
         yield from table.read(path, columns)
-    except FileNotFoundError:
-        return
-
-
-def _rows_without_bytes(path: Path) -> Iterator[Row]:
-    try:
-        yield from table.read_without_bytes(path)
     except FileNotFoundError:
         return

@@ -141,7 +141,7 @@ def _meta(name: str, stages: Mapping[str, Artifact], found: Gathered, small: Thu
             level: [{"name": score, "meaning": SCORES[score].meaning, "model": found.models.get(score)} for score in found.own[declared]]
             for level, declared in (("own", "document"), ("image", "image"))
         },
-        "rules": [_rule(rule) for rule in section.get("rules", ()) if rule["score"] in active],
+        "rules": [_rule(rule) for rule in section.get("rules", ()) if rule["score"] in active & SCORES.keys()],
         "minima": {"images": section.get("min_images", 0), "words": section.get("min_words", 0)},
         "share_above": section.get("alignment", {}).get("share_above"),
         "pictures": {"group": GROUP},

@@ -14,11 +14,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 from leafinstruct.artifact import Artifact
 from leafinstruct.pictures.decode import Undecodable, decode
-from leafinstruct.records import table
+from leafinstruct.report.gather import rows_of
 
 SIDES = (384, 256, 192, 128, 96, 64)
 """Pixels of the longer side that are tried; a picture is never enlarged."""
@@ -86,10 +85,7 @@ def _side(filtered: Artifact, parts: Sequence[str], wanted: Mapping[str, int], b
 
 def _pictures(filtered: Artifact, part: str, wanted: Mapping[str, int], seen: set[str]) -> Iterator[tuple[str, bytes]]:
     """sha256 and bytes of a part's wanted pictures that were not seen yet."""
-    path: Path = filtered.file("pictures", part)
-    if not path.exists():
-        return
-    for row in table.read(path, ["sha256", "bytes"]):
+    for row in rows_of(filtered.file("pictures", part), ["sha256", "bytes"]):
         if row["sha256"] in wanted and row["sha256"] not in seen and row["bytes"]:
             seen.add(row["sha256"])
             yield row["sha256"], row["bytes"]

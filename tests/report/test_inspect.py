@@ -170,9 +170,10 @@ def test_nothing_to_look_at_is_one_line(tmp_path):
     assert not (tmp_path / "page.html").exists()
 
 
-def test_a_damaged_table_is_one_line(tmp_path):
+@pytest.mark.parametrize("kind", ["documents", "pictures"])
+def test_a_damaged_table_is_one_line(tmp_path, kind):
     stages = make(tmp_path / "run", [making.document("one two three")])
-    path = stages["filter"].file("documents", "made-0")
+    path = stages["filter"].file(kind, "made-0")
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(LeafInstructError, match="cut or damaged"):
         inspection.inspect(stages, tmp_path / "page.html", 10, quiet)

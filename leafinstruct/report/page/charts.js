@@ -45,7 +45,7 @@ function drawSources() {
   const outcomes = meta.outcomes;
   const shades = Object.keys(outcomes).filter((name) => name !== "kept" && name !== "undecided");
   const traces = Object.entries(outcomes).map(([name, counts]) => ({
-    type: "bar", orientation: "h", name, y: sources.map((source) => shorten(source, 24)), x: sources.map((source) => counts[source] ?? 0),
+    type: "bar", orientation: "h", name: escaped(name), y: sources.map((source) => escaped(shorten(source, 24))), x: sources.map((source) => counts[source] ?? 0),
     marker: { color: name === "kept" ? colour("kept") : name === "undecided" ? colour("line") : fade(shades.indexOf(name), shades.length) },
     hovertemplate: `${escaped(name)}: %{x:,}<extra></extra>`,
   }));

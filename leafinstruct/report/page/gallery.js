@@ -126,8 +126,8 @@ function article(record) {
       moved ? h("span", { class: "badge moved" }, moved + (record.movedBy ? ` by ${record.movedBy}` : "")) : null,
       record.example ? h("span", { class: "tag" }, record.example.task + (record.example.split ? ` · ${record.example.split}` : "")) : null,
       h("span", { class: "tag", dir: "auto" }, record.source), h("code", {}, record.id), views),
-    h("div", { class: "main" }, body),
-    h("div", { class: "side" }, h("ul", { class: "reasons" }, ...record.reasons.map((reason) => h("li", { dir: "auto" }, reason))), factsOf(record)));
+    record.reasons.length ? h("ul", { class: "reasons" }, ...record.reasons.map((reason) => h("li", { dir: "auto" }, reason))) : null,
+    h("div", { class: "main" }, body), h("div", { class: "side" }, factsOf(record)));
 }
 
 function fold(body) {
