@@ -62,11 +62,11 @@ def thumbnails(filtered: Artifact, wanted: Mapping[str, int], budget: int, on_pr
 
 
 def thumbnail(data: bytes, side: int) -> bytes | None:
-    """A picture as WebP, at most `side` pixels: pixels alone, no profile, comment or EXIF. None when it does not decode."""
+    """A picture as WebP, at most `side` pixels: pixels alone, since Pillow's WebP writer takes profile and EXIF from its arguments only (those of
+    JPEG and PNG copy what the picture came with). None when it does not decode."""
     picture = decode(data, side)
     if isinstance(picture, Undecodable):
         return None
-    picture.info = {}  # Pillow would write a profile or a comment that it finds here, as it came
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", quality=QUALITY, method=EFFORT)
     return buffer.getvalue()

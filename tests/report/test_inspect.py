@@ -46,6 +46,7 @@ def test_hostile_texts_are_data_and_nothing_else(hostile_page):
     assert records[0]["segments"][0]["text"] == HOSTILE[0]
     assert records[2]["segments"][0]["text"] == HOSTILE[2]
     assert records[3]["segments"][0]["text"] == HOSTILE[3]
+    assert not [name for name, text in hostile_page.scripts if name and set(text) & set("<\u2028\u2029")]
     assert [name for name, _ in hostile_page.scripts] == ["meta", "data", "pictures-0", "", ""]
     assert not [tag for tag, _ in hostile_page.tags if tag in ("img", "svg", "iframe", "link", "base")]
     assert not [name for _, attributes in hostile_page.tags for name in attributes if name.startswith("on") or name == "style"]
