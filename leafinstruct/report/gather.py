@@ -36,6 +36,7 @@ CUT = 1_000
 """Characters of an address, an alternative text, a judge's sentence."""
 _SEEN = ["ref", "sha256", "width", "height", "reason"]
 """What is shown of a picture, from its part's table; the bytes are for thumbnails.py."""
+_BECAME = ["id", "document_id", "task", "turns", "models"]
 OnProgress = Callable[[int, int], None]
 """Parts done, parts in all."""
 
@@ -100,13 +101,13 @@ def _of_part(
     filtered, rewrite = stages["filter"], stages["rewrite"]
     decided = filtered.report(part) is not None
     verdicts = {
-        row["id"]: (verdict, row["drops"], row["segments"])
+        row["id"]: (verdict, row["drops"])
         for kind, verdict in (("documents", "kept"), ("dropped", "dropped"))
-        for row in (rows_of(filtered.file(kind, part)) if decided else ())
+        for row in (rows_of(filtered.file(kind, part), ["id", "drops"]) if decided else ())
         if row["id"] in chosen
     }
-    refused = {row["id"]: row["drops"] for row in rows_of(rewrite.file("dropped", part)) if row["id"] in chosen}
-    examples = {row["document_id"]: row for row in rows_of(rewrite.file("examples", part)) if row["document_id"] in chosen}
+    refused = {row["id"]: row["drops"] for row in rows_of(rewrite.file("dropped", part), ["id", "drops"]) if row["id"] in chosen}
+    examples = {row["document_id"]: row for row in rows_of(rewrite.file("examples", part), _BECAME) if row["document_id"] in chosen}
     cells: dict[str, list[Row]] = {}
     for row in rows_of(filtered.file("scores", part)) if decided else ():
         if row["document_id"] in chosen:
@@ -115,10 +116,9 @@ def _of_part(
     for row in rows_of(stages["ingest"].file("documents", part)):
         if row["id"] not in chosen:
             continue
-        verdict, drops, standing = verdicts.get(row["id"], ("undecided", [], []))
-        facts = {segment["position"]: segment for segment in standing if segment["type"] == "image"}
+        verdict, drops = verdicts.get(row["id"], ("undecided", []))
         source, answer = _Allowance(found.allowance), _Allowance(found.allowance)
-        segments, positions = _segments(row, pictures, facts, source, found)
+        segments, positions = _segments(row, pictures, source, found)
         example = _example(examples.get(row["id"]), row["segments"], shards, answer, found)
         found.cut += source.cut or answer.cut
         yield {
@@ -135,9 +135,7 @@ def _of_part(
         }
 
 
-def _segments(
-    row: Row, pictures: Mapping[str, Row], facts: Mapping[int, Row], allowance: _Allowance, found: Gathered
-) -> tuple[list[dict[str, Any]], dict[int, int]]:
+def _segments(row: Row, pictures: Mapping[str, Row], allowance: _Allowance, found: Gathered) -> tuple[list[dict[str, Any]], dict[int, int]]:
     """The segments as they are shown, and position -> index among the pictures."""
     shown: list[dict[str, Any]] = []
     positions: dict[int, int] = {}
@@ -148,7 +146,7 @@ def _segments(
             continue
         positions[position] = len(positions)
         ref = table.image_ref(segment)
-        seen: Mapping[str, Any] = pictures.get(ref) or facts.get(position) or {}
+        seen: Mapping[str, Any] = pictures.get(ref) or {}
         size = {"size": [seen["width"], seen["height"]]} if seen.get("width") else {}
         shown.append(
             {

@@ -10,10 +10,13 @@ tables a picture); AVIF 2.7 ms and 1.2 kB. Threads, because Pillow releases the 
 from __future__ import annotations
 
 import io
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+
+from PIL import Image
 
 from leafinstruct.artifact import Artifact
 from leafinstruct.pictures.decode import Undecodable, decode
@@ -26,7 +29,8 @@ SAMPLED_PARTS, SAMPLED = 16, 8
 """Pictures that the side is judged by: so many of each of so many parts, spread over the run."""
 MARGIN = 0.9
 """Share of the budget that the sample may fill."""
-THREADS = 4
+THREADS, AHEAD = 2, 64
+"""That encode; pictures that wait for them at most."""
 
 
 @dataclass(frozen=True)
@@ -48,28 +52,41 @@ def thumbnails(filtered: Artifact, wanted: Mapping[str, int], budget: int, on_pr
     with ThreadPoolExecutor(THREADS) as pool:
         for done, part in enumerate(parts):
             on_progress(done, len(parts))
-            for batch in _batches(_pictures(filtered, part, wanted, seen)):
-                for (name, _), small in zip(batch, pool.map(lambda item: thumbnail(item[1], side), batch), strict=True):
-                    if small is None:
-                        continue
-                    if size + len(small) > budget:
-                        left_out += 1
-                        continue
-                    size += len(small)
-                    data[wanted[name]] = small
+            for name, small in _encoded(pool, _pictures(filtered, part, wanted, seen), side):
+                if size + len(small) > budget:
+                    left_out += 1
+                    continue
+                size += len(small)
+                data[wanted[name]] = small
     on_progress(len(parts), len(parts))
     return Thumbnails(data, side, left_out)
 
 
 def thumbnail(data: bytes, side: int) -> bytes | None:
-    """A picture as WebP, at most `side` pixels: pixels alone, since Pillow's WebP writer takes profile and EXIF from its arguments only (those of
-    JPEG and PNG copy what the picture came with). None when it does not decode."""
+    """A picture as WebP, at most `side` pixels. None when it does not decode."""
     picture = decode(data, side)
-    if isinstance(picture, Undecodable):
-        return None
+    return None if isinstance(picture, Undecodable) else _webp(picture)
+
+
+def _webp(picture: Image.Image) -> bytes:
+    """Pixels alone: Pillow's WebP writer takes profile and EXIF from its arguments only (those of JPEG and PNG copy what the picture came with)."""
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", quality=QUALITY, method=EFFORT)
     return buffer.getvalue()
+
+
+def _encoded(pool: ThreadPoolExecutor, pictures: Iterator[tuple[str, bytes]], side: int) -> Iterator[tuple[str, bytes]]:
+    """Those that decode, in order, as WebP."""
+    waiting: deque[tuple[str, Future[bytes]]] = deque()
+    for name, data in pictures:
+        picture = decode(data, side)
+        if not isinstance(picture, Undecodable):
+            waiting.append((name, pool.submit(_webp, picture)))
+        if len(waiting) > AHEAD:
+            first, small = waiting.popleft()
+            yield first, small.result()
+    for first, small in waiting:
+        yield first, small.result()
 
 
 def _side(filtered: Artifact, parts: Sequence[str], wanted: Mapping[str, int], budget: int) -> int:
@@ -89,8 +106,3 @@ def _pictures(filtered: Artifact, part: str, wanted: Mapping[str, int], seen: se
         if row["sha256"] in wanted and row["sha256"] not in seen and row["bytes"]:
             seen.add(row["sha256"])
             yield row["sha256"], row["bytes"]
-
-
-def _batches(items: Iterator[tuple[str, bytes]], size: int = 64) -> Iterator[list[tuple[str, bytes]]]:
-    while batch := list(islice(items, size)):
-        yield batch
