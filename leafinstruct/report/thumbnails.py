@@ -4,7 +4,8 @@ All of them share a budget, since a page is one file that is mailed and opened f
 is taken, judged by a sample of each of some parts; what does not fit after all is left out, and the page says how many.
 
 Chosen: WebP, quality 60, effort 2. Of 128 px drawings, CPU time and size: WebP 0.8 ms and 1.1 kB; JPEG 0.2 ms and 1.7 kB (600 bytes of
-tables a picture); AVIF 2.7 ms and 1.2 kB. Threads, because Pillow releases the interpreter's lock while it decodes and encodes.
+tables a picture); AVIF 2.7 ms and 1.2 kB. Encoding runs in threads, as Pillow lets go of the interpreter's lock meanwhile;
+decoding stays in one, because what it changes for its time (warnings, Pillow's own pixel limit) belongs to the whole process.
 """
 
 from __future__ import annotations
