@@ -35,7 +35,16 @@ ALLOWED = {
     "evaluate": {"vlg", "llm", "records", "sketchbook", "errors"},  # sketchbook: the judge of lessons is its own
     "rewrite": SHARED,
     "shard": SHARED | {"cards", "suppressed"},
-    "push": {"records", "artifact", "pictures", "engine", "hub", "licences", "suppressed", "errors"},  # pictures, engine: hydrate fetches them again
+    "push": {
+        "records",
+        "artifact",
+        "pictures",
+        "engine",
+        "hub",
+        "licences",
+        "suppressed",
+        "errors",
+    },  # pictures, engine: hydrate fetches them again
     # filter: its catalogue of scores and its count of words, both pure, since a page replays trials; pictures: none is shown as it came;
     # llm: answers as received, prompts as sent
     "report": {"records", "artifact", "pictures", "filter", "llm", "errors"},

@@ -84,5 +84,8 @@ def _info(config: str, parts: Mapping[str, Mapping[str, int]]) -> dict[str, Any]
         {"name": split, "num_bytes": parts[split]["plain_bytes"], "num_examples": parts[split]["rows"]}  # datasets ignores splits without
         for split in order(parts)
     ]
-    sizes = {"download_size": sum(cell["bytes"] for cell in parts.values()), "dataset_size": sum(split["num_bytes"] for split in splits)}
+    sizes = {
+        "download_size": sum(cell["bytes"] for cell in parts.values()),
+        "dataset_size": sum(cell["plain_bytes"] for cell in parts.values()),
+    }
     return {"config_name": config, "features": public.card_features(), "splits": splits, **sizes}

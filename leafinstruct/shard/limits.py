@@ -48,10 +48,8 @@ def _of_models(history: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _of_splits(facts: Mapping[str, Any]) -> Iterator[str]:
-    for warning in facts.get("warnings", ()):
+    for warning in facts["warnings"]:
         yield f"{warning[:1].upper()}{warning[1:].rstrip('.')}."
-    if "warnings" not in facts and facts["split_by"] == "document":
-        yield "The corpus has too few web hosts to split by host, so pages of one site may stand in two splits."
 
 
 def _of_losses(history: Mapping[str, Any], states: Mapping[str, int]) -> Iterator[str]:

@@ -23,7 +23,7 @@ from leafinstruct.errors import PublishError, SchemaError
 from leafinstruct.push import hydrate as room
 from leafinstruct.push.reference import NOTICE, card, without_notice
 from leafinstruct.records.document import Ref
-from leafinstruct.train.shards import rows as train_rows
+from leafinstruct.records.shards import rows as train_rows
 
 
 class Pictures(ThreadingHTTPServer):
