@@ -199,7 +199,8 @@ def test_files_of_another_plan_or_an_older_version_are_removed(small):
     (folder / "record.json").unlink()
     build(small)
     kinds = sorted({path.name.split("-")[0] for path in folder.iterdir()})
-    assert kinds == ["README.md", "SHA256SUMS", "fingerprint.json", "guide.train", "keys", "record.json", "report", "rows"]
+    described = ["README.md", "SHA256SUMS", "build.json", "croissant.json", "examples"]
+    assert kinds == [*described, "fingerprint.json", "guide.train", "keys", "record.json", "report", "rows"]
     assert len(list(folder.glob("keys-*"))) == len(list(folder.glob("rows-*"))) == 2
     assert [path.name for path in folder.glob("*.parquet")] == [f"{SHARD}.parquet"]
 
