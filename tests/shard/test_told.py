@@ -83,21 +83,20 @@ def history(**changes: Any) -> dict[str, Any]:
         ({"unreadable": [("truncated", 2), ("broken_json", 9)]}, {}, {}, "2 source files end early"),
         ({"unfetched": 1204}, {}, {}, "1,204 pictures are on the web and were not fetched"),
         ({"rewrite": {"failed": 3}}, {}, {}, "3 documents were dropped in rewrite because something failed"),
-        ({}, {"split_by": "document"}, {}, "The corpus has too few web hosts"),
         ({}, {"warnings": ["no row fell to split `test`"]}, {}, "No row fell to split `test`."),
         ({}, {"suppressed": 4}, {}, "4 examples were taken out"),
         ({}, {}, {"ok": 9, "failed": 2, "not_scored": 1}, "Some scores of published rows have no value: 2 failed and 1 not scored."),
     ],
 )
 def test_a_limit_is_told_where_it_holds_and_only_there(changes, facts, states, begins):
-    usual = limits(history(), {"split_by": "host"}, {"MIT": (1, 1)}, {"ok": 1})
-    found = limits(history(**changes), {"split_by": "host", **facts}, {"MIT": (1, 1)}, {"ok": 1, **states})
+    usual = limits(history(), {"warnings": []}, {"MIT": (1, 1)}, {"ok": 1})
+    found = limits(history(**changes), {"warnings": [], **facts}, {"MIT": (1, 1)}, {"ok": 1, **states})
     assert next(sentence for sentence in found if sentence not in usual).startswith(begins)
     assert len(found) == len(usual) + 1
 
 
 def test_a_picture_without_a_licence_is_a_limit_too():
-    (told,) = [line for line in limits(history(), {"split_by": "host"}, {"MIT": (9, 8), None: (0, 1)}, {}) if "licence" in line]
+    (told,) = [line for line in limits(history(), {"warnings": []}, {"MIT": (9, 8), None: (0, 1)}, {}) if "licence" in line]
     assert told.startswith("0 records and 1 pictures state no licence")
 
 
