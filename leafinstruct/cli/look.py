@@ -21,7 +21,7 @@ def inspect(
     limit: Limit = None,
     changes: Changes = None,
 ) -> None:
-    """Make a page of what is in a dataset: one file, to be opened from a disk."""
+    """Make one page of what is in a dataset."""
     from leafinstruct.pipeline import Progressed, artifacts
     from leafinstruct.report import inspection
 

@@ -227,7 +227,7 @@ def test_another_choice_of_ties_gathers_nothing_and_is_told(small):
     assert record is not None
     (warning,) = record["warnings"][:1]
     assert warning.startswith("the rows come from 1 web domain, fewer than 10")
-    assert f"**Warning:** {warning}." in (small.parent / "runs/t/shard/README.md").read_text(encoding="utf-8")
+    assert f"{warning[:1].upper()}{warning[1:]}." in (small.parent / "runs/t/shard/README.md").read_text(encoding="utf-8")
 
 
 def test_a_nearly_equal_page_of_another_site_stands_on_the_same_side(tmp_path):
