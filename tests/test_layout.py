@@ -34,7 +34,7 @@ ALLOWED = {
     "train": {"vlg", "moss", "records", "artifact", "pictures", "cards", "hub", "errors"},
     "evaluate": {"vlg", "llm", "records", "sketchbook", "errors"},  # sketchbook: the judge of lessons is its own
     "rewrite": SHARED,
-    "shard": SHARED | {"cards", "suppressed"},
+    "shard": SHARED | {"cards", "licences", "suppressed"},
     "push": {
         "records",
         "artifact",

@@ -17,6 +17,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from leafinstruct.licences import OPEN, key, keys
+
 Counted = Mapping[str | None, tuple[int, int]]
 """Licence as stated (None: none is) -> records, pictures."""
 
@@ -78,45 +80,16 @@ _OTHERWISE = {"ODC-By-1.0": "odc-by", "ODbL-1.0": "odbl", "PDDL-1.0": "pddl", "C
 }
 """SPDX names that the Hub spells otherwise."""
 
-_SHOWABLE = frozenset(
-    [
-        "0bsd",
-        "apache-2.0",
-        "bsd-2-clause",
-        "bsd-3-clause",
-        "cc-by-2.0",
-        "cc-by-2.5",
-        "cc-by-3.0",
-        "cc-by-4.0",
-        "cc-by-sa-2.0",
-        "cc-by-sa-2.5",
-        "cc-by-sa-3.0",
-        "cc-by-sa-4.0",
-        "cc0-1.0",
-        "isc",
-        "mit",
-        "mit-0",
-        "odc-by-1.0",
-        "pddl-1.0",
-        "unlicense",
-    ]
-)
+_SHOWABLE = keys(OPEN)
 """Anybody may hand on copies and changed copies for any purpose. A card's picture is scaled, so no-derivatives licences are not among them, and a
 card has readers of every kind, so neither are non-commercial ones."""
 
 DETAILS = 10
 """Licences that `license_details` names."""
 
-_BLANKS = re.compile(r"[\s_-]+")
-
 _KNOWN = {name.lower(): (name, name.lower()) for name in _SPDX} | {name.lower(): (name, hub) for name, hub in _OTHERWISE.items()}
 """Key -> SPDX's spelling, the Hub's identifier."""
 _FAMILIES = frozenset(_OTHERWISE.values())
-
-
-def key(stated: str) -> str:
-    """What is compared of a licence's name: `CC BY 4.0` and `cc-by-4.0` are one. Nothing else is guessed."""
-    return _BLANKS.sub("-", stated.strip()).casefold()
 
 
 def identifier(stated: str) -> str | None:
