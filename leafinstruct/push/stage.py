@@ -80,7 +80,7 @@ def _push(settings: PushSettings, shards: Artifact, out: Artifact, dry_run: bool
     pictures, why = form(settings, found)
     checks.refuse(found, settings.allowed, pictures == "bytes")
     kept = "nothing is to be seen there; what was uploaded is kept, run the same command again"
-    with hub.speaking(f"--repo {settings.repo}", kept, PublishError):
+    with hub.speaking(f"--repo {settings.repo}", "a dry run uploads nothing" if dry_run else kept, PublishError):
         repository = Repository(settings.repo, settings.revision)
         there = repository.look()
         _refuse_place(settings, there)

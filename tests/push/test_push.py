@@ -264,6 +264,15 @@ def test_a_dry_run_lists_and_makes_nothing(built, push, hub, shards):
     assert {path: path.stat().st_mtime_ns for path in built.parent.rglob("*")} == before
 
 
+def test_a_dry_run_that_the_hub_refuses_speaks_of_no_upload(push, hub):
+    hub.trouble = lambda *_: 403
+    with pytest.raises(PublishError, match=r"a dry run uploads nothing$") as caught:
+        push(dry_run=True)
+    assert "is kept" not in str(caught.value)
+    with pytest.raises(PublishError, match=r"what was uploaded is kept, run the same command again$"):
+        push()
+
+
 def test_a_shard_that_is_not_what_its_report_says_does_not_go_out_as_if_it_were(built, push, hub, shards):
     """The storage names contents by their sha256: other bytes, whole Parquet though they are, cannot take the name of those that were built."""
     first, second = sorted(path for path in shards.glob("*.parquet") if pq.read_metadata(path).num_rows)[:2]
