@@ -173,7 +173,7 @@ def _datasets(folder: Path, state: str, backbone: Any) -> Any:
 
 
 def _webdataset(folder: Path, state: str, backbone: Any) -> Any:
-    import webdataset  # type: ignore[import-untyped]
+    import webdataset  # type: ignore[import-untyped]  # it has no types
 
     pattern = str(folder / f"{state}-{{0..{SHARDS - 1}}}.tar")
     stream = webdataset.WebDataset(pattern, shardshuffle=SHARDS, empty_check=False)

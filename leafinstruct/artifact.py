@@ -197,32 +197,22 @@ def one_build(directory: Path, verb: str = "leaf build", cure: str = "give this 
 
     Raises LeafInstructError when another process holds it. verb, cure: what it does, and what else to do than wait.
     """
-    lock = FileLock(directory / ".lock", timeout=0)
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout as error:
-        raise LeafInstructError(f"{directory}: another `{verb}` is running here; wait for it, or {cure}") from error
-    except OSError as error:
-        raise SourceError(f"{directory}: cannot write here: {error.strerror}; choose another place with workdir:") from error
-    try:
+    with locked(directory / ".lock", 0, f"{directory}: another `{verb}` is running here; wait for it, or {cure}"):
         yield
-    finally:
-        lock.release()
 
 
 @contextmanager
-def locked(path: Path, seconds: float = 30) -> Iterator[None]:
+def locked(path: Path, seconds: float = 30, held: str | None = None) -> Iterator[None]:
     """Hold a lock file, waiting for whoever holds it: for what is read, changed and written back in a moment.
 
-    Raises LeafInstructError after `seconds`, SourceError where the file cannot be made.
+    Raises LeafInstructError after `seconds`, which says `held`, and SourceError where the file cannot be made.
     """
+    lock = FileLock(path, timeout=seconds)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path, timeout=seconds)
         lock.acquire()
     except Timeout as error:
-        raise LeafInstructError(f"{path}: held by another `leaf` for {seconds:g} s; try again when it is done") from error
+        raise LeafInstructError(held or f"{path}: held by another `leaf` for {seconds:g} s; try again when it is done") from error
     except OSError as error:
         raise SourceError(f"{path.parent}: cannot write here: {error.strerror}; choose another place with workdir:") from error
     try:

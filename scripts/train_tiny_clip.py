@@ -3,9 +3,8 @@
     python scripts/train_tiny_clip.py --seed 1 --steps 1000
     python scripts/train_tiny_clip.py --style chalk --picture-px 64 --topic lesson --scenery none --layout text_first --out clip.pt
 
-The second writes a checkpoint for `alignment.model` of another such world (a CLIP of pencil drawings says nothing of chalk), and beside it
-`clip.json` with a bound for `alignment.own`: the one that loses 2% of clean documents of CHECK_SEED.
-
+The second writes a checkpoint for `alignment.model` of another such world (a CLIP of pencil knows no chalk), and beside it `clip.json` with a bound
+for `alignment.own`: the one that loses 2% of clean documents of CHECK_SEED.
 Pairs are a picture and one of the texts that a document gives it (its step, the step under a heading, its caption, for the last picture
 the title), drawn at 128 px and prepared by CLIP's own preprocessing, as the filter does. A batch holds one picture of each of many
 documents, so every negative is another document's; introductions and closing lines, which stand beside pictures and describe none, are

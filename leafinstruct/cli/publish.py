@@ -139,10 +139,10 @@ def remove(
     """Take records out for good: builds and pushes leave them out."""
     from leafinstruct.pipeline import artifacts
     from leafinstruct.push.removal import remove as take_out
-    from leafinstruct.suppressed import entry
+    from leafinstruct.suppressed import Kind, entry
 
-    given = {"url": url, "domain": domain, "sha256": sha256, "id": identity}
-    entries = [entry(kind, value, reason) for kind, values in given.items() for value in values or ()]  # type: ignore[arg-type]
+    given: dict[Kind, list[str] | None] = {"url": url, "domain": domain, "sha256": sha256, "id": identity}
+    entries = [entry(kind, value, reason) for kind, values in given.items() for value in values or ()]
     if bool(entries) == listing:
         raise typer.BadParameter("say what: --url, --domain, --sha256 or --id; or --list alone", param_hint="remove")
     loaded = load_recipe(recipe, changes, limit)

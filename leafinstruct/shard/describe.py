@@ -17,10 +17,10 @@ from typing import Any
 from leafinstruct.artifact import Artifact, digest, writing
 from leafinstruct.engine.base import Engine, Needs, Part
 from leafinstruct.shard import build_json, card, croissant
-from leafinstruct.shard.distribution import Distribution, merged
+from leafinstruct.shard.distribution import Bounds, Distribution, merged
 from leafinstruct.shard.front import order
 from leafinstruct.shard.showcase import show
-from leafinstruct.shard.tally import Ruled, Tally, count_scored, count_shard, plain_bytes
+from leafinstruct.shard.tally import Tally, count_scored, count_shard, plain_bytes
 
 CODE = 1
 """Raised when the same shards are described in other words than before; no shard is written again for it."""
@@ -61,9 +61,9 @@ def _counted(out: Artifact, engine: Engine) -> Tally:
 
 
 def _scored(filtered: Artifact, engine: Engine) -> dict[str, Distribution]:
-    ruled: Ruled = defaultdict(list)
+    ruled: defaultdict[str, list[Bounds]] = defaultdict(list)
     for rule in card.done(filtered)["rules"]:
-        ruled[rule["score"]].append((rule.get("min"), rule.get("max")))  # type: ignore[attr-defined]
+        ruled[rule["score"]].append((rule.get("min"), rule.get("max")))
     task = partial(count_scored, filtered, dict(ruled))
     whole: dict[str, Distribution] = {}
     for report in engine.map(task, [Part(name) for name in filtered.parts()], Needs(what="counting scores", unit="cells")):
