@@ -65,12 +65,17 @@ def aligned(rules: list[Told], clip: Path) -> Told:
 
 
 def train_clip(plan: Experiment, clip: Path, threads: int) -> None:
-    """The alignment model of the lessons' world. Raises SystemExit when it fails."""
-    sizes = ("--documents", plan.data.clip.documents, "--steps", plan.data.clip.steps, "--lesson-steps", plan.data.lesson_steps)
-    world = ("--style", plan.data.style, "--picture-px", 64, "--topic", "lesson", "--scenery", "none", "--layout", "text_first")
+    """The alignment model of the lessons' world, where the one that stands was made otherwise or there is none. Raises SystemExit when it fails."""
+    sizes = {"documents": plan.data.clip.documents, "steps": plan.data.clip.steps, "lesson_steps": plan.data.lesson_steps}
+    world = {"style": plan.data.style, "picture_px": 64, "topic": "lesson", "scenery": "none", "layout": "text_first"}
+    told = json.loads(clip.with_suffix(".json").read_text(encoding="utf-8")) if clip.with_suffix(".json").is_file() else {}
+    if all(told.get(name) in (value, [value]) for name, value in {**sizes, **world}.items()):
+        return
     script = Path(__file__).with_name("train_tiny_clip.py")
-    command = [sys.executable, script, "--out", clip, "--threads", threads, *sizes, *world]
-    if code := subprocess.run([str(word) for word in command], check=False).returncode:
+    options = [word for name, value in {**sizes, **world}.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    if code := subprocess.run(
+        [sys.executable, str(script), "--out", str(clip), "--threads", str(threads), *options], check=False
+    ).returncode:
         raise SystemExit(f"{script.name} ended with {code}; run the same command again when its cause is gone")
 
 
@@ -211,7 +216,7 @@ def run_all(plan: Experiment, size: Size, work: Path, threads: int) -> None:
     for arm in sorted({*size.arms, plan.rates.arm}):
         if arm == "captions" and not (work / "captions" / "captions.jsonl").is_file():
             write_captions(plan, work / "captions")
-        if arm == "filtered" and not (work / "clip.json").is_file():
+        if arm == "filtered":
             train_clip(plan, work / "clip.pt", threads)
         leaf("build", corpus(plan, arm, work), work, threads, "--workers", str(threads))
     sections, tell = adapters(plan), Clock(plan, size)

@@ -20,7 +20,7 @@ from typing import Any
 from leafinstruct.pictures.decode import Undecodable
 from leafinstruct.train.pictures import Pictures
 from leafinstruct.vlg.backbone import Backbone, Item, Segment
-from leafinstruct.vlg.text import PARAGRAPH, paragraphs
+from leafinstruct.vlg.text import paragraphs
 
 NAMES = {"user": "USER:", "assistant": "ASSISTANT:"}
 
@@ -133,18 +133,15 @@ def _parts(backbone: Backbone, row: Mapping[str, Any], pictures: Pictures, start
             return Unusable("malformed", f"a turn of role {turn['role']!r}")
         answer = turn["role"] == "assistant"
         found.append(_Part(False, backbone.encode([NAMES[turn["role"]]])[start:]))
-        border = ""
-        for part in turn["content"] or ():
-            image = next(images, None) if part["type"] == "image" else None
-            if part["type"] == "text" and isinstance(part["text"], str):
-                found.append(_Part(answer, backbone.encode([border + part["text"]])[start:]))
-                border = PARAGRAPH
-            elif image is not None:
+        texts = [part["text"] if part["type"] == "text" and isinstance(part["text"], str) else part for part in turn["content"] or ()]
+        for part in paragraphs(texts):
+            if isinstance(part, str):
+                found.append(_Part(answer, backbone.encode([part])[start:]))
+            elif part["type"] == "image" and (image := next(images, None)) is not None:
                 picture = _picture(image["bytes"], answer, pictures)
                 if isinstance(picture, Unusable):
                     return picture
                 found.append(picture)
-                border = ""
             else:
                 return Unusable("malformed", f"a part of type {part['type']!r} with nothing in it")
         found += [_Part(True, [backbone.end], ends=True)] if answer else []

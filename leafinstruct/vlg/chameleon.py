@@ -2,7 +2,7 @@
 
 transformers' forward sets the logits of image codes to the minimum, in training too, so labels on them cost infinity and none is ever drawn:
 `Interleaved` is the same model without that step, and loads the same weights. Pictures become codes and codes pictures by a tokenizer that is given:
-the published one (vqgan), whose encoder transformers holds and whose decoder comes from the published `vqgan.ckpt`, or the packaged tiny one (fsq).
+the published one (vqgan), whose encoder transformers holds and whose decoder comes from the published `vqgan.ckpt`, or patch_vq, the packaged one.
 The published weights were never run here; keys and shapes are tested on tiny ones.
 """
 

@@ -17,11 +17,12 @@ T = TypeVar("T")
 
 
 def paragraphs(segments: Sequence[str | T]) -> list[str | T]:
-    """A document's segments, each text that follows a text in a line of its own."""
+    """A document's segments, each text that follows a text in a line of its own; empty ones say nothing and are left out."""
     found: list[str | T] = []
     for segment in segments:
         behind = bool(found) and isinstance(found[-1], str)
-        found.append(PARAGRAPH + segment if behind and isinstance(segment, str) else segment)
+        if segment != "":
+            found.append(PARAGRAPH + segment if behind and isinstance(segment, str) else segment)
     return found
 
 

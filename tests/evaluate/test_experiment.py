@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
 from pathlib import Path
 
 import experiment
@@ -135,3 +136,23 @@ def test_the_filtered_arm_is_bound_by_its_own_alignment_model(tmp_path):
     ]
     assert all("min" in rule or "max" in rule for rule in told["rules"])
     assert "rules" not in experiment.corpus(plan, "unfiltered", tmp_path)["filter"]
+
+
+def test_an_alignment_model_that_was_made_otherwise_is_made_anew(tmp_path, monkeypatch):
+    plan = experiment.read(RECIPE)
+    calls = []
+
+    def run(command, check):
+        calls.append(command[command.index("--documents") + 1])
+        options = {"documents": 3000, "steps": 500, "lesson_steps": 5, "style": "chalk", "picture_px": 64}
+        told = {**options, "topic": ["lesson"], "scenery": "none", "layout": "text_first"}
+        (tmp_path / "clip.json").write_text(json.dumps(told))
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    experiment.train_clip(plan, tmp_path / "clip.pt", 1)
+    experiment.train_clip(plan, tmp_path / "clip.pt", 1)
+    assert calls == ["3000"]
+    other = plan.model_copy(update={"data": plan.data.model_copy(update={"clip": plan.data.clip.model_copy(update={"documents": 900})})})
+    experiment.train_clip(other, tmp_path / "clip.pt", 1)
+    assert calls == ["3000", "900"]

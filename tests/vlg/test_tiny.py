@@ -77,6 +77,10 @@ def test_texts_that_follow_one_another_stand_in_lines_of_their_own(backbone):
         "USER:Look.\nHow?ASSISTANT:It is far.\nFirst: go.Then stop.Now.\nRest."
     )
     assert backbone.encode(framed(["Look.", "How?"])) == found.items[: found.answer]
+    empty = encode(backbone, conftest.row(1, ["", "It is far.", "", "First: go.", image], ["Look."]), 512)
+    assert isinstance(empty, Encoded)
+    assert backbone.decode_text([item for item in empty.items[empty.answer :] if item not in patches]) == "It is far.\nFirst: go."
+    assert encode(backbone, conftest.row(2, ["", ""]), 512).reason == "no_answer"
     howto = held_out_lessons(1, SEED)[0]
     texts = [segment for segment in told(howto, "pencil") if isinstance(segment, str)]
     assert texts == [howto.intro, "\n" + howto.steps[0].text, *(step.text for step in howto.steps[1:]), howto.outro]
