@@ -12,7 +12,7 @@ import argparse
 import textwrap
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from leafinstruct.artifact import Artifact
 from leafinstruct.pictures.decode import Undecodable, decode
@@ -20,6 +20,7 @@ from leafinstruct.pictures.read import fetch
 from leafinstruct.pictures.unreadable import Unreadable
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, Segment, Text
+from leafinstruct.train.samples import font
 
 COLUMN, GAP, HEIGHT, PICTURE, LINE, LETTERS = 440, 30, 1500, 260, 19, 54
 """Pixels: of a column, between columns, of the sheet at most, of a picture's longer side, of a line of text; letters of a line."""
@@ -56,12 +57,13 @@ def _block(segment: Segment, root: Path) -> Image.Image:
     """One piece with its label."""
     at = "" if segment.time is None else f" at {segment.time:.3f} s"
     if isinstance(segment, Text):
-        lines = textwrap.wrap(segment.text, LETTERS, max_lines=6, placeholder=" …")
+        heading = segment.kind == "heading"
+        lines = textwrap.wrap(segment.text, LETTERS - 8 * heading, max_lines=6, placeholder=" …")
         block = Image.new("RGB", (COLUMN, 18 + LINE * len(lines)), PAPER)
         pen = ImageDraw.Draw(block)
         _write(pen, 0, f"[{segment.position}] {segment.kind}{at}", 12, SOFT)
         for index, line in enumerate(lines):
-            _write(pen, 16 + LINE * index, line, 17 if segment.kind == "heading" else 15, INK)
+            _write(pen, 16 + LINE * index, line, 17 if heading else 15, INK)
         return block
     data = fetch(segment.ref, root)
     picture = data if isinstance(data, Unreadable) else decode(data, PICTURE)
@@ -78,7 +80,7 @@ def _block(segment: Segment, root: Path) -> Image.Image:
 
 def _write(pen: ImageDraw.ImageDraw, y: int, text: str, size: int, colour: tuple[int, int, int]) -> int:
     """One line; returns where the next may begin."""
-    pen.text((0, y), text, colour, ImageFont.load_default(size))
+    pen.text((0, y), text, colour, font(size))
     return y + size + 4
 
 

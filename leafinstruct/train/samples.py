@@ -114,9 +114,17 @@ def sheet(sample: Sample, said: Sequence[Segment], step: int) -> Image.Image:
     return whole
 
 
+def font(size: int) -> Any:
+    """DejaVu Sans, which has the letters of most scripts of Europe, where the machine has it; else Pillow's own, which has those of English."""
+    try:
+        return ImageFont.truetype("DejaVuSans.ttf", size)
+    except OSError:
+        return ImageFont.load_default(size)
+
+
 def _column(title: str, parts: Sequence[Segment], width: int) -> Image.Image:
     """Parts below each other, under a title."""
-    small, body = ImageFont.load_default(15), ImageFont.load_default(19)
+    small, body = font(15), font(19)
     blocks = [_text(title, small, FAINT, width, BAND)]
     blocks += [_text(_short(part), body, INK, width, PAPER) if isinstance(part, str) else _scaled(part) for part in parts]
     column = Image.new("RGB", (width, sum(block.height + GAP for block in blocks)), PAPER)
