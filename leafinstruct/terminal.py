@@ -176,7 +176,8 @@ def _show_funnel(console: Console, steps: Sequence[Step]) -> None:
     table = _table("", "documents", "of read", *([""] if bars else []), "pictures")
     for step in steps:
         share = None if step.documents is None or (step.stage == "ingest" and step.lost) else step.documents / max(1, read)
-        cells = [step.documents_told, "" if share is None else f"{share:.1%}", *([_bar(share)] if bars else []), step.pictures_told]
+        documents, pictures = step.told
+        cells = [documents, "" if share is None else f"{share:.1%}", *([_bar(share)] if bars else []), pictures]
         name = Padding(Text(printable(step.what)), (0, 0, 0, 2 * step.lost))  # a name that wraps stays under its beginning
         table.add_row(name, *cells, style="dim" if step.lost else "")
     console.print(table, soft_wrap=False)

@@ -7,7 +7,7 @@ no row of the dataset, no digest and no fingerprint holds them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,22 +25,33 @@ ASKED = pa.schema(
 )
 """key: of the answer in llm/cache.py; costs are null where they were not kept, dollars also where the price was unknown."""
 
+COSTS = ("requests", "input_tokens", "output_tokens", "estimated", "dollars")
+"""What an answer took, as columns of ASKED and fields of llm.request.Paid."""
+
 
 def row_of(document: str, answer: Mapping[str, Any]) -> Row:
     """answer: the fields of llm.request.Answer."""
     paid = answer["paid"] or {}
-    cost = {name: paid.get(name) for name in ("requests", "input_tokens", "output_tokens", "estimated", "dollars")}
+    cost = {name: paid.get(name) for name in COSTS}
     return {"document_id": document, **{name: answer[name] for name in ("key", "state", "model", "detail")}, **cost}
 
 
 def cost_of(path: Path) -> Row:
-    """What the answers of an asked-* file took, each key once: `questions`, `requests`, tokens, `estimated`, `dollars` (null when one is unknown)."""
+    """What the answers of an asked-* file took, each key once (see `summed`)."""
     rows = {row["key"]: row for row in read(path)} if path.exists() else {}
-    known = [row for row in rows.values() if row["requests"] is not None]
-    dollars = [row["dollars"] for row in rows.values()]
+    return summed(list(rows.values()))
+
+
+def summed(costs: Sequence[Mapping[str, Any]]) -> Row:
+    """The sum of costs: `questions` (one each, unless it is told), and COSTS.
+
+    A cost without `requests` was not kept: it adds nothing and makes the sum an estimate. Dollars are None as soon as those of one are.
+    """
+    known = [cost for cost in costs if cost["requests"] is not None]
+    dollars = [cost["dollars"] for cost in costs]
     return {
-        "questions": len(rows),
-        **{name: sum(row[name] for row in known) for name in ("requests", "input_tokens", "output_tokens")},
-        "estimated": any(row["estimated"] for row in known) or len(known) < len(rows),
+        "questions": sum(cost.get("questions", 1) for cost in costs),
+        **{name: sum(cost[name] for cost in known) for name in ("requests", "input_tokens", "output_tokens")},
+        "estimated": any(cost["estimated"] for cost in known) or len(known) < len(costs),
         "dollars": None if None in dollars else round(sum(dollars), 6),
     }

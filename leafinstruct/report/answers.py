@@ -18,9 +18,8 @@ from typing import Any
 from leafinstruct.artifact import Artifact
 from leafinstruct.llm import journal
 from leafinstruct.llm.cache import stored
+from leafinstruct.records.asked import COSTS, summed
 from leafinstruct.records.lookup import one_of, rows_where
-
-COSTS = ("requests", "input_tokens", "output_tokens", "estimated", "dollars")
 
 
 def asked(stage: Artifact, part: str, document: str, folder: Path) -> dict[str, Any] | None:
@@ -38,11 +37,5 @@ def asked(stage: Artifact, part: str, document: str, folder: Path) -> dict[str, 
 
 def cost(questions: Sequence[dict[str, Any] | None]) -> dict[str, Any]:
     """The sum; dollars None as soon as one is not known. A question that never went out costs nothing."""
-    paid = [question["paid"] for question in questions if question is not None]
-    known = [item for item in paid if item is not None]
-    dollars = [None if item is None else float(item["dollars"]) if item["dollars"] is not None else None for item in paid]
-    return {
-        **{name: sum(item[name] for item in known) for name in ("requests", "input_tokens", "output_tokens")},
-        "estimated": any(item["estimated"] for item in known) or len(known) < len(paid),
-        "dollars": None if None in dollars else round(sum(filter(None, dollars)), 6),
-    }
+    whole = summed([question["paid"] or dict.fromkeys(COSTS) for question in questions if question is not None])
+    return {name: whole[name] for name in COSTS}

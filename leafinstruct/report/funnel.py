@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from leafinstruct.artifact import Artifact
-from leafinstruct.records import table
+from leafinstruct.artifact import Artifact, Report, total
+from leafinstruct.records import asked, shards, table
+from leafinstruct.report import judged
 
 STATES = {
     "done": "done",
@@ -46,16 +48,12 @@ class Step:
     lost: bool = False
 
     @property
-    def documents_told(self) -> str:
-        return self._told(self.documents)
-
-    @property
-    def pictures_told(self) -> str:
-        return self._told(self.pictures)
-
-    def _told(self, count: int | None) -> str:
-        """A loss with its sign; what ingest could not read was never counted among what it read, so nothing is taken away."""
-        return "" if count is None else f"{'-' if self.lost and self.stage != 'ingest' else ''}{count:,}"
+    def told(self) -> tuple[str, str]:
+        """Documents and pictures in words, a loss with its sign; what ingest could not read was never counted among what it read, so nothing
+        is taken away."""
+        sign = "-" if self.lost and self.stage != "ingest" else ""
+        documents, pictures = ("" if count is None else f"{sign}{count:,}" for count in (self.documents, self.pictures))
+        return documents, pictures
 
 
 def status(stages: Mapping[str, Artifact]) -> list[dict[str, Any]]:
@@ -68,43 +66,36 @@ def status(stages: Mapping[str, Artifact]) -> list[dict[str, Any]]:
 
 
 def _entry(stage: str, artifact: Artifact) -> dict[str, Any]:
-    totals = artifact.totals()
-    taken = (artifact.record or {}).get("suppressed")  # a fact of the shard stage: reports are of shards, and what was taken out is in none
+    reports, record = list(artifact.reports()), artifact.record or {}
+    totals, taken = (
+        total(reports),
+        record.get("suppressed"),
+    )  # a fact of the shard stage: reports are of shards, and what was taken out is in none
     return {
         "stage": stage,
         "state": state(artifact),
-        "parts": len(artifact.parts()),
+        "parts": len(reports),
         "counts": dict(sorted(totals.counts.items())),
         "reasons": {**dict(totals.reasons.most_common()), **({"suppressed": taken} if taken else {})},
         "picture_reasons": dict(totals.picture_reasons.most_common()),
-        "rejected": [item for report in artifact.reports() for item in report.get("rejected", ())],
+        "rejected": [item for report in reports for item in report.get("rejected", ())],
         "worker_seconds": round(totals.seconds, 2),
-        "seconds": (artifact.record or {}).get("seconds"),
-        "cost": _cost([report["cost"] for report in artifact.reports() if report.get("cost")]),
-        "unfetched": (artifact.record or {}).get("unfetched", 0),
-        "shards": _shards(artifact) if artifact.stage == "shard" else [],
+        "seconds": record.get("seconds"),
+        "cost": asked.summed(costs) if (costs := [report["cost"] for report in reports if report.get("cost")]) else None,
+        "unfetched": record.get("unfetched", 0),
+        "shards": _shards(reports) if artifact.stage == "shard" else [],
         "path": str(artifact.path),
     }
 
 
-def _cost(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """Sum over parts; dollars are unknown as soon as those of one answer are."""
-    if not parts:
-        return None
-    dollars = [part["dollars"] for part in parts]
-    return {
-        **{name: sum(part[name] for part in parts) for name in ("questions", "requests", "input_tokens", "output_tokens")},
-        "estimated": any(part["estimated"] for part in parts),
-        "dollars": None if None in dollars else round(sum(dollars), 6),
-    }
-
-
-def _shards(artifact: Artifact) -> list[dict[str, Any]]:
+def _shards(reports: Sequence[Report]) -> list[dict[str, Any]]:
     """Published files by task and split, sorted: how many, with how many rows, pictures, bytes."""
     found: dict[tuple[str, str], dict[str, int]] = {}
-    for report in artifact.reports():
-        task, _, split = report["part"].rpartition("-of-")[0].rpartition("-")[0].partition(".")  # <task>.<split>-00000-of-00004
-        cell = found.setdefault((task, split), {"shards": 0, "rows": 0, "pictures": 0, "bytes": 0})
+    for report in reports:
+        (file,) = report["files"]
+        place = shards.named(Path(file))
+        assert place is not None, "our own name"
+        cell = found.setdefault(place, {"shards": 0, "rows": 0, "pictures": 0, "bytes": 0})
         cell["shards"] += 1
         for name in ("rows", "pictures", "bytes"):
             cell[name] += report["counts"].get(name, 0)
@@ -145,11 +136,6 @@ def steps(entries: Sequence[dict[str, Any]]) -> Iterator[Step]:
         yield Step(stage, label, entry["counts"].get(documents, 0), entry["counts"].get("pictures", 0))
 
 
-def rows(entries: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
-    """The funnel as lines: what, documents, pictures; losses are indented under the stage that took them."""
-    return [(f"{'  ' * step.lost}{step.what}", step.documents_told, step.pictures_told) for step in steps(entries)]
-
-
 def spending(entries: Sequence[dict[str, Any]], seconds: float | None = None) -> Iterator[str]:
     """What it took: of the clock, and of a language model where one was asked. seconds: of the command that just ended."""
     told = [f"{entry['stage']} {entry['seconds']:,.1f} s" for entry in entries if entry["seconds"] is not None]
@@ -159,10 +145,8 @@ def spending(entries: Sequence[dict[str, Any]], seconds: float | None = None) ->
     for entry in entries:
         cost = entry["cost"]
         if cost and cost["requests"]:
-            dollars = "price unknown" if cost["dollars"] is None else f"${cost['dollars']:,.4f}"
-            about = "about " if cost["estimated"] else ""
-            tokens = f"{about}{cost['input_tokens']:,} tokens in, {cost['output_tokens']:,} out"
-            yield f"{entry['stage']}: {cost['questions']:,} answers in {cost['requests']:,} requests, {tokens}, {dollars}"
+            answers = "1 answer" if cost["questions"] == 1 else f"{cost['questions']:,} answers"
+            yield f"{entry['stage']}: {answers} in {judged.cost(cost, 4)}"
 
 
 def after(stages: Mapping[str, Artifact], again: str) -> Iterator[str]:

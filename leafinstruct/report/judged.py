@@ -111,9 +111,9 @@ def question(page: Page, asked: Mapping[str, Any]) -> Iterator[str]:
             yield from page.block(answer["text"], 6)
 
 
-def cost(paid: Mapping[str, Any]) -> str:
-    """Requests, tokens, dollars, in words."""
-    dollars = "price unknown" if paid["dollars"] is None else f"${paid['dollars']:,.6f}"
+def cost(paid: Mapping[str, Any], decimals: int = 6) -> str:
+    """Requests, tokens, dollars, in words. decimals: of the dollars; one question may cost a thousandth of a cent."""
+    dollars = "price unknown" if paid["dollars"] is None else f"${paid['dollars']:,.{decimals}f}"
     about = "about " if paid["estimated"] else ""
     requests = "1 request" if paid["requests"] == 1 else f"{paid['requests']:,} requests"
     return f"{requests}, {about}{paid['input_tokens']:,} tokens in, {paid['output_tokens']:,} out, {dollars}"

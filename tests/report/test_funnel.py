@@ -28,7 +28,7 @@ def finish(out: Artifact, content: str) -> None:
     above = None if out.upstream is None else out.upstream.record
     fingerprint = {"code": 1} if above is None else {"input": above["output"]}
     out.begin(fingerprint)
-    path = out.file("documents", "p")
+    path = out.path / "guide.train-00000-of-00001.parquet"
     path.write_text(content, encoding="utf-8")
     out.commit("p", content, {"counts": {"documents": 1}}, [path])
     out.finish(fingerprint)
@@ -64,4 +64,4 @@ def test_nothing_built_is_missing(tmp_path):
     for name in STAGES:
         upstream = stages[name] = Artifact(tmp_path / name, upstream)
     assert states(stages) == ["missing"] * 4
-    assert funnel.rows(funnel.status(stages)) == []
+    assert list(funnel.steps(funnel.status(stages))) == []
