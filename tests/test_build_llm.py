@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from llm.misbehaving import Body, Misbehaving, Step, depending, good, say, status
-from making import InlineEngine, build, leaf, mmc4, recipe, rows
+from making import build, leaf, mmc4, recipe, rows
 from test_build import pages
 
 from leafinstruct import pipeline
@@ -217,16 +217,20 @@ def test_an_outage_is_no_verdict_it_ends_the_run_resumable(own, server):
 
 def test_a_tolerated_outage_drops_with_its_state_and_retry_failed_asks_again(own, server):
     server.always = depending(lambda body: status(503) if "Number 1." in text_of(body) else answer(body))
-    engine = InlineEngine()
-    build(own, "llm.tolerate_failures=0.5", "llm.deadline=1", engine=engine)
+    two = "filter.rules=[{score: judge.text_quality, min: 3, model: m}, {score: judge.instruction_value, min: 3, model: m}]"
+    build(own, "llm.tolerate_failures=0.5", "llm.deadline=1", two)
     run = own.parent / "runs/t"
     dropped = [row for path in (run / "filter").glob("dropped-*.parquet") for row in table.read(path)]
     assert [(drop["rule"], drop["value"]) for row in dropped for drop in row["drops"]] == [("judge.text_quality", None)]
+    told = lineage.look(pipeline.artifacts(recipes.load(own, ())), dropped[0]["id"], own.parent / "runs/.answers")["record"]
+    ends = {rule["rule"]: rule["outcome"] for rule in told["filter"]["rules"]}
+    assert (ends["judge.text_quality"], ends["judge.instruction_value"]) == ("dropped_document", "not_reached")
+    assert ends["min_words"] == "passed"
     assert len(rows(run / "shard")) == 5
     server.always = depending(answer)
-    build(own, "llm.tolerate_failures=0.5", "llm.deadline=1")
+    build(own, "llm.tolerate_failures=0.5", "llm.deadline=1", two)
     assert len(rows(run / "shard")) == 5
-    build(own, "llm.tolerate_failures=0.5", "llm.deadline=1", retry_failed=True)
+    build(own, "llm.tolerate_failures=0.5", "llm.deadline=1", two, retry_failed=True)
     assert len(rows(run / "shard")) == 6
 
 

@@ -24,6 +24,7 @@ from typing import Any
 from leafinstruct.artifact import Artifact
 from leafinstruct.records import table
 from leafinstruct.records.lookup import one_of, rows_where
+from leafinstruct.records.shards import named
 from leafinstruct.report import answers, funnel, trial
 from leafinstruct.report.find import Match, find
 
@@ -34,6 +35,7 @@ FATES = {
     "read": "read, not judged yet",
     "kept": "kept, not rewritten yet",
     "rewritten": "an example, not in a shard yet",
+    "removed": "removed by request",
 }
 """What may have become of a record, as a person is told of it."""
 
@@ -45,11 +47,12 @@ def look(stages: Mapping[str, Artifact], wanted: str, kept_answers: Path) -> dic
     """The answer of `leaf explain`: `matches`, every document that may be meant, with its fate; `record`, the lineage of the only one, else None;
     `rejected`, what ingest could not read at such a place."""
     found = find(stages, wanted)
-    ends = fates(stages, found)
+    record = explain(stages, found[0], kept_answers) if len(found) == 1 else None
+    ends = fates(stages, found) if record is None else {record["document"]: record["fate"]}
     return {
         "wanted": wanted,
         "matches": [{**asdict(match), "fate": ends[match.document]} for match in found],
-        "record": explain(stages, found[0], kept_answers) if len(found) == 1 else None,
+        "record": record,
         "rejected": rejected(stages["ingest"], wanted),
     }
 
@@ -93,15 +96,19 @@ def rejected(ingest: Artifact, wanted: str) -> list[dict[str, Any]]:
 
 
 def fates(stages: Mapping[str, Artifact], found: Sequence[Match]) -> dict[str, str]:
-    """document -> one of FATES, from columns of ids alone, so that thousands of records cost a scan and not a lineage each."""
+    """document -> one of FATES, from columns of ids alone, so that thousands of records cost a scan and not a lineage each.
+
+    A finished shard stage leaves out no example but those that somebody asked to remove (shard/suppressed.py).
+    """
     by_part: dict[str, set[str]] = {}
     for match in found:
         by_part.setdefault(match.part, set()).add(match.document)
     shards = sorted(stages["shard"].path.glob("*.parquet"))
     wanted = {match.document for match in found}
     steps = {"sharded": _ids(shards, "document_id", wanted)}
+    example = "removed" if funnel.state(stages["shard"]) == "done" else "rewritten"
     for fate, stage, kind, column in (
-        ("rewritten", "rewrite", "examples", "document_id"),
+        (example, "rewrite", "examples", "document_id"),
         ("dropped_by_rewrite", "rewrite", "dropped", "id"),
         ("kept", "filter", "documents", "id"),
         ("dropped_by_filter", "filter", "dropped", "id"),
@@ -190,10 +197,10 @@ def _example(example: table.Row, shards: Artifact) -> dict[str, Any]:
 
 def _shard(shards: Artifact, example: str, task: str) -> dict[str, Any] | None:
     """The files of other tasks are not opened: a file is named after its task and split."""
-    for path in sorted(shards.path.glob(f"{task}.*.parquet")):
-        for number, _ in rows_where(path, "id", one_of({example}), ["id"]):
-            split = path.name.removeprefix(f"{task}.").partition("-")[0]
-            return {"file": path.name, "path": str(path), "row": number, "task": task, "split": split}
+    for path in sorted(shards.path.glob("*.parquet")):
+        place = named(path)
+        for number, _ in rows_where(path, "id", one_of({example}), ["id"]) if place and place[0] == task else ():
+            return {"file": path.name, "path": str(path), "row": number, "task": task, "split": place and place[1]}
     return None
 
 

@@ -78,7 +78,7 @@ def story(told: Mapping[str, Any], width: int = 80, full: bool = False) -> Itera
     for example in told["examples"]:
         yield from _example(page, example)
     if not any(example["shard"] for example in told["examples"]):
-        yield "shard: not in one"
+        yield f"shard: {'removed by request' if told['fate'] == 'removed' else 'not in one'}"
     if told["cost"]["requests"]:
         yield from page.wrapped(f"cost: {judged.cost(told['cost'])}", 0, 2)
     yield "versions"

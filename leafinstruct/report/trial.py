@@ -3,7 +3,8 @@ a duplicate is one.
 
 Rules are those of the fingerprint that the stage was built with, not those of today's recipe. A rule ends as
 
-    passed | dropped_document | dropped_picture | not_reached      not_reached: an earlier rule had ended the trial, or the stage has not got there
+    passed | dropped_document | dropped_picture | not_reached      not_reached: the trial had ended before, or a failure ended it there, which is
+                                                                   no verdict of the rules over the same family
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ def rules(filtered: Artifact, scores: Sequence[dict[str, Any]], drops: Sequence[
     fingerprint = filtered.fingerprint or {}
     section, active = fingerprint.get("filter", {}), set(fingerprint.get("active_rules", ()))
     found = [_rule(rule, scores, drops) for rule in section.get("rules", ()) if rule["score"] in active]
-    minima = [_minimum(name, section[name], drops) for name in ("min_images", "min_words") if name in section]
+    judged = not any(drop["position"] is None for drop in drops) or any(not cell["name"].startswith("text.") for cell in scores)
+    minima = [_minimum(name, section[name], drops, judged) for name in ("min_images", "min_words") if name in section]
     known = {rule["rule"] for rule in [*found, *minima]}
     unwritten = dict.fromkeys(drop["rule"] for drop in drops if drop["rule"] not in known)  # a picture that does not decode, an outage
     return [*found, *minima, *(_rule({"score": name}, scores, drops) for name in unwritten)]
@@ -38,20 +40,29 @@ def _rule(rule: dict[str, Any], scores: Sequence[dict[str, Any]], drops: Sequenc
     met = [{"position": cell["position"], "value": cell["value"], "state": cell["state"]} for cell in scores if cell["name"] == name]
     against = [drop for drop in drops if drop["rule"] == name]
     bounds = {key: rule.get(key) for key in ("min", "max", "model")}
-    return {"rule": name, **bounds, "values": met, "outcome": _outcome(rule, met, against)}
+    failed = {_family(drop["rule"]) for drop in drops if drop["state"] == "failed"}
+    outcome = "not_reached" if not met or _family(name) in failed else "passed"
+    return {"rule": name, **bounds, "values": met, "outcome": _against(rule, against) or outcome}
 
 
-def _outcome(rule: dict[str, Any], met: Sequence[object], against: Sequence[dict[str, Any]]) -> str:
-    if any(drop["position"] is None for drop in against) or (against and rule.get("drop") == "document"):
+def _against(rule: dict[str, Any], against: Sequence[dict[str, Any]]) -> str | None:
+    """A failed cell drops its document, whatever it is the cell of (filter/verdict.py)."""
+    if any(drop["position"] is None or drop["state"] == "failed" for drop in against) or (against and rule.get("drop") == "document"):
         return "dropped_document"
-    return "dropped_picture" if against else "passed" if met else "not_reached"
+    return "dropped_picture" if against else None
 
 
-def _minimum(name: str, least: float, drops: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The two minima are counted, not scored: a value is kept only where one failed."""
+def _family(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def _minimum(name: str, least: float, drops: Sequence[dict[str, Any]], judged: bool) -> dict[str, Any]:
+    """The two minima are counted, not scored: a value is kept only where one failed. judged: they were, at least once: a document that did not
+    outlive the first pass, that of text, has no other scores."""
     against = [drop for drop in drops if drop["rule"] == name]
     met = [{"position": None, "value": drop["value"], "state": drop["state"]} for drop in against]
-    return {"rule": name, "min": least, "max": None, "model": None, "values": met, "outcome": "dropped_document" if against else "passed"}
+    outcome = "dropped_document" if against else "passed" if judged else "not_reached"
+    return {"rule": name, "min": least, "max": None, "model": None, "values": met, "outcome": outcome}
 
 
 def duplicates(filtered: Artifact, part: str, document: str, scores: Sequence[dict[str, Any]]) -> dict[str, Any] | None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
 from making import build, mmc4, png, recipe, rows
 
-from leafinstruct import pipeline
+from leafinstruct import pipeline, suppressed
 from leafinstruct import recipe as recipes
 from leafinstruct.artifact import Artifact
 from leafinstruct.records import table
 from leafinstruct.report import lineage
 from leafinstruct.report.find import Match, find
+from leafinstruct.report.story import story
 
 WORDS = "Draw a red wall on the green grass of the meadow"
 SHARED, ICON = png((9, 90, 9)), png((90, 9, 9), size=(12, 12))
@@ -25,10 +27,11 @@ def page(name: str, *pictures: bytes, words: str = WORDS) -> list[tuple[str, byt
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four pages: two with one picture in common, a copy of the second, and one that its icon costs."""
+    """Five pages: two with one picture in common, a copy of the second, one that its icon costs, and one too short in every way."""
     folder = tmp_path_factory.mktemp("find")
     second = page("two", SHARED, png(dot=20))
-    mmc4(folder / "data", {"https://a.example/one": page("one", png(dot=10), SHARED), "https://a.example/two": second})
+    first = {"https://a.example/one": page("one", png(dot=10), SHARED), "https://a.example/two": second}
+    mmc4(folder / "data", {**first, "https://a.example/short": [("Short.", png(dot=40))]})
     mmc4(
         folder / "data", {"https://b.example/copy": second, "https://b.example/icon": page("three", png(dot=30), ICON)}, "more stuff.jsonl"
     )
@@ -131,6 +134,27 @@ def test_a_dropped_picture_and_the_rule_that_then_dropped_the_document_are_told_
     assert ends["min_words"][0] == "passed"
     assert told["rewrite"] is None
     assert told["examples"] == []
+
+
+def test_a_minimum_that_nobody_came_to_judge_is_not_said_to_be_passed(stages, ids):
+    told = explained(stages, ids["short"])
+    ends = {rule["rule"]: rule["outcome"] for rule in told["filter"]["rules"]}
+    assert ends["min_images"] == "dropped_document"
+    assert ends["min_words"] == "not_reached"
+
+
+def test_a_record_that_somebody_asked_to_remove_is_told_so_once_it_is_gone(run, ids, tmp_path):
+    shutil.copytree(run.parent, tmp_path / "copy")
+    path = tmp_path / "copy" / run.name
+    suppressed.add(suppressed.beside(path), [suppressed.entry("id", ids["one"])], tmp_path / "lock")
+    stages = pipeline.artifacts(recipes.load(path, ()))
+    assert explained(stages, ids["one"])["fate"] == "sharded"
+    before = {**stages, "shard": Artifact(tmp_path / "shard", stages["rewrite"])}
+    assert explained(before, ids["one"])["fate"] == "rewritten"
+    build(path)
+    told = explained(stages, ids["one"])
+    assert (told["fate"], told["examples"][0]["shard"]) == ("removed", None)
+    assert "shard: removed by request" in story(told)
 
 
 def test_the_row_in_the_shard_is_the_one_that_is_named(stages, ids):
