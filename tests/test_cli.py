@@ -159,8 +159,11 @@ def test_a_record_that_ingest_rejected_is_explained_by_its_place(tmp_path):
     assert "has this id, sha256, address or place" in none.stderr
 
 
+VERBS = ("init", "build", "status", "inspect", "explain", "export", "push", "hydrate", "remove", "train", "generate", "doctor")
+
+
 def test_help_fits_eighty_columns_and_cuts_no_sentence():
-    for verb in ([], ["init"], ["build"], ["status"], ["explain"], ["push"], ["hydrate"], ["remove"], ["train"], ["generate"], ["doctor"]):
+    for verb in ([], *([name] for name in VERBS)):
         done = subprocess.run([*COMMAND, *verb, "--help"], env={**os.environ, "COLUMNS": "80"}, capture_output=True, text=True, check=True)
         assert max(map(len, done.stdout.splitlines())) <= 80
         assert not [line for line in done.stdout.splitlines()[1:] if line.endswith("...")]
