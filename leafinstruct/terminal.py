@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from leafinstruct.report.story import printable
+from leafinstruct.report.prose import printable
 
 if TYPE_CHECKING:
     from pathlib import Path

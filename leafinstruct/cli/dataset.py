@@ -12,7 +12,7 @@ import typer
 from leafinstruct.cli.options import AsJson, Changes, Limit, RecipePath, load_recipe
 from leafinstruct.cli.stopping import stopping
 from leafinstruct.errors import LeafInstructError
-from leafinstruct.report.story import printable
+from leafinstruct.report.prose import printable
 from leafinstruct.terminal import again, note, progress, show_forecast, show_status
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from leafinstruct.cli.options import AsJson
-from leafinstruct.report.story import printable
+from leafinstruct.report.prose import printable
 from leafinstruct.terminal import answer, note, progress
 
 

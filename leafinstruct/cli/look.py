@@ -9,7 +9,7 @@ import typer
 
 from leafinstruct.cli.options import AsJson, Changes, Limit, RecipePath, load_recipe
 from leafinstruct.errors import LeafInstructError
-from leafinstruct.report.story import printable
+from leafinstruct.report.prose import printable
 from leafinstruct.terminal import again, answer, note, progress, show_story
 
 

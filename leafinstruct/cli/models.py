@@ -11,7 +11,7 @@ import typer
 from leafinstruct import __version__
 from leafinstruct.cli.options import AsJson, Changes
 from leafinstruct.cli.stopping import Interrupted
-from leafinstruct.report.story import printable
+from leafinstruct.report.prose import printable
 from leafinstruct.terminal import answer, drawing, note
 
 

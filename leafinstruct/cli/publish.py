@@ -9,7 +9,7 @@ import typer
 
 from leafinstruct.cli.options import AsJson, Changes, Limit, RecipePath, load_recipe
 from leafinstruct.cli.stopping import stopping
-from leafinstruct.report.story import printable
+from leafinstruct.report.prose import printable
 from leafinstruct.terminal import answer, note, progress
 
 if TYPE_CHECKING:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from leafinstruct.report.story import Page
+from leafinstruct.report.prose import Page
 
 ENDS = {
     "passed": "passed",

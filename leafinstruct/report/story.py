@@ -1,69 +1,24 @@
 """What is known of one record, told to a person: a section a step, from its place in the source to its rows in the shards.
 
 Pure: lines in, lines out; the command prints them. Only headings begin at the left edge, so no text of a page, however it is broken, can pass
-for one. Whatever a file may hold (its name, addresses, licences, page text, a model's sentence) goes through `printable`, since a terminal
-obeys what it is shown: an escape in a file name could hide the line that names it. Escaping by hand of each colour library was refused:
-one filter by Unicode category also takes bidirectional overrides and broken surrogates.
+for one (prose.py).
 """
 
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from leafinstruct.report import judged, lineage
+from leafinstruct.report.prose import Page, printable
 
 SHOWN_LOSSES = 20
 """Rejected records, or records that may be meant, told of at once; `--json` tells all."""
 
-FOLDED_LINES, FOLDED_CHARACTERS = 6, 2_000
-"""Lines of a prompt or an answer, and characters of anything else (an address may be a megabyte), unless all is wanted."""
-
-
-def printable(text: object, limit: int | None = None) -> str:
-    """One line without control, format or surrogate characters (each becomes a space), cut at `limit` characters."""
-    line = "".join(character if character.isprintable() else " " for character in str(text))
-    return line if limit is None or len(line) <= limit else line[: limit - 1] + "…"
-
-
-class Page:
-    """Lines of a width: what is long is wrapped, or folded unless all is wanted."""
-
-    def __init__(self, width: int, full: bool) -> None:
-        self.width, self.full = width, full
-
-    def wrapped(self, text: object, indent: int, hang: int = 0) -> Iterator[str]:
-        """All of a text, further lines `hang` deeper; an address longer than a line is broken, not cut."""
-        first, rest = " " * indent, " " * (indent + hang)
-        line = printable(text, None if self.full else FOLDED_CHARACTERS)
-        yield from textwrap.wrap(line, self.width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False) or [first.rstrip()]
-
-    def one(self, text: object, indent: int, hang: int = 0) -> Iterator[str]:
-        """The beginning of a text in one line; all of it where all is wanted."""
-        if self.full:
-            yield from self.wrapped(text, indent, hang)
-        else:
-            yield (" " * indent + printable(text, self.width - indent)).rstrip()
-
-    def block(self, text: str, indent: int) -> Iterator[str]:
-        """A text with its own lines, folded after FOLDED_LINES."""
-        parts = text.splitlines() if self.full else [part[: FOLDED_LINES * self.width] for part in text.splitlines()[: FOLDED_LINES + 1]]
-        lines = [line for part in parts for line in self.wrapped(part, indent)]
-        yield from lines if self.full else lines[:FOLDED_LINES]
-        if not self.full and len(lines) > FOLDED_LINES:
-            yield f"{' ' * indent}[of {len(text):,} characters; all of them with --full]"
-
-    def named(self, **facts: object) -> Iterator[str]:
-        """Facts under their names, those that are there."""
-        for name, value in facts.items():
-            if value not in (None, ""):
-                yield from self.wrapped(f"{name.replace('_', ' '):<9} {printable(value)}", 2, 10)
-
 
 def story(told: Mapping[str, Any], width: int = 80, full: bool = False) -> Iterator[str]:
     """Lines of what lineage.explain found."""
-    from leafinstruct.report import judged, lineage
-
     page = Page(width, full)
     source = told["source"]
     yield f"document {told['document']}: {lineage.FATES[told['fate']]}"
@@ -109,8 +64,6 @@ def _segment(page: Page, segment: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _rewrite(page: Page, rewrite: Mapping[str, Any] | None, examples: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    from leafinstruct.report import judged
-
     if rewrite is None:
         yield "rewrite: not reached"
         return
@@ -152,8 +105,6 @@ def _flat(name: str, value: object) -> list[str]:
 
 def matches(found: Sequence[Mapping[str, Any]], wanted: str, again: str) -> Iterator[str]:
     """Several records may be meant: a line each, and what to type next. again: the command about one of them, `ID` in its place."""
-    from leafinstruct.report import lineage
-
     yield f"{len(found):,} documents fit {printable(wanted, 50)}"
     for match in found[:SHOWN_LOSSES]:
         at = f", picture {', '.join(f'[{position}]' for position in match['positions'])}" if match["positions"] else ""

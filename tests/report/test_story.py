@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafinstruct.report import story
+from leafinstruct.report import prose, story
 
 WILD = st.text(min_size=1, max_size=200)
 HEADINGS = ("document ", "ingest: ", "filter: ", "rewrite: ", "example ", "shard: ", "cost: ", "versions")
@@ -17,15 +17,15 @@ HEADINGS = ("document ", "ingest: ", "filter: ", "rewrite: ", "example ", "shard
 
 @given(st.text(), st.integers(1, 50))
 def test_printable_is_one_line_of_at_most_its_limit(text, limit):
-    found = story.printable(text, limit)
+    found = prose.printable(text, limit)
     assert found.isprintable()
     assert len(found) <= limit
-    assert story.printable(text) == text or not text.isprintable()
-    assert len(story.printable(text)) == len(text)
+    assert prose.printable(text) == text or not text.isprintable()
+    assert len(prose.printable(text)) == len(text)
 
 
 def test_escapes_overrides_and_broken_surrogates_are_spaces():
-    assert story.printable("a\x1b[31mb\u202ec\udcffd\x9be\nf") == "a [31mb c d e f"
+    assert prose.printable("a\x1b[31mb\u202ec\udcffd\x9be\nf") == "a [31mb c d e f"
 
 
 def question(wild: str) -> dict[str, Any]:
