@@ -217,6 +217,10 @@ def test_without_the_section_nothing_is_requested_and_the_reason_names_the_cure(
     assert answer.returncode == 1
     assert "filter.pictures.fetch" in answer.stderr
     assert not gallery.asked
+    without = ("--set", "filter.pictures.fetch=null", "--set", "filter.min_images=0", "--set", "filter.rules=[]")
+    done = leaf("build", path, "--stage", "filter", *without, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (done.stdout.count("were not fetched"), done.stderr.count("not fetched")) == (1, 0)
 
 
 def test_an_emptied_store_is_filled_again(tmp_path, gallery):

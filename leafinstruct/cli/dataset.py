@@ -70,8 +70,6 @@ def build(
         if outcome.changes:
             more = " and more" if len(outcome.changes) > 3 else ""
             note(f"{outcome.stage}: rebuilt what changed: {'; '.join(outcome.changes[:3])}{more}")
-        if unfetched := outcome.record.get("unfetched"):
-            note(f"{unfetched:,} pictures are on the web and were not fetched: add filter.pictures.fetch to the recipe")
     if at_rest := resting(loaded.recipe):
         note(f"rules at rest, as the judge in use does not give their scores: {', '.join(at_rest)}")
     if all(outcome.stood for outcome in outcomes):

@@ -57,12 +57,11 @@ class Exchange:
         self._server_errors = 0
         self._usage = Usage()
         self._began = 0.0  # monotonic seconds of the first try; 0 before it
-        self._requests = 0
         self._last: tuple[Form, int, int] | None = None  # form, number of turns and limit of the last try
         self.text = ""
         """The raw text of the last answer."""
         self.tries: list[dict[str, Any]] = []
-        """Of every try: `seconds` since the first, raw `text` (None for no answer), `fault` (what was said against it)."""
+        """Of every try, which is one request: `seconds` since the first, raw `text` (None for no answer), `fault` (what was said against it)."""
 
     @property
     def sent(self) -> dict[str, Any]:
@@ -80,8 +79,8 @@ class Exchange:
         try:
             return await retrying(self._try)
         except AgainError as last:
-            tries = "1 try" if self._requests == 1 else f"{self._requests} tries"
-            detail = f"{last}; {tries} in {time.monotonic() - self._began:.0f} s" if self._requests else str(last)
+            tries = "1 try" if len(self.tries) == 1 else f"{len(self.tries)} tries"
+            detail = f"{last}; {tries} in {time.monotonic() - self._began:.0f} s" if self.tries else str(last)
             if last.silent and self._server.heard < self._began:
                 self._server.down = detail
             return self._end("failed", detail)
@@ -125,7 +124,6 @@ class Exchange:
         try:
             await self._turn()
             used = most  # from here on somebody may charge for it
-            self._requests += 1
             self._counts.requests += 1
             self._last = (self._form, len(self._turns), self._limit)
             messages = wire_messages(self._request, self._form, self._turns)
@@ -213,7 +211,7 @@ class Exchange:
 
     def _end(self, state: AnswerState, detail: str, value: dict[str, Any] | None = None) -> Answer:
         used = self._usage
-        paid = Paid(self._requests, used.input_tokens, used.output_tokens, used.estimated, self._budget.dollars(used))
+        paid = Paid(len(self.tries), used.input_tokens, used.output_tokens, used.estimated, self._budget.dollars(used))
         return Answer(state, value, self._model, detail, used, paid=paid)
 
 
