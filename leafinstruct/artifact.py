@@ -230,7 +230,7 @@ def save(path: Path, value: object) -> None:
 def _load(path: Path) -> dict[str, Any] | None:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):  # half a file is what a power cut may leave: as good as none
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):  # half a file is what a power cut may leave: as good as none
         return None
     return dict(value)
 

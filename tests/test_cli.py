@@ -103,6 +103,14 @@ def test_status_of_a_recipe_that_was_never_built_names_the_next_command(tmp_path
     assert not (tmp_path / "runs").exists()
 
 
+def test_status_of_a_run_whose_place_is_taken_by_a_file_has_nothing_to_tell(tmp_path):
+    path = made(tmp_path)
+    (tmp_path / "taken").touch()
+    done = leaf("status", path, "--set", f"workdir={tmp_path}/taken/runs")
+    assert done.returncode == 0, done.stderr
+    assert "ingest: missing" in done.stdout.splitlines()
+
+
 def test_status_names_a_stage_that_is_older_than_its_input(tmp_path):
     path = made(tmp_path)
     build(path)
