@@ -112,7 +112,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", help="runs/NAME, a recipe, an adapter's folder, or leaf:tiny-1")
     parser.add_argument("--lessons", type=int, default=100)
-    parser.add_argument("--style", choices=("pencil", "chalk"), default="pencil")
+    parser.add_argument("--style", choices=("pencil", "chalk", "shadow"), default="pencil")
     parser.add_argument("--asked", choices=("rows", "people"), default="rows")
     parser.add_argument("--checkpoint", type=int, help="of a run that has not finished")
     parser.add_argument("--forced", action="store_true", help="teacher-forced pictures, too")

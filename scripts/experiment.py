@@ -4,7 +4,6 @@
     python scripts/experiment.py report experiments/moss.yaml --work runs/experiment               docs/experiment.md and .svg from what stands
     python scripts/experiment.py plan experiments/moss.yaml --size full                            what would run, with matched ranks
 
-    WORK/clip.pt, .json        the filtered arm's alignment model, and the bound that it was measured to have
     WORK/recipes/*.yaml        one a corpus and one a run, for `leaf build` and `leaf train`
     WORK/runs/<run>/           theirs: a killed run goes on from its checkpoint
     WORK/results/<run>.json    written once, by one rename, with the settings that it was made with: those settings stand, and others are refused
@@ -16,11 +15,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,32 +53,9 @@ def corpus(plan: Experiment, arm: str, work: Path) -> Told:
         }
         rules = {"min_images": 1, "min_words": 0}
         if arm == "filtered":
-            rules = {"min_images": 3, "min_words": 20, **aligned(plan.data.rules, work / "clip.pt")}
+            rules = {"min_images": 3, "min_words": 20, "rules": plan.data.rules}
     common = {"seed": 1, "part_size": 100, "workdir": str(work.absolute()), "shard": {"splits": {"train": 1.0}}}
     return {"name": f"data-{arm}", **common, "ingest": {"sources": [source]}, "filter": rules, "rewrite": {"tasks": ["guide"]}}
-
-
-def aligned(rules: list[Told], clip: Path) -> Told:
-    """Rules and model of the filtered arm: the bound of alignment is the one that the model was measured to have."""
-    measured = json.loads(clip.with_suffix(".json").read_text(encoding="utf-8"))
-    model = str(clip.absolute())
-    bound = {"min": measured["min"], "model": model}
-    return {"alignment": {"model": model}, "rules": [{**rule, **bound} if rule["score"] == "alignment.own" else rule for rule in rules]}
-
-
-def train_clip(plan: Experiment, clip: Path, threads: int) -> None:
-    """The alignment model of the lessons' world, where the one that stands was made otherwise or there is none. Raises SystemExit when it fails."""
-    sizes = {"documents": plan.data.clip.documents, "steps": plan.data.clip.steps, "lesson_steps": plan.data.lesson_steps}
-    world = {"style": plan.data.style, "picture_px": 64, "topic": "lesson", "scenery": "none", "layout": "text_first"}
-    told = json.loads(clip.with_suffix(".json").read_text(encoding="utf-8")) if clip.with_suffix(".json").is_file() else {}
-    if all(told.get(name) in (value, [value]) for name, value in {**sizes, **world}.items()):
-        return
-    script = Path(__file__).with_name("train_tiny_clip.py")
-    options = [word for name, value in {**sizes, **world}.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-    if code := subprocess.run(
-        [sys.executable, str(script), "--out", str(clip), "--threads", str(threads), *options], check=False
-    ).returncode:
-        raise SystemExit(f"{script.name} ended with {code}; run the same command again when its cause is gone")
 
 
 def write_captions(plan: Experiment, folder: Path) -> None:
@@ -164,19 +143,19 @@ def standing(work: Path, name: str, settings: Told) -> Told | None:
     return found
 
 
-def carry_out(plan: Experiment, run: Run, adapter: Told | None, work: Path, threads: int) -> Told:
+def carry_out(plan: Experiment, sections: Mapping[str, Told], work: Path, threads: int, run: Run) -> Told:
     """Train and examine what has no result; a result that stands is read."""
     from experiment_cell import examined
 
-    told = recipe(plan, run, adapter, work) if adapter is not None else {"name": run.name}
+    told = recipe(plan, run, sections[run.method], work) if run.method else {"name": run.name}
     settings = settings_of(plan, run, told, work)
     if (found := standing(work, run.name, settings)) is not None:
         return found
     began = time.monotonic()
-    if adapter is not None:
+    if run.method:
         leaf("train", told, work, threads)
     trained = time.monotonic() - began
-    folder = work / "runs" / run.name if adapter is not None else Path(plan.backbone["weights"])
+    folder = work / "runs" / run.name if run.method else Path(plan.backbone["weights"])
     figures = examined(str(folder), plan.evaluation.model_dump(), plan.data.style, plan.data.lesson_steps, threads)
     seconds = {"train": round(trained), "evaluate": round(time.monotonic() - began - trained)}
     result = {"run": run.model_dump(), "settings": settings, "figures": figures, "seconds": seconds}
@@ -211,36 +190,38 @@ def cells(plan: Experiment, size: Size, rates: Mapping[str, float]) -> Iterator[
                 yield Run(arm=arm, method=method, seed=seed, rate=rates[method], steps=plan.train["steps"])
 
 
-def run_all(plan: Experiment, size: Size, work: Path, threads: int) -> None:
-    """Data, base, rates, cells."""
+def run_all(plan: Experiment, size: Size, work: Path, jobs: int, threads: int) -> None:
+    """Data, base, rates, cells: `jobs` runs at a time, of `threads` each."""
     for arm in sorted({*size.arms, plan.rates.arm}):
         if arm == "captions" and not (work / "captions" / "captions.jsonl").is_file():
             write_captions(plan, work / "captions")
-        if arm == "filtered":
-            train_clip(plan, work / "clip.pt", threads)
-        leaf("build", corpus(plan, arm, work), work, threads, "--workers", str(threads))
-    sections, tell = adapters(plan), Clock(plan, size)
-    carry_out(plan, Run(arm="", method=None, seed=0), None, work, threads)
-    found = [tell.done(carry_out(plan, run, sections[str(run.method)], work, threads)) for run in tuning(plan, size)]
-    rates = chosen(found)
-    for run in cells(plan, size, rates):
-        tell.done(carry_out(plan, run, sections[str(run.method)], work, threads))
+        leaf("build", corpus(plan, arm, work), work, jobs * threads, "--workers", str(jobs * threads))
+    sections, clock = adapters(plan), Clock(plan, size, jobs)
+    base = Run(arm="", method=None, seed=0)
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+
+        def all_of(runs: Iterable[Run]) -> list[Told]:
+            one = partial(carry_out, plan, sections, work, threads)
+            return [clock.done(result) for result in pool.map(one, runs)]
+
+        rates = chosen(all_of(tuning(plan, size)))
+        all_of([base, *cells(plan, size, rates)])
 
 
 class Clock:
     """Says what is done and how long the rest may take, by the seconds that finished runs state."""
 
-    def __init__(self, plan: Experiment, size: Size) -> None:
+    def __init__(self, plan: Experiment, size: Size, jobs: int) -> None:
         whole = len(size.methods) * len(size.arms) * len(size.seeds)
-        self._left = [plan.rates.steps] * len(tuning(plan, size)) + [int(plan.train["steps"])] * whole
-        self._of = len(self._left)
+        self._left = [plan.rates.steps] * len(tuning(plan, size)) + [0] + [int(plan.train["steps"])] * whole
+        self._of, self._jobs = len(self._left), jobs
 
     def done(self, result: Told) -> Told:
         """Hands the result on."""
         steps, seconds = self._left.pop(0), result["seconds"]
-        rest = sum(self._left) / steps * seconds["train"] + len(self._left) * seconds["evaluate"]
-        name = result["settings"]["run"]["name"]
-        print(f"{self._of - len(self._left)} of {self._of} runs: {name}; about {rest / 60:.0f} min left", file=sys.stderr, flush=True)
+        rest = (sum(self._left) / steps * seconds["train"] if steps else 0) + len(self._left) * seconds["evaluate"]
+        name, minutes = result["settings"]["run"]["name"], rest / self._jobs / 60
+        print(f"{self._of - len(self._left)} of {self._of} runs: {name}; about {minutes:.0f} min left", file=sys.stderr, flush=True)
         return result
 
 
@@ -251,7 +232,8 @@ def main() -> None:
     parser.add_argument("experiment", type=Path)
     parser.add_argument("--size", default="small")
     parser.add_argument("--work", type=Path, default=Path("runs/experiment"))
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=2, help="runs side by side")
+    parser.add_argument("--threads", type=int, default=1, help="of each")
     parser.add_argument("--out", type=Path, default=Path("docs"), help="folder of experiment.md and experiment.svg")
     arguments = parser.parse_args()
     plan = read(arguments.experiment)
@@ -262,7 +244,7 @@ def main() -> None:
         adapters(plan)
         print("\n".join(run.name for run in [*tuning(plan, size), *cells(plan, size, dict.fromkeys(size.methods, 0.0))]))
     elif arguments.verb == "run":
-        run_all(plan, size, arguments.work, arguments.threads)
+        run_all(plan, size, arguments.work, arguments.jobs, arguments.threads)
     else:
         results = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((arguments.work / "results").glob("*.json"))]
         write(results, plan.rates.seed, plan.match.to, arguments.out)

@@ -13,21 +13,13 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Clip(_Part):
-    """The alignment model, of this world: what scripts/train_tiny_clip.py is told."""
-
-    documents: int
-    steps: int
-
-
 class Data(_Part):
     """The corpora. lessons: documents of the unfiltered one."""
 
     lessons: int
     seed: int
-    style: Literal["pencil", "chalk"]
+    style: Literal["pencil", "chalk", "shadow"]
     lesson_steps: int
-    clip: Clip
     captions: int
     defects: dict[str, float]
     rules: list[dict[str, Any]]

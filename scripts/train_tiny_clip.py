@@ -1,10 +1,7 @@
 """Trains `leaf:tiny-clip-1`, the small CLIP of Sketchbook, and packs it for the wheel.
 
     python scripts/train_tiny_clip.py --seed 1 --steps 1000
-    python scripts/train_tiny_clip.py --style chalk --picture-px 64 --topic lesson --scenery none --layout text_first --out clip.pt
 
-The second writes a checkpoint for `alignment.model` of another such world (a CLIP of pencil knows no chalk), and beside it `clip.json` with a bound
-for `alignment.own`: the one that loses 2% of clean documents of CHECK_SEED.
 Pairs are a picture and one of the texts that a document gives it (its step, the step under a heading, its caption, for the last picture
 the title), drawn at 128 px and prepared by CLIP's own preprocessing, as the filter does. A batch holds one picture of each of many
 documents, so every negative is another document's; introductions and closing lines, which stand beside pictures and describe none, are
@@ -24,13 +21,11 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
-import json
 import lzma
 import math
 import random
 import time
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -40,12 +35,10 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from leafinstruct.artifact import writing
 from leafinstruct.filter.alignment import load_clip
 from leafinstruct.sketchbook import tiny_clip
-from leafinstruct.sketchbook.lessons import MOST_STEPS
 from leafinstruct.sketchbook.page import Block, Page, Paragraph, Picture, page
-from leafinstruct.sketchbook.plan import FORMATS, TOPICS, Settings, chunks, draft
+from leafinstruct.sketchbook.plan import Settings, chunks, draft
 from leafinstruct.sketchbook.render import render
 from leafinstruct.sketchbook.wording import sentence
 
@@ -63,9 +56,6 @@ PICTURE_PX = 128
 
 VOCABULARY = 49_408
 """Rows of CLIP's token table."""
-
-BF16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-"""Twice as fast on processors that have it, and many times as slow on others."""
 
 WEIGHTS = (3, 1, 2, 0.5)
 """How often each wording of a picture is drawn: step, step without its cue, caption, title."""
@@ -116,14 +106,14 @@ def floats(pixels: Tensor) -> Tensor:
     return (pixels.permute(0, 3, 1, 2).float() / 255 - _MEAN) / _STD
 
 
-def training_pairs(settings: Settings) -> tuple[Pairs, Tokens]:
-    """settings: the world; its seed and number of documents too."""
+def training_pairs(documents: int) -> tuple[Pairs, Tokens]:
+    settings = Settings(DATA_SEED, documents, PICTURE_PX)
     pixels, wordings, frames, owner = [], [], [], []
-    for index in range(settings.documents):
+    for index in range(documents):
         howto = draft(settings, index)
         frames.append((howto.intro, howto.outro))
         for step in howto.steps:
-            pixels.append(squeeze(render(step.scene, settings.picture_px, settings.style)))
+            pixels.append(squeeze(render(step.scene, PICTURE_PX)))
             last = step is howto.steps[-1]
             wordings.append((step.text, sentence(step.body), sentence(step.caption), howto.title if last else step.text))
             owner.append(index)
@@ -151,7 +141,7 @@ def fresh_model(tokens: Tokens) -> Any:
     )
 
 
-def train(model: Any, pairs: Pairs, tokens: Tokens, world: Settings, steps: int, batch: int, rate: float, rng: random.Random) -> None:
+def train(model: Any, pairs: Pairs, tokens: Tokens, steps: int, batch: int, rate: float, rng: random.Random) -> None:
     """AdamW with one warm-up and a cosine; prints the mean loss every 100 steps and the check every 500."""
     scale, bias = nn.Parameter(torch.tensor(math.log(10.0))), nn.Parameter(torch.tensor(-5.0))
     optimizer = torch.optim.AdamW([*model.parameters(), scale, bias], lr=rate, weight_decay=0.05, betas=(0.9, 0.98))
@@ -172,7 +162,7 @@ def train(model: Any, pairs: Pairs, tokens: Tokens, world: Settings, steps: int,
             print(f"step {step}: loss {mean / 100:.3f}, {time.perf_counter() - start:.0f} s", flush=True)
             mean = 0.0
         if step % 500 == 0:
-            check(model, tokens, replace(world, documents=200))
+            check(model, tokens, 200)
 
 
 def cosines(model: Any, pairs: Pairs, pictures_of: list[NDArray[np.int64]], batch: int, rng: random.Random) -> tuple[Tensor, Tensor]:
@@ -185,7 +175,7 @@ def cosines(model: Any, pairs: Pairs, pictures_of: list[NDArray[np.int64]], batc
     wording = torch.tensor(rng.choices(range(len(WEIGHTS)), WEIGHTS, k=batch))
     framed = rng.sample(documents, batch // 4)
     frames = pairs.frames[torch.tensor(framed), torch.tensor(rng.choices((0, 1), k=len(framed)))]
-    with torch.autocast("cpu", torch.bfloat16, enabled=BF16):
+    with torch.autocast("cpu", torch.bfloat16):  # twice as fast on processors that have it
         pictures = model.encode_image(floats(pairs.pixels[chosen]))
         texts = model.encode_text(torch.cat([pairs.texts[chosen, wording], frames]))
     known = torch.tensor(documents)[:, None] != torch.tensor(framed)
@@ -206,10 +196,10 @@ def pairwise(logits: Tensor, known: Tensor) -> Tensor:
     return -(functional.logsigmoid(signs * logits) * known).sum() / len(logits)
 
 
-def check(model: Any, tokens: Tokens, world: Settings) -> dict[str, float]:
-    """AUC, and what a threshold that costs 2% of the clean documents catches of the misaligned ones; printed, and returned."""
+def check(model: Any, tokens: Tokens, documents: int) -> None:
+    """Prints AUC, and what a threshold that costs 2% of the clean documents catches of the misaligned ones."""
     model.eval()
-    settings = replace(world, seed=CHECK_SEED, defects=(("misaligned", 0.3),))
+    settings = Settings(CHECK_SEED, documents, PICTURE_PX, (("misaligned", 0.3),))
     pictures: list[float] = []
     worst: list[float] = []
     wrong: list[float] = []
@@ -226,7 +216,6 @@ def check(model: Any, tokens: Tokens, world: Settings) -> dict[str, float]:
     caught = float((np.asarray(wrong) < threshold).mean())
     print(f"AUC {auc:.4f}; min {threshold:.3f} loses 2% of {len(worst)} clean documents, catches {caught:.1%} of {len(wrong)}", flush=True)
     model.train()
-    return {"auc": round(auc, 4), "min": round(threshold, 3), "caught": round(caught, 3), "clean_documents": len(worst)}
 
 
 def own(model: Any, tokens: Tokens, document: Page) -> list[float]:
@@ -250,22 +239,17 @@ def own_texts(blocks: tuple[Block, ...], place: int) -> list[str]:
     return [*before[-1:], *([caption] if caption else after[:1])]
 
 
-def checkpoint(model: Any, tokens: Tokens) -> bytes:
-    """In CLIP's own form and half precision."""
+def pack(model: Any, tokens: Tokens) -> None:
+    """Writes the checkpoint beside its module, in half precision and xz, and prints the sha256 that `tiny_clip.SHA256` must say."""
     state = {name: value.detach().half() for name, value in model.state_dict().items()}
     table = torch.zeros(VOCABULARY, state["token_embedding.weight"].shape[1], dtype=torch.half)
     table[tokens.used.long()] = state["token_embedding.weight"]
     state["token_embedding.weight"] = table
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    return buffer.getvalue()
-
-
-def pack(data: bytes) -> None:
-    """Writes the checkpoint beside its module as xz, and prints the sha256 that `tiny_clip.SHA256` must say."""
-    packed = lzma.compress(data, preset=9 | lzma.PRESET_EXTREME)
+    packed = lzma.compress(buffer.getvalue(), preset=9 | lzma.PRESET_EXTREME)
     tiny_clip.PACKED.write_bytes(packed)
-    print(f"{tiny_clip.PACKED.name}: {len(packed):,} bytes; SHA256 = {hashlib.sha256(data).hexdigest()!r}")
+    print(f"{tiny_clip.PACKED.name}: {len(packed):,} bytes; SHA256 = {hashlib.sha256(buffer.getvalue()).hexdigest()!r}")
 
 
 def main() -> None:
@@ -276,43 +260,16 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=128, help="pictures, one a document")
     parser.add_argument("--rate", type=float, default=1.5e-3, help="the highest learning rate")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--style", default="pencil", choices=("pencil", "chalk"))
-    parser.add_argument("--picture-px", type=int, default=PICTURE_PX)
-    parser.add_argument("--topic", action="append", choices=tuple(TOPICS), help="may be repeated; default all")
-    parser.add_argument("--scenery", default="marked", choices=("marked", "plain", "none"))
-    parser.add_argument("--layout", default="any", choices=("any", "text_first"))
-    parser.add_argument("--lesson-steps", type=int, default=MOST_STEPS)
-    parser.add_argument("--out", type=Path, help="a checkpoint, and its figures as .json; default: the packaged one")
     arguments = parser.parse_args()
-    if arguments.out is None and arguments.style != "pencil":
-        parser.error("the packaged model is of pencil drawings; give --out for another")
     torch.manual_seed(arguments.seed)
     torch.set_num_threads(arguments.threads)
     start = time.perf_counter()
-    topics = tuple(arguments.topic or TOPICS)
-    formats = (
-        FORMATS if arguments.layout == "any" else tuple(name for name in FORMATS if name != "mmc4")
-    )  # its pictures stand before their texts
-    more = {
-        "formats": formats,
-        "scenery": arguments.scenery,
-        "style": arguments.style,
-        "layout": arguments.layout,
-        "lesson_steps": arguments.lesson_steps,
-    }
-    world = Settings(DATA_SEED, arguments.documents, arguments.picture_px, topics=topics, **more)
-    pairs, tokens = training_pairs(world)
+    pairs, tokens = training_pairs(arguments.documents)
     print(f"{len(pairs.pixels)} pictures, {len(tokens.used)} tokens, {time.perf_counter() - start:.0f} s", flush=True)
     model = fresh_model(tokens)
-    train(model, pairs, tokens, world, arguments.steps, arguments.batch, arguments.rate, random.Random(arguments.seed))
-    figures = check(model, tokens, replace(world, documents=1000))
-    if arguments.out is None:
-        pack(checkpoint(model, tokens))
-    else:
-        with writing(arguments.out) as temporary:
-            temporary.write_bytes(checkpoint(model, tokens))
-        with writing(arguments.out.with_suffix(".json")) as temporary:
-            temporary.write_text(json.dumps({**figures, **vars(arguments), "out": arguments.out.name}, indent=1) + "\n", encoding="utf-8")
+    train(model, pairs, tokens, arguments.steps, arguments.batch, arguments.rate, random.Random(arguments.seed))
+    check(model, tokens, 1000)
+    pack(model, tokens)
     print(f"{(time.perf_counter() - start) / 60:.1f} minutes in all")
 
 

@@ -265,8 +265,9 @@ class SketchbookSource(_Section):
     scenery: Literal["marked", "plain", "none"] = "marked"
     """Backgrounds with pale marks, so that no two documents share a picture; `plain` ones, so that the same scene is always the same picture;
     or `none`: lessons on empty paper, so that a picture shows nothing that no text speaks of."""
-    style: Literal["pencil", "chalk"] = "pencil"
-    """Coloured pencils on paper, or chalk on a board: the same things in the same places, drawn with other colours, edges and texture."""
+    style: Literal["pencil", "chalk", "shadow"] = "pencil"
+    """Coloured pencils on paper; chalk on a board (the same things in the same places, with other colours, edges and texture); or pencil where
+    every thing casts a grey shadow."""
     held_out: Literal["with", "without", "only"] = "with"
     """A tenth of the combinations of a lesson's thing and first two colours is held out: `without` draws other lessons instead, `only` no
     others, so that a model can be judged on what it was never taught."""

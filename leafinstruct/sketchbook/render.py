@@ -7,6 +7,7 @@ picture at 128 px. Refused: cairo and skia, which draw finer lines but are nativ
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 from PIL import Image, ImageDraw
@@ -15,7 +16,7 @@ from leafinstruct.sketchbook import chalk
 from leafinstruct.sketchbook.backgrounds import paint
 from leafinstruct.sketchbook.palette import COLOURS
 from leafinstruct.sketchbook.pen import PENCIL, Pen, Tones
-from leafinstruct.sketchbook.scene import CELLS, Scene
+from leafinstruct.sketchbook.scene import CELLS, Item, Scene
 from leafinstruct.sketchbook.shapes.creatures import CREATURES
 from leafinstruct.sketchbook.shapes.landmarks import LANDMARKS
 from leafinstruct.sketchbook.shapes.layers import LAYERS, MARKS
@@ -30,21 +31,28 @@ STROKE = 0.011
 """Width of an outline as a share of the picture's side: 0.7 px at 64 px, 1.4 px at 128 px."""
 
 
-Style = Literal["pencil", "chalk"]
+Style = Literal["pencil", "chalk", "shadow"]
+"""shadow: pencil on a sunny day. Every thing casts its own shape in grey, one cell to the right and one down, under all that is drawn. So nearly all
+patches are pencil's (for a patch-local tokenizer, 97% of cells show a code of pencil drawings), and what is new is which of them stand together."""
 
 
 def render(scene: Scene, px: int, style: Style = "pencil") -> Image.Image:
     """The scene as an RGB picture of px x px pixels (any px >= 16; cells fall on whole pixels when px is a multiple of 8)."""
     factor = 4 if px < 192 else 3
     size = px * factor
-    if style == "pencil":
-        picture = _drawn(scene, paint(scene.background, scene.decor, size).copy(), STROKE, PENCIL)
+    if style != "chalk":
+        items = scene.items if style == "pencil" else (*map(_shadow, scene.items), *scene.items)
+        picture = _drawn(replace(scene, items=items), paint(scene.background, scene.decor, size).copy(), STROKE, PENCIL)
     else:
         faint, firm = (
             _drawn(scene, chalk.board(scene.background, size).copy(), chalk.STROKE, tones) for tones in (chalk.FAINT, chalk.FIRM)
         )
         picture = Image.composite(firm, faint, chalk.hatching(size))
     return picture.reduce(factor)
+
+
+def _shadow(item: Item) -> Item:
+    return item.painted("grey").at(item.column + 1, item.row + 1)
 
 
 def _drawn(scene: Scene, picture: Image.Image, stroke: float, tones: Tones) -> Image.Image:

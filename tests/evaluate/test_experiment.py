@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
 from pathlib import Path
 
 import experiment
@@ -124,35 +123,9 @@ def test_a_result_that_stands_is_not_run_again_and_other_settings_are_refused(tm
     assert experiment.standing(tmp_path, "another", settings) is None
 
 
-def test_the_filtered_arm_is_bound_by_its_own_alignment_model(tmp_path):
-    """The packaged CLIP knows pencil; over chalk its rule would drop every lesson."""
+def test_the_filtered_arm_alone_has_rules_and_alignment_is_bound_as_in_the_demo(tmp_path):
     plan = experiment.read(RECIPE)
-    (tmp_path / "clip.json").write_text(json.dumps({"auc": 0.9, "min": 0.21}))
-    told = experiment.corpus(plan, "filtered", tmp_path)["filter"]
-    model = str(tmp_path / "clip.pt")
-    assert told["alignment"] == {"model": model}
-    assert [rule for rule in told["rules"] if rule["score"] == "alignment.own"] == [
-        {"score": "alignment.own", "drop": "document", "min": 0.21, "model": model}
-    ]
-    assert all("min" in rule or "max" in rule for rule in told["rules"])
+    rules = experiment.corpus(plan, "filtered", tmp_path)["filter"]["rules"]
+    demo = yaml.safe_load(Path("pipelines/demo.yaml").read_text())["filter"]["rules"]
+    assert [rule for rule in rules if rule["score"] == "alignment.own"] == [rule for rule in demo if rule["score"] == "alignment.own"]
     assert "rules" not in experiment.corpus(plan, "unfiltered", tmp_path)["filter"]
-
-
-def test_an_alignment_model_that_was_made_otherwise_is_made_anew(tmp_path, monkeypatch):
-    plan = experiment.read(RECIPE)
-    calls = []
-
-    def run(command, check):
-        calls.append(command[command.index("--documents") + 1])
-        options = {"documents": 3000, "steps": 500, "lesson_steps": 5, "style": "chalk", "picture_px": 64}
-        told = {**options, "topic": ["lesson"], "scenery": "none", "layout": "text_first"}
-        (tmp_path / "clip.json").write_text(json.dumps(told))
-        return subprocess.CompletedProcess(command, 0)
-
-    monkeypatch.setattr(subprocess, "run", run)
-    experiment.train_clip(plan, tmp_path / "clip.pt", 1)
-    experiment.train_clip(plan, tmp_path / "clip.pt", 1)
-    assert calls == ["3000"]
-    other = plan.model_copy(update={"data": plan.data.model_copy(update={"clip": plan.data.clip.model_copy(update={"documents": 900})})})
-    experiment.train_clip(other, tmp_path / "clip.pt", 1)
-    assert calls == ["3000", "900"]
