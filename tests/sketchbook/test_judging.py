@@ -51,8 +51,8 @@ def blurred(segments: list) -> list:
     return [part if isinstance(part, str) else Image.fromarray(lossy(np.asarray(part)[None])[0]) for part in segments]
 
 
-@pytest.mark.parametrize("style", ["pencil", "chalk"])
-def test_a_true_lesson_has_every_point_in_either_style_and_behind_a_lossy_tokenizer(style):
+@pytest.mark.parametrize("style", ["pencil", "chalk", "shadow"])
+def test_a_true_lesson_has_every_point_in_any_style_and_behind_a_lossy_tokenizer(style):
     for index in range(40):
         howto = draft(SETTINGS, index)
         verdict = judge(ask_of(howto), blurred(told(howto, style)) if index % 2 else told(howto, style), style)

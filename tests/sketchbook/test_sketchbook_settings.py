@@ -141,6 +141,18 @@ def test_chalk_is_another_picture_of_the_same_cells():
             assert drawn.tobytes() == empty.tobytes(), (kind, style)
 
 
+def test_a_shadow_is_the_thing_in_grey_one_cell_on_and_lies_under_all_things():
+    for kind in SHAPES:
+        item = Item(kind, "red", 2, 2, 3, 3)
+        beside = Item("ball", "blue", 5, 5, 1, 1)  # where a corner of the shadow would lie
+        both = (Item(kind, "grey", 3, 3, 3, 3), Item("ball", "grey", 6, 6, 1, 1), item, beside)
+        shown = render(Scene("paper", None, (item, beside)), 64, "shadow")
+        assert shown.tobytes() == render(Scene("paper", None, both), 64).tobytes(), kind
+        assert shown.tobytes() != render(Scene("paper", None, (item, beside)), 64).tobytes(), kind
+    edge = Scene("paper", None, (Item("wall", "red", 4, 4, 4, 4),))
+    assert render(edge, 64, "shadow").tobytes() == render(edge, 64).tobytes()  # its shadow falls outside, but for what the wall hides
+
+
 def test_chalk_tells_all_colours_apart_and_forgets_the_background():
     boards = {render(Scene(background, 7), 64, "chalk").tobytes() for background in ("paper", "sea", "night")}
     assert len(boards) == 1
