@@ -46,8 +46,8 @@ ALLOWED = {
         "errors",
     },  # pictures, engine: hydrate fetches them again
     # filter: its catalogue of scores and its count of words, both pure, since a page replays trials; pictures: none is shown as it came;
-    # llm: answers as received, prompts as sent
-    "report": {"records", "artifact", "pictures", "filter", "llm", "errors"},
+    # engine: a large page is made in processes; llm: answers as received, prompts as sent
+    "report": {"records", "artifact", "engine", "pictures", "filter", "llm", "errors"},
     "export": {"records", "artifact", "pictures", "cards", "errors"},  # pictures: what a header says names a file's type; cards: cell
     "recipe": {"errors", "ingest", "filter", "llm", "rewrite", "shard", "push", "train"},
     "resolved": {"recipe", "ingest"},  # which keys of a source hold paths

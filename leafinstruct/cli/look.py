@@ -22,14 +22,19 @@ def inspect(
     changes: Changes = None,
 ) -> None:
     """Make one page of what is in a dataset."""
+    from leafinstruct.engine.local import LocalEngine
     from leafinstruct.pipeline import Progressed, artifacts
     from leafinstruct.report import inspection
 
     loaded = load_recipe(recipe, changes, limit)
     page = out or loaded.directory / "inspect.html"
-    with progress() as on_progress:
+    with LocalEngine() as engine, progress() as on_progress:
         made = inspection.inspect(
-            artifacts(loaded), page, records, lambda what, done, parts: on_progress(Progressed("inspect", what, done, parts, 0, "parts"))
+            artifacts(loaded),
+            page,
+            records,
+            lambda what, done, parts: on_progress(Progressed("inspect", what, done, parts, 0, "parts")),
+            engine,
         )
     some = f"{made.records:,} records" if made.records == made.documents else f"{made.records:,} of {made.documents:,} records"
     note(f"{some}, {made.pictures:,} pictures, {made.size / 1e6:,.1f} MB")

@@ -196,7 +196,8 @@ def read(path: Path, columns: Sequence[str] | None = None) -> Iterator[Row]:
     """Stream the rows of a Parquet file, one row group in memory at a time. Raises SourceError when the file is cut or damaged."""
     try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=64, columns=list(columns) if columns else None):
+            whole = any(pa.types.is_binary(field.type) for field in file.schema_arrow if not columns or field.name in columns)
+            for batch in file.iter_batches(batch_size=64 if whole else ROWS_A_GROUP, columns=list(columns) if columns else None):
                 yield from batch.to_pylist()
     except pa.ArrowInvalid as error:
         raise SourceError(f"{path}: the Parquet file is cut or damaged; build with --rebuild to make it again") from error

@@ -10,24 +10,28 @@ dropped before. The difference between the last two is what the page's question 
 Above `limit` documents a sample is shown: those with the smallest sha256 of their id. Not the smallest ids: duplicates lose to smaller ids, so
 such a sample would hold too few of them.
 
-Chosen: rows of records/table, one part at a time, over data frames of the whole run: a part is the bound of memory everywhere else too.
+Chosen: rows of records/table, a part at a time in a process of its own (parts.py), over data frames of the whole run: a part is the bound of
+memory everywhere else too. A part numbers its pictures from 0; `gather` gives them the page's numbers.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from heapq import nsmallest
 from pathlib import Path
 from typing import Any
 
 from leafinstruct.artifact import Artifact
+from leafinstruct.engine.base import Engine, Part
 from leafinstruct.filter.scores import SCORES
 from leafinstruct.filter.text import word_parts
 from leafinstruct.records import table
 from leafinstruct.records.table import Row
+from leafinstruct.report.parts import OnProgress, in_order
 
 TEXT_BYTES, LEAST = 12_000_000, 1_500
 """Of all text of a page together, and of one document at least: each has its share twice, for its source and for its example. The page says where
@@ -37,43 +41,82 @@ CUT = 1_000
 _SEEN = ["ref", "sha256", "width", "height", "reason"]
 """What is shown of a picture, from its part's table; the bytes are for thumbnails.py."""
 _BECAME = ["id", "document_id", "task", "turns", "models"]
-OnProgress = Callable[[int, int], None]
-"""Parts done, parts in all."""
+NAMES = {level: [name for name, score in SCORES.items() if score.level == level] for level in ("document", "image")}
+"""Of scores, in the order of a record's cells."""
 
 
 @dataclass
 class Gathered:
-    """records: as they go into the page, in the order of their parts. wanted: sha256 of a picture -> its number in the page, in order of first
-    use. documents: how many the run has. own: names of scores of documents, and of pictures, in the order of the cells. models: score -> what
-    computed it. allowance: bytes of text of one document; cut: documents that have more."""
+    """records: as they go into the page, in the order of their parts. wanted: part -> sha256 of pictures that it is the first to show, in order of
+    use; a picture's number in the page is its place among all of them. documents: how many the run has. models: score -> what computed it.
+    allowance: bytes of text of one document; cut: documents that have more."""
 
     records: list[dict[str, Any]] = field(default_factory=list)
-    wanted: dict[str, int] = field(default_factory=dict)
+    wanted: dict[str, list[str]] = field(default_factory=dict)
     documents: int = 0
-    own: dict[str, list[str]] = field(default_factory=dict)
     models: dict[str, str] = field(default_factory=dict)
     allowance: int = 0
     cut: int = 0
 
+    @property
+    def pictures(self) -> int:
+        """How many are wanted."""
+        return sum(map(len, self.wanted.values()))
+
+
+@dataclass
+class _OfPart:
+    """What the records of one part share: see Gathered. pictures: sha256 -> number within the part."""
+
+    allowance: int
+    pictures: dict[str, int] = field(default_factory=dict)
+    models: dict[str, str] = field(default_factory=dict)
+    cut: int = 0
+
     def number(self, sha256: str | None) -> int | None:
-        """The picture's number in the page."""
-        return None if sha256 is None else self.wanted.setdefault(sha256, len(self.wanted))
+        """The picture's number in the part."""
+        return None if sha256 is None else self.pictures.setdefault(sha256, len(self.pictures))
 
 
-def gather(stages: Mapping[str, Artifact], limit: int, on_progress: OnProgress) -> Gathered:
-    """At most `limit` documents of the run, with everything that the page shows of them but the pixels."""
+def gather(stages: Mapping[str, Artifact], limit: int, on_progress: OnProgress, engine: Engine | None = None) -> Gathered:
+    """At most `limit` documents of the run, with everything that the page shows of them but the pixels. engine: None for this process."""
     ingest = stages["ingest"]
-    parts = [part for part in ingest.parts() if ingest.file("documents", part).exists()]
-    ids = [row["id"] for part in parts for row in rows_of(ingest.file("documents", part), ["id"])]
-    chosen = set(ids if len(ids) <= limit else nsmallest(limit, ids, key=lambda name: hashlib.sha256(name.encode()).digest()))
-    names = {level: [name for name, score in SCORES.items() if score.level == level] for level in ("document", "image")}
-    found = Gathered(documents=len(ids), own=names, allowance=max(LEAST, TEXT_BYTES // (2 * max(1, len(chosen)))))
+    ids = {part: [row["id"] for row in rows_of(ingest.file("documents", part), ["id"])] for part in ingest.parts()}
+    chosen = _chosen([name for names in ids.values() for name in names], limit)
+    parts = [Part(part, own) for part, names in ids.items() if (own := chosen.intersection(names))]
+    found = Gathered(documents=sum(map(len, ids.values())), allowance=max(LEAST, TEXT_BYTES // (2 * max(1, len(chosen)))))
     shards = _shards(stages["shard"])
-    for done, part in enumerate(parts):
-        on_progress(done, len(parts))
-        found.records += _of_part(stages, part, chosen, shards, found)
-    on_progress(len(parts), len(parts))
+    numbers: dict[str, int] = {}
+    for report in in_order(partial(_read, dict(stages), found.allowance), parts, engine, len(chosen), on_progress):
+        new = found.wanted[report["part"]] = [name for name in report["pictures"] if name not in numbers]
+        numbers.update(zip(new, range(len(numbers), len(numbers) + len(new)), strict=True))
+        places = [numbers[name] for name in report["pictures"]]
+        for record in report["records"]:
+            _place(record, places, shards)
+        found.records += report["records"]
+        found.models = {**report["models"], **found.models}
+        found.cut += report["cut"]
     return found
+
+
+def _chosen(ids: list[str], limit: int) -> set[str]:
+    return set(ids if len(ids) <= limit else nsmallest(limit, ids, key=lambda name: hashlib.sha256(name.encode()).digest()))
+
+
+def _place(record: dict[str, Any], places: list[int], shards: Mapping[str, str]) -> None:
+    """Tell a record what only the whole run knows: its pictures' numbers, and its example's split."""
+    for segment in record["segments"]:
+        if segment.get("picture") is not None:
+            segment["picture"] = places[segment["picture"]]
+    if "example" in record:
+        record["example"]["split"] = shards.get(record["example"]["id"])
+
+
+def _read(stages: Mapping[str, Artifact], allowance: int, part: Part) -> dict[str, Any]:
+    """The task of a part, whose payload is the ids of its chosen documents."""
+    shared = _OfPart(allowance)
+    records = list(_records(stages, part.name, part.payload, shared))
+    return {"part": part.name, "records": records, "pictures": list(shared.pictures), "models": shared.models, "cut": shared.cut}
 
 
 class _Allowance:
@@ -94,9 +137,7 @@ class _Allowance:
         return {"text": shown, "cut": len(text) - len(shown)}
 
 
-def _of_part(
-    stages: Mapping[str, Artifact], part: str, chosen: set[str], shards: Mapping[str, str], found: Gathered
-) -> Iterator[dict[str, Any]]:
+def _records(stages: Mapping[str, Artifact], part: str, chosen: set[str], shared: _OfPart) -> Iterator[dict[str, Any]]:
     """The records of one part, in the order of its documents."""
     filtered, rewrite = stages["filter"], stages["rewrite"]
     decided = filtered.report(part) is not None
@@ -117,10 +158,10 @@ def _of_part(
         if row["id"] not in chosen:
             continue
         verdict, drops = verdicts.get(row["id"], ("undecided", []))
-        source, answer = _Allowance(found.allowance), _Allowance(found.allowance)
-        segments, positions = _segments(row, pictures, source, found)
-        example = _example(examples.get(row["id"]), row["segments"], shards, answer, found)
-        found.cut += source.cut or answer.cut
+        source, answer = _Allowance(shared.allowance), _Allowance(shared.allowance)
+        segments, positions = _segments(row, pictures, source, shared)
+        example = _example(examples.get(row["id"]), row["segments"], answer, shared)
+        shared.cut += source.cut or answer.cut
         yield {
             "id": row["id"],
             **{name: row[name] for name in ("source", "url", "license")},
@@ -130,12 +171,12 @@ def _of_part(
             **({"refused": [_drop(drop) for drop in refused[row["id"]]]} if row["id"] in refused else {}),
             "segments": segments,
             **_minima(row["segments"]),
-            **_cells(cells.get(row["id"], []), positions, found),
+            **_cells(cells.get(row["id"], []), positions, shared),
             **example,
         }
 
 
-def _segments(row: Row, pictures: Mapping[str, Row], allowance: _Allowance, found: Gathered) -> tuple[list[dict[str, Any]], dict[int, int]]:
+def _segments(row: Row, pictures: Mapping[str, Row], allowance: _Allowance, shared: _OfPart) -> tuple[list[dict[str, Any]], dict[int, int]]:
     """The segments as they are shown, and position -> index among the pictures."""
     shown: list[dict[str, Any]] = []
     positions: dict[int, int] = {}
@@ -153,7 +194,7 @@ def _segments(row: Row, pictures: Mapping[str, Row], allowance: _Allowance, foun
                 "at": position,
                 "kind": "picture",
                 **_role(segment),
-                "picture": found.number(seen.get("sha256")),
+                "picture": shared.number(seen.get("sha256")),
                 "ref": ref[:CUT],
                 "alt": segment["alt"][:CUT],
                 **size,
@@ -181,15 +222,15 @@ def _minima(segments: Iterable[Row]) -> dict[str, Any]:
     return {"words": whole, "caption_words": of_captions}
 
 
-def _cells(rows: Iterable[Row], positions: Mapping[int, int], found: Gathered) -> dict[str, Any]:
-    """`scores` and `picture_scores`, parallel to the names of `found.own` and to the pictures; `said`: what judges wrote beside a score."""
+def _cells(rows: Iterable[Row], positions: Mapping[int, int], shared: _OfPart) -> dict[str, Any]:
+    """`scores` and `picture_scores`, parallel to the NAMES and to the pictures; `said`: what judges wrote beside a score."""
     own: dict[str, Any] = {}
     pictures: dict[str, list[Any]] = {}
     said: dict[str, str] = {}
     for row in rows:
         value = row["state"] if row["value"] is None or math.isnan(row["value"]) else row["value"]
         if row["model"]:
-            found.models.setdefault(row["name"], row["model"])
+            shared.models.setdefault(row["name"], row["model"])
         if row["position"] is None:
             own[row["name"]] = value
             if row["detail"]:
@@ -197,13 +238,13 @@ def _cells(rows: Iterable[Row], positions: Mapping[int, int], found: Gathered) -
         elif row["position"] in positions:
             pictures.setdefault(row["name"], [None] * len(positions))[positions[row["position"]]] = value
     return {
-        "scores": [own.get(name) for name in found.own["document"]],
-        "picture_scores": [pictures.get(name) for name in found.own["image"]],
+        "scores": [own.get(name) for name in NAMES["document"]],
+        "picture_scores": [pictures.get(name) for name in NAMES["image"]],
         "said": said,
     }
 
 
-def _example(row: Row | None, segments: Iterable[Row], shards: Mapping[str, str], allowance: _Allowance, found: Gathered) -> dict[str, Any]:
+def _example(row: Row | None, segments: Iterable[Row], allowance: _Allowance, shared: _OfPart) -> dict[str, Any]:
     """Id, task, split and turns of what the document became; nothing where it became none. A picture of a turn is named by its position, and a
     text that stands in the document as it is by `segment`, so that it is not carried twice."""
     if row is None:
@@ -214,13 +255,13 @@ def _example(row: Row | None, segments: Iterable[Row], shards: Mapping[str, str]
         parts: list[dict[str, Any]] = []
         for part in turn["parts"]:
             if part["type"] == "image":
-                found.number(part["sha256"])
+                shared.number(part["sha256"])
                 parts.append({"at": part["position"]})
             else:
                 parts.append({"at": standing[part["text"]]} if part["text"] in standing else allowance.take(part["text"]))
         turns.append({"role": turn["role"], "parts": parts})
     models = {item["name"]: item["identity"] for item in row["models"]}
-    return {"example": {"id": row["id"], "task": row["task"], "split": shards.get(row["id"]), "by": models.get("rewrite"), "turns": turns}}
+    return {"example": {"id": row["id"], "task": row["task"], "split": None, "by": models.get("rewrite"), "turns": turns}}
 
 
 def _shards(shard: Artifact) -> dict[str, str]:

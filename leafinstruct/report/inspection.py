@@ -12,7 +12,7 @@ after 0.13 s; 4.8 MB), and its lines can be dragged. Bokeh is a quarter of that 
 chart. Plotly does so once, for maps, unless an element has a certain id: `_STYLED` finds it. Plain replacement over Jinja2, whose home is
 cards.py: nothing here is a template with logic, and the shell holds nothing of a page but the run's name.
 
-The time goes to the pictures (thumbnails.py, about 1.3 ms of CPU each) and to reading the tables (about 0.4 ms a document).
+The time goes to the pictures (thumbnails.py, about 1.1 ms of CPU each) and to reading the tables (about 0.8 ms a document), by parts (parts.py).
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ from pathlib import Path
 from typing import Any
 
 from leafinstruct.artifact import Artifact, writing
+from leafinstruct.engine.base import Engine
 from leafinstruct.errors import LeafInstructError
 from leafinstruct.filter.scores import SCORES
 from leafinstruct.report import funnel
-from leafinstruct.report.gather import Gathered, gather
+from leafinstruct.report.gather import NAMES, Gathered, gather
 from leafinstruct.report.thumbnails import Thumbnails, thumbnails
 
 RECORDS = 5_000
@@ -68,18 +69,20 @@ class Inspected:
     size: int
 
 
-def inspect(stages: Mapping[str, Artifact], out: Path, limit: int, on_progress: OnProgress) -> Inspected:
-    """Write the page of a run. The same run gives the same bytes.
+def inspect(stages: Mapping[str, Artifact], out: Path, limit: int, on_progress: OnProgress, engine: Engine | None = None) -> Inspected:
+    """Write the page of a run. The same run gives the same bytes. engine: whose processes a large run is shared out to; None for this one alone.
 
     Raises LeafInstructError when the run has no document yet, SourceError when `out` cannot be written or a table is damaged.
     """
     name = stages["ingest"].path.parent.name
-    found = gather(stages, limit, lambda done, parts: on_progress("reading", done, parts))
+    found = gather(stages, limit, lambda done, parts: on_progress("reading", done, parts), engine)
     if not found.records:
         raise LeafInstructError(
             f"{stages['ingest'].path.parent}: there is no document to look at yet; `leaf build` makes them, `leaf status` tells"
         )
-    small = thumbnails(stages["filter"], found.wanted, PICTURE_BYTES, lambda done, parts: on_progress("shrinking pictures", done, parts))
+    small = thumbnails(
+        stages["filter"], found.wanted, PICTURE_BYTES, lambda done, parts: on_progress("shrinking pictures", done, parts), engine
+    )
     text = _page(name, _meta(name, stages, found, small), found.records, small)
     data = text.encode("utf-8", "replace")
     with writing(out) as temporary:
@@ -138,7 +141,7 @@ def _meta(name: str, stages: Mapping[str, Artifact], found: Gathered, small: Thu
         "outcomes": _outcomes(steps),
         "notes": _notes(stages, found, small),
         "scores": {
-            level: [{"name": score, "meaning": SCORES[score].meaning, "model": found.models.get(score)} for score in found.own[declared]]
+            level: [{"name": score, "meaning": SCORES[score].meaning, "model": found.models.get(score)} for score in NAMES[declared]]
             for level, declared in (("own", "document"), ("image", "image"))
         },
         "rules": [_rule(rule) for rule in section.get("rules", ()) if rule["score"] in active & SCORES.keys()],
@@ -166,7 +169,7 @@ def _notes(stages: Mapping[str, Artifact], found: Gathered, small: Thumbnails) -
         notes.append("Alignment was scored by a tiny model that knows only drawn documents; on these its scores mean nothing.")
     if small.left_out:
         notes.append(
-            f"{small.left_out:,} of {len(found.wanted):,} pictures are left out, to keep this file small; --records N shows fewer records whole."
+            f"{small.left_out:,} of {found.pictures:,} pictures are left out, to keep this file small; --records N shows fewer records whole."
         )
     if found.cut:
         notes.append(f"The text of {found.cut:,} records is shown up to {found.allowance:,} bytes each.")

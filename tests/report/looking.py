@@ -74,16 +74,30 @@ def finish(artifact: Artifact, more: Mapping[str, Any] | None = None) -> None:
 
 
 def make(
-    folder: Path, documents: Sequence[Document], until: str = "rewrite", data: Mapping[str, bytes] | None = None
+    folder: Path, documents: Sequence[Document], until: str = "rewrite", data: Mapping[str, bytes] | None = None, parts: int = 1
 ) -> dict[str, Artifact]:
-    """A run of one part `made-0`: every second document is dropped by text.words, the others are kept, and become examples with `until="rewrite"`."""
-    stages, part = chain(folder), "made-0"
-    ingested = [table.document_row(document) for document in documents]
+    """A run of the parts `made-0`, ...: every second document of each is dropped by text.words, the others are kept, and become examples with
+    `until="rewrite"`. data: sha256 -> bytes of pictures, which all parts hold."""
+    stages = chain(folder)
+    settings = {"filter": {"rules": RULES, "min_images": 0, "min_words": 0, "alignment": {"share_above": None}}}
+    more = {"filter": {**settings, "active_rules": [rule["score"] for rule in RULES]}}
+    size = -(-len(documents) // parts)
+    for stage, write in (("ingest", _ingest), ("filter", _filter), ("rewrite", _rewrite)):
+        for number in range(parts):
+            write(stages[stage], f"made-{number}", documents[number * size : (number + 1) * size], data or {})
+        finish(stages[stage], more.get(stage))
+        if stage == until:
+            break
+    return stages
+
+
+def _ingest(artifact: Artifact, part: str, documents: Sequence[Document], data: Mapping[str, bytes]) -> None:
     counts = {"documents": len(documents), "pictures": sum(len(document.images) for document in documents)}
-    commit(stages["ingest"], part, {"documents": (ingested, table.DOCUMENTS)}, {"counts": counts})
-    finish(stages["ingest"])
-    if until == "ingest":
-        return stages
+    rows = [table.document_row(document) for document in documents]
+    commit(artifact, part, {"documents": (rows, table.DOCUMENTS)}, {"counts": counts})
+
+
+def _filter(artifact: Artifact, part: str, documents: Sequence[Document], data: Mapping[str, bytes]) -> None:
     drop = {"rule": "text.words", "position": None, "value": 2.0, "threshold": 3.0, "state": "ok", "detail": ""}
     kept, dropped = documents[::2], documents[1::2]
     cells = [
@@ -98,20 +112,19 @@ def make(
     ]
     blank = {"detail": "", "model": None}
     commit(
-        stages["filter"],
+        artifact,
         part,
         {
             "documents": ([table.document_row(document, []) for document in kept], table.VERDICTS),
             "dropped": ([table.document_row(document, [drop]) for document in dropped], table.VERDICTS),
             "scores": ([{**blank, **cell} for cell in cells], table.SCORES),
-            "pictures": ([_picture_row(name, content) for name, content in (data or {}).items()], table.PICTURES),
+            "pictures": ([_picture_row(name, content) for name, content in data.items()], table.PICTURES),
         },
         {"counts": {"documents": len(documents), "kept": len(kept)}, "reasons": {"text.words": len(dropped)}},
     )
-    settings = {"filter": {"rules": RULES, "min_images": 0, "min_words": 0, "alignment": {"share_above": None}}}
-    finish(stages["filter"], {**settings, "active_rules": [rule["score"] for rule in RULES]})
-    if until == "filter":
-        return stages
+
+
+def _rewrite(artifact: Artifact, part: str, documents: Sequence[Document], data: Mapping[str, bytes]) -> None:
     examples = [
         Example(
             example_id(document.id, "guide"),
@@ -121,14 +134,10 @@ def make(
             (Turn("user", (HOSTILE[0],)), Turn("assistant", tuple(getattr(item, "text", item) for item in document.segments))),
             document.provenance,
         )
-        for document in kept
+        for document in documents[::2]
     ]
     rows = [table.example_row(example) for example in examples]
-    commit(
-        stages["rewrite"], part, {"examples": (rows, table.EXAMPLES), "dropped": ([], table.VERDICTS)}, {"counts": {"examples": len(rows)}}
-    )
-    finish(stages["rewrite"])
-    return stages
+    commit(artifact, part, {"examples": (rows, table.EXAMPLES), "dropped": ([], table.VERDICTS)}, {"counts": {"examples": len(rows)}})
 
 
 def _picture_row(name: str, content: bytes) -> dict[str, Any]:
@@ -137,7 +146,7 @@ def _picture_row(name: str, content: bytes) -> dict[str, Any]:
     return {**plain, **size, "sha256": name, "bytes": content}
 
 
-def hostile(folder: Path, count: int = 30) -> dict[str, Artifact]:
+def hostile(folder: Path, count: int = 30, parts: int = 1) -> dict[str, Artifact]:
     """A run whose texts, addresses, names and pictures all attack the page."""
     documents = [
         making.document(
@@ -146,7 +155,7 @@ def hostile(folder: Path, count: int = 30) -> dict[str, Artifact]:
         )
         for number in range(count)
     ]  # fmt: skip
-    return make(folder, documents, data={f"p{number}": picture(number) for number in range(count)})
+    return make(folder, documents, data={f"p{number}": picture(number) for number in range(count)}, parts=parts)
 
 
 class Page(HTMLParser):

@@ -6,15 +6,19 @@ import base64
 import io
 import json
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import making
 import pytest
 from PIL import Image as Pil
 from report.looking import HOSTILE, SECRET, Page, chain, digest, hostile, make, picture
 
+from leafinstruct.engine.base import Needs, Part, Task
+from leafinstruct.engine.local import LocalEngine
 from leafinstruct.errors import LeafInstructError
-from leafinstruct.report import inspection
+from leafinstruct.report import inspection, parts
 from leafinstruct.report.thumbnails import thumbnail, thumbnails
 
 ASSETS = Path(inspection.__file__).parent / "page"
@@ -22,6 +26,21 @@ ASSETS = Path(inspection.__file__).parent / "page"
 
 def quiet(*_: object) -> None:
     """Nobody watches."""
+
+
+class Backwards:
+    """Real processes whose answers come last part first; mapped: how many parts each map had."""
+
+    workers = 2
+
+    def __init__(self) -> None:
+        self.mapped: list[int] = []
+
+    def map(self, task: Task, parts: Sequence[Part], needs: Needs) -> Iterator[dict[str, Any]]:
+        self.mapped.append(len(parts))
+        with LocalEngine(self.workers) as engine:
+            found = {report["part"]: report for report in engine.map(task, parts, needs)}
+        return iter([found[part.name] for part in reversed(parts)])
 
 
 def page_of(stages, out: Path, limit: int = 1000) -> Page:
@@ -90,7 +109,7 @@ def test_a_broken_picture_is_none():
 
 def test_the_budget_makes_pictures_smaller_and_then_fewer(tmp_path):
     stages = hostile(tmp_path)
-    wanted = {f"p{number}": number for number in range(30)}
+    wanted = {"made-0": [f"p{number}" for number in range(30)]}
     roomy = thumbnails(stages["filter"], wanted, 10_000_000, quiet)
     whole = sum(len(item or b"") for item in roomy.data)
     assert (roomy.side, roomy.left_out) == (384, 0)
@@ -124,6 +143,37 @@ def test_the_same_run_gives_the_same_bytes(tmp_path):
     for name in ("a.html", "b.html"):
         inspection.inspect(stages, tmp_path / name, 1000, quiet)
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+
+
+def test_processes_give_the_bytes_of_one(tmp_path, monkeypatch):
+    """Parts in any order, pictures numbered over all of them; both maps of the page are shared out."""
+    stages = hostile(tmp_path / "run", parts=5)
+    inspection.inspect(stages, tmp_path / "alone.html", 1000, quiet)
+    monkeypatch.setattr(parts, "ENOUGH", 30)
+    engine = Backwards()
+    inspection.inspect(stages, tmp_path / "shared.html", 1000, quiet, engine)
+    assert engine.mapped == [5, 5]
+    assert (tmp_path / "alone.html").read_bytes() == (tmp_path / "shared.html").read_bytes()
+    page = Page((tmp_path / "alone.html").read_text(encoding="utf-8"))
+    assert [record["segments"][1]["picture"] for record in data_of(page, "data")] == list(range(30))
+    for number in (0, 7, 29):
+        with Pil.open(io.BytesIO(base64.b64decode(data_of(page, "pictures-0")[number]))) as image:
+            expected = (number * 40 % 256, 90, 200 - number)
+            assert max(abs(a - b) for a, b in zip(image.convert("RGB").getpixel((90, 90)), expected, strict=True)) < 12
+
+
+def test_a_small_run_begins_no_process(tmp_path):
+    engine = Backwards()
+    inspection.inspect(hostile(tmp_path / "run", parts=2), tmp_path / "page.html", 1000, quiet, engine)
+    assert engine.mapped == []
+
+
+def test_a_picture_of_several_parts_is_carried_once(tmp_path):
+    documents = [making.document("one two three", "!p1", file=f"{number}.html") for number in range(6)]
+    stages = make(tmp_path / "run", documents, data={"p1": picture(1)}, parts=3)
+    page = page_of(stages, tmp_path / "page.html")
+    assert [record["segments"][1]["picture"] for record in data_of(page, "data")] == [0] * 6
+    assert len(data_of(page, "pictures-0")) == 1
 
 
 def test_a_sample_says_that_it_is_one_and_grows_by_adding(tmp_path):

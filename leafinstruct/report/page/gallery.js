@@ -150,7 +150,8 @@ function segmentOf(record, segment, plain = false) {
   const picture = record.pictures[record.order.get(segment.at)];
   const source = picture.number === null ? null : pixels(picture.number);
   const what = source ? h("img", { src: source, alt: segment.alt || `picture at ${segment.at}`, decoding: "async", class: segment.size && Math.max(...segment.size) < 200 ? "small" : "" })
-    : h("div", { class: "absent" }, segment.reason ? `no picture: ${segment.reason}` : picture.number === null ? "not read: its document was dropped before" : "picture left out of this page, for want of room");
+    : h("div", { class: "absent" }, segment.reason ? `no picture: ${segment.reason}` : picture.number !== null ? "picture left out of this page, for want of room"
+      : record.verdict === "undecided" ? "not read yet" : "not read: its document was dropped before");
   const lines = [segment.role && !plain ? segment.role : "", picture.drop, source ? "" : segment.ref].filter(Boolean);
   return h("figure", { class: picture.drop ? "lost" : "" }, what, lines.length ? h("figcaption", { dir: "auto" }, lines.join(" · ")) : null);
 }

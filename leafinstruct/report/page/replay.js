@@ -39,7 +39,6 @@ function plan(meta, rules) {
   return {
     minima: meta.minima,
     above: meta.share_above,
-    own: column.own.get("alignment.own"),
     ownOfPictures: column.image.get("alignment.own"),
     passes: PASSES.map((pass) => ({
       rules: ordered.filter((rule) => pass[rule.level].includes(rule.family)),
