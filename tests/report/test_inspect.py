@@ -206,12 +206,13 @@ def test_a_run_with_only_documents_shows_them_undecided(tmp_path):
 
 
 def test_a_part_that_is_being_made_is_not_half_read(tmp_path):
-    """Its report is gone while its files are there: what they hold may be of another build."""
-    stages = make(tmp_path / "run", [making.document("one two three")], until="filter")
+    """Its report is gone while its files are there: what they hold may be of another build. A picture is named by its content and is shown."""
+    stages = make(tmp_path / "run", [making.document("one two three", "!p1")], until="filter", data={"p1": picture(1)})
     stages["filter"].open("made-0")
     stages["filter"].begin(stages["filter"].record["fingerprint"])
     page = page_of(stages, tmp_path / "page.html")
     assert [record["verdict"] for record in data_of(page, "data")] == ["undecided"]
+    assert [item is not None for item in data_of(page, "pictures-0")] == [True]
     assert data_of(page, "meta")["notes"][0] == "filter is unfinished, cut short or running now."
 
 
