@@ -51,7 +51,7 @@ function drawSources() {
   }));
   const named = 22 * Math.ceil(traces.length / Math.max(1, Math.floor(document.getElementById("source-chart").clientWidth / 230)));
   Plotly.react("source-chart", traces, layout({
-    height: 40 * sources.length + 60 + named, showlegend: true, legend: { orientation: "h", yref: "container", y: 0, yanchor: "bottom", x: 0, xref: "container", traceorder: "normal", entrywidth: 190 },
+    height: 40 * sources.length + 60 + named, showlegend: true, legend: { orientation: "h", yref: "container", y: 0, yanchor: "bottom", x: 0, xref: "container", traceorder: "normal", entrywidth: 190, maxheight: named + 22 },
     margin: { l: 8, r: 8, t: 8, b: 36 + named }, xaxis: { rangemode: "tozero" }, yaxis: { automargin: true, type: "category", showgrid: false, ticklabelstandoff: 6 },
   }), { ...CONFIG, edits: {} });
 }
