@@ -19,7 +19,7 @@ from typing import Any
 
 from leafinstruct.artifact import Artifact
 from leafinstruct.engine.base import Engine, Part
-from leafinstruct.pictures.decode import Undecodable, decode
+from leafinstruct.pictures.decode import Probe, Undecodable, decode, probe
 from leafinstruct.report.gather import rows_of
 from leafinstruct.report.parts import OnProgress, in_order
 
@@ -81,7 +81,8 @@ def _side(filtered: Artifact, parts: Sequence[Part], count: int, budget: int) ->
     """The largest side with which all `count` pictures should fit, the smallest where none does."""
     step = max(1, len(parts) // SAMPLED_PARTS)
     sample = [data for part in parts[::step] for _, data in islice(_pictures(filtered, part), SAMPLED)]
-    for side in SIDES:
+    largest = max((max(found.width, found.height) for data in sample if isinstance(found := probe(data), Probe)), default=0)
+    for side in (SIDES[0], *(side for side in SIDES[1:] if side < largest)):  # those between make the same pictures
         sizes = [len(small) for data in sample if (small := thumbnail(data, side)) is not None]
         if not sizes or sum(sizes) / len(sizes) * count <= MARGIN * budget:
             return side
