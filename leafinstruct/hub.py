@@ -1,4 +1,4 @@
-"""Speaking with the Hugging Face Hub, for whoever uploads: its errors as one line with a cure, its own progress bars off, no word of a token.
+"""Speaking with the Hugging Face Hub, up and down: its errors as one line with a cure, its own progress bars off, no word of a token.
 
 The token is the Hub's own (`hf auth login`, HF_TOKEN); it is neither read nor shown here. What the Hub's client says of a failure, in an error or
 in a log line about a retry, may quote an address that was signed for one upload, which is as good as a token for a while: queries of addresses are
@@ -11,6 +11,7 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from leafinstruct.errors import LeafInstructError
 
@@ -20,16 +21,56 @@ _CURES = {
     401: "the Hub does not accept the token: log in with `hf auth login`, or set HF_TOKEN",
     403: "the token may not write there: make one that may (huggingface.co/settings/tokens), or ask the organisation",
 }
-_LESSON = re.compile(r" For more information check: \S+")
+_READING = {
+    401: "there is no such repository, or it is private: log in with `hf auth login`, or set HF_TOKEN",
+    403: "the token may not read there, or the repository's terms are not accepted yet",
+    404: "there is no such repository or revision, or this token may not see it",
+}
+_LESSON = re.compile(r" For more information check: \S+| Please make sure you specified the correct .*? see https://\S+")
 _QUERY = re.compile(r"\?[^\s'\")]+")
 _SECRET = re.compile(r"hf_\w{4,}|Bearer \S+")
 
 
 @contextmanager
 def speaking(what: str, kept: str, raised: type[LeafInstructError]) -> Iterator[None]:
-    """Whatever the Hub's client raises becomes `raised`, in one line: `what`, what was said, the cure, and what is `kept`."""
+    """While uploading: whatever the Hub's client raises becomes `raised`, in one line: `what`, what was said, the cure, and what is `kept`."""
+    with _quietly():
+        try:
+            yield
+        except _failures() as error:
+            cure = _CURES.get(status(error) or 0)
+            raise raised(f"{what}: the Hub did not take it: {said(error)}; {f'{cure}; ' if cure else ''}{kept}") from error
+
+
+def snapshot(
+    repo: str, files: list[str], what: str, raised: type[LeafInstructError], kind: str = "dataset", revision: str | None = None
+) -> Path:
+    """The folder of the Hub's cache that holds some files of a repository; what was had is not had again, and where the Hub does not answer, or
+    not to this token, what was had last is taken, as everywhere with its client.
+
+    files: patterns of their paths, in which `*` matches `/` too. what: as in the error `raised`, what named the repository.
+    """
+    from huggingface_hub import snapshot_download
+
+    with _quietly():
+        try:
+            return Path(snapshot_download(repo, repo_type=kind, revision=revision, allow_patterns=files))
+        except _failures() as error:
+            cure = _READING.get(status(error) or 0)
+            raise raised(f"{what}: cannot be had from the Hub: {said(error)}{f'; {cure}' if cure else ''}") from error
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What the Hub's client raises."""
     import httpx2
     from huggingface_hub.errors import HFValidationError
+
+    return (httpx2.HTTPError, HFValidationError, OSError, ValueError, RuntimeError)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """The Hub's client without its progress bars, and without secrets in its log."""
     from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
     loud = not are_progress_bars_disabled()
@@ -39,9 +80,6 @@ def speaking(what: str, kept: str, raised: type[LeafInstructError]) -> Iterator[
         handler.addFilter(_discreet)
     try:
         yield
-    except (httpx2.HTTPError, HFValidationError, OSError, ValueError, RuntimeError) as error:
-        cure = _CURES.get(status(error) or 0)
-        raise raised(f"{what}: the Hub did not take it: {said(error)}; {f'{cure}; ' if cure else ''}{kept}") from error
     finally:
         for handler in handlers:
             handler.removeFilter(_discreet)

@@ -171,6 +171,9 @@ class _Endpoint(BaseHTTPRequestHandler):
             self._send(404, b"{}", ("X-Error-Code", "RepoNotFound"))
             return
         repo = self.server.repos[name]
+        if repo.private and not self.headers.get("Authorization"):
+            self._send(401, b'{"error": "Invalid username or password."}', ("X-Error-Code", "RepoNotFound"))  # as for one that is not there
+            return
         said = re.search(rf"{name}/(?:resolve|tree|revision|commit|preupload|branch|tag|paths-info)/([^/]+)", path)
         revision = unquote(said[1]) if said else "main"
         if kind == "preupload":

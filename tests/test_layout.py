@@ -16,7 +16,7 @@ SHARED = {"pictures", "llm", "records", "artifact", "engine", "errors"}
 STAGES = {"ingest", "filter", "rewrite", "shard"}
 ALLOWED = {
     "errors": set(),
-    "records": {"errors"},
+    "records": {"hub", "errors"},  # hub: shards of hub:ORG/NAME are had there
     "artifact": {"errors"},
     "cards": {"errors"},
     "hub": {"errors"},

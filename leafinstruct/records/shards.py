@@ -8,6 +8,7 @@ pictures and more.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from leafinstruct import hub
 from leafinstruct.errors import SchemaError, SourceError
 from leafinstruct.records.public import PICTURES, SCHEMA_VERSION
 
@@ -34,10 +36,10 @@ def files(data: str, runs: Path, split: str | None = "train", asked: str = "trai
     """
     glob = f"*.{split or '*'}-*.parquet"
     if data.startswith("hub:"):
-        folder, pattern = _of_hub(data.removeprefix("hub:"), glob, asked), glob
-    elif data.startswith("run:"):
+        return _of_hub(data, glob, asked)
+    if data.startswith("run:"):
         folder, pattern = runs / data.removeprefix("run:") / "shard", glob
-    elif any(sign in data for sign in "*?["):
+    elif any(sign in data for sign in "*?[") and not Path(data).is_dir():
         folder, pattern = Path(data).parent, Path(data).name
     else:
         folder, pattern = Path(data), glob
@@ -58,17 +60,26 @@ def named(path: Path) -> tuple[str, str] | None:
     return (found["task"], found["split"]) if found else None
 
 
-def _of_hub(repo: str, glob: str, asked: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
-    try:
-        return Path(snapshot_download(repo, repo_type="dataset", allow_patterns=glob))
-    except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
-        raise SourceError(f"{asked} hub:{repo}: cannot be had from the Hub: {_first_line(error)}") from error
+def _of_hub(data: str, glob: str, asked: str) -> list[Path]:
+    """The shards of a repository, in whichever of its folders they lie. What is made of a shard bears its name, so no two may have one name."""
+    found = sorted(hub.snapshot(data.removeprefix("hub:"), [glob], f"{asked} {data}", SourceError).rglob(glob))
+    if not found:
+        raise SourceError(f"{asked} {data}: the repository holds no shard {glob}; give a dataset that leaf pushed")
+    name, times = Counter(path.name for path in found).most_common(1)[0]
+    if times > 1:
+        raise SourceError(f"{asked} {data}: {times} of its folders hold a shard {name}; download one of them and give that folder")
+    return found
 
 
 def opened(path: Path, columns: Sequence[str] = COLUMNS) -> pq.ParquetFile:
+    """A shard that holds pictures. Raises SchemaError for one of references, and what `footer` raises."""
+    shard = footer(path, columns)
+    if PICTURES in (shard.schema_arrow.metadata or {}):
+        raise SchemaError(f"{path}: its pictures are references; `leaf hydrate` fetches them and writes shards that hold them")
+    return shard
+
+
+def footer(path: Path, columns: Sequence[str]) -> pq.ParquetFile:
     """A shard whose footer was read. Raises SchemaError for another schema or a missing column, SourceError for a file that cannot be read."""
     try:
         shard = pq.ParquetFile(path, pre_buffer=False, buffer_size=PAGE)
@@ -80,8 +91,6 @@ def opened(path: Path, columns: Sequence[str] = COLUMNS) -> pq.ParquetFile:
         raise SchemaError(
             f"{path}: rows of schema {version or 'unknown'}, and this version reads {SCHEMA_VERSION}; build the dataset with this version"
         )
-    if PICTURES in metadata:
-        raise SchemaError(f"{path}: its pictures are references; `leaf hydrate` fetches them and writes shards to train on")
     if missing := [name for name in columns if name not in shard.schema_arrow.names]:
         raise SchemaError(f"{path}: no column {missing[0]}, which rows of schema {SCHEMA_VERSION} have; build the dataset again")
     return shard

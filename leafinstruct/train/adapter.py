@@ -23,6 +23,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
+from leafinstruct import hub
 from leafinstruct.artifact import file_sha256
 from leafinstruct.errors import BackboneError, SourceError, TrainError
 from leafinstruct.train.config import BackboneConfig
@@ -81,7 +82,7 @@ def find(given: str, said: Base, checkpoint: int | None) -> Found:
     if (folder / "config.json").is_file():
         return _alone(given, said)
     if not folder.exists() and not folder.parent.is_dir() and (named := _HUB.fullmatch(given)):
-        return _complete(Found(said, _of_hub(named[2]), named[2]))
+        return _complete(Found(said, hub.snapshot(named[2], [CONFIG, WEIGHTS], named[2], SourceError, kind="model"), named[2]))
     what = (
         f"holds neither {CONFIG}, a folder train nor weights (config.json)" if folder.is_dir() else "no such run, adapter, recipe or base"
     )
@@ -114,16 +115,6 @@ def _noted(directory: Path, said: Base) -> Base:
     """What a run's fingerprint tells of its base: the kind and the portable name, never the place."""
     noted = _json(directory / "train" / "fingerprint.json").get("train", {}).get("backbone", {})
     return replace(said, kind=said.kind or noted.get("name"), name=noted.get("base"))
-
-
-def _of_hub(repo: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
-    try:
-        return Path(snapshot_download(repo, allow_patterns=[CONFIG, WEIGHTS]))
-    except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
-        raise SourceError(f"{repo}: cannot be had from the Hub: {_line(error)}") from error
 
 
 def _complete(found: Found) -> Found:
