@@ -30,13 +30,14 @@ from pydantic import ValidationError
 from leafinstruct import hub
 from leafinstruct.artifact import Artifact, digest, file_sha256, writing
 from leafinstruct.engine.base import Engine, Needs, Part
-from leafinstruct.errors import PublishError, SchemaError, SourceError
+from leafinstruct.errors import PublishError
 from leafinstruct.pictures.config import FetchConfig
 from leafinstruct.pictures.read import fetch as read
 from leafinstruct.pictures.unreadable import Unreadable
 from leafinstruct.push.reference import without_notice
 from leafinstruct.records import public
 from leafinstruct.records.document import Ref
+from leafinstruct.records.shards import footer
 from leafinstruct.records.table import Row
 
 if TYPE_CHECKING:
@@ -58,9 +59,12 @@ class HydrateSettings:
 
 def hydrate(settings: HydrateSettings, shards: Sequence[Path], out: Artifact, engine: Engine) -> dict[str, Any]:
     """Write every shard that does not stand. Returns the record. Raises SourceError, SchemaError, PublishError."""
-    keys = {path.stem: digest([CODE, file_sha256(path), sorted(settings.roots)]) for path in _checked(shards)}
+    asked = [sorted((name, str(root.resolve())) for name, root in settings.roots.items()), settings.fetch and settings.fetch.allow_hosts]
+    keys = {path.stem: digest([CODE, file_sha256(path), asked]) for path in _checked(shards, out.path)}
     fingerprint = {"code": CODE, "shards": keys}
     out.begin(fingerprint)
+    for name in {name for report in out.reports() for name in report["files"]} - {path.name for path in shards}:
+        (out.path / name).unlink(missing_ok=True)  # of other references, which stood here before
     out.keep_only(keys)
     missing = [path for path in shards if not (out.stands(path.stem, keys[path.stem]) and (out.path / path.name).exists())]
     fetched = _fetch_all(settings, missing, out, engine)
@@ -95,10 +99,7 @@ def shards(place: str, revision: str | None) -> list[Path]:
     """The shards of a folder, or of ORG/NAME on the Hub, where what was had is not had again. Raises PublishError where there are none."""
     folder = Path(place)
     if not folder.exists():
-        from huggingface_hub import snapshot_download
-
-        with hub.speaking(place, "no such folder here either", PublishError):
-            folder = Path(snapshot_download(place, repo_type="dataset", revision=revision, allow_patterns=["*.parquet", "README.md"]))
+        folder = hub.snapshot(place, ["*.parquet", "README.md"], f"{place}, which is no folder here", PublishError, revision=revision)
     found = [folder] if folder.is_file() else sorted(folder.glob("*.parquet"))
     if not found:
         raise PublishError(f"{place}: holds no shard (*.parquet)")
@@ -227,16 +228,10 @@ def _pictures(path: Path) -> Iterator[tuple[str, str, str | None]]:
                 yield row["source"], info["ref"] or "", info["url"]
 
 
-def _checked(shards: Sequence[Path]) -> Sequence[Path]:
-    """The shards, after a look at their schema. Raises SourceError, SchemaError."""
+def _checked(shards: Sequence[Path], out: Path) -> Sequence[Path]:
+    """The shards, after a look at their schema. Raises SourceError, SchemaError, and PublishError where they would be written over."""
     for path in shards:
-        try:
-            schema = pq.read_schema(path)
-        except (OSError, pa.ArrowException) as error:
-            raise SourceError(f"{path}: cannot be read as Parquet: {str(error).splitlines()[0][:200]}") from error
-        said = (schema.metadata or {}).get(b"leafinstruct.schema", b"").decode(errors="replace")
-        if said != public.SCHEMA_VERSION or not {*public.schema().names} <= {*schema.names}:
-            raise SchemaError(
-                f"{path}: rows of schema {said or 'unknown'}, and this version reads {public.SCHEMA_VERSION}; give leaf's shards"
-            )
+        if path.resolve().parent == out.resolve():
+            raise PublishError(f"--out {out}: holds the references themselves; give another folder")
+        footer(path, public.schema().names)
     return shards

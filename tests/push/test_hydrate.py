@@ -213,6 +213,46 @@ def test_what_may_pass_writes_nothing_and_is_asked_again(addressed, shards, web,
     assert len(rows(tmp_path / "back")) == len(rows(shards))
 
 
+def test_what_was_looked_for_in_another_folder_is_looked_for_again(references, shards, built, tmp_path):
+    """`missing` is a verdict of the folder that was named, not of the picture."""
+    (tmp_path / "wrong").mkdir()
+    hydrate(references, tmp_path / "back", None, f"own={tmp_path}/wrong")
+    assert {item["reason"] for item in missing(tmp_path / "back")} == {"missing"}
+    hydrate(references, tmp_path / "back", None, f"own={built.parent}/data")
+    assert shard_sums(tmp_path / "back") == shard_sums(shards)
+
+
+def test_shards_of_references_that_are_no_more_go_and_files_of_others_stay(references, shards, built, tmp_path):
+    hydrate(references, tmp_path / "back", None, f"{built.parent}/data")
+    (tmp_path / "back/mine.parquet").write_bytes(b"mine")
+    gone = min(references.glob("*.parquet"))
+    gone.unlink()
+    hydrate(references, tmp_path / "back", None, f"{built.parent}/data")
+    wanted = {name: sha for name, sha in shard_sums(shards).items() if name != gone.name}
+    assert {name: sha for name, sha in shard_sums(tmp_path / "back").items() if name != "mine.parquet"} == wanted
+    assert (tmp_path / "back/mine.parquet").read_bytes() == b"mine"
+
+
+def test_references_are_not_written_over(references):
+    before = shard_sums(references)
+    with pytest.raises(PublishError, match=r"holds the references themselves; give another folder$"):
+        hydrate(references, references, None, "/")
+    assert shard_sums(references) == before
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("me/none", r"^me/none, which is no folder here: cannot be had from the Hub: 404 .*; there is no such repository or revision"),
+        ("a/b/c", r"^a/b/c, which is no folder here: cannot be had from the Hub: Repo id must be"),
+    ],
+)
+def test_a_place_that_is_neither_folder_nor_repository_is_one_line(hub, place, said):
+    with pytest.raises(PublishError, match=said) as caught:
+        room.shards(place, None)
+    assert "\n" not in str(caught.value)
+
+
 def test_the_command_says_what_is_missing(addressed, shards, web, tmp_path):
     web.instead = {rows(shards)[-1]["image_info"][2]["ref"].rpartition("/")[2]: 410}
     host = f"127.0.0.1:{web.server_address[1]}"
