@@ -26,7 +26,7 @@ from leafinstruct.push.config import PushConfig
 from leafinstruct.records.table import Row
 from leafinstruct.suppressed import NOTHING, Shown, Suppressed
 
-COLUMNS = ["id", "document_id", "source", "url", "license", "image_info", "scores"]
+COLUMNS = ("id", "document_id", "source", "url", "license", "image_info", "scores")
 NAMED = 3
 """Ids and values that a message names of each fault."""
 UNKNOWN = "no licence stated"
@@ -102,7 +102,7 @@ def survey(shards: Sequence[Path], terms: Terms, on_shard: Callable[[int], None]
     documents, pictures = keys(terms.config.licenses), keys(terms.config.picture_licenses)
     for done, path in enumerate(shards):
         on_shard(done)
-        for row in _rows(path):
+        for row in rows(path, COLUMNS):
             found.records += 1
             found.pictures += len(row["image_info"] or ())
             found.record(row["id"], _faults(row, terms, documents, pictures))
@@ -110,9 +110,10 @@ def survey(shards: Sequence[Path], terms: Terms, on_shard: Callable[[int], None]
     return found
 
 
-def _rows(path: Path) -> Iterator[Row]:
+def rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+    """Small columns of every row of a built shard. Raises PublishError for one that cannot be read."""
     try:
-        for batch in pq.ParquetFile(path).iter_batches(1024, columns=COLUMNS):
+        for batch in pq.ParquetFile(path).iter_batches(1024, columns=list(columns)):
             yield from batch.to_pylist()
     except (OSError, pa.ArrowException) as error:
         raise PublishError(f"{path}: is missing or damaged: {str(error).splitlines()[0][:200]}; run `leaf build --rebuild`") from error

@@ -85,11 +85,13 @@ def _without_bytes(source: Path, target: Path) -> int:
 
 
 def _beside(shards: Artifact, out: Artifact, repo: str) -> list[Path]:
-    """README.md, build.json where there is one, and SHA256SUMS of the shards. No croissant.json, which tells of the other shards' bytes; no
-    examples/, which are pictures."""
-    made = [out.path / "README.md"]
-    with writing(made[0]) as temporary:
-        temporary.write_text(card((shards.path / "README.md").read_text(encoding="utf-8"), repo), encoding="utf-8")
+    """README.md and build.json where they are (a build that was cut has none), and SHA256SUMS of the shards. No croissant.json, which tells of the
+    other shards' bytes; no examples/, which are pictures."""
+    made = []
+    if (shards.path / "README.md").is_file():
+        made.append(out.path / "README.md")
+        with writing(made[-1]) as temporary:
+            temporary.write_text(card((shards.path / "README.md").read_text(encoding="utf-8"), repo), encoding="utf-8")
     if (shards.path / "build.json").is_file():
         made.append(out.path / "build.json")
         with writing(made[-1]) as temporary:

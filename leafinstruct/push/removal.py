@@ -12,14 +12,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from leafinstruct import suppressed
 from leafinstruct.artifact import Artifact
+from leafinstruct.push.checks import rows
 from leafinstruct.records import table
 from leafinstruct.suppressed import Entry, Shown, Suppressed
 
-COLUMNS = ["id", "document_id", "url", "image_info"]
+COLUMNS = ("id", "document_id", "url", "image_info")
 
 
 def remove(recipe: Path, run: Path, stages: Mapping[str, Artifact], entries: Sequence[Entry]) -> dict[str, Any]:
@@ -46,11 +45,10 @@ def _of_shards(shards: Artifact, known: Suppressed) -> tuple[Counter[Entry], Cou
     """Records of the shards by the entry that matches them, and by their shard."""
     by_entry, by_shard = Counter[Entry](), Counter[str]()
     for part in shards.parts() if known.entries else ():
-        for batch in pq.ParquetFile(shards.path / f"{part}.parquet").iter_batches(1024, columns=COLUMNS):
-            for row in batch.to_pylist():
-                if (entry := known.match(Shown.of_row(row))) is not None:
-                    by_entry[entry] += 1
-                    by_shard[part] += 1
+        for row in rows(shards.path / f"{part}.parquet", COLUMNS):
+            if (entry := known.match(Shown.of_row(row))) is not None:
+                by_entry[entry] += 1
+                by_shard[part] += 1
     return by_entry, by_shard
 
 

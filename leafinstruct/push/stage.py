@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -80,27 +81,27 @@ def _push(settings: PushSettings, shards: Artifact, out: Artifact, dry_run: bool
     pictures, why = form(settings, found)
     checks.refuse(found, settings.allowed, pictures == "bytes")
     kept = "nothing is to be seen there; what was uploaded is kept, run the same command again"
-    with hub.speaking(f"--repo {settings.repo}", "a dry run uploads nothing" if dry_run else kept, PublishError):
-        repository = Repository(settings.repo, settings.revision)
+    speaking = partial(hub.speaking, f"--repo {settings.repo}", "a dry run uploads nothing" if dry_run else kept, PublishError)
+    repository = Repository(settings.repo, settings.revision)
+    with speaking():
         there = repository.look()
-        _refuse_place(settings, there)
-        here = _files(settings, shards, out, pictures, on_step)
-        change = plan.compare(here, there.files if there else {}, there.listed if there else {})
-        notes = _notes(settings, there, change)
-        told = Pushed(
-            settings.repo, pictures, why, change, found, there is None, there.private if there else not settings.public, notes=notes
+    _refuse_place(settings, there)
+    here = _files(settings, shards, out, pictures, on_step)
+    change = plan.compare(here, there.files if there else {}, there.listed if there else {})
+    notes = _notes(settings, there, change)
+    told = Pushed(settings.repo, pictures, why, change, found, there is None, there.private if there else not settings.public, notes=notes)
+    if dry_run:
+        return told
+    if change.strangers and not settings.overwrite:
+        raise PublishError(
+            f"--repo {settings.repo}: {_few(change.strangers)} there {'is' if len(change.strangers) == 1 else 'are'} not what leaf pushed; "
+            "say --overwrite to replace, or give another repository"
         )
-        if dry_run:
-            return told
-        if change.strangers and not settings.overwrite:
-            raise PublishError(
-                f"--repo {settings.repo}: {_few(change.strangers)} there {'is' if len(change.strangers) == 1 else 'are'} not what leaf pushed; "
-                "say --overwrite to replace, or give another repository"
-            )
+    with speaking():
         commit = _send(settings, repository, there, here, change, on_step)
         if settings.tag is not None and (there is None or settings.tag not in there.tags):
             repository.tag(settings.tag, commit)
-        return replace(told, address=repository.address(), commit=None if change.empty else commit)
+    return replace(told, address=repository.address(), commit=None if change.empty else commit)
 
 
 def form(settings: PushSettings, found: Survey) -> tuple[Literal["bytes", "reference"], str]:
@@ -166,9 +167,9 @@ def _send(settings: PushSettings, repository: Repository, there: Found | None, h
         there = repository.look()
         if there is None:
             raise PublishError(f"--repo {settings.repo}: was made, and is not to be seen with this token; check its rights")
+        change = plan.compare(here, there.files, there.listed)
     if not there.branch:
         repository.branch_off(there.head)
-    change = plan.compare(here, there.files, there.listed)
     if change.empty:
         return there.head
     sent = 0

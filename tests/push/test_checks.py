@@ -102,9 +102,12 @@ def test_toy_scores_are_refused_until_they_are_named(push, hub):
 
 def test_a_build_that_was_cut_is_refused_until_it_is_named(push, hub, shards):
     (shards / "record.json").unlink()
+    (shards / "README.md").unlink()  # written behind the shards, too
     with pytest.raises(PublishError, match=r"unfinished: .*; run `leaf build` to its end, or say --allow unfinished"):
         push()
     assert push(allowed=["unfinished"]).commit
+    assert push("push.pictures=reference", allowed=["unfinished"]).commit
+    assert "README.md" not in hub.repos["me/demo"].files
 
 
 def test_a_recipe_that_moved_on_is_refused_with_what_changed(push, hub):

@@ -282,6 +282,13 @@ def test_a_shard_that_is_not_what_its_report_says_does_not_go_out_as_if_it_were(
     assert hub.repos["me/demo"].files == {}
 
 
+def test_a_fault_of_this_machine_is_not_laid_at_the_hubs_door(push, hub, shards):
+    """References are made between two talks with the Hub: what goes wrong there is told as what it is."""
+    (shards / "README.md").write_bytes(b"\xff\xfe")
+    with pytest.raises(UnicodeDecodeError):
+        push("push.pictures=reference")
+
+
 def test_a_shard_that_cannot_be_read_is_one_line_with_the_cure(push, hub, shards):
     path = min(shards.glob("*.parquet"))
     path.write_bytes(path.read_bytes()[:-20])

@@ -146,6 +146,15 @@ def test_a_named_version_keeps_to_a_removal_and_to_nothing_else(built, shards):
     assert {row["url"] for row in rows(named)} == {row["url"] for row in rows(shards)} - {"https://site0.example/page"}
 
 
+def test_a_shard_that_cannot_be_read_is_one_line_with_the_cure(built, shards):
+    path = min(shards.glob("*.parquet"))
+    path.write_bytes(path.read_bytes()[:-20])
+    done = leaf("remove", built, "--id", "x")
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert f"{path.name}: is missing or damaged: " in done.stderr
+
+
 def test_a_list_that_takes_everything_says_so(built):
     add(beside(built), [entry("domain", "example")], built.parent / ".lock")
     with pytest.raises(LeafInstructError, match="there is no example to shard: 12 are on the list of what was removed; see `leaf status`"):
