@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,18 +12,12 @@ from leafinstruct.cli.options import AsJson
 from leafinstruct.report.prose import printable
 from leafinstruct.terminal import answer, note, progress
 
-
-class To(StrEnum):
-    """Names of the formats; written here too, because `leaf --help` loads no room."""
-
-    conversations = "conversations"
-    webdataset = "webdataset"
-    llama_factory = "llama-factory"
-    ms_swift = "ms-swift"
+TO = "conversations|webdataset|llama-factory|ms-swift"
+"""The formats as --help names them; written here too, because that loads no room."""
 
 
 def export(
-    to: Annotated[To, typer.Option(help="The format.")],
+    to: Annotated[str, typer.Option(metavar=f"[{TO}]", help="The format.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder; an unfinished export in it goes on.")],
     data: Annotated[
         str | None,
@@ -42,20 +35,22 @@ def export(
     from leafinstruct.pipeline import Progressed
     from leafinstruct.recipe import load, locate
 
+    if to not in FORMATS:
+        raise typer.BadParameter(f"{to!r} is none of {', '.join(FORMATS)}", param_hint="--to")
     if data is None or Path(data).suffix in (".yaml", ".yml"):
         path = locate(None if data is None else Path(data), os.environ.get("LEAF_RECIPE"))
         data = str(load(path).directory / "shard")
     with progress() as show:
         done = run(
             data,
-            FORMATS[to.value],
+            FORMATS[to],
             out,
             Path("runs"),
             split,
             task,
             tar_mb << 20,
             rebuild,
-            lambda number, total: show(Progressed("export", to.value, number, total, number, "rows", "rows")),
+            lambda number, total: show(Progressed("export", to, number, total, number, "rows", "rows")),
         )
     if as_json:
         answer(done.record)

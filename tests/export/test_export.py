@@ -271,6 +271,10 @@ def test_a_split_and_a_task_alone(tmp_path):
         made(shards, "conversations", tmp_path / "d", task="edit")
 
 
+def test_a_folder_whose_name_looks_like_a_glob_is_a_folder(tmp_path):
+    assert made(dataset(tmp_path / "runs [2]"), "conversations", tmp_path / "out")["counts"]["rows"] == 11
+
+
 def test_what_cannot_be_exported_is_said_in_one_line(tmp_path):
     none = shard(tmp_path / "d" / "guide.train-00000-of-00001.parquet", [guide(1, images=[{"bytes": None, "path": "a"}] * 2)])
     with pytest.raises(SourceError, match=r"no row of d can be exported: no_bytes 1; `leaf hydrate`"):
@@ -312,4 +316,8 @@ def test_the_verb(tmp_path):
     again = leaf("export", "run:made", "--to", "ms-swift", "--out", "lf", "--json", cwd=tmp_path)
     assert (again.returncode, again.stdout) == (1, "")
     assert len(again.stderr.splitlines()) == 1
-    assert leaf("export", "--to", "csv", "--out", "x", cwd=tmp_path).returncode == 2
+    wrong = leaf("export", "--to", "csv", "--out", "x", cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "'csv' is none of conversations, webdataset, llama-factory, ms-swift" in " ".join(wrong.stderr.split())
+    assert "Value error" not in wrong.stderr
+    assert f"[{'|'.join(FORMATS)}]" in leaf("export", "--help").stdout
