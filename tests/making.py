@@ -96,6 +96,15 @@ def build(path: Path, *changes: str, engine: InlineEngine | None = None, **optio
     return list(pipeline.build(recipes.load(path, changes, limit), engine or InlineEngine(), lambda *_: None, **options))
 
 
+def messages(*turns: tuple[str, list[str | bytes]]) -> tuple[list[dict[str, Any]], list[bytes]]:
+    """`messages` of a published row, and its pictures in order. turns: role and parts, of which bytes are pictures."""
+    said = [
+        {"role": role, "content": [{"type": "text", "text": p} if isinstance(p, str) else {"type": "image", "text": None} for p in parts]}
+        for role, parts in turns
+    ]
+    return said, [part for _, parts in turns for part in parts if isinstance(part, bytes)]
+
+
 def rows(folder: Path) -> list[dict[str, Any]]:
     """All published rows under a shard folder."""
     return [row for path in sorted(folder.glob("*.parquet")) for row in table.read(path)]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from making import messages
 from PIL import Image
 
 from leafinstruct.records import public
@@ -26,19 +27,13 @@ def picture(number: int, form: str = "PNG", size: tuple[int, int] = (64, 48)) ->
 
 def row(number: int, *turns: tuple[str, list[str | bytes]], **columns: Any) -> dict[str, Any]:
     """A published row; bytes are pictures, and role is `user` or `assistant`."""
-    images = [part for _, parts in turns for part in parts if isinstance(part, bytes)]
+    said, images = messages(*turns)
     return {
         "id": f"{number:016x}",
         "document_id": f"{number + 1000:016x}",
         "source": "made",
         "task": "guide",
-        "messages": [
-            {
-                "role": role,
-                "content": [{"type": "text", "text": p} if isinstance(p, str) else {"type": "image", "text": None} for p in parts],
-            }
-            for role, parts in turns
-        ],
+        "messages": said,
         "images": [{"bytes": data, "path": f"../../../etc/{at}.sh"} for at, data in enumerate(images)],
         "image_info": [
             {

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
+from making import messages
 from PIL import Image
 from vlg.tiny_backbones import checkpoint, interleaved, tokenizer
 
@@ -32,19 +33,14 @@ def picture(colour: tuple[int, int, int]) -> bytes:
 
 def row(number: int, answer: list[str | bytes], question: list[str | bytes] | None = None) -> dict[str, Any]:
     """A published row; bytes are pictures."""
-    turns = [("user", question or ["draw a red house"]), ("assistant", answer)]
-    content = [
-        (role, [{"type": "text", "text": part} if isinstance(part, str) else {"type": "image", "text": None} for part in parts])
-        for role, parts in turns
-    ]
-    images = [part for _, parts in turns for part in parts if isinstance(part, bytes)]
+    said, images = messages(("user", question or ["draw a red house"]), ("assistant", answer))
     return {
         **dict.fromkeys(("url", "license")),
         "id": f"row{number:04}",
         "document_id": f"d{number}",
         "source": "s",
         "task": "guide",
-        "messages": [{"role": role, "content": parts} for role, parts in content],
+        "messages": said,
         "images": [{"bytes": data, "path": None} for data in images],
         "image_info": [],
         "scores": [],
