@@ -145,7 +145,7 @@ def standing(work: Path, name: str, settings: Told) -> Told | None:
 
 def carry_out(plan: Experiment, sections: Mapping[str, Told], work: Path, threads: int, run: Run) -> Told:
     """Train and examine what has no result; a result that stands is read."""
-    from experiment_cell import examined
+    from experiment_cell import examined, loaded, lost
 
     told = recipe(plan, run, sections[run.method], work) if run.method else {"name": run.name}
     settings = settings_of(plan, run, told, work)
@@ -155,8 +155,9 @@ def carry_out(plan: Experiment, sections: Mapping[str, Told], work: Path, thread
     if run.method:
         leaf("train", told, work, threads)
     trained = time.monotonic() - began
-    folder = work / "runs" / run.name if run.method else Path(plan.backbone["weights"])
-    figures = examined(str(folder), plan.evaluation.model_dump(), plan.data.style, plan.data.lesson_steps, threads)
+    folder = work / "runs" / run.name if run.method else None
+    examine = lost if run.seed == plan.rates.seed else examined
+    figures = examine(loaded(folder, plan.backbone, threads), plan.evaluation.model_dump(), plan.data.style, plan.data.lesson_steps)
     seconds = {"train": round(trained), "evaluate": round(time.monotonic() - began - trained)}
     result = {"run": run.model_dump(), "settings": settings, "figures": figures, "seconds": seconds}
     (work / "results").mkdir(parents=True, exist_ok=True)

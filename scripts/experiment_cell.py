@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,7 +15,8 @@ from leafinstruct.evaluate.memory import remembered
 from leafinstruct.evaluate.recogniser import errors, seen
 from leafinstruct.rewrite.prompt import guide_asks
 from leafinstruct.sketchbook.render import Style
-from leafinstruct.train.adapter import Base, adapted, find
+from leafinstruct.train.adapter import Base, adapted, find, of_recipe
+from leafinstruct.train.config import BackboneConfig
 from leafinstruct.train.encode import framed
 
 
@@ -26,19 +28,26 @@ def asked(count: int, seed: int, steps: int) -> list[Question]:
     ]
 
 
-def examined(name: str, sizes: dict[str, int], style: Style, steps: int, threads: int) -> dict[str, Any]:
-    """Loss, free-running lessons, teacher-forced pictures, what is remembered in pencil, and the recogniser's own errors.
-
-    name: as `train.adapter.find` takes it.
-    """
+def loaded(run: Path | None, base: dict[str, str], threads: int) -> Any:
+    """The backbone. run: folder of a finished training, None for the base alone. base: the recipe's `train.backbone`."""
     torch.set_num_threads(threads)
-    backbone: Any = adapted(find(name, Base(), None), "cpu", lambda _: None)
+    found = find(base["weights"], Base(), None) if run is None else of_recipe(run, BackboneConfig.model_validate(base), Base(), None)
+    return adapted(found, "cpu", lambda _: None)
+
+
+def lost(backbone: Any, sizes: dict[str, int], style: Style, steps: int) -> dict[str, Any]:
+    """Held-out loss alone, which chooses rates."""
+    return {"loss": losses(backbone, asked(sizes["loss_lessons"], sizes["seed"], steps), framed, style)}
+
+
+def examined(backbone: Any, sizes: dict[str, int], style: Style, steps: int) -> dict[str, Any]:
+    """Loss, free-running lessons, teacher-forced pictures, what is remembered in pencil, and the recogniser's own errors."""
     views = {"lessons": seen(backbone.pictures, style), "pencil": seen(backbone.pictures, "pencil")}
     questions = asked(sizes["lessons"], sizes["seed"], steps)
     scenes, seed, batch = sizes["recogniser_scenes"], sizes["recogniser_seed"], sizes["batch"]
     wrong = {which: errors(backbone.pictures, view, scenes, seed) for which, view in views.items()}
     return {
-        "loss": losses(backbone, asked(sizes["loss_lessons"], sizes["seed"], steps), framed, style),
+        **lost(backbone, sizes, style, steps),
         "free": of_told(tell(backbone, questions, framed, views["lessons"], batch)),
         "forced": of_drawn(draw(backbone, questions, framed, views["lessons"], 2 * batch)),
         "memory": remembered(backbone, sizes["captions"], sizes["seed"], framed, views["pencil"], 2 * batch),

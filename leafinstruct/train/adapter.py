@@ -64,7 +64,7 @@ class Found:
 def of_recipe(directory: Path, backbone: BackboneConfig, said: Base, checkpoint: int | None) -> Found:
     """The adapter that a recipe trains. directory: `runs/<name>`; said: what the caller says instead of the recipe. Raises as `find`."""
     base = Base(said.kind or backbone.name, said.weights or backbone.weights, said.decoder or backbone.decoder)
-    return _complete(Found(replace(base, name=backbone.base), _of_run(directory, checkpoint), directory.name))
+    return _complete(Found(replace(base, name=backbone.known_as), _of_run(directory, checkpoint), directory.name))
 
 
 def find(given: str, said: Base, checkpoint: int | None) -> Found:

@@ -31,7 +31,7 @@ def write(
     processes: int,
 ) -> None:
     """README.md beside the adapter. run: name[@version]; files: the shards; counts: of their rows; reached: last losses. Raises RecipeError."""
-    base = config.backbone.base
+    base = config.backbone.known_as
     contents = {
         "run": run,
         "base": base,

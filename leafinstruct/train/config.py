@@ -25,7 +25,12 @@ class BackboneConfig(_Section):
     decoder: str | None = Field(default=None, min_length=1)
     """What turns patches into pixels where it is not among the weights: Chameleon's vqgan.ckpt. Relative to the recipe."""
     base: str | None = Field(default=None, pattern=r"^(leaf:)?[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")
-    """Name of the base for whoever loads the adapter elsewhere (`facebook/chameleon-7b`); never a path."""
+    """Name of the base for whoever loads the adapter elsewhere (`facebook/chameleon-7b`); never a path. A packaged one is its own name."""
+
+    @property
+    def known_as(self) -> str | None:
+        """`base`, or the name of packaged weights."""
+        return self.base or (self.weights if self.weights.startswith("leaf:") else None)
 
 
 class AdapterConfig(_Section):

@@ -248,7 +248,7 @@ def _fit(config: TrainConfig, backbone: Any, adapter: MossConfig, data: Data, fo
             sink.close()
     whole = trainer.accelerator.get_state_dict(trainer.model) if trainer.is_fsdp_enabled else None
     if trainer.is_world_process_zero():
-        model.peft_config["default"].base_model_name_or_path = config.backbone.base
+        model.peft_config["default"].base_model_name_or_path = config.backbone.known_as
         model.save_pretrained(folder / "adapter", state_dict=whole, save_embedding_layers=False)  # "auto" would ask the Hub for the base
 
 
