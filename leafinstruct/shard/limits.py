@@ -18,7 +18,9 @@ def limits(
     """history: card.history; facts: of shard's record; rights: licence -> records, pictures; states: of the published scores' cells."""
     found = [*_of_models(history), *_of_splits(facts), *_of_losses(history, states)]
     if taken := facts.get("suppressed"):
-        found.append(f"{taken:,} examples were taken out because somebody asked for it.")
+        found.append(
+            f"{taken:,} examples were taken out because somebody asked for it. Building again needs the list of them, which is not published."
+        )
     records, pictures = rights.get(None, (0, 0))
     if records or pictures:
         found.append(

@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -37,7 +36,7 @@ from leafinstruct.shard.config import ShardConfig
 from leafinstruct.shard.describe import describe, identity
 from leafinstruct.shard.domain import host_of
 from leafinstruct.shard.plan import plan
-from leafinstruct.shard.suppressed import counted, examples, left_out, staying
+from leafinstruct.shard.suppressed import left_out, staying
 from leafinstruct.shard.ties import Ties, ties_of
 from leafinstruct.suppressed import NOTHING, Suppressed
 
@@ -91,14 +90,15 @@ def fingerprint(settings: ShardSettings, inputs: Artifact, out: Artifact, engine
 
 def run(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine) -> dict[str, Any]:
     """Write every shard that does not stand, then card and checksums. Returns facts for the record. Raises LeafInstructError for no rows."""
-    parts = [Part(name, _rows_key(settings, inputs, name)) for name in inputs.parts()]
+    removed = left_out(settings.suppressed, inputs, engine)
+    parts = list(_parts(settings, inputs, removed))
     stale = [part for part in parts if keys_of.key_of(keys_of.file_of(out, part.name)) != part.payload]
     for _ in engine.map(partial(gather, settings, inputs, out), stale, Needs(what="gathering")):
         pass
     keys = keys_of.read(out, [part.name for part in parts])
-    taken = counted(inputs, settings.suppressed)
+    count = sum(map(len, removed.values()))
     if not any(len(rows) for rows in keys.values()):
-        why = f": {taken['suppressed']:,} are on the list of what was removed" if taken else ""
+        why = f": {count:,} are on the list of what was removed" if count else ""
         raise LeafInstructError(f"there is no example to shard{why}; see `leaf status`")
     shaping = [CODE, settings.config.row_group_bytes, [version(library) for library in LIBRARIES]]
     shards, split = plan(settings.config, settings.seed, keys, shaping)
@@ -106,7 +106,7 @@ def run(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine
     missing = [part for part in shards if not out.stands(part.name, part.payload[0])]
     for _ in engine.map(partial(write, settings, out), missing, Needs(what="writing shards")):
         pass
-    facts: dict[str, Any] = {**split, "schema": public.SCHEMA_VERSION, **taken}
+    facts: dict[str, Any] = {**split, "schema": public.SCHEMA_VERSION, **({"suppressed": count} if count else {})}
     describe(settings.recipe, settings.card.text, settings.resolved, out, inputs, facts, engine)
     with writing(out.path / CHECKSUMS) as temporary:
         temporary.write_text(checksums(out), encoding="utf-8")
@@ -124,7 +124,7 @@ def gather(settings: ShardSettings, inputs: Artifact, out: Artifact, part: Part)
     assert inputs.upstream is not None, "rewrite was made from filter"
     started = time.perf_counter()
     keys_of.file_of(out, part.name).unlink(missing_ok=True)
-    here = staying(settings.suppressed, list(examples(inputs, part.name)))
+    here = staying(settings.suppressed, inputs, part.name)
     told = {example.document_id for example in here}
     wanted = {image.sha256 for example in here for image in example.images}
     rows = table.read(inputs.upstream.file("pictures", part.name), ["sha256", "bytes"])
@@ -204,12 +204,14 @@ def _key(example: Example, row: table.Row, ties: Ties) -> dict[str, Any]:
     }
 
 
-def _rows_key(settings: ShardSettings, inputs: Artifact, part: str) -> str:
+def _parts(settings: ShardSettings, inputs: Artifact, removed: Mapping[str, list[str]]) -> Iterator[Part]:
+    """What is to be gathered: rewrite's parts, the payload a key of all that shapes their rows. removed: see `left_out`."""
     assert inputs.upstream is not None, "rewrite was made from filter"
-    libraries = [version(name) for name in (*LIBRARIES, "datasketch")]
-    shaping = [CODE, libraries, settings.recipe, inputs.file_digest("examples", part), inputs.upstream.file_digest("documents", part)]
-    taken = left_out(settings.suppressed, inputs, part)
-    return digest([*shaping, taken] if taken else shaping)
+    shaping = [CODE, [version(name) for name in (*LIBRARIES, "datasketch")], settings.recipe]
+    for name in inputs.parts():
+        made_from = [inputs.file_digest("examples", name), inputs.upstream.file_digest("documents", name)]
+        taken = [removed[name]] if name in removed else []
+        yield Part(name, digest([*shaping, *made_from, *taken]))
 
 
 def _clear(out: Artifact, parts: Iterable[Part], shards: Iterable[Part]) -> None:
@@ -222,8 +224,3 @@ def _clear(out: Artifact, parts: Iterable[Part], shards: Iterable[Part]) -> None
     for path in [*out.path.glob("*.parquet"), *out.path.glob("keys-*"), *out.path.glob("rows-*")]:
         if path.name not in wanted:
             path.unlink()
-
-
-def shard_files(out: Artifact) -> list[Path]:
-    """The published files, sorted by name."""
-    return sorted(out.path.glob("*.parquet"))

@@ -3,37 +3,42 @@
 Left out here and not earlier: shard is the last step before a dataset is seen, it calls no model, and a rule on a document that was taken out
 costs nothing to replay. A part's key names the examples that are left out of *it*, so a new entry gathers the parts it concerns and no others;
 without entries keys are what they were before there was a list.
+
+Cost: where there are entries, each part of rewrite is read once a build, in processes, and once more where it is gathered.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from leafinstruct.artifact import Artifact
+from leafinstruct.engine.base import Engine, Needs, Part
 from leafinstruct.records import table
 from leafinstruct.records.example import Example
 from leafinstruct.suppressed import Shown, Suppressed
 
 
-def staying(suppressed: Suppressed, examples: list[Example]) -> list[Example]:
-    """The examples that no entry takes out, in their order."""
-    return [example for example in examples if suppressed.match(Shown.of_example(example)) is None]
-
-
-def left_out(suppressed: Suppressed, rewrite: Artifact, part: str) -> list[str]:
-    """Ids of a part's examples that entries take out; the part is read only where there are entries."""
+def left_out(suppressed: Suppressed, rewrite: Artifact, engine: Engine) -> dict[str, list[str]]:
+    """Part -> ids of its examples that entries take out, in their order; parts without are not in it. Nothing is read without entries."""
     if not suppressed.entries:
-        return []
-    return [example.id for example in examples(rewrite, part) if suppressed.match(Shown.of_example(example)) is not None]
+        return {}
+    parts = [Part(name) for name in rewrite.parts()]
+    reports = engine.map(partial(look, suppressed, rewrite), parts, Needs(what="looking for what was removed", unit="examples"))
+    return {report["part"]: report["ids"] for report in reports if report["ids"]}
 
 
-def examples(rewrite: Artifact, part: str) -> Iterator[Example]:
-    """The examples of a part."""
+def look(suppressed: Suppressed, rewrite: Artifact, part: Part) -> dict[str, Any]:
+    """Task: `ids` of one part's examples that entries take out."""
+    ids = [example.id for example in _examples(rewrite, part.name) if suppressed.match(Shown.of_example(example)) is not None]
+    return {"part": part.name, "counts": {"examples": table.count(rewrite.file("examples", part.name))}, "ids": ids}
+
+
+def staying(suppressed: Suppressed, rewrite: Artifact, part: str) -> list[Example]:
+    """The examples of a part that no entry takes out, in their order."""
+    return [example for example in _examples(rewrite, part) if suppressed.match(Shown.of_example(example)) is None]
+
+
+def _examples(rewrite: Artifact, part: str) -> Iterator[Example]:
     return (table.example_of(row) for row in table.read(rewrite.file("examples", part)))
-
-
-def counted(rewrite: Artifact, suppressed: Suppressed) -> dict[str, Any]:
-    """The record's facts of what was left out: nothing to tell where nothing was."""
-    count = sum(len(left_out(suppressed, rewrite, part)) for part in rewrite.parts())
-    return {"suppressed": count} if count else {}

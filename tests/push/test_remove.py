@@ -17,6 +17,7 @@ from leafinstruct.report import funnel
 from leafinstruct.suppressed import Shown, Suppressed, add, beside, entry, load
 
 PAGE = Shown("e1", "d1", "https://www.Shop.Example/a%20b?x=1", ("ab" * 32,), ("http://pics.example:80/p.png",))
+LOOKING = "looking for what was removed"
 
 
 @pytest.mark.parametrize(
@@ -94,6 +95,17 @@ def test_of_many_who_remove_at_once_nobody_is_forgotten(tmp_path):
     assert {json.loads(line)["id"] for line in lines} == {f"n{number}" for number in range(20)}
 
 
+def test_what_ends_a_line_elsewhere_ends_no_entry(tmp_path):
+    """An address as somebody pasted it, with signs that JSON leaves as they are and that some readers take for the end of a line."""
+    path = tmp_path / "r.suppressed.jsonl"
+    pasted = entry("url", "https://a.example/one\u2028two\u0085three")
+    add(path, [pasted], tmp_path / ".lock")
+    assert add(path, [entry("id", "b")], tmp_path / ".lock") == 1
+    assert load(path).entries == (entry("id", "b"), pasted)
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))  # as an editor elsewhere saves it
+    assert len(load(path).entries) == 2
+
+
 def test_reasons_and_order_make_no_difference_to_a_build():
     one, two = entry("id", "a", "why"), entry("domain", "a.example")
     assert Suppressed((one, two)).identity == Suppressed((two, entry("id", "a"))).identity != Suppressed((one,)).identity
@@ -115,15 +127,21 @@ def test_a_build_leaves_out_what_was_removed_and_makes_no_other_shard_anew(built
     assert [stage for stage, outcome in outcomes.items() if not outcome.stood] == ["shard"]
     assert outcomes["shard"].changes[0].startswith("shard.suppressed null -> ")
     assert len(engine.reports["gathering"]) == 1
+    assert [report["counts"]["examples"] for report in engine.reports[LOOKING]] == [4, 4, 4]  # each part is read once for its key and count
     assert [row["id"] for row in rows(shards)] == [row["id"] for row in whole if row is not gone]
     after = shard_sums(shards)
     assert sum(before.get(name) != digest for name, digest in after.items()) + sum(name not in after for name in before) == 1
     assert outcomes["shard"].record["suppressed"] == 1
+    told = "1 examples were taken out because somebody asked for it. Building again needs the list of them, which is not published."
+    assert f"- {told}\n" in (shards / "README.md").read_text(encoding="utf-8")
+    assert told in json.loads((shards / "croissant.json").read_text(encoding="utf-8"))["rai:dataLimitations"]
     steps = funnel.steps(funnel.status(artifacts(recipes.load(built))))
     assert ("removed by request", ("-1", "")) in [(step.what, step.told) for step in steps]
     assert gone["id"].encode() not in b"".join(path.read_bytes() for path in shards.glob("*.arrow"))
     beside(built).unlink()
-    build(built)
+    engine = InlineEngine()
+    build(built, engine=engine)
+    assert LOOKING not in engine.reports
     assert shard_sums(shards) == before
 
 
