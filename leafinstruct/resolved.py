@@ -18,7 +18,7 @@ _LLM = ("provider", "base_url", "model", "revision", "temperature", "max_tokens"
 
 def resolved(recipe: Recipe) -> dict[str, Any]:
     """Plain values, in the order of the recipe's keys."""
-    whole = recipe.model_dump(mode="json", by_alias=True, exclude={"workdir", "train"}, include=_SECTIONS)
+    whole = recipe.model_dump(mode="json", by_alias=True, include=_SECTIONS)
     whole["ingest"]["sources"] = [
         {key: value for key, value in source.items() if key not in PATH_KEYS and value is not None} for source in whole["ingest"]["sources"]
     ]

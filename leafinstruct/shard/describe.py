@@ -16,6 +16,7 @@ from typing import Any
 
 from leafinstruct.artifact import Artifact, digest, writing
 from leafinstruct.engine.base import Engine, Needs, Part
+from leafinstruct.records.shards import named
 from leafinstruct.shard import build_json, card, croissant
 from leafinstruct.shard.distribution import Bounds, Distribution, merged
 from leafinstruct.shard.front import order
@@ -40,9 +41,8 @@ def describe(
     tally, scored = _counted(out, engine), _scored(filtered, engine)
     splits = _splits(out)
     examples = show(out.path, _in_order(out, splits))
-    costs = {stage.stage: build_json.costs(stage.reports()) for stage in card.chain(rewrite)[1:]}
-    told = {"costs": costs, **card.contents(name, recipe, card.history(rewrite), facts, splits, tally, scored, examples)}
     build = build_json.contents(name, recipe, out, rewrite, facts, splits, tally, scored)
+    told = {"costs": build["costs"], **card.contents(name, recipe, card.history(rewrite), facts, splits, tally, scored, examples)}
     texts = {
         "README.md": card.render(template, told),
         "build.json": build_json.written(build),
@@ -65,33 +65,33 @@ def _scored(filtered: Artifact, engine: Engine) -> dict[str, Distribution]:
     for rule in card.done(filtered)["rules"]:
         ruled[rule["score"]].append((rule.get("min"), rule.get("max")))
     task = partial(count_scored, filtered, dict(ruled))
-    whole: dict[str, Distribution] = {}
-    for report in engine.map(task, [Part(name) for name in filtered.parts()], Needs(what="counting scores", unit="cells")):
-        whole = merged([whole, report["scores"]])
-    return whole
+    parts = [Part(name) for name in filtered.parts()]
+    return merged(report["scores"] for report in engine.map(task, parts, Needs(what="counting scores", unit="cells")))
 
 
-def place(part: str) -> tuple[str, str]:
-    """Task and split of a shard, from its name `<task>.<split>-00000-of-00004`."""
-    task, _, split = part.rpartition("-of-")[0].rpartition("-")[0].partition(".")
-    return task, split
+def _place(shard: Path) -> tuple[str, str]:
+    """Task and split of a shard."""
+    found = named(shard)
+    assert found is not None, "plan named it"
+    return found
 
 
 def _splits(out: Artifact) -> dict[str, dict[str, dict[str, int]]]:
     """Task -> split -> rows, pictures, bytes, bytes before compression."""
     found: dict[str, dict[str, dict[str, int]]] = {}
     for report in out.reports():
-        task, split = place(report["part"])
+        path = out.path / f"{report['part']}.parquet"
+        task, split = _place(path)
         cell = found.setdefault(task, {}).setdefault(split, {"rows": 0, "pictures": 0, "bytes": 0, "plain_bytes": 0})
         for name in ("rows", "pictures", "bytes"):
             cell[name] += report["counts"][name]
-        cell["plain_bytes"] += plain_bytes(out.path / f"{report['part']}.parquet")
+        cell["plain_bytes"] += plain_bytes(path)
     return {task: {split: parts[split] for split in order(parts)} for task, parts in found.items()}
 
 
 def _in_order(out: Artifact, splits: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Path]]:
     """The shards of each task, those of `train` first."""
     files: dict[tuple[str, str], list[Path]] = defaultdict(list)
-    for part in out.parts():
-        files[place(part)].append(out.path / f"{part}.parquet")
+    for path in (out.path / f"{part}.parquet" for part in out.parts()):
+        files[_place(path)].append(path)
     return {task: [path for split in parts for path in files[task, split]] for task, parts in splits.items()}

@@ -8,7 +8,7 @@ Sketches (t-digest, KLL) were refused, because they depend on the order in which
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,8 +80,8 @@ def rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.round(values * scale) / scale + 0.0
 
 
-def merged(parts: Sequence[Mapping[str, Distribution]]) -> dict[str, Distribution]:
-    """The sum of some counts, by name in order."""
+def merged(parts: Iterable[Mapping[str, Distribution]]) -> dict[str, Distribution]:
+    """The sum of some counts, by name in order; each is let go once it is added."""
     whole: dict[str, Distribution] = {}
     for part in parts:
         for name, found in part.items():

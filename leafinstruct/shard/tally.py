@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from leafinstruct.artifact import Artifact
 from leafinstruct.engine.base import Part
 from leafinstruct.errors import SourceError
-from leafinstruct.shard.distribution import Bounds, Distribution, merged
+from leafinstruct.shard.distribution import Bounds, Distribution
 from leafinstruct.shard.licence import one_line
 
 BATCH = 2048
@@ -51,7 +51,8 @@ class Tally:
         self.rows += other.rows
         for name in ("sources", "source_pictures", "licenses", "picture_licenses", "sides"):
             getattr(self, name).update(getattr(other, name))
-        self.scores = merged([self.scores, other.scores])
+        for score, found in other.scores.items():
+            self.scores.setdefault(score, Distribution()).merge(found)
 
     @property
     def rights(self) -> dict[str | None, tuple[int, int]]:
