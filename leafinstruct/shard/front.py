@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import yaml
@@ -17,7 +18,8 @@ from leafinstruct.records import public
 Splits = Mapping[str, Mapping[str, Mapping[str, int]]]
 """Task -> split -> rows, pictures, bytes, and bytes before compression (`plain_bytes`)."""
 
-_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"))
+_STEPS = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
+_SIZES = ((1_000, "n<1K"), *((10**power, f"{low}<n<{high}") for power, (low, high) in enumerate(pairwise(_STEPS), start=4)))
 
 
 def front_matter(
@@ -43,7 +45,7 @@ def front_matter(
 
 def size_category(rows: int) -> str:
     """The Hub's `size_categories` label."""
-    return next((label for bound, label in _SIZES if rows < bound), "n>10M")
+    return next((label for bound, label in _SIZES if rows < bound), "n>1T")
 
 
 def categories(sides: Mapping[tuple[str, str, str], int]) -> list[str]:

@@ -54,8 +54,8 @@ def test_tasks_follow_from_where_pictures_stand(pictures, expected):
 
 
 def test_sizes_and_order():
-    assert [size_category(rows) for rows in (1, 999, 1000, 184_982, 9_999_999, 10_000_000)] == [
-        *("n<1K", "n<1K", "1K<n<10K", "100K<n<1M", "1M<n<10M", "n>10M")
+    assert [size_category(rows) for rows in (1, 999, 1000, 184_982, 9_999_999, 10_000_000, 10**12 - 1, 10**12)] == [
+        *("n<1K", "n<1K", "1K<n<10K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100B<n<1T", "n>1T")
     ]
     assert order({"test": 1, "validation": 1, "train": 1, "a": 1}) == ["train", "a", "test", "validation"]
 
