@@ -140,14 +140,13 @@ def _run_stage(loaded: Loaded, stage: str, out: Artifact, engine: Engine, retry_
     fingerprint: Fingerprint = module.fingerprint(settings, out.upstream, out, engine)
     record, before = out.record, out.fingerprint
     changes = _changes(stage, before, fingerprint) if before is not None else ()
-    if record is not None and stage == "filter" and (moved := module.outdated(out.upstream, out)):
-        changes += (f"picture files of {len(moved)} parts",)
+    if record is not None:
+        changes += _moved(stage, out)
     again = retry_failed and record is not None and record["counts"].get("failed", 0) > 0
     if record is not None and record["fingerprint"] == fingerprint and not changes and not again:
         return Outcome(stage, record, stood=True)
-    broken = [
-        line for line in changes if not line.startswith("shard.suppressed")
-    ]  # a removal is kept to before the promise of a version is
+    # a removal is kept to before the promise of a version is
+    broken = [line for line in changes if not line.startswith("shard.suppressed")]
     if broken and loaded.recipe.version != "dev":
         raise DriftError(
             f"{out.path} was built with other settings: {'; '.join(broken[:4])}{' and more' if len(broken) > 4 else ''}; "
@@ -160,19 +159,16 @@ def _run_stage(loaded: Loaded, stage: str, out: Artifact, engine: Engine, retry_
 
 
 def drifted(loaded: Loaded, engine: Engine) -> list[str]:
-    """What a build would do anew, `stage: what changed` each; empty where everything stands as the recipe is now."""
-    told: list[str] = []
+    """Why a build would make the first stage that does not stand anew, `rewrite: its input` or `filter.min_words 10 -> 11` each; empty where
+    everything stands as the recipe is now."""
     for stage, out in artifacts(loaded).items():
         record = out.record
         if record is None:
-            return [*told, f"{stage} is not done"]
-        module = _module(stage)
-        now = module.fingerprint(settings_of(loaded, stage), out.upstream, out, engine)
-        moved = module.outdated(out.upstream, out) if stage == "filter" else ()
-        changes = (*_changes(stage, record["fingerprint"], now), *([f"filter: picture files of {len(moved)} parts"] if moved else ()))
-        if changes:  # what stands below was made from something else
-            return [*told, *changes]
-    return told
+            return [f"{stage} is not done"]
+        now = _module(stage).fingerprint(settings_of(loaded, stage), out.upstream, out, engine)
+        if changes := (*_changes(stage, record["fingerprint"], now), *_moved(stage, out)):
+            return [line if line.startswith(f"{stage}.") else f"{stage}: {line}" for line in changes]
+    return []
 
 
 def publish(loaded: Loaded, engine: Engine, on_progress: OnProgress, dry_run: bool, **asked: Any) -> Pushed:
@@ -193,6 +189,12 @@ def publish(loaded: Loaded, engine: Engine, on_progress: OnProgress, dry_run: bo
         asked["allowed"] = frozenset({*recipe.push.allow, *asked["allowed"]})
         settings = PushSettings(name=f"{recipe.name}@{recipe.version}", terms=terms, drifted=tuple(drifted(loaded, engine)), **asked)
         return push(settings, stages["shard"], Artifact(loaded.directory / "push"), dry_run, told)
+
+
+def _moved(stage: str, out: Artifact) -> tuple[str, ...]:
+    """What a fingerprint does not hold: picture files that are not those that a finished filter read."""
+    moved = _module(stage).outdated(out.upstream, out) if stage == "filter" else ()
+    return (f"picture files of {len(moved)} parts",) if moved else ()
 
 
 def _changes(stage: str, before: Fingerprint, now: Fingerprint) -> tuple[str, ...]:

@@ -118,6 +118,14 @@ def test_a_recipe_that_moved_on_is_refused_with_what_changed(push, hub):
     assert push("filter.min_words=11", allowed=["drift"]).commit
 
 
+def test_a_stage_that_is_behind_the_one_before_it_is_named(built, push, hub):
+    source = built.parent / "data/docs.jsonl"
+    source.write_text("".join(source.read_text(encoding="utf-8").splitlines(keepends=True)[1:]), encoding="utf-8")
+    build(built, until="filter")
+    with pytest.raises(PublishError, match=r"drift: rewrite: its input; run `leaf build`, or say --allow drift$"):
+        push()
+
+
 def test_a_dataset_that_was_never_built_names_the_cure(push, hub):
     with pytest.raises(PublishError, match="runs/other: is not built yet; run `leaf build`"):
         push("name=other")
