@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from hub_repos import ReposHub
-from making import InlineEngine, build, mmc4, png, recipe
+from making import InlineEngine, build, png, unjudged
 
 from leafinstruct import pipeline
 from leafinstruct import recipe as recipes
@@ -34,16 +34,8 @@ def pages(count: int = 12) -> dict[str, list[tuple[str, bytes | None]]]:
 def _built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve pages in 16 shards at most, so that one record is one shard of several."""
     folder = tmp_path_factory.mktemp("built")
-    mmc4(folder / "data", pages())
-    path = recipe(
-        folder,
-        part_size=4,
-        ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data", "license": "CC0-1.0"}]},
-        filter={"min_words": 10, "alignment": {"allow_toy": True}, "rules": []},
-        rewrite={"tasks": ["guide"]},
-        shard={"splits": {"train": 1}, "max_bytes": 1500},
-        push={"allow": ["toy"]},
-    )
+    shard = {"splits": {"train": 1}, "max_bytes": 1500}
+    path = unjudged(folder, pages(), part_size=4, rewrite={"tasks": ["guide"]}, shard=shard, push={"allow": ["toy"]})
     build(path)
     return path
 

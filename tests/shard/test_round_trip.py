@@ -15,7 +15,7 @@ import pandas as pd
 import polars as pl
 import pyarrow.dataset as ds
 import pytest
-from making import build, mmc4, png, recipe
+from making import build, png, unjudged
 from PIL import Image as Pil
 
 from leafinstruct import pipeline
@@ -37,14 +37,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ]
         for number in range(24)
     }
-    mmc4(folder / "data", pages)
-    path = recipe(
-        folder,
-        part_size=5,
-        ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data", "license": "CC0-1.0"}]},
-        filter={"min_words": 5, "min_images": 2, "alignment": {"allow_toy": True}, "rules": []},
-        shard={"splits": {"train": 0.6, "test": 0.4}, "max_bytes": 2000, "row_group_bytes": 1000},
-    )
+    shard = {"splits": {"train": 0.6, "test": 0.4}, "max_bytes": 2000, "row_group_bytes": 1000}
+    path = unjudged(folder, pages, part_size=5, shard=shard)
     build(path)
     return path
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from making import InlineEngine, build, mmc4, png, recipe, rows, shard_sums
+from making import InlineEngine, build, png, rows, shard_sums, unjudged
 
 from leafinstruct import pipeline
 from leafinstruct import recipe as recipes
@@ -34,15 +34,7 @@ def small(tmp_path: Path) -> Path:
         ]
         for number in range(8)
     }
-    mmc4(tmp_path / "data", pages)
-    path = recipe(
-        tmp_path,
-        part_size=4,
-        ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data", "license": "CC0-1.0"}]},
-        filter={"min_words": 10, "alignment": {"allow_toy": True}, "rules": []},
-        rewrite={"tasks": ["guide"]},
-        shard={"splits": {"train": 1}},
-    )
+    path = unjudged(tmp_path, pages, part_size=4, rewrite={"tasks": ["guide"]}, shard={"splits": {"train": 1}})
     build(path)
     return path
 
@@ -241,14 +233,7 @@ def test_a_nearly_equal_page_of_another_site_stands_on_the_same_side(tmp_path):
             steps = [" ".join(told[at : at + 41]) for at in (0, 41, 82)]
             shown = [png((20 * pair, 90 * side, 70 * at), dot=at + 3 * side) for at in range(3)]
             pages[f"https://{site}{pair}.com/page"] = list(zip(steps, shown, strict=True))
-    mmc4(tmp_path / "data", pages)
-    path = recipe(
-        tmp_path,
-        ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data"}]},
-        filter={"min_words": 10, "alignment": {"allow_toy": True}, "rules": []},
-        rewrite={"tasks": ["guide"]},
-        shard={"splits": {"train": 0.5, "test": 0.5}},
-    )
+    path = unjudged(tmp_path, pages, rewrite={"tasks": ["guide"]}, shard={"splits": {"train": 0.5, "test": 0.5}})
 
     def parted() -> int:
         side = {
