@@ -22,9 +22,9 @@ class ShardConfig(BaseModel):
     warns), the same text, nearly the same text (MinHash, from a Jaccard similarity of about 0.75), a shared picture. Name fewer where a
     corpus shares pictures by construction; with none, each document is a group."""
     max_bytes: int = Field(default=500_000_000, gt=0)
-    """Aimed size of a shard, bytes: what the Hub streams well."""
+    """Aimed size of a shard, bytes of pictures and texts: what the Hub streams well."""
     row_group_bytes: int = Field(default=100_000_000, gt=0)
-    """Aimed size of a row group, bytes."""
+    """Aimed size of a row group before compression, bytes."""
     card: str = "default"
     """Name of a card template: data_cards/<name>.md beside the recipe, one folder up, or in the package."""
 

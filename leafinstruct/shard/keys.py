@@ -27,7 +27,7 @@ SCHEMA = pa.schema(
         ("pictures", pa.list_(pa.uint64())),
     ]
 )
-"""One row a published row, in the order of rows-<part>.arrow. bytes: of its pictures; digest: of all that the row says; the last three are
+"""One row a published row, in the order of rows-<part>.arrow. bytes: of its pictures and texts; digest: of all that the row says; the last three are
 the ties of its document (ties.py)."""
 
 _KEY = b"leafinstruct.key"

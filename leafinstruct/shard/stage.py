@@ -40,7 +40,7 @@ from leafinstruct.shard.suppressed import left_out, staying
 from leafinstruct.shard.ties import Ties, ties_of
 from leafinstruct.suppressed import NOTHING, Suppressed
 
-CODE = 2
+CODE = 3
 """Raised when the same examples give other shards than before."""
 
 LIBRARIES = ("datasets", "pyarrow")
@@ -191,12 +191,13 @@ def _groups(rows: Iterator[pa.RecordBatch], aim: int) -> Iterator[list[pa.Record
 def _key(example: Example, row: table.Row, ties: Ties) -> dict[str, Any]:
     """A row of keys.SCHEMA."""
     shown = {**row, "images": [info["sha256"] for info in row["image_info"]]}
+    texts = (part["text"] or "" for turn in row["messages"] for part in turn["content"])
     return {
         "id": example.id,
         "task": example.task,
         "document": example.document_id,
         "host": host_of(example.url),
-        "bytes": sum(len(image["bytes"]) for image in row["images"]),
+        "bytes": sum(len(image["bytes"]) for image in row["images"]) + sum(len(text.encode()) for text in texts),
         "digest": digest(shown),
         "text": ties.text,
         "near_text": ties.near_text,

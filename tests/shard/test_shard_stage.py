@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from making import InlineEngine, build, png, rows, shard_sums, unjudged
+from making import InlineEngine, build, png, recipe, rows, shard_sums, unjudged
 
 from leafinstruct import pipeline
 from leafinstruct import recipe as recipes
@@ -195,6 +195,24 @@ def test_files_of_another_plan_or_an_older_version_are_removed(small):
     assert kinds == [*described, "fingerprint.json", "guide.train", "keys", "record.json", "report", "rows"]
     assert len(list(folder.glob("keys-*"))) == len(list(folder.glob("rows-*"))) == 2
     assert [path.name for path in folder.glob("*.parquet")] == [f"{SHARD}.parquet"]
+
+
+def test_rows_without_pictures_fill_shards_too(tmp_path):
+    """64 conversations of some 1,050 bytes are 67 kB: at 5,000 bytes a shard, 13.4, and so 16."""
+    said = [("human", "Tell me a story of about one thousand letters"), ("gpt", "x" * 1000)]
+    talks = [
+        {"id": str(number), "conversations": [{"from": who, "value": f"{text} {number:02}"} for who, text in said]} for number in range(64)
+    ]
+    (tmp_path / "talks.json").write_text(json.dumps(talks), encoding="utf-8")
+    path = recipe(
+        tmp_path,
+        ingest={"sources": [{"kind": "conversations", "name": "talk", "path": "talks.json"}]},
+        filter={"min_words": 3, "min_images": 0, "alignment": {"allow_toy": True}, "judge": {"enabled": False}, "rules": []},
+        shard={"splits": {"train": 1}, "together": [], "max_bytes": 5000},
+    )
+    build(path)
+    sizes = [pq.read_metadata(file).num_rows for file in (tmp_path / "runs/t/shard").glob("*.parquet")]
+    assert (len(sizes), sum(sizes)) == (16, 64)
 
 
 def test_row_groups_are_a_setting_and_pages_are_indexed(small):
