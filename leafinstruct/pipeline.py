@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from leafinstruct.push.stage import Pushed
 
 STAGES = ("ingest", "filter", "rewrite", "shard")
+GONE = "shards that are gone:"
+"""How a change of the shard stage begins that is none of a setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +147,8 @@ def _run_stage(loaded: Loaded, stage: str, out: Artifact, engine: Engine, retry_
     again = retry_failed and record is not None and record["counts"].get("failed", 0) > 0
     if record is not None and record["fingerprint"] == fingerprint and not changes and not again:
         return Outcome(stage, record, stood=True)
-    # a removal is kept to before the promise of a version is
-    broken = [line for line in changes if not line.startswith("shard.suppressed")]
+    # a removal is kept to before the promise of a version is, and what is gone is written as it was
+    broken = [line for line in changes if not line.startswith(("shard.suppressed", GONE))]
     if broken and loaded.recipe.version != "dev":
         raise DriftError(
             f"{out.path} was built with other settings: {'; '.join(broken[:4])}{' and more' if len(broken) > 4 else ''}; "
@@ -192,9 +194,12 @@ def publish(loaded: Loaded, engine: Engine, on_progress: OnProgress, dry_run: bo
 
 
 def _moved(stage: str, out: Artifact) -> tuple[str, ...]:
-    """What a fingerprint does not hold: picture files that are not those that a finished filter read."""
-    moved = _module(stage).outdated(out.upstream, out) if stage == "filter" else ()
-    return (f"picture files of {len(moved)} parts",) if moved else ()
+    """What a fingerprint does not hold: picture files that are not those that a finished filter read, shards that are there no more."""
+    if stage == "filter" and (moved := _module(stage).outdated(out.upstream, out)):
+        return (f"picture files of {len(moved)} parts",)
+    if stage == "shard" and (gone := _module(stage).gone(out)):
+        return (f"{GONE} {', '.join(gone[:3])}{' and more' if len(gone) > 3 else ''}",)
+    return ()
 
 
 def _changes(stage: str, before: Fingerprint, now: Fingerprint) -> tuple[str, ...]:

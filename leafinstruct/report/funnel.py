@@ -125,7 +125,7 @@ def steps(entries: Sequence[dict[str, Any]]) -> Iterator[Step]:
     by_stage = {entry["stage"]: entry for entry in entries}
     for stage, label, documents in _STEPS:
         entry = by_stage[stage]
-        if entry["state"] == "missing":
+        if not entry["parts"]:
             continue
         whole, piece = ("unreadable: ", "pieces lost: ") if stage == "ingest" else ("dropped by ", "pictures dropped by ")
         for reason, count in entry["reasons"].items():

@@ -103,7 +103,8 @@ def run(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine
     shaping = [CODE, settings.config.row_group_bytes, [version(library) for library in LIBRARIES]]
     shards, split = plan(settings.config, settings.seed, keys, shaping)
     _clear(out, parts, shards)
-    missing = [part for part in shards if not out.stands(part.name, part.payload[0])]
+    lost = set(gone(out))
+    missing = [part for part in shards if part.name in lost or not out.stands(part.name, part.payload[0])]
     for _ in engine.map(partial(write, settings, out), missing, Needs(what="writing shards")):
         pass
     facts: dict[str, Any] = {**split, "schema": public.SCHEMA_VERSION, **({"suppressed": count} if count else {})}
@@ -117,6 +118,11 @@ def checksums(out: Artifact) -> str:
     """The content of SHA256SUMS, from the shards' reports, which were written from the bytes on disk."""
     files = sorted((name, sha256) for report in out.reports() for name, sha256 in report["files"].items())
     return "".join(f"{sha256}  {name}\n" for name, sha256 in files)
+
+
+def gone(out: Artifact) -> list[str]:
+    """Shards that have a report and no file: somebody deleted or moved it."""
+    return [name for name in out.parts() if not (out.path / f"{name}.parquet").exists()]
 
 
 def gather(settings: ShardSettings, inputs: Artifact, out: Artifact, part: Part) -> dict[str, Any]:

@@ -65,3 +65,11 @@ def test_nothing_built_is_missing(tmp_path):
         upstream = stages[name] = Artifact(tmp_path / name, upstream)
     assert states(stages) == ["missing"] * 4
     assert list(funnel.steps(funnel.status(stages))) == []
+
+
+def test_a_stage_that_has_no_part_yet_says_no_count(chain):
+    chain["filter"].begin({"code": 2})
+    chain["filter"].keep_only({})
+    entries = funnel.status(chain)
+    assert [(entry["state"], entry["parts"]) for entry in entries][1] == ("unfinished", 0)
+    assert [step.what for step in funnel.steps(entries)] == ["read", "examples", "in shards"]

@@ -184,6 +184,16 @@ def test_a_kill_leaves_no_checksums_of_other_shards(small):
     assert (shard_sums(folder), (folder / "SHA256SUMS").read_text()) == whole
 
 
+def test_a_shard_that_somebody_deleted_is_written_again(small):
+    folder = small.parent / "runs/t/shard"
+    before = shard_sums(folder)
+    (folder / f"{SHARD}.parquet").unlink()
+    outcomes = {outcome.stage: outcome for outcome in build(small)}
+    assert outcomes["shard"].changes == (f"shards that are gone: {SHARD}",)
+    assert outcomes["rewrite"].stood
+    assert shard_sums(folder) == before
+
+
 def test_files_of_another_plan_or_an_older_version_are_removed(small):
     folder = small.parent / "runs/t/shard"
     for name in ("keys-old.json", "rows-gone.arrow", "keys-gone.arrow", "guide.train-00007-of-00008.parquet", ".x.parquet.1.tmp"):
