@@ -1,7 +1,6 @@
 """Shards to batches on 2 workers: ours against `datasets` streaming with a stock collator and against WebDataset tars, of the same samples, one run.
 
-    pip install --target /tmp/webdataset --no-deps webdataset==1.0.2 braceexpand      the peer, beside the environment
-    python benchmarks/loader.py [--samples 800] [--webdataset /tmp/webdataset]
+    python benchmarks/loader.py [--samples 800]
 
 Each contestant runs in a process of its own and is timed from its first batch on; memory is its peak and its workers', shared pages once.
 `raw` peers decode and tokenise as they go, which is what their stock pipelines do (here with a tiny picture encoder: a real one makes them slower
@@ -245,12 +244,9 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, default=800)
-    parser.add_argument("--webdataset", type=Path, help="folder of the peer's packages")
     parser.add_argument("--contestant", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.webdataset:
-        sys.path.append(str(given.webdataset))
     if given.contestant:
         print(json.dumps(run(given.contestant, given.folder)))
         return
@@ -262,9 +258,8 @@ def main() -> None:
         )
         print(f"encoding, once: {made['cold']:.1f} s; for another context {made['another context']:.1f} s, no picture encoded")
         print(f"{'':<18}{'tokens/s':>12}{'samples/s':>11}{'batches/s':>11}{'padding':>9}{'MB':>8}")
-        for contestant in [*OURS, *(peer for peer in PEERS if given.webdataset or "web" not in peer)]:
+        for contestant in (*OURS, *PEERS):
             command = [sys.executable, __file__, "--contestant", contestant, "--folder", name]
-            command += ["--webdataset", str(given.webdataset)] if given.webdataset else []
             answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
             found = json.loads(answer)
             figures = f"{found['tokens']:>12,.0f}{found['samples']:>11,.0f}{found['batches']:>11,.0f}{found['padding']:>9.1%}{found['memory']:>8,.0f}"
