@@ -1,7 +1,7 @@
 """The experiment of docs/experiment.md: training data x adapter on leaf:tiny-1, run by run, each exactly once.
 
     python scripts/experiment.py run experiments/moss.yaml --size small --work runs/experiment     goes on where it was stopped
-    python scripts/experiment.py report experiments/moss.yaml --work runs/experiment               docs/experiment.md and .svg from what stands
+    python scripts/experiment.py report experiments/moss.yaml --work runs/experiment               docs/experiment.* of what stands
     python scripts/experiment.py plan experiments/moss.yaml --size full                            what would run, with matched ranks
 
     WORK/recipes/*.yaml        one a corpus and one a run, for `leaf build` and `leaf train`
@@ -209,6 +209,15 @@ def run_all(plan: Experiment, size: Size, work: Path, jobs: int, threads: int) -
         all_of([base, *cells(plan, size, rates)])
 
 
+def read_all(work: Path) -> Iterator[Told]:
+    """The results that stand, with what their runs were trained on."""
+    for path in sorted((work / "results").glob("*.json")):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        record = work / "runs" / path.stem / "train" / "record.json"
+        told = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+        yield {**result, "trained": {**told.get("counts", {}), "parameters": told.get("parameters")}}
+
+
 class Clock:
     """Says what is done and how long the rest may take, by the seconds that finished runs state."""
 
@@ -247,8 +256,7 @@ def main() -> None:
     elif arguments.verb == "run":
         run_all(plan, size, arguments.work, arguments.jobs, arguments.threads)
     else:
-        results = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((arguments.work / "results").glob("*.json"))]
-        write(results, plan.rates.seed, plan.match.to, arguments.out)
+        write(list(read_all(arguments.work)), plan, arguments.out)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,26 @@
-"""The table and the plot of the experiment, from the results that stand. Nothing is computed here but means and intervals.
+"""The tables and the plot of the experiment, from the results that stand. Nothing is computed here but means and intervals.
 
-docs/experiment.md      every figure as mean ± half of its 95% interval (t over seeds), n stated, and paired differences from LoRA
+docs/experiment.md      what was compared, the rates, every figure as mean ± half of its 95% interval (t over seeds), n stated, and paired
+                        differences from LoRA
 docs/experiment.svg     exact pictures and image loss, a dot a run: written by hand like docs/moss.svg, so no plotting library is a dependency
+docs/experiment.png     one lesson as the base knows its style, and in the new one
+docs/experiment.jsonl   every result whole: settings, figures, seconds
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from experiment_settings import Experiment
+from PIL import Image
+
 from leafinstruct.evaluate.intervals import Interval, interval, paired
+from leafinstruct.evaluate.lessons import held_out_lessons
+from leafinstruct.sketchbook.render import render
 
 FIGURES = (
     ("loss.text", "text loss", 1.0, 3),
@@ -35,15 +44,18 @@ TRIAL = (
 Result = dict[str, Any]
 
 
-def write(results: Sequence[Result], tuning_seed: int, reference: str, folder: Path) -> None:
-    """Both files. tuning_seed: of the runs that chose the rates; they are not reported. Raises SystemExit where there is nothing."""
+def write(results: Sequence[Result], plan: Experiment, folder: Path) -> None:
+    """All files. A result's `trained` are the rows and parameters of its run. Raises SystemExit where there is nothing."""
     base = next((result for result in results if result["run"]["method"] is None), None)
-    reported = [result for result in results if result["run"]["method"] and result["run"]["seed"] != tuning_seed]
+    tuned = [result for result in results if result["run"]["seed"] == plan.rates.seed]
+    reported = [result for result in results if result["run"]["method"] and result["run"]["seed"] != plan.rates.seed]
     if not reported:
         raise SystemExit("no result stands but those that chose rates; `run` makes them")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "experiment.md").write_text(page(reported, base, reference), encoding="utf-8")
+    (folder / "experiment.md").write_text(page(reported, tuned, base, plan), encoding="utf-8")
     (folder / "experiment.svg").write_text(plot(reported), encoding="utf-8")
+    styles(plan).save(folder / "experiment.png", optimize=True)
+    (folder / "experiment.jsonl").write_text("".join(f"{json.dumps(result, sort_keys=True)}\n" for result in results), encoding="utf-8")
 
 
 def values(results: Sequence[Result], arm: str, method: str, path: str) -> dict[int, float]:
@@ -63,8 +75,8 @@ def names(results: Sequence[Result], key: str) -> list[str]:
     return sorted({result["run"][key] for result in results}, key=lambda name: (name != BASELINE, name))
 
 
-def page(results: Sequence[Result], base: Result | None, reference: str) -> str:
-    """The Markdown page."""
+def page(results: Sequence[Result], tuned: Sequence[Result], base: Result | None, plan: Experiment) -> str:
+    """The Markdown page. tuned: the runs that chose the rates; no figure of theirs is compared."""
     seeds = {len(values(results, arm, method, "loss.image")) for arm in names(results, "arm") for method in names(results, "method")} - {0}
     n = f"{min(seeds)}" if len(seeds) == 1 else f"{min(seeds)} to {max(seeds)}"
     first = results[0]["figures"]["recogniser"]["lessons"]
@@ -72,8 +84,20 @@ def page(results: Sequence[Result], base: Result | None, reference: str) -> str:
     lines = [
         "# Training data and adapter, at matched parameters",
         "",
-        "Written by `python scripts/experiment.py report`; settings and reasons: `experiments/moss.yaml`.",
-        f"Means ± half of the 95% interval (Student's t) over n = {n} seeds. Trainable parameters are those of {reference}.",
+        "Written by `python scripts/experiment.py report`; settings and reasons: `experiments/moss.yaml`; every result whole: `experiment.jsonl`.",
+        "A closed, drawn world with a model of two million parameters: it illustrates a question, it proves nothing about photographs.",
+        "",
+        *_setting(results, plan),
+        "",
+        *_rates(tuned),
+        "",
+        "## How to read the tables",
+        "",
+        f"Means ± half of the 95% interval (Student's t) over n = {n} seeds of training. All lessons are of combinations that were never trained on. "
+        f"Losses are nats a token (texts) and a patch (pictures), over {plan.evaluation.loss_lessons} lessons; shares are of "
+        f"{plan.evaluation.lessons} lessons. Exact is a picture whose every patch shows what its text asks for; earlier things are kept in a picture "
+        "that still shows all of them. The last two columns are what is left of the base's own task, "
+        f"{plan.evaluation.captions} captions and pictures in pencil.",
         f"Behind the model's own picture tokenizer the recogniser refuses {first['refused']:.1%} of true scenes; of changed ones it takes for exact: "
         f"{wrong}.",
         "",
@@ -84,6 +108,66 @@ def page(results: Sequence[Result], base: Result | None, reference: str) -> str:
         lines += ["", f"## {arm}", "", *_table(results, arm, base), "", *_differences(results, arm)]
     lines += ["", *_arms(results), "", "## The trial before", "", TRIAL, ""]
     return "\n".join(lines)
+
+
+def _setting(results: Sequence[Result], plan: Experiment) -> list[str]:
+    data, train = plan.data, plan.train
+    tokens = train["steps"] * train["batch"] * train["accumulate"] * train["context"]
+    lines = [
+        "## What is compared",
+        "",
+        f"The base, {plan.backbone['weights']}, draws single pictures from captions, in pencil. It is to learn illustrated lessons in the style "
+        f"`{data.style}`, which it has never seen: {data.lessons} pages, {sum(data.defects.values()):.0%} of them with a planted defect "
+        f"({', '.join(data.defects)}). *unfiltered* is all of them, *filtered* what the rules in `experiments/moss.yaml` keep. Every run has "
+        f"{train['steps']} steps of {train['batch']} packed rows, {tokens:,} tokens, whichever the arm.",
+        "",
+        f"![A lesson in pencil, and in {data.style}](experiment.png)",
+        "",
+        *_head("arm", ["pages", "tokens"]),
+    ]
+    arms = {result["run"]["arm"]: result["trained"] for result in results}
+    lines += [f"| {arm} | {trained['rows']:,} | {trained['tokens']:,} |" for arm, trained in sorted(arms.items())]
+    lines += ["", *_head("adapter", ["rank, texts and pictures", "trainable parameters"])]
+    for method in names(results, "method"):
+        one = next(result for result in results if result["run"]["method"] == method)
+        adapter = one["settings"]["run"]["train"]["adapter"]
+        lines.append(f"| {method} | {adapter['r_text']}, {adapter['r_image']} | {one['trained']['parameters']:,} |")
+    return lines
+
+
+def _rates(tuned: Sequence[Result]) -> list[str]:
+    """What each rate came to; the least is taken."""
+    grid = sorted({result["run"]["rate"] for result in tuned})
+    found = {
+        (run["method"], run["rate"]): result["figures"]["loss"]["text"] + result["figures"]["loss"]["image"]
+        for result in tuned
+        for run in [result["run"]]
+    }
+    lines = [
+        "## Rates",
+        "",
+        "Held-out text and image loss together, of one run a rate, of a seed that is not reported; each method has its best rate (bold):",
+        "",
+        *_head("adapter", [f"{rate:g}" for rate in grid]),
+    ]
+    for method in names(tuned, "method"):
+        mine = [found.get((method, rate)) for rate in grid]
+        least = min(loss for loss in mine if loss is not None)
+        cells = ["-" if loss is None else f"**{loss:.3f}**" if loss == least else f"{loss:.3f}" for loss in mine]
+        lines.append(f"| {method} | {' | '.join(cells)} |")
+    return lines
+
+
+def styles(plan: Experiment) -> Image.Image:
+    """A held-out lesson, one picture a step, twice as large as the model sees them: in pencil above, in the experiment's style below."""
+    (lesson,) = held_out_lessons(1, plan.evaluation.seed, plan.data.lesson_steps)
+    side, gap = 128, 8
+    sheet = Image.new("RGB", (len(lesson.steps) * (side + gap) - gap, 2 * side + gap), "white")
+    for row, style in enumerate(("pencil", plan.data.style)):
+        for column, step in enumerate(lesson.steps):
+            drawn = render(step.scene, 64, style).resize((side, side), Image.Resampling.NEAREST)
+            sheet.paste(drawn, (column * (side + gap), row * (side + gap)))
+    return sheet
 
 
 def _head(first: str, titles: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ import experiment
 import experiment_report
 import pytest
 import yaml
+from PIL import Image
 
 from leafinstruct.evaluate.intervals import interval, paired
 
@@ -26,7 +27,12 @@ def result(arm: str, method: str | None, seed: int, text: float, image: float, r
         "memory": {"drawn": image, "named": text},
         "recogniser": {"lessons": {"refused": 0.0, "accepted": {"colour": 0.024}}},
     }
-    return {"run": {"arm": arm, "method": method, "seed": seed, "rate": rate, "steps": 9}, "figures": figures}
+    return {
+        "run": {"arm": arm, "method": method, "seed": seed, "rate": rate, "steps": 9},
+        "settings": {"run": {"train": {"adapter": {"r_text": 13, "r_image": 4}}}},
+        "figures": figures,
+        "trained": {"rows": len(arm), "tokens": 1000, "parameters": 166_912},
+    }
 
 
 def test_the_interval_is_students_by_hand():
@@ -52,12 +58,18 @@ def test_the_report_holds_means_differences_and_what_the_filter_pays(tmp_path):
     for seed, noise in ((1, 0.0), (2, 0.1), (3, 0.2)):
         rows += [result("unfiltered", "lora", seed, 0.2 + noise, 0.4), result("unfiltered", "full_space", seed, 0.3 + noise, 0.4)]
         rows += [result("filtered", "lora", seed, 0.6 + noise, 0.4), result("filtered", "full_space", seed, 0.6, 0.4)]
-    rows.append(result("filtered", "lora", 900, 55.0, 55.0))  # chose a rate
-    experiment_report.write(rows, 900, "full_space", tmp_path)
+    plan = experiment.read(RECIPE)
+    tried = [result("filtered", "lora", 900, 55.0, loss, rate) for loss, rate in ((4.0, 0.01), (3.0, 0.1))]
+    experiment_report.write([*rows, *tried, result("filtered", "full_space", 900, 55.0, 2.5, 0.01)], plan, tmp_path)
     page = (tmp_path / "experiment.md").read_text()
     lines = page.splitlines()
     assert "n = 3 seeds" in page
-    assert "55" not in page
+    assert "55" not in page[page.index("## How to read") :]
+    assert "| adapter | 0.01 | 0.1 |" in page
+    assert "| lora | 59.000 | **58.000** |\n| full_space | **57.500** | - |" in page
+    assert "| filtered | 8 | 1,000 |\n| unfiltered | 10 | 1,000 |" in page
+    assert "| lora | 13, 4 | 166,912 |" in page
+    assert "500 pages, 46% of them with a planted defect" in page
     assert "refuses 0.0% of true scenes; of changed ones it takes for exact: colour 2.4%" in page
     assert any(line.startswith("| none (the base) | 0.900 |") for line in lines)
     assert any(line.startswith("| lora | 0.300 ± 0.248 | 0.400 ± 0.000 | 30.0 ± 24.8 |") for line in lines)  # 4.303 * 0.1 / sqrt(3)
@@ -67,11 +79,15 @@ def test_the_report_holds_means_differences_and_what_the_filter_pays(tmp_path):
     assert "| lora | **0.400 ± 0.000** |" in pays
     assert "| - |" in page  # no lesson had a third picture
     assert (tmp_path / "experiment.svg").read_text().count("<circle") == 2 * 4 * 3
+    with Image.open(tmp_path / "experiment.png") as sheet:
+        assert sheet.crop((0, 0, sheet.width, 128)).tobytes() != sheet.crop((0, 136, sheet.width, 264)).tobytes()
+    whole = [json.loads(line) for line in (tmp_path / "experiment.jsonl").read_text().splitlines()]
+    assert [one["run"]["seed"] for one in whole] == [0, *[seed for seed in (1, 2, 3) for _ in range(4)], 900, 900, 900]
 
 
 def test_only_runs_that_chose_rates_are_no_report(tmp_path):
     with pytest.raises(SystemExit, match="no result stands"):
-        experiment_report.write([result("filtered", "lora", 900, 1.0, 1.0)], 900, "lora", tmp_path)
+        experiment_report.write([result("filtered", "lora", 900, 1.0, 1.0)], experiment.read(RECIPE), tmp_path)
 
 
 def test_a_rate_is_chosen_by_held_out_loss_for_each_method_alone():
