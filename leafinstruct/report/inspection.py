@@ -96,8 +96,9 @@ def _page(name: str, meta: Mapping[str, Any], records: list[dict[str, Any]], sma
     library = get_plotlyjs()
     script = "\n".join((_ASSETS / file).read_text(encoding="utf-8") for file in _SCRIPTS)
     style = (_ASSETS / "inspect.css").read_text(encoding="utf-8")
-    encoded = [None if item is None else base64.b64encode(item).decode() for item in small.data]
-    groups = [encoded[at : at + GROUP] for at in range(0, len(encoded), GROUP)]
+    # JSON already: base64 has no sign to escape
+    encoded = ["null" if item is None else f'"{base64.b64encode(item).decode()}"' for item in small.data]
+    groups = [f"[{','.join(encoded[at : at + GROUP])}]" for at in range(0, len(encoded), GROUP)]
     slots = {
         "policy": (
             f"default-src 'none'; script-src {_hash(library)} {_hash(script)}; style-src {_hash(style)} {_hash('')}; img-src data:; "
@@ -107,7 +108,7 @@ def _page(name: str, meta: Mapping[str, Any], records: list[dict[str, Any]], sma
         "style": style,
         "ids": "".join(f'<i id="{name}" hidden></i>' for name in dict.fromkeys(_STYLED.findall(library))),
         "data": "\n".join(
-            [_data("meta", meta), _data("data", records), *(_data(f"pictures-{number}", group) for number, group in enumerate(groups))]
+            [_data("meta", meta), _data("data", records), *(_element(f"pictures-{number}", group) for number, group in enumerate(groups))]
         ),
         "library": library,
         "script": script,
@@ -121,7 +122,11 @@ def _data(name: str, value: object) -> str:
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for sign, safe in _UNSAFE.items():
         text = text.replace(sign, safe)
-    return f'<script type="application/json" id="{name}">{text}</script>'
+    return _element(name, text)
+
+
+def _element(name: str, json_text: str) -> str:
+    return f'<script type="application/json" id="{name}">{json_text}</script>'
 
 
 def _hash(text: str) -> str:

@@ -17,6 +17,8 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
+from PIL import Image
+
 from leafinstruct.artifact import Artifact
 from leafinstruct.engine.base import Engine, Part
 from leafinstruct.pictures.decode import Probe, Undecodable, decode, probe
@@ -26,7 +28,7 @@ from leafinstruct.report.parts import OnProgress, in_order
 SIDES = (384, 256, 192, 128, 96, 64)
 """Pixels of the longer side that are tried; a picture is never enlarged."""
 QUALITY, EFFORT = 60, 2
-SAMPLED_PARTS, SAMPLED = 16, 8
+SAMPLED_PARTS, SAMPLED = 8, 8
 """Pictures that the side is judged by: so many of each of so many parts, spread over the run."""
 MARGIN = 0.9
 """Share of the budget that the sample may fill."""
@@ -69,9 +71,10 @@ def _shrink(filtered: Artifact, side: int, part: Part) -> dict[str, Any]:
 def thumbnail(data: bytes, side: int) -> bytes | None:
     """A picture as WebP, at most `side` pixels. None when it does not decode. Pixels alone: Pillow's WebP writer takes profile and EXIF from its
     arguments only (those of JPEG and PNG copy what the picture came with)."""
-    picture = decode(data, side)
+    picture = decode(data, 2 * side)
     if isinstance(picture, Undecodable):
         return None
+    picture.thumbnail((side, side), Image.Resampling.BILINEAR)  # half the time of bicubic, and no eye tells them apart at this size
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", quality=QUALITY, method=EFFORT)
     return buffer.getvalue()
