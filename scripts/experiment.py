@@ -15,13 +15,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +29,8 @@ from experiment_report import write
 from experiment_settings import Experiment, Run, Size, read
 
 from leafinstruct.artifact import digest, drift, file_sha256, save
+from leafinstruct.engine.base import Needs, Part
+from leafinstruct.engine.local import LocalEngine
 
 LEAF = "import sys; from leafinstruct.cli import main; sys.argv[0] = 'leaf'; main()"
 Told = dict[str, Any]
@@ -143,10 +143,11 @@ def standing(work: Path, name: str, settings: Told) -> Told | None:
     return found
 
 
-def carry_out(plan: Experiment, sections: Mapping[str, Told], work: Path, threads: int, run: Run) -> Told:
-    """Train and examine what has no result; a result that stands is read."""
+def carry_out(plan: Experiment, sections: Mapping[str, Told], work: Path, threads: int, part: Part) -> Told:
+    """Train and examine a run, the part's payload, that has no result; a result that stands is read."""
     from experiment_cell import examined, loaded, lost
 
+    run: Run = part.payload
     told = recipe(plan, run, sections[run.method], work) if run.method else {"name": run.name}
     settings = settings_of(plan, run, told, work)
     if (found := standing(work, run.name, settings)) is not None:
@@ -199,11 +200,11 @@ def run_all(plan: Experiment, size: Size, work: Path, jobs: int, threads: int) -
         leaf("build", corpus(plan, arm, work), work, jobs * threads, "--workers", str(jobs * threads))
     sections, clock = adapters(plan), Clock(plan, size, jobs)
     base = Run(arm="", method=None, seed=0)
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+    with LocalEngine(jobs) as engine:
 
         def all_of(runs: Iterable[Run]) -> list[Told]:
-            one = partial(carry_out, plan, sections, work, threads)
-            return [clock.done(result) for result in pool.map(one, runs)]
+            parts = [Part(run.name, run) for run in runs]
+            return [clock.done(result) for result in engine.map(partial(carry_out, plan, sections, work, threads), parts, Needs())]
 
         rates = chosen(all_of(tuning(plan, size)))
         all_of([base, *cells(plan, size, rates)])
@@ -254,7 +255,10 @@ def main() -> None:
         adapters(plan)
         print("\n".join(run.name for run in [*tuning(plan, size), *cells(plan, size, dict.fromkeys(size.methods, 0.0))]))
     elif arguments.verb == "run":
-        run_all(plan, size, arguments.work, arguments.jobs, arguments.threads)
+        try:
+            run_all(plan, size, arguments.work, arguments.jobs, arguments.threads)
+        except KeyboardInterrupt:
+            raise SystemExit("interrupted; finished runs are kept, and the same command goes on") from None
     else:
         write(list(read_all(arguments.work)), plan, arguments.out)
 
