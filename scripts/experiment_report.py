@@ -95,10 +95,14 @@ def page(results: Sequence[Result], tuned: Sequence[Result], base: Result | None
         "",
         f"Means ± half of the 95% interval (Student's t) over n = {n} seeds of training. All lessons are of combinations that were never trained on. "
         f"Losses are nats a token (texts) and a patch (pictures), over {plan.evaluation.loss_lessons} lessons; shares are of "
-        f"{plan.evaluation.lessons} lessons. Exact is a picture whose every patch shows what its text asks for. Free-running, that is the text which the "
-        "model wrote itself, with things where its own pictures have them; with texts given, and for the first, second, third picture, each is drawn behind "
-        "the true lesson, its texts and its pictures. Earlier things are kept in a picture that still shows all of them. The last two columns are what is left of the base's own task, "
-        f"{plan.evaluation.captions} captions and pictures in pencil.",
+        f"{plan.evaluation.lessons} lessons.",
+        "",
+        "Exact is a picture whose every patch shows what its text asks for. Free-running, that is the text that the model itself wrote, with "
+        "things where its own pictures have them. With texts given, and for the first, second and third picture, each is drawn behind the true "
+        "lesson, its texts and its pictures. Earlier things are kept in a picture that still shows all of them.",
+        "",
+        f"The last two columns are what is left of the base's own task: {plan.evaluation.captions} captions and pictures in pencil.",
+        "",
         f"Behind the model's own picture tokenizer the recogniser refuses {first['refused']:.1%} of true scenes; of changed ones it takes for exact: "
         f"{wrong}.",
         "",
