@@ -45,7 +45,7 @@ from leafinstruct.pictures.decode import decode, probe
 from leafinstruct.records.document import Document, Frame, Rejected
 
 PER_CASE = 10.0
-"""Seconds that no input may take."""
+"""Seconds of CPU that no input may take; not of the clock, which a busy machine stretches."""
 
 
 def mutated(data: bytes, cuts: list[tuple[int, int, bytes]]) -> bytes:
@@ -164,7 +164,7 @@ def test_a_reader_gives_documents_and_reasons_or_says_in_one_line_what_is_wrong(
     path = folder / name
     path.write_bytes(mutated(data, cuts))
     module, source_of = READERS[kind]
-    source, started = source_of(path), time.perf_counter()
+    source, started = source_of(path), time.process_time()
     try:
         items = [item for span in module.plan(source, 2, folder / "cache") for item in module.read(source, span, folder / "cache")]
     except LeafInstructError as error:
@@ -172,7 +172,7 @@ def test_a_reader_gives_documents_and_reasons_or_says_in_one_line_what_is_wrong(
     else:
         said = ""
     assert len(said.splitlines()) <= 1
-    assert time.perf_counter() - started < PER_CASE
+    assert time.process_time() - started < PER_CASE
     for item in items:
         assert isinstance(item, (Document, Rejected))
         if isinstance(item, Rejected):
@@ -195,14 +195,14 @@ def test_videos(cuts, made, tmp_path_factory):
     path = folder / "wild.mp4"
     path.write_bytes(mutated(data, cuts))
     (folder / "wild.vtt").write_text("WEBVTT\n\n00:00.000 --> 00:01.000\nText\n")
-    started = time.perf_counter()
+    started = time.process_time()
     list(frames.choose(path, [(0.0, 1.0), (1.0, 2.0)], 2))
     frames.frame(path, 0.4)
     source = VideoSource(name="f", path=str(path))
     assert all(
         isinstance(item, (Document, Frame, Rejected)) for span in video.plan(source, 9, folder) for item in video.read(source, span, folder)
     )
-    assert time.perf_counter() - started < PER_CASE
+    assert time.process_time() - started < PER_CASE
 
 
 @FEW
@@ -228,10 +228,10 @@ for _kind, _options in {"PNG": {}, "JPEG": {}, "GIF": {}, "WEBP": {}, "BMP": {},
 @given(cuts=CUTS)
 def test_pictures(kind, cuts):
     data = mutated(PICTURES[kind], cuts)
-    started = time.perf_counter()
+    started = time.process_time()
     probe(data)
     found = decode(data, 64)
-    assert time.perf_counter() - started < PER_CASE
+    assert time.process_time() - started < PER_CASE
     assert max(getattr(found, "size", (1, 1))) <= 64
 
 
@@ -272,13 +272,13 @@ path = Path(sys.argv[3])
 def most():  # of this process alone: ru_maxrss begins with what its parent took
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
 before = most()
-started = time.perf_counter()
+started = time.process_time()
 try:
     source = source_of(path)
     items = [item for span in module.plan(source, 500, path.parent / "cache") for item in module.read(source, span, path.parent / "cache")]
 except LeafInstructError:
     items = []
-print(time.perf_counter() - started, (most() - before) / 1024, len(items))
+print(time.process_time() - started, (most() - before) / 1024, len(items))
 """
 
 
