@@ -212,6 +212,15 @@ def test_the_token_is_sent_and_never_shown(built, hub):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("name", ["bad name/x", "a/b/c", "https://huggingface.co/me/demo", "me/.."])
+def test_a_name_that_the_hub_does_not_take_is_refused_before_anything_is_read_or_asked(push, hub, shards, name):
+    for shard in shards.glob("*.parquet"):
+        shard.unlink()
+    with pytest.raises(PublishError, match=r"^--repo .*: is no name that the Hub takes; give ORG/NAME"):
+        push(repo=name)
+    assert hub.tokens == set()
+
+
 def test_a_repository_that_everybody_sees_wants_to_be_named_public(push, hub):
     hub.make("me/demo", private=False)
     with pytest.raises(PublishError, match="everybody can see it; say --public"):
