@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 from llm.misbehaving import Body, Misbehaving, Step, depending, good, say, status
 from making import build, leaf, mmc4, recipe, rows
+from report.looking import Page
 from test_build import pages
 
 from leafinstruct import pipeline
 from leafinstruct import recipe as recipes
 from leafinstruct.llm.request import Picture
 from leafinstruct.records import table
-from leafinstruct.report import funnel, lineage
+from leafinstruct.report import funnel, inspection, lineage
 
 
 @pytest.fixture
@@ -95,6 +96,21 @@ def test_judge_and_rewriter_see_the_pictures_in_their_places_and_a_repeat_costs_
     build(own, rebuild=True)
     build(own, "filter.rules[0].min=2")
     assert len(server.seen) == 12
+
+
+def test_the_page_shows_what_the_judge_said_and_runs_none_of_it(own, server, tmp_path):
+    sentence = "It tells </script><b>three</b> steps, each with its picture."
+    kinds = ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value")
+    told = {kind: {"score": 2 if kind == "text_quality" else 5, "reason": sentence} for kind in kinds}
+    server.always = depending(lambda body: good(told) if is_judge(body) else answer(body))
+    build(own, "filter.rules[0].min=1")
+    inspection.inspect(pipeline.artifacts(recipes.load(own)), tmp_path / "page.html", 100, lambda *_: None)
+    scripts = dict(Page((tmp_path / "page.html").read_text(encoding="utf-8")).scripts)
+    records = json.loads(scripts["data"])
+    assert [record["said"] for record in records] == [dict.fromkeys((f"judge.{kind}" for kind in kinds), sentence)] * 6
+    names = [score["name"] for score in json.loads(scripts["meta"])["scores"]["own"]]
+    assert [record["scores"][names.index("judge.text_quality")] for record in records] == [2.0] * 6
+    assert all(record["example"]["turns"][0]["parts"][0]["text"] == "Show me how." for record in records)
 
 
 def test_one_added_document_costs_one_question_of_each_kind(own, server):

@@ -67,10 +67,8 @@ def status(stages: Mapping[str, Artifact]) -> list[dict[str, Any]]:
 
 def _entry(stage: str, artifact: Artifact) -> dict[str, Any]:
     reports, record = list(artifact.reports()), artifact.record or {}
-    totals, taken = (
-        total(reports),
-        record.get("suppressed"),
-    )  # a fact of the shard stage: reports are of shards, and what was taken out is in none
+    totals = total(reports)
+    taken = record.get("suppressed")  # of the shard stage's record: reports are of shards, and what was taken out is in none
     return {
         "stage": stage,
         "state": state(artifact),

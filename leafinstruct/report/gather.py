@@ -30,6 +30,7 @@ from leafinstruct.engine.base import Engine, Part
 from leafinstruct.filter.scores import SCORES
 from leafinstruct.filter.text import word_parts
 from leafinstruct.records import table
+from leafinstruct.records.shards import named
 from leafinstruct.records.table import Row
 from leafinstruct.report.parts import OnProgress, in_order
 
@@ -268,8 +269,8 @@ def _shards(shard: Artifact) -> dict[str, str]:
     """Example id -> split, of the published shards."""
     splits: dict[str, str] = {}
     for path in sorted(shard.path.glob("*.parquet")):
-        split = path.name.partition(".")[2].rpartition("-of-")[0].rpartition("-")[0]
-        splits.update((row["id"], split) for row in rows_of(path, ["id"]))
+        if place := named(path):
+            splits.update((row["id"], place[1]) for row in rows_of(path, ["id"]))
     return splits
 
 
