@@ -26,7 +26,7 @@ train-demo: .venv/run  ## Teach the packaged tiny model drawn lessons, and look 
 	@$(BIN)/leaf train pipelines/train-demo.yaml --allow-large
 	@$(BIN)/leaf generate pipelines/train-demo.yaml "How do I draw a red house with a blue door?" --out runs/tiny-lessons/answer --seed 1 --image-temperature 0
 
-experiment: .venv/run  ## Training data x adapter on the packaged model, about 3 hours on two cores; goes on where it was stopped
+experiment: .venv/run  ## Training data x adapter on the packaged model, about two hours on two cores; goes on where it was stopped
 	@$(BIN)/python scripts/experiment.py run experiments/moss.yaml --size small
 	@$(BIN)/python scripts/experiment.py report experiments/moss.yaml
 
