@@ -1,12 +1,14 @@
-"""One published row as a picture, for the README: the question, then the answer's text and pictures, exactly as they stand in the shard.
+"""One published row, or an answer of `leaf generate`, as a picture for the README: the question, then the answer, exactly as they stand.
 
 python scripts/picture_of_an_example.py runs/demo/shard/guide.train-00000-of-00001.parquet --row 3 --out docs/example.png
+python scripts/picture_of_an_example.py runs/tiny-lessons/answer/segments.json --out docs/answer.png
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import json
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -60,14 +62,27 @@ def _steps(row: dict[str, Any]) -> list[tuple[Image.Image, str]]:
     return list(zip(shown, texts, strict=True))
 
 
+def _answer(path: Path) -> dict[str, Any]:
+    """A segments.json in a row's form: a message a side, and the pictures' bytes."""
+    told = json.loads(path.read_text(encoding="utf-8"))
+    parts: list[dict[str, str]] = []
+    for part in told["answer"]:
+        parts += (
+            [{"type": "image"}] if part["type"] == "picture" else [{"type": "text", "text": line} for line in part["text"].splitlines()]
+        )
+    pictures = [{"bytes": (path.parent / part["file"]).read_bytes()} for part in told["answer"] if part["type"] == "picture"]
+    return {"messages": [{"content": told["prompt"]}, {"content": parts}], "images": pictures}
+
+
 def main() -> None:
-    """Draw one row and save it."""
+    """Draw one row, or an answer, and save it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("shard", type=Path)
+    parser.add_argument("source", type=Path, help="a shard, or an answer's segments.json")
     parser.add_argument("--row", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    row = pq.read_table(arguments.shard).slice(arguments.row, 1).to_pylist()[0]
+    answer = arguments.source.suffix == ".json"
+    row = _answer(arguments.source) if answer else pq.read_table(arguments.source).slice(arguments.row, 1).to_pylist()[0]
     draw(row).save(arguments.out, optimize=True)
 
 

@@ -2,6 +2,7 @@
 
 caption -> picture      exact, read back by the recogniser, with each thing anywhere within the place that the caption names
 picture -> caption      right when it says the same, in whichever of the wordings of a place
+picture -> itself       right to the last patch; what a lesson's next picture needs first, so the base's card says how well it does
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from leafinstruct.evaluate.lessons import Frame
 from leafinstruct.sketchbook.captions import captioned, spots
 from leafinstruct.sketchbook.chance import stream
 from leafinstruct.sketchbook.reading import PX, Seen, read
-from leafinstruct.sketchbook.render import render
+from leafinstruct.sketchbook.render import Style, render
 from leafinstruct.sketchbook.scene import Scene
 from leafinstruct.sketchbook.wording import AT
 from leafinstruct.vlg.batched import answers
@@ -62,3 +63,22 @@ def remembered(
     for (_, caption), answer in zip(known, named, strict=True):
         right += len(answer.segments) == 1 and isinstance(answer.segments[0], str) and same_caption(answer.segments[0], caption)
     return {"drawn": exact / count, "named": right / count}
+
+
+def copied(backbone: Any, count: int, seed: int, frame: Frame, style: Style, batch: int = 64) -> dict[str, float]:
+    """alone, told: shares of `count` pictures that come again as they were; told: where their captions stand between."""
+    known = [
+        (render(scene, PX, style), caption) for scene, caption in (captioned(stream(seed, "caption", index)) for index in range(count))
+    ]
+    settings = Settings(LIKELIEST, LIKELIEST, max_pictures=1, max_tokens=MOST_TOKENS, stop=("USER:",))
+    found = {}
+    for name, between in (("alone", "Draw it again."), ("told", "It shows {} Draw it again.")):
+        asked = [backbone.encode(frame([picture, between.format(caption)])) for picture, caption in known]
+        drawn = answers(backbone, asked, settings, batch, one_picture=True)
+        again = [next((segment for segment in answer.segments if isinstance(segment, Image.Image)), None) for answer in drawn]
+        same = (
+            one is not None and backbone.pictures.encode(one) == backbone.pictures.encode(picture)
+            for one, (picture, _) in zip(again, known, strict=True)
+        )
+        found[name] = sum(same) / count
+    return found

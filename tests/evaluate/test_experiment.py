@@ -150,21 +150,23 @@ def test_the_filtered_arm_alone_has_rules_and_alignment_is_bound_as_in_the_demo(
 @pytest.mark.slow
 def test_a_small_experiment_from_its_data_to_its_report(tmp_path, capfd):
     plan = yaml.safe_load(RECIPE.read_text())
-    plan["data"] |= {"lessons": 40}
+    plan["data"] |= {"lessons": 40, "captions": 20}
     plan["train"] |= {"steps": 2, "batch": 2, "save_every": 1}
     plan["rates"] |= {"grid": [0.001, 0.01], "steps": 1}
     plan["evaluation"] |= {"lessons": 2, "loss_lessons": 4, "captions": 2, "recogniser_scenes": 5}
-    plan["sizes"]["small"] = {"methods": ["lora", "full_space"], "arms": ["filtered", "unfiltered"], "seeds": [1, 2]}
+    plan["sizes"]["small"] = {"methods": ["lora", "full_space"], "arms": ["captions", "unfiltered", "filtered"], "seeds": [1, 2]}
     (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan))
     settings, work = experiment.read(tmp_path / "plan.yaml"), tmp_path / "work"
     experiment.run_all(settings, settings.sizes["small"], work, 2, 1)
     standing = {path: path.read_bytes() for path in (work / "results").iterdir()}
-    assert len(standing) == 1 + 2 * 2 + 2 * 2 * 2
+    assert len(standing) == 1 + 2 * 2 + 2 * 3 * 2
+    assert capfd.readouterr().err.count("trainable parameters") == 2 * 2 + 2 * 3 * 2
     experiment.run_all(settings, settings.sizes["small"], work, 2, 1)
     assert {path: path.read_bytes() for path in (work / "results").iterdir()} == standing
-    assert "nothing to do" not in capfd.readouterr().err
+    assert "trainable parameters" not in capfd.readouterr().err
     experiment_report.write(list(experiment.read_all(work)), settings, tmp_path)
     page = (tmp_path / "experiment.md").read_text()
     assert "n = 2 seeds" in page
     assert "| lora | 13, 13 | 161,408 |" in page
     assert "| unfiltered | 40 |" in page
+    assert "| captions | 20 |" in page

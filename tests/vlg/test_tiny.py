@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from leafinstruct.cli import app
 from leafinstruct.errors import BackboneError
 from leafinstruct.evaluate.lessons import held_out_lessons, told
-from leafinstruct.evaluate.memory import remembered
+from leafinstruct.evaluate.memory import copied, remembered
 from leafinstruct.evaluate.recogniser import seen
 from leafinstruct.sketchbook.captions import captioned
 from leafinstruct.sketchbook.chance import stream
@@ -144,3 +144,10 @@ def test_it_draws_what_a_caption_says_and_tells_what_a_picture_shows(backbone):
     found = remembered(backbone, 24, SEED, framed, seen(backbone.pictures, "pencil"))
     assert found["drawn"] >= 0.6
     assert found["named"] >= 0.3
+
+
+def test_it_copies_a_picture_and_worse_where_a_text_says_what_it_shows(backbone):
+    """53 and 23 of 60 (tiny-1/README.md)."""
+    found = copied(backbone, 24, SEED, framed, "pencil")
+    assert found["alone"] >= 0.7
+    assert 0.1 <= found["told"] < found["alone"]
