@@ -37,6 +37,14 @@ FIGURES = (
 )
 """Path within a result's figures, heading, scale, digits."""
 BASELINE = "lora"
+CONVOLUTION = "full_space"
+"""The method that others with its routing, and other neighbours, are held against."""
+QUESTIONS = (
+    ("filtered", "unfiltered", "Does the filter pay?"),
+    ("filtered", "captions", "Do lessons teach what captions do not?"),
+    ("unfiltered", "captions", "Do lessons with defects in them, too?"),
+)
+"""Two arms, and what their difference answers."""
 TRIAL = (
     "An earlier trial, before this setting was chosen, found no difference: lessons in pencil, which the base had drawn before, 190,000 trainable "
     "parameters, one learning rate for all, 240 steps: held-out image loss 0.107 (LoRA), 0.109 (MoE-LoRA), 0.110 (MoSS), standard deviation 0.003."
@@ -89,6 +97,8 @@ def page(results: Sequence[Result], tuned: Sequence[Result], base: Result | None
         "",
         *_setting(results, plan),
         "",
+        *_run(results, plan),
+        "",
         *_rates(tuned),
         "",
         "## How to read the tables",
@@ -111,7 +121,7 @@ def page(results: Sequence[Result], tuned: Sequence[Result], base: Result | None
     ]
     for arm in names(results, "arm"):
         lines += ["", f"## {arm}", "", *_table(results, arm, base), "", *_differences(results, arm)]
-    lines += ["", *_arms(results), "", "## The trial before", "", TRIAL, ""]
+    lines += [*_answers(results), "", "## The trial before", "", TRIAL, ""]
     return "\n".join(lines)
 
 
@@ -201,14 +211,17 @@ def _cells(results: Sequence[Result], arm: str, method: str) -> list[str]:
 
 def _differences(results: Sequence[Result], arm: str) -> list[str]:
     lines = [f"Minus {BASELINE}, seed by seed; bold where the interval leaves out 0 (one in twenty does by chance):", ""]
-    lines += _head("adapter", [title for _, title, _, _ in FIGURES])
-    for method in names(results, "method"):
-        if method != BASELINE and values(results, arm, method, "loss.image"):
-            pairs = [
-                (paired(values(results, arm, method, path), values(results, arm, BASELINE, path)), scale, digits)
-                for path, _, scale, digits in FIGURES
-            ]
-            lines.append(f"| {method} | " + " | ".join(_difference(*pair) for pair in pairs) + " |")
+    methods = [method for method in names(results, "method") if method != BASELINE]
+    return lines + _paired(results, [(method, (arm, method), (arm, BASELINE)) for method in methods])
+
+
+def _paired(results: Sequence[Result], rows: Sequence[tuple[str, tuple[str, str], tuple[str, str]]]) -> list[str]:
+    """A row for each name and pair of (arm, method): the first minus the second, where some seed has both."""
+    lines = _head("adapter", [title for _, title, _, _ in FIGURES])
+    for name, one, other in rows:
+        found = [(paired(values(results, *one, path), values(results, *other, path)), scale, digits) for path, _, scale, digits in FIGURES]
+        if any(difference for difference, _, _ in found):
+            lines.append(f"| {name} | " + " | ".join(_difference(*pair) for pair in found) + " |")
     return lines
 
 
@@ -218,25 +231,39 @@ def _difference(found: Interval | None, scale: float, digits: int) -> str:
     return f"**{found.text(scale, digits)}**" if found.excludes_zero else found.text(scale, digits)
 
 
-def _arms(results: Sequence[Result]) -> list[str]:
-    """Does the filter pay? Filtered minus unfiltered, seed by seed."""
-    if not {"filtered", "unfiltered"} <= set(names(results, "arm")):
-        return []
-    lines = ["## Does the filter pay?", "", "Filtered minus unfiltered at equal steps and tokens, seed by seed:", ""]
-    lines += _head("adapter", [title for _, title, _, _ in FIGURES])
-    for method in names(results, "method"):
-        pairs = [
-            (paired(values(results, "filtered", method, path), values(results, "unfiltered", method, path)), scale, digits)
-            for path, _, scale, digits in FIGURES
-        ]
-        lines.append(f"| {method} | " + " | ".join(_difference(*pair) for pair in pairs) + " |")
+def _answers(results: Sequence[Result]) -> list[str]:
+    """Differences between arms, and between the convolution and what lacks a part of it."""
+    lines: list[str] = []
+    methods, arms = names(results, "method"), names(results, "arm")
+    for one, other, question in QUESTIONS:
+        rows = _paired(results, [(method, (one, method), (other, method)) for method in methods])
+        if len(rows) > 2:
+            lines += ["", f"## {question}", "", f"{one.capitalize()} minus {other} at equal steps and tokens, seed by seed:", "", *rows]
+    for arm in arms:
+        others = [method for method in methods if method not in {BASELINE, CONVOLUTION}]
+        rows = _paired(results, [(method, (arm, method), (arm, CONVOLUTION)) for method in others])
+        if len(rows) > 2:
+            lines += ["", f"## Does the convolution matter? ({arm})", "", f"Minus {CONVOLUTION}, seed by seed:", "", *rows]
     return lines
+
+
+def _run(results: Sequence[Result], plan: Experiment) -> list[str]:
+    """How much of the full setting stands: seeds of each cell."""
+    full, arms = plan.sizes["full"], plan.arms
+    lines = [f"Of the full setting ({len(full.methods)} adapters, {len(arms)} arms, {len(full.seeds)} seeds: "]
+    lines[0] += f"{len(full.methods) * len(arms) * len(full.seeds)} runs) {len(results)} stand. Seeds of each:"
+    lines += ["", *_head("adapter", arms)]
+    return lines + [
+        f"| {method} | " + " | ".join(str(len(values(results, arm, method, "loss.image"))) for arm in arms) + " |"
+        for method in full.methods
+    ]
 
 
 def plot(results: Sequence[Result]) -> str:
     """Two panels, a column a method within an arm; a dot a run, a bar the mean."""
     panels = [(path, title, scale) for path, title, scale, _ in FIGURES if path in ("forced.exact", "loss.image")]
-    columns = [(arm, method) for arm in names(results, "arm") for method in names(results, "method")]
+    cells = [(arm, method) for arm in names(results, "arm") for method in names(results, "method")]
+    columns = [cell for cell in cells if values(results, *cell, "loss.image")]
     width, height = 90 + 70 * len(columns), 260
     pieces = []
     for number, (path, title, scale) in enumerate(panels):
