@@ -30,7 +30,7 @@ from experiment_settings import Experiment, Run, Size, read
 
 from leafinstruct.artifact import digest, drift, file_sha256, save
 from leafinstruct.engine.base import Needs, Part
-from leafinstruct.engine.local import LocalEngine
+from leafinstruct.engine.local import THREAD_VARIABLES, LocalEngine
 
 LEAF = "import sys; from leafinstruct.cli import main; sys.argv[0] = 'leaf'; main()"
 Told = dict[str, Any]
@@ -112,7 +112,7 @@ def leaf(verb: str, told: Told, work: Path, threads: int, *more: str) -> None:
     path = work / "recipes" / f"{told['name']}.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(told, sort_keys=False), encoding="utf-8")
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}  # a worker's own say what is the worker's share
     done = subprocess.run([sys.executable, "-c", LEAF, verb, str(path), *more], env=environment, check=False)
     if done.returncode:
         raise SystemExit(f"leaf {verb} {path} ended with {done.returncode}; run the same command again when its cause is gone")

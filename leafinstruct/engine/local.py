@@ -25,7 +25,8 @@ from typing import Any
 from leafinstruct.engine.base import Needs, Part, Task
 from leafinstruct.errors import LeafInstructError
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+"""How many threads the numerical libraries start, each by its own."""
 
 
 class LocalEngine:
@@ -127,7 +128,7 @@ def _prepare_worker(threads: int) -> None:
     """Runs first in every worker, before its task imports numpy or torch, which read these variables once."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle; a worker's traceback would only be noise
     Thread(target=_follow_parent, daemon=True).start()
-    for name in _THREAD_VARIABLES:
+    for name in THREAD_VARIABLES:
         os.environ[name] = str(threads)
 
 

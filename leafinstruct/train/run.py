@@ -93,6 +93,8 @@ def train(
     state = processes.state()
     if config.fsdp is not None and not dry_run and state.distributed_type in ("NO", "MULTI_CPU"):
         raise RecipeError("train.fsdp: accelerate shares weights out over several GPUs only, and here it would silently not; leave it out")
+    if processes.alone():
+        processes.keep_freed_memory()
     first = state.is_main_process
     tell = tell if first else lambda _: None
     backbone, odd = load(config.backbone.name, Path(config.backbone.weights), _path(config.backbone.decoder))
