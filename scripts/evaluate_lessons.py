@@ -42,7 +42,7 @@ SIDE, GAP, TEXT, WIDTH = 128, 12, 66, 6
 INK, RIGHT, WRONG, PAPER = (38, 38, 42), (46, 140, 72), (200, 52, 48), (255, 255, 255)
 
 
-def questions(count: int, asked: str, seed: int = SEED) -> list[Question]:
+def questions(count: int, asked: str, seed: int) -> list[Question]:
     """Held-out lessons and how they are asked for. asked: rows or people."""
     found = []
     for index, howto in enumerate(held_out_lessons(count, seed)):
@@ -112,6 +112,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", help="runs/NAME, a recipe, an adapter's folder, or leaf:tiny-1")
     parser.add_argument("--lessons", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=SEED, help="of the lessons; another one where settings were chosen by the usual ones")
     parser.add_argument("--style", choices=("pencil", "chalk", "shadow"), default="pencil")
     parser.add_argument("--asked", choices=("rows", "people"), default="rows")
     parser.add_argument("--checkpoint", type=int, help="of a run that has not finished")
@@ -135,7 +136,7 @@ def main() -> None:
     if not isinstance(backbone, Chameleon):
         parser.exit(1, f"{arguments.run}: lessons are drawn as Chameleon draws, pictures of one shape\n")
     view = seen(backbone.pictures, arguments.style)
-    asked = questions(arguments.lessons, arguments.asked)
+    asked = questions(arguments.lessons, arguments.asked, arguments.seed)
     told = tell(backbone, asked, framed, view, arguments.batch, _told("free-running lessons", len(asked)))
     figures = {"free-running": of_told(told)}
     wrong = {"texts": faults(told), "pictures": mistakes(step.picture for one in told for step in one.verdict.steps)}
@@ -150,7 +151,7 @@ def main() -> None:
     for name, counts in wrong.items():
         print(f"wrong {name}: " + (", ".join(f"{what} {count}" for what, count in counts.most_common()) or "none"))
     sheet(told[: arguments.shown], forced[: arguments.shown]).save(arguments.out.with_suffix(".png"), optimize=True)
-    report = {"adapter": found.sha256, "lessons": len(asked), "style": arguments.style, "asked": arguments.asked, "seed": SEED}
+    report = {"adapter": found.sha256, "lessons": len(asked), "style": arguments.style, "asked": arguments.asked, "seed": arguments.seed}
     answers = [
         {"prompt": one.question.prompt, "texts": [step.text for step in one.verdict.steps], "ended": one.answer.ended} for one in told
     ]
