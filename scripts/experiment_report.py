@@ -210,7 +210,10 @@ def _cells(results: Sequence[Result], arm: str, method: str) -> list[str]:
 
 
 def _differences(results: Sequence[Result], arm: str) -> list[str]:
-    lines = [f"Minus {BASELINE}, seed by seed; bold where the interval leaves out 0 (one in twenty does by chance):", ""]
+    lines = [
+        f"Minus {BASELINE}, seed by seed; bold where the interval of three seeds or more leaves out 0 (one in twenty does by chance):",
+        "",
+    ]
     methods = [method for method in names(results, "method") if method != BASELINE]
     return lines + _paired(results, [(method, (arm, method), (arm, BASELINE)) for method in methods])
 
@@ -228,7 +231,7 @@ def _paired(results: Sequence[Result], rows: Sequence[tuple[str, tuple[str, str]
 def _difference(found: Interval | None, scale: float, digits: int) -> str:
     if found is None:
         return "-"
-    return f"**{found.text(scale, digits)}**" if found.excludes_zero else found.text(scale, digits)
+    return f"**{found.text(scale, digits)}**" if found.excludes_zero and found.n > 2 else found.text(scale, digits)
 
 
 def _answers(results: Sequence[Result]) -> list[str]:
