@@ -99,12 +99,12 @@ def draw(
     found = iter(answers(backbone, prompts, Settings(LIKELIEST, LIKELIEST), batch, one_picture=True, on_done=on_done))
     drawn = []
     for question in questions:
-        pictures = tuple(_picture(next(found)) for _ in question.howto.steps)
+        pictures = tuple(first_picture(next(found)) for _ in question.howto.steps)
         drawn.append(Drawn(question, pictures, judge_pictures(question.howto, pictures, view)))
     return drawn
 
 
-def _picture(answer: Answered) -> Image.Image | None:
+def first_picture(answer: Answered) -> Image.Image | None:
     """None where the model's positions were used up."""
     return next((segment for segment in answer.segments if isinstance(segment, Image.Image)), None)
 

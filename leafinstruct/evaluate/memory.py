@@ -13,7 +13,7 @@ from typing import Any
 
 from PIL import Image
 
-from leafinstruct.evaluate.lessons import Frame
+from leafinstruct.evaluate.lessons import Frame, first_picture
 from leafinstruct.sketchbook.captions import captioned, spots
 from leafinstruct.sketchbook.chance import stream
 from leafinstruct.sketchbook.reading import PX, Seen, read
@@ -55,7 +55,7 @@ def remembered(
     drawn = answers(backbone, asked, settings, batch, one_picture=True, on_done=on_done)
     exact = 0
     for (scene, _), answer in zip(known, drawn, strict=True):
-        picture = next((segment for segment in answer.segments if isinstance(segment, Image.Image)), None)
+        picture = first_picture(answer)
         exact += picture is not None and read(picture, [_placed(picture, scene, view)], view).exact
     shown = [backbone.encode(frame([render(scene, PX, view.style), ASKED])) for scene, _ in known]
     named = answers(backbone, shown, settings, batch, on_done=lambda done: on_done(count + done))
@@ -66,7 +66,10 @@ def remembered(
 
 
 def copied(backbone: Any, count: int, seed: int, frame: Frame, style: Style, batch: int = 64) -> dict[str, float]:
-    """alone, told: shares of `count` pictures that come again as they were; told: where their captions stand between."""
+    """alone, told: shares, 0 to 1, of `count` pictures whose codes all come again; told: with the picture's caption before "Draw it again."
+
+    frame: puts a question as rows for training have it; style: of the pictures; batch: answers drawn together.
+    """
     known = [
         (render(scene, PX, style), caption) for scene, caption in (captioned(stream(seed, "caption", index)) for index in range(count))
     ]
@@ -74,8 +77,7 @@ def copied(backbone: Any, count: int, seed: int, frame: Frame, style: Style, bat
     found = {}
     for name, between in (("alone", "Draw it again."), ("told", "It shows {} Draw it again.")):
         asked = [backbone.encode(frame([picture, between.format(caption)])) for picture, caption in known]
-        drawn = answers(backbone, asked, settings, batch, one_picture=True)
-        again = [next((segment for segment in answer.segments if isinstance(segment, Image.Image)), None) for answer in drawn]
+        again = [first_picture(answer) for answer in answers(backbone, asked, settings, batch, one_picture=True)]
         same = (
             one is not None and backbone.pictures.encode(one) == backbone.pictures.encode(picture)
             for one, (picture, _) in zip(again, known, strict=True)

@@ -77,12 +77,35 @@ def test_the_report_holds_means_differences_and_what_the_filter_pays(tmp_path):
     assert "| full_space | **0.100 ± 0.000** | 0.000 ± 0.000 | **10.0 ± 0.0** |" in unfiltered
     pays = page[page.index("## Does the filter pay?") :]
     assert "| lora | **0.400 ± 0.000** |" in pays
+    assert "(7 adapters, 3 arms, 5 seeds: 105 runs) 12 stand" in page
+    assert "| captions | unfiltered | filtered |" in page
+    assert "| lora | 0 | 3 | 3 |" in page
+    assert "what captions do not?" not in page
+    assert "Does the convolution matter?" not in page
     assert "| - |" in page  # no lesson had a third picture
     assert (tmp_path / "experiment.svg").read_text().count("<circle") == 2 * 4 * 3
     with Image.open(tmp_path / "experiment.png") as sheet:
         assert sheet.crop((0, 0, sheet.width, 128)).tobytes() != sheet.crop((0, 136, sheet.width, 264)).tobytes()
     whole = [json.loads(line) for line in (tmp_path / "experiment.jsonl").read_text().splitlines()]
     assert [one["run"]["seed"] for one in whole] == [0, *[seed for seed in (1, 2, 3) for _ in range(4)], 900, 900, 900]
+
+
+def test_parts_of_the_full_setting_answer_their_questions_and_two_seeds_none(tmp_path):
+    rows = []
+    for seed in (1, 2, 3):
+        rows += [result("filtered", "full_space", seed, 0.5, 0.4), result("filtered", "shuffled", seed, 0.5, 0.7)]
+        rows += [result("captions", "full_space", seed, 0.1, 0.9)] * (seed < 3)
+    experiment_report.write(rows, experiment.read(RECIPE), tmp_path)
+    page = (tmp_path / "experiment.md").read_text()
+    assert "n = 2 to 3 seeds" in page
+    assert "| full_space | 2 | 0 | 3 |" in page
+    matters = page[page.index("## Does the convolution matter? (filtered)") :]
+    assert "| shuffled | 0.000 ± 0.000 | **0.300 ± 0.000** |" in matters
+    beyond = page[page.index("## Do lessons teach what captions do not?") : page.index("## Does the convolution matter?")]
+    assert "Filtered minus captions" in beyond
+    assert "| full_space | 0.400 ± 0.000 | -0.500 ± 0.000 |" in beyond
+    assert "| shuffled |" not in beyond
+    assert (tmp_path / "experiment.svg").read_text().count(">captions<") == 2
 
 
 def test_only_runs_that_chose_rates_are_no_report(tmp_path):
