@@ -107,7 +107,7 @@ def train(
     if sizes.share > LARGE and not (allow_large or dry_run):
         raise TrainError(f"the adapter has {sizes.share:.0%} of the base's parameters: lower its ranks, or say --allow-large")
     out = Artifact(directory / "train")
-    with one_build(directory) if first else nullcontext():
+    with one_build(directory, "leaf train") if first else nullcontext():
         if rebuild and first and not dry_run:
             shutil.rmtree(out.path, ignore_errors=True)
         data, counts = Data(config, out, directory.parent, seed), dict[str, int]()

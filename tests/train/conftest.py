@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -17,6 +20,7 @@ from PIL import Image
 from vlg.tiny_backbones import checkpoint, interleaved, tokenizer
 
 from leafinstruct.records import public
+from leafinstruct.train import checkpoints
 
 torch.set_num_threads(1)  # tiny models are fastest on one, and several wait for each other on a busy machine
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # of processes that tests start
@@ -60,6 +64,29 @@ def shard(path: Path, rows: list[dict[str, Any]], **metadata: str) -> Path:
 
 def lessons(count: int) -> list[dict[str, Any]]:
     return [row(number, ["now", picture(COLOURS[number % 4]), "then it is done"]) for number in range(count)]
+
+
+def killed(command: list[str], said: str, folder: Path) -> int:
+    """Start it, kill it with all that it started once it has said so, and return the step of the last whole checkpoint in its folder.
+
+    A busy machine lets it run on for a while before it is read and killed, so where it stands is looked up and never assumed. The processes
+    that torchrun starts have sessions of their own, and a kill of the group would leave them training.
+    """
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    heard = []
+    for line in process.stdout:
+        heard.append(line)
+        if said in line:
+            started = [process, *psutil.Process(process.pid).children(recursive=True)]
+            for one in started:
+                one.kill()
+            psutil.wait_procs(started[1:])
+            break
+    process.stdout.close()
+    assert process.wait() == -signal.SIGKILL, "".join(heard)
+    assert not (folder / "record.json").exists(), "it had ended before the kill"
+    return checkpoints.step(checkpoints.last(folder))
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
-import signal
 import socket
 import subprocess
 import sys
@@ -15,30 +13,25 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
+from train.conftest import killed
 from train.test_progress import held_out
 from train.test_train import train
 
 from leafinstruct.errors import RecipeError
 
 
-def launch(recipe: Path) -> subprocess.Popen[str]:
+def two_processes(recipe: Path) -> list[str]:
+    """The command."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(port)]
-    return subprocess.Popen(
-        [*command, "-m", "leafinstruct.cli", "train", str(recipe)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        start_new_session=True,
-    )
+    return [*command, "-m", "leafinstruct.cli", "train", str(recipe)]
 
 
 def test_two_processes_learn_what_one_learns_and_go_on_after_a_kill(recipe, tmp_path):
     held_out(tmp_path)
-    settings = {"context": 160, "steps": 5, "evaluate_every": 2, "sample_tokens": 20, "samples": 1}
+    settings = {"context": 160, "steps": 8, "evaluate_every": 2, "sample_tokens": 20, "samples": 1}
     train(recipe(**settings, accumulate=2))
     folder = tmp_path / "runs/trained/train"
     wanted = load_file(folder / "adapter/adapter_model.safetensors")
@@ -46,27 +39,19 @@ def test_two_processes_learn_what_one_learns_and_go_on_after_a_kill(recipe, tmp_
     path = recipe(**settings, accumulate=1)
     section = yaml.safe_load(path.read_text())
     path.write_text(yaml.safe_dump({**section, "name": "two"}))
-    process = launch(path)
-    for line in process.stdout:
-        if "step 3 of 5" in line:
-            os.killpg(process.pid, signal.SIGKILL)
-            break
-    process.wait()
-    process.stdout.close()
-    again = launch(path)
-    said, _ = again.communicate(timeout=300)
-    assert again.returncode == 0, said
-    told = said.splitlines()
-    assert "leaf: going on from checkpoint-2" in told
+    reached = killed(two_processes(path), "step 3 of 8", tmp_path / "runs/two/train")
+    assert 2 <= reached < 8
+    again = subprocess.run(two_processes(path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, check=False)
+    assert again.returncode == 0, again.stdout
+    told = again.stdout.splitlines()
+    assert f"leaf: going on from checkpoint-{reached}" in told
     assert [line.split(":")[1] for line in told if "leaf: step " in line and "validation" not in line] == [
-        " step 3 of 5",
-        " step 4 of 5",
-        " step 5 of 5",
+        f" step {step} of 8" for step in range(reached + 1, 9)
     ], "one process speaks"
     assert told[-1] == str(tmp_path / "runs/two/train/adapter")
     alone = [line for line in told if "12 rows of" in line and "packed into rows of 160" in line]
     assert len(alone) == 1
-    assert "; 5 steps see each row" in alone[0]
+    assert "; 8 steps see each row" in alone[0]
     found = load_file(tmp_path / "runs/two/train/adapter/adapter_model.safetensors")
     for name, value in wanted.items():
         torch.testing.assert_close(found[name], value, atol=1e-5, rtol=1e-4)
@@ -75,7 +60,7 @@ def test_two_processes_learn_what_one_learns_and_go_on_after_a_kill(recipe, tmp_
         assert {name: two[name] for name in two if name not in pace} == pytest.approx(
             {name: one[name] for name in one if name not in pace}, rel=1e-3
         )
-    assert (tmp_path / "runs/two/train/samples/step-5/1.txt").read_text() == (folder / "samples/step-5/1.txt").read_text()
+    assert (tmp_path / "runs/two/train/samples/step-8/1.txt").read_text() == (folder / "samples/step-8/1.txt").read_text()
 
 
 def test_shared_out_weights_are_refused_where_they_would_not_be(recipe):

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,11 +13,12 @@ import pytest
 import torch
 from making import leaf
 from safetensors.torch import load_file
-from train.conftest import COLOURS, lessons, picture, row, shard
+from train.conftest import COLOURS, killed, lessons, picture, row, shard
 from vlg.tiny_backbones import interleaved, tiny_chameleon, tiny_emu2, tiny_emu3
 
 from leafinstruct import moss
 from leafinstruct import recipe as recipes
+from leafinstruct.artifact import one_build
 from leafinstruct.errors import DriftError, LeafInstructError, RecipeError, SchemaError, SourceError, TrainError
 from leafinstruct.train import run
 from leafinstruct.train.encode import Encoded, Unusable, encode
@@ -148,21 +146,15 @@ def test_killed_and_run_again_it_ends_with_the_same_adapter(recipe, tmp_path):
     wanted = trained(tmp_path)
     shutil.rmtree(tmp_path / "runs/trained")
     command = [sys.executable, "-c", "from leafinstruct.cli import main; main()", "train", str(path)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=os.environ)
-    for line in process.stderr:
-        if "step 5 of" in line:
-            process.send_signal(signal.SIGKILL)
-            break
-    process.wait()
-    process.stderr.close()
-    assert not (tmp_path / "runs/trained/train/record.json").exists()
+    reached = killed(command, "step 5 of", tmp_path / "runs/trained/train")
+    assert 4 <= reached < 12
     again = leaf("train", path)
     assert again.returncode == 0, again.stderr
     assert again.stdout.strip() == str(tmp_path / "runs/trained/train/adapter")
     lines = again.stderr.splitlines()
     assert all(line.startswith("leaf: ") for line in lines), again.stderr
-    assert "leaf: going on from checkpoint-4" in lines
-    assert [line.split(":")[1] for line in lines if "leaf: step " in line] == [f" step {step} of 12" for step in range(5, 13)]
+    assert f"leaf: going on from checkpoint-{reached}" in lines
+    assert [line.split(":")[1] for line in lines if "leaf: step " in line] == [f" step {step} of 12" for step in range(reached + 1, 13)]
     assert all(torch.equal(value, wanted[name]) for name, value in trained(tmp_path).items())
 
 
@@ -174,6 +166,15 @@ def test_a_changed_setting_stops_it_and_says_what_changed(recipe, tmp_path):
     with pytest.raises(DriftError, match="was begun with other settings: rows"):
         train(recipe())
     assert any("13 rows" in line for line in train(recipe(log_every=3), rebuild=True))
+
+
+def test_a_second_training_in_the_same_place_is_refused(recipe, tmp_path):
+    with (
+        one_build(tmp_path / "runs/trained"),
+        pytest.raises(LeafInstructError, match="another `leaf train` is running here; wait for it, or give this recipe another name"),
+    ):
+        train(recipe())
+    assert not (tmp_path / "runs/trained/train").exists()
 
 
 def test_done_is_done_and_moved_weights_are_the_same(recipe, tmp_path, chameleon_folder):
