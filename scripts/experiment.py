@@ -221,20 +221,29 @@ def read_all(work: Path) -> Iterator[Told]:
 
 
 class Clock:
-    """Says what is done and how long the rest may take, by the seconds that finished runs state."""
+    """Says what is done and how long the rest may take, by what the runs before took: a step, an examination, a look at the loss alone."""
 
     def __init__(self, plan: Experiment, size: Size, jobs: int) -> None:
         whole = len(size.methods) * len(size.arms) * len(size.seeds)
-        self._left = [plan.rates.steps] * len(tuning(plan, size)) + [0] + [int(plan.train["steps"])] * whole
-        self._of, self._jobs = len(self._left), jobs
+        rates = len(tuning(plan, size))
+        self._left = [("lost", plan.rates.steps)] * rates + [("examined", 0)] + [("examined", int(plan.train["steps"]))] * whole
+        self._of, self._jobs, self._took = len(self._left), jobs, dict[str, tuple[float, float]]()
 
     def done(self, result: Told) -> Told:
         """Hands the result on."""
-        steps, seconds = self._left.pop(0), result["seconds"]
-        rest = (sum(self._left) / steps * seconds["train"] if steps else 0) + len(self._left) * seconds["evaluate"]
+        kind, steps = self._left.pop(0)
+        for name, times, seconds in (("step", steps, result["seconds"]["train"]), (kind, 1, result["seconds"]["evaluate"])):
+            sums = self._took.get(name, (0.0, 0.0))
+            self._took[name] = (sums[0] + times, sums[1] + seconds)
+        rest = sum(steps * self._mean("step") + self._mean(kind) for kind, steps in self._left)
         name, minutes = result["settings"]["run"]["name"], rest / self._jobs / 60
         print(f"{self._of - len(self._left)} of {self._of} runs: {name}; about {minutes:.0f} min left", file=sys.stderr, flush=True)
         return result
+
+    def _mean(self, name: str) -> float:
+        """Seconds; of the loss alone while nothing was examined yet, which is too little."""
+        times, seconds = self._took.get(name, self._took.get("lost", (1.0, 0.0)))
+        return seconds / times if times else 0.0
 
 
 def main() -> None:

@@ -45,11 +45,12 @@ def files(data: str, runs: Path, split: str | None = "train", asked: str = "trai
         folder, pattern = Path(data), glob
     found = sorted(folder.glob(pattern)) if split in ("train", None) or pattern == glob else []
     if not found:
-        cure = (
-            f"`leaf build` of the recipe {data.removeprefix('run:')} makes them"
-            if data.startswith("run:")
-            else "give a folder that leaf build wrote"
-        )
+        if not data.startswith("run:"):
+            cure = "give a folder that leaf build wrote"
+        elif any(folder.glob("*.parquet")):
+            cure = f"by shard.splits of the recipe {data.removeprefix('run:')} it has no row"
+        else:
+            cure = f"`leaf build` of the recipe {data.removeprefix('run:')} makes them"
         raise SourceError(f"{asked} {data}: no shard {folder / pattern}; {cure}")
     return found
 
