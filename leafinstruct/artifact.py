@@ -127,12 +127,10 @@ class Artifact:
 
     def keep_only(self, parts: Iterable[str]) -> None:
         """Remove every file of parts that the plan does not hold any more, and temporary files of killed writers."""
-        wanted = set(parts)
-        for report in [*self.path.glob("report-*.json")]:
-            name = report.name.removeprefix("report-").removesuffix(".json")
-            if name not in wanted:
-                for path in self.path.glob(f"*-{name}.*"):
-                    path.unlink()
+        gone = set(self.parts()) - set(parts)
+        for path in [*self.path.glob("*-*.*")] if gone else []:
+            if path.name.partition("-")[2].rpartition(".")[0] in gone:  # whole names: `edit` is no part of `picture-edit`
+                path.unlink()
         for path in self.path.glob(".*.tmp"):
             path.unlink()
 

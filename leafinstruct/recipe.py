@@ -73,6 +73,8 @@ class Recipe(_Run):
 class Training(_Run):
     """What `leaf train` reads of a recipe."""
 
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    """Of the adapter's start, the order of rows and what is dropped; what NumPy's generators take."""
     train: TrainConfig
 
 

@@ -122,6 +122,7 @@ def main() -> None:
     parser.add_argument("--shown", type=int, default=12, help="lessons on the sheet")
     parser.add_argument("--out", type=Path, default=Path("lessons"), help="OUT.png and OUT.json")
     arguments = parser.parse_args()
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(arguments.threads)
     try:
         said = adapter.Base()
@@ -150,12 +151,12 @@ def main() -> None:
     print(table(figures))
     for name, counts in wrong.items():
         print(f"wrong {name}: " + (", ".join(f"{what} {count}" for what, count in counts.most_common()) or "none"))
-    sheet(told[: arguments.shown], forced[: arguments.shown]).save(arguments.out.with_suffix(".png"), optimize=True)
+    sheet(told[: arguments.shown], forced[: arguments.shown]).save(Path(f"{arguments.out}.png"), optimize=True)
     report = {"adapter": found.sha256, "lessons": len(asked), "style": arguments.style, "asked": arguments.asked, "seed": arguments.seed}
     answers = [
         {"prompt": one.question.prompt, "texts": [step.text for step in one.verdict.steps], "ended": one.answer.ended} for one in told
     ]
-    arguments.out.with_suffix(".json").write_text(json.dumps({**report, "figures": figures, "answers": answers}, indent=1))
+    Path(f"{arguments.out}.json").write_text(json.dumps({**report, "figures": figures, "answers": answers}, indent=1))
 
 
 if __name__ == "__main__":

@@ -60,11 +60,15 @@ def corpus(plan: Experiment, arm: str, work: Path) -> Told:
 
 
 def write_captions(plan: Experiment, folder: Path) -> None:
-    """Single pictures with their captions as conversations: what is drawn is asked for in words."""
+    """Single pictures with their captions as conversations: what is drawn is asked for in words. Those of the same settings stand."""
     from leafinstruct.sketchbook.captions import captioned
     from leafinstruct.sketchbook.chance import stream
     from leafinstruct.sketchbook.render import render
 
+    made_from = {"seed": plan.data.seed, "captions": plan.data.captions, "style": plan.data.style}
+    said = folder / "made-from.json"
+    if said.is_file() and json.loads(said.read_text(encoding="utf-8")) == made_from:
+        return
     folder.mkdir(parents=True, exist_ok=True)
     lines = []
     for index in range(plan.data.captions):
@@ -74,6 +78,7 @@ def write_captions(plan: Experiment, folder: Path) -> None:
         lines.append(json.dumps({"id": str(index), "image": f"{index:05}.png", "conversations": turns}))
     (folder / "captions.new").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / "captions.new").replace(folder / "captions.jsonl")
+    save(said, made_from)
 
 
 def adapters(plan: Experiment) -> dict[str, Told]:
@@ -196,7 +201,7 @@ def cells(plan: Experiment, size: Size, rates: Mapping[str, float]) -> Iterator[
 def run_all(plan: Experiment, size: Size, work: Path, jobs: int, threads: int) -> None:
     """Data, base, rates, cells: `jobs` runs at a time, of `threads` each."""
     for arm in sorted({*size.arms, plan.rates.arm}):
-        if arm == "captions" and not (work / "captions" / "captions.jsonl").is_file():
+        if arm == "captions":
             write_captions(plan, work / "captions")
         leaf("build", corpus(plan, arm, work), work, jobs * threads, "--workers", str(jobs * threads))
     sections, clock = adapters(plan), Clock(plan, size, jobs)

@@ -62,12 +62,15 @@ def test_totals_are_sums_of_reports_and_the_record_comes_last(tmp_path):
 
 def test_parts_that_left_the_plan_leave_the_disk_and_others_stay(tmp_path):
     artifact = Artifact(tmp_path)
-    for part in ("p", "q"):
+    for part in ("p", "q", "old-q", "q-1", "q.b"):
         artifact.file("documents", part).write_bytes(b"x")
         artifact.commit(part, "k", {}, [])
     (tmp_path / ".x.tmp").write_bytes(b"left by a killed writer")
-    artifact.keep_only(["p"])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["documents-p.parquet", "report-p.json"]
+    artifact.keep_only(["p", "old-q", "q-1", "q.b"])
+    kept = ("old-q", "p", "q-1", "q.b")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        name for part in kept for name in (f"documents-{part}.parquet", f"report-{part}.json")
+    )
 
 
 def test_drift_names_the_leaf_and_both_values():

@@ -73,6 +73,7 @@ def generate(
     try:
         settings = asked(seed, temperature, image_temperature, top_k, guidance, max_pictures, max_tokens, stop)
         told, said = question(prompt, images or ()), adapter.Base(backbone, weights, decoder)
+        adapter.check(run)
         recipe = load_training(Path(run)) if Path(run).is_file() else None
         found = (
             adapter.find(run, said, checkpoint)

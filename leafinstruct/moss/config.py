@@ -7,6 +7,9 @@ Rank 32 and not the paper's 256, because rank 256 over all linears of a 7B model
 
 from __future__ import annotations
 
+import re
+import reprlib
+import sys
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -17,6 +20,10 @@ FORMAT = 1
 Method = Literal["moss", "moe_lora", "lora"]
 ConvMode = Literal["full_space", "rank", "depthwise"]
 TapShape = Literal["top_left", "raster", "shuffled", "symmetric"]
+_ID = 2**63 - 1
+"""The largest number that a tensor of ids holds."""
+_SIDE = 2**31 - 1
+"""Of a grid, so that height x width is such a number, too."""
 
 
 class MossConfigError(ValueError):
@@ -72,15 +79,17 @@ class MossConfig(PeftConfig):
         super().__post_init__()
         self.peft_type = "MOSS"  # the enum's member where it is registered; equal to it as text
         for name, allowed in (("method", Method), ("conv_mode", ConvMode), ("taps", TapShape)):
-            if getattr(self, name) not in get_args(allowed):
-                raise MossConfigError(f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(get_args(allowed))}")
+            self._check(name, getattr(self, name) in get_args(allowed), f"one of {', '.join(get_args(allowed))}")
         for name, least in (("r_text", 1), ("r_image", 1), ("kernel_size", 1)):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < least:
-                raise MossConfigError(f"{name} is {getattr(self, name)!r}; it must be a whole number of at least {least}")
+            self._check(name, _whole(getattr(self, name), least), f"a whole number of at least {least}")
+        for name in ("alpha_text", "alpha_image"):
+            self._check(name, _number(getattr(self, name)) and getattr(self, name) > 0, "a finite number above 0")
+        self._check("dropout", _number(self.dropout) and 0.0 <= self.dropout < 1.0, "in [0, 1)")
+        self._check("taps_seed", _whole(self.taps_seed, -(2**63), 2**64 - 1), "a whole number from -2^63 to 2^64 - 1, as torch's seeds are")
+        self._check_pictures()
+        self._check_modules()
         if self.taps == "symmetric" and self.kernel_size % 2 == 0:
             raise MossConfigError(f"symmetric taps lie around a patch, so kernel_size must be odd, not {self.kernel_size}")
-        if not 0.0 <= self.dropout < 1.0:
-            raise MossConfigError(f"dropout is {self.dropout}; it must be in [0, 1)")
         if self.image_tokens is not None and (self.image_grid is None) == (self.end_of_line is None):
             raise MossConfigError("image_tokens need image_grid or end_of_line, and not both, to tell where in its picture a patch stands")
         if self.bias != "none":
@@ -89,6 +98,34 @@ class MossConfig(PeftConfig):
             raise MossConfigError(f"the adapter has format {self.leafinstruct_format}; this version reads {FORMAT}: upgrade leafinstruct")
         if isinstance(self.target_modules, list):
             self.target_modules = sorted(self.target_modules)
+
+    def _check(self, name: str, holds: bool, allowed: str) -> None:
+        """The value is shortened, since a file may hold any, and what is allowed must stay in sight."""
+        if not holds:
+            raise MossConfigError(f"{name} is {reprlib.repr(getattr(self, name))}; it must be {allowed}")
+
+    def _check_pictures(self) -> None:
+        ranges, grid, line = self.image_tokens, self.image_grid, self.end_of_line
+        fits = ranges is None or (_listed(ranges) and all(_listed(ids, 2) and all(_whole(code, 0) for code in ids) for ids in ranges))
+        self._check("image_tokens", fits, "ranges of ids, such as [[4, 8195]]")
+        fits = grid is None or (_listed(grid, 2) and all(_whole(side, 1, _SIDE) for side in grid))
+        self._check("image_grid", fits, "[height, width], two whole numbers of at least 1")
+        self._check("end_of_line", line is None or _whole(line, 0), "an id")
+
+    def _check_modules(self) -> None:
+        for name in ("target_modules", "exclude_modules", "modules_to_save"):
+            given: Any = getattr(self, name)
+            pattern, listed = isinstance(given, str), isinstance(given, list | tuple | set)
+            names = given is None or (listed and all(isinstance(part, str) for part in given))
+            if name == "modules_to_save":
+                self._check(name, names, "a list of names")
+                continue
+            self._check(name, names or pattern, "a regular expression or a list of names")
+            if pattern:
+                try:
+                    re.compile(given)
+                except (re.error, ValueError, OverflowError, RecursionError) as error:
+                    self._check(name, False, f"a regular expression, and is none: {error}")
 
     @property
     def routed(self) -> bool:
@@ -103,3 +140,16 @@ class MossConfig(PeftConfig):
     def to_dict(self) -> dict[str, Any]:
         """What adapter_config.json holds."""
         return {**super().to_dict(), "peft_type": "MOSS"}
+
+
+def _whole(value: object, least: int, most: int = _ID) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _number(value: object) -> bool:
+    """Finite; a float that an adapter's file writes without a point is an int here."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def _listed(value: object, length: int | None = None) -> bool:
+    return isinstance(value, list | tuple) and length in (None, len(value))

@@ -26,14 +26,19 @@ from safetensors import SafetensorError
 from leafinstruct import hub
 from leafinstruct.artifact import file_sha256
 from leafinstruct.errors import BackboneError, SourceError, TrainError
-from leafinstruct.train.config import BackboneConfig
+from leafinstruct.train.config import BASE_NAME, BackboneConfig
 from leafinstruct.vlg import tiny
 from leafinstruct.vlg.backbone import Backbone
 from leafinstruct.vlg.load import load
 
 PACKAGED = {tiny.NAME: "chameleon"}
 """Bases in the package, and which backbone each is."""
+_ODD = (ValueError, RuntimeError, LookupError, TypeError, ArithmeticError, AttributeError, ImportError, OSError, re.error, SafetensorError)
+"""What peft and torch raise for a config that nothing has checked before."""
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+_SHOWN = 100
+"""Characters of what was given, where it is nothing."""
+_GIVE = f"give runs/NAME, a recipe, an adapter's folder, ORG/NAME of the Hub, or {', '.join(PACKAGED)}"
 _HUB = re.compile(r"(hub:)?([A-Za-z0-9][\w.-]*/[\w.-]+)")
 
 
@@ -70,6 +75,7 @@ def of_recipe(directory: Path, backbone: BackboneConfig, said: Base, checkpoint:
 def find(given: str, said: Base, checkpoint: int | None) -> Found:
     """What is named. said: what the caller says of the base. Raises SourceError for what is nothing, TrainError for a run that has not
     finished, BackboneError for an adapter that cannot be used, or whose base lies nobody says where."""
+    check(given)
     folder = Path(given)
     if given.startswith("leaf:"):
         return _alone(given, said)
@@ -86,7 +92,20 @@ def find(given: str, said: Base, checkpoint: int | None) -> Found:
     what = (
         f"holds neither {CONFIG}, a folder train nor weights (config.json)" if folder.is_dir() else "no such run, adapter, recipe or base"
     )
-    raise SourceError(f"{given}: {what}; give runs/NAME, a recipe, an adapter's folder, ORG/NAME of the Hub, or {', '.join(PACKAGED)}")
+    raise SourceError(f"{_short(given)}: {what}; {_GIVE}")
+
+
+def check(given: str) -> None:
+    """Raises SourceError for what no file can be called: a prompt in the run's place is too long for the file system."""
+    try:
+        Path(given, CONFIG).exists()  # the longest name that is looked for
+    except OSError as error:
+        raise SourceError(f"{_short(given)}: {error.strerror}; {_GIVE}") from error
+
+
+def _short(given: str) -> str:
+    """What was given, so that what may be given stays in sight."""
+    return given if len(given) <= _SHOWN else f"{given[: _SHOWN - 1]}…"
 
 
 def _alone(given: str, said: Base) -> Found:
@@ -122,12 +141,12 @@ def _complete(found: Found) -> Found:
     base = found.base
     if found.adapter is not None:
         name = _json(found.adapter / CONFIG).get("base_model_name_or_path")
-        base = replace(base, name=name if isinstance(name, str) and name else base.name)
+        base = replace(base, name=name if isinstance(name, str) and re.fullmatch(BASE_NAME, name) else base.name)  # a path stays here
         if base.weights is None and str(base.name).startswith("leaf:"):
             base = replace(base, weights=str(base.name))
     if base.weights is None:
         raise BackboneError(
-            f"{found.adapter}: belongs to {base.name or 'a base that it does not name'}; say where that lies with --weights FOLDER --backbone NAME "
+            f"{found.adapter}: belongs to {base.name or 'a base without a public name'}; say where that lies with --weights FOLDER --backbone NAME "
             "(and --decoder), or give the run's recipe instead"
         )
     if base.weights.startswith("leaf:"):
@@ -157,7 +176,7 @@ def adapted(found: Found, device: str, tell: Callable[[str], None]) -> Backbone:
             _moss(found.adapter, backbone, values)
         else:
             backbone.model = _lora(found.adapter, backbone.model, tell)
-    except (ValueError, RuntimeError, KeyError, TypeError, OSError, SafetensorError) as error:
+    except _ODD as error:
         raise BackboneError(f"{found.adapter}: does not fit {base.name}: {_line(error)}; is it another base's?") from error
     backbone.model.eval()
     return backbone
@@ -186,13 +205,13 @@ def _moss(folder: Path, backbone: Backbone, values: dict[str, Any]) -> None:
 
     if unknown := sorted(values.keys() - MossConfig.__dataclass_fields__.keys() - {"peft_version"}):
         raise BackboneError(f"{folder}: {CONFIG} has {unknown[0]}, which this version does not know: upgrade leafinstruct")
-    ids = values.get("image_tokens")
-    if ids is not None and not all(any(low <= code <= high for low, high in ids) for code in backbone.script(None).codes.tolist()):
-        raise BackboneError(f"{folder}: its image_tokens {ids} are not the codes of this vocabulary; it belongs to another base")
     try:
         load_moss(backbone.model, folder)
     except MossConfigError as error:
         raise BackboneError(f"{folder}: {_line(error)}") from error
+    ids = values.get("image_tokens")  # ranges, as MossConfig has found
+    if ids is not None and not all(any(low <= code <= high for low, high in ids) for code in backbone.script(None).codes.tolist()):
+        raise BackboneError(f"{folder}: its image_tokens {ids} are not the codes of this vocabulary; it belongs to another base")
 
 
 def _lora(folder: Path, model: Any, tell: Callable[[str], None]) -> Any:
@@ -220,7 +239,7 @@ def _json(path: Path) -> dict[str, Any]:
         return {}
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SourceError(f"{path}: cannot be read as JSON: {_line(error)}") from error
     return found if isinstance(found, dict) else {}
 

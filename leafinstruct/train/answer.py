@@ -5,8 +5,8 @@
     picture-01.png     pictures of the answer; prompt-01.png: those of the prompt, as they were read
     index.html         the page (page)
 
-The prompt stands in the frame of training rows (encode), because the adapter has seen no other. The folder appears by one rename; one that this
-module wrote is replaced, any other is left alone.
+The prompt stands in the frame of training rows (encode), because the adapter has seen no other; where its run is known, pictures have that run's
+area. The folder appears by one rename; one that this module wrote is replaced, any other is left alone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,13 @@ import torch
 from PIL import Image
 
 from leafinstruct import __version__
-from leafinstruct.artifact import file_sha256
+from leafinstruct.artifact import Artifact, file_sha256
 from leafinstruct.errors import BackboneError, SourceError
 from leafinstruct.pictures.decode import Undecodable, decode
 from leafinstruct.train.adapter import Found, adapted
 from leafinstruct.train.encode import NAMES, framed
 from leafinstruct.train.page import page
+from leafinstruct.train.pictures import Pictures
 from leafinstruct.vlg.backbone import Segment
 from leafinstruct.vlg.generate import Settings, Unfinished, generate
 from leafinstruct.vlg.sampling import Sampling
@@ -64,7 +65,10 @@ def asked(
     max_tokens: int,
     stop: Sequence[str] | None,
 ) -> Settings:
-    """Settings of what a person says. stop: None for where the user's next turn would begin."""
+    """Settings of what a person says. stop: None for where the user's next turn would begin. Raises SourceError for a stop that is no text: it
+    could not be written beside the answer."""
+    if any(_surrogate(end) for end in stop or ()):
+        raise SourceError("--stop: is not UTF-8; give the text before which the answer ends")
     words, patches = Sampling(temperature, top_k), Sampling(image_temperature, top_k)
     ends = tuple(stop if stop is not None else [NAMES["user"]])
     return Settings(words, patches, guidance, max_pictures, max_tokens, stop=tuple(end for end in ends if end), seed=seed)
@@ -76,6 +80,8 @@ def draw(
     """Draw an answer into the folder `out`. device: of torch, or auto. Raises the errors of leafinstruct."""
     _check_free(out)
     backbone = adapted(found, _device(device), tell)
+    shapes = Pictures(backbone, _picture_tokens(found))
+    settings = replace(settings, grid=shapes.drawn(shapes.budget))
     tokens, pictures = 0, 0
 
     def count(_: object) -> None:
@@ -83,7 +89,7 @@ def draw(
         tokens += 1
         on_drawn(tokens, pictures)
 
-    drawing, segments = generate(backbone, framed(prompt), settings, count), list[Segment | Unfinished]()
+    drawing, segments = generate(backbone, framed(shapes.shaped(prompt, shapes.budget)), settings, count), list[Segment | Unfinished]()
     while True:
         try:
             segments.append(next(drawing))
@@ -114,11 +120,23 @@ def unasked(prompt: str, images: Sequence[Path]) -> str | None:
     """Why this is no question, None where it is one."""
     if not prompt.strip() and not images:
         return "says nothing; ask something, or give an --image"
-    if any("\ud800" <= letter <= "\udfff" for letter in prompt):
+    if _surrogate(prompt):
         return "is not UTF-8"
     if (marks := prompt.count(MARK)) not in (0, len(images)):
         return f"says {marks} times {MARK} for {len(images)} --image; give one for each"
     return None
+
+
+def _surrogate(text: str) -> bool:
+    """Whether it holds a byte of the command line that was not UTF-8."""
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _picture_tokens(found: Found) -> int | None:
+    """train.picture_tokens of the run in whose folder the adapter lies, as it was trained; None of one from elsewhere, which does not say."""
+    noted = Artifact(found.adapter.resolve().parent).fingerprint if found.adapter is not None else None
+    tokens = (noted or {}).get("train", {}).get("picture_tokens")
+    return tokens if isinstance(tokens, int) and tokens > 0 else None
 
 
 def question(prompt: str, images: Sequence[Path]) -> list[Segment]:

@@ -8,21 +8,29 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from leafinstruct.errors import TrainError
 
 
 def last(folder: Path) -> Path | None:
     """The last whole checkpoint; None where there is none."""
-    found = [path for path in folder.glob("checkpoint-*") if re.fullmatch(r"checkpoint-\d+", path.name) and _whole(path)]
-    return max(found, key=lambda path: int(path.name.split("-")[1]), default=None)
+    return max((path for path in _all(folder) if _whole(path)), key=step, default=None)
+
+
+def rotate(folder: Path, kept: int) -> None:
+    """Remove all whole ones but the last so many. The Trainer's own rotation takes any folder whose name holds a checkpoint's."""
+    for path in sorted((path for path in _all(folder) if _whole(path)), key=step)[:-kept]:
+        shutil.rmtree(path)
 
 
 def tidy(folder: Path) -> None:
-    """Remove what a kill left half written."""
-    for path in folder.glob("checkpoint-*"):
+    """Remove what a kill left half written. Folders that somebody else named alike stay."""
+    for path in _all(folder):
         if not _whole(path):
             shutil.rmtree(path)
 
@@ -33,7 +41,8 @@ def step(path: Path | None) -> int:
 
 
 def check(path: Path, model: Any) -> None:
-    """Raises TrainError where a checkpoint does not hold what the model's adapter has."""
+    """Raises TrainError where a checkpoint does not hold what the model's adapter has, or its optimiser and schedule cannot be read, without which
+    a run would go on otherwise than it was. Shared-out ones (FSDP) are folders, and looked at when they are read."""
     from peft import get_peft_model_state_dict
     from safetensors import SafetensorError, safe_open
 
@@ -50,6 +59,30 @@ def check(path: Path, model: Any) -> None:
             f"{file}: is of another adapter or backbone: {len(odd)} weights differ, first {odd[0]} "
             f"({found.get(odd[0], 'missing')}, wanted {wanted.get(odd[0], 'none')}); --rebuild starts over"
         )
+
+    for name in ("optimizer.pt", "scheduler.pt"):
+        if (path / name).exists() or not [*path.glob("optimizer*"), *path.glob("pytorch_model_fsdp*")]:
+            _read(path / name)
+
+
+def forget(folder: Path, but: Collection[Path]) -> None:
+    """Remove what a run made, and its log, but for some."""
+    for path in folder.iterdir():
+        if path not in but:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _read(file: Path) -> None:
+    try:
+        torch.load(file, map_location="meta", weights_only=True)
+    except Exception as error:  # torch raises whatever it meets
+        raise TrainError(
+            f"{file}: cannot be read: {str(error).splitlines()[0][:200]}; remove {file.parent.name} to go on from the checkpoint before it"
+        ) from error
+
+
+def _all(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("checkpoint-*") if re.fullmatch(r"checkpoint-\d+", path.name) and path.is_dir()]
 
 
 def _whole(path: Path) -> bool:

@@ -10,6 +10,21 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+UNSHAPING = (
+    "data",
+    "gradient_checkpointing",
+    "save_every",
+    "log_every",
+    "evaluate_every",
+    "evaluate_rows",
+    "samples",
+    "sample_tokens",
+    "report_to",
+)
+"""May change while a run goes on. The rows themselves, not where they lie, are part of a run's fingerprint."""
+BASE_NAME = r"^(leaf:)?[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$"
+"""Of a base, for other people: never a path."""
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -24,7 +39,7 @@ class BackboneConfig(_Section):
     """Folder of the weights and their tokenizer. Relative to the recipe."""
     decoder: str | None = Field(default=None, min_length=1)
     """What turns patches into pixels where it is not among the weights: Chameleon's vqgan.ckpt. Relative to the recipe."""
-    base: str | None = Field(default=None, pattern=r"^(leaf:)?[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")
+    base: str | None = Field(default=None, pattern=BASE_NAME)
     """Name of the base for whoever loads the adapter elsewhere (`facebook/chameleon-7b`); never a path. A packaged one is its own name."""
 
     @property
@@ -120,6 +135,5 @@ class TrainConfig(_Section):
 
     @property
     def shaping(self) -> dict[str, Any]:
-        """What decides what is learnt: everything but where files lie and what is logged."""
-        told = ("log_every", "evaluate_every", "evaluate_rows", "samples", "sample_tokens", "report_to")
-        return self.model_dump(mode="json", exclude={**dict.fromkeys(told, True), "backbone": {"weights", "decoder"}})
+        """What decides what is learnt: everything but where files lie, what is kept of memory and on disk, and what is logged."""
+        return self.model_dump(mode="json", exclude={**dict.fromkeys(UNSHAPING, True), "backbone": {"weights", "decoder"}})

@@ -42,12 +42,17 @@ class Data:
         self._check_vocabulary(backbone)
         if validate and config.evaluate_every:
             try:
-                found = tokens.make(backbone, identity, self.validation_files(), config.context, self.validation, lambda *_: None, pictures)
-                rows = min(found["rows"], config.evaluate_rows)
-                tell(f"validation: {rows:,} of {found['rows']:,} rows, every {config.evaluate_every:,} steps and at the end")
+                there = self.validation_files()
             except SourceError as error:
                 shutil.rmtree(self.validation.path, ignore_errors=True)
                 tell(f"no validation: {error}")
+                return counts
+            try:
+                found = tokens.make(backbone, identity, there, config.context, self.validation, lambda *_: None, pictures)
+            except SourceError as error:
+                raise SourceError(f"validation: {error}; train.evaluate_every: 0 trains without") from error
+            rows = min(found["rows"], config.evaluate_rows)
+            tell(f"validation: {rows:,} of {found['rows']:,} rows, every {config.evaluate_every:,} steps and at the end")
         return counts
 
     def _check_vocabulary(self, backbone: Any) -> None:
@@ -106,5 +111,5 @@ def _rows_told(counts: Mapping[str, int], config: TrainConfig, shown: Packed) ->
 
 def _pad(config: Any) -> int:
     text = getattr(config, "text_config", config)
-    found = next(number for number in (text.pad_token_id, config.pad_token_id, text.eos_token_id, 0) if number is not None)
+    found = next(number for number in (text.pad_token_id, text.eos_token_id, 0) if number is not None)
     return int(found[0] if isinstance(found, list) else found)

@@ -129,8 +129,10 @@ def _parts(backbone: Backbone, row: Mapping[str, Any], pictures: Pictures, start
     found: list[_Part] = []
     images = iter(row["images"] or ())
     for turn in row["messages"] or ():
-        if turn["role"] not in NAMES:
-            return Unusable("malformed", f"a turn of role {turn['role']!r}")
+        if turn is None or turn["role"] not in NAMES:
+            return Unusable("malformed", f"a turn of role {turn['role']!r}" if turn else "a turn that is null")
+        if None in (turn["content"] or ()):
+            return Unusable("malformed", "a part that is null")
         answer = turn["role"] == "assistant"
         found.append(_Part(False, backbone.encode([NAMES[turn["role"]]])[start:]))
         texts = [part["text"] if part["type"] == "text" and isinstance(part["text"], str) else part for part in turn["content"] or ()]

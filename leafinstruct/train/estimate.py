@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,19 +42,25 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def tell(config: TrainConfig, model: Any, backbone: Any, collator: Collator, rows: Rows, out: Callable[[str], None]) -> None:
-    """Lines for a person. model: adapted; its adapter is changed by the trial."""
-    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
-    model = model.to(device).train()
-    backbone.model = model
-    lengths = rows.lengths().tolist()
-    longest, mean = (config.context,) * 2 if config.packing else (max(lengths), sum(lengths) / len(lengths))
+@contextmanager
+def memory_told(cure: str) -> Iterator[None]:
+    """Running out of memory in the block raises TrainError, with the cure."""
     try:
-        kept, seconds, tokens = _probe(config, model, backbone, collator, rows[lengths.index(max(lengths))], device)
+        yield
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        raise TrainError("out of memory in the trial pass: lower train.context, or set train.gradient_checkpointing: true") from error
+        raise TrainError(f"out of memory: {cure}") from error
+
+
+def tell(config: TrainConfig, model: Any, backbone: Any, collator: Collator, rows: Rows, out: Callable[[str], None]) -> None:
+    """Lines for a person. model: adapted; its adapter is changed by the trial."""
+    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
+    lengths = rows.lengths().tolist()
+    longest, mean = (config.context,) * 2 if config.packing else (max(lengths), sum(lengths) / len(lengths))
+    with memory_told("lower train.context, or set train.gradient_checkpointing: true"):
+        backbone.model = model = model.to(device).train()
+        kept, seconds, tokens = _probe(config, model, backbone, collator, rows[lengths.index(max(lengths))], device)
     program = _program(model) if device.type == "cpu" else 0  # after the trial, which loads libraries and pages weights in
     parts = {**memory(model, config.batch, longest, kept / tokens), **({"program": float(program)} if program else {})}
     for name, size in (*parts.items(), ("peak memory, estimated", sum(parts.values()))):
@@ -87,7 +94,7 @@ def _probe(
         model.get_base_model().activation_checkpointing_enable({"use_reentrant": False})
         model.enable_input_require_grads()
     batch = {name: value.to(device) for name, value in collator([_cut(row)]).items()}
-    labels = batch.pop("labels")
+    labels, _ = batch.pop("labels"), batch.pop("lengths")
     optimiser = torch.optim.AdamW([value for value in model.parameters() if value.requires_grad])
     known = {value.untyped_storage().data_ptr() for value in model.parameters()}
     best, kept = float("inf"), 0

@@ -28,12 +28,14 @@ from torch import Tensor
 from leafinstruct.artifact import digest
 from leafinstruct.errors import RecipeError, SourceError
 from leafinstruct.pictures.decode import Undecodable, decode, probe
-from leafinstruct.vlg.backbone import Backbone, Item, Resizing
+from leafinstruct.vlg.backbone import Backbone, Item, Resizing, Segment
 
 CODE = 1
 """Raised when the same picture and the same weights give other items than before."""
 _HEAD = struct.Struct("<32sII")
 """key, bytes that follow, their CRC-32."""
+_ENDLESS = 1 << 16
+"""Pixels of a side: a square that every budget makes smaller; a power of two, so that the root of a square budget comes out whole."""
 Grid = tuple[int, int]
 
 
@@ -80,6 +82,14 @@ class Pictures:
         """Of a picture of (width, height) pixels; None where all pictures have one."""
         return self._resizing.grid_of(size, patches) if self._resizing is not None else None
 
+    def drawn(self, patches: int) -> Grid | None:
+        """Of a picture that is drawn: a square of at most so many; None for the backbone's usual one."""
+        return self.grid((_ENDLESS, _ENDLESS), patches) if patches < self._usual else None
+
+    def shaped(self, segments: Sequence[Segment], patches: int) -> list[Segment]:
+        """A prompt whose pictures have the area that they have in rows."""
+        return [part if isinstance(part, str) else self._shaped(part, self.grid(part.size, patches)) for part in segments]
+
     def length(self, grid: Grid | None) -> int:
         """Items of a picture, marks included."""
         if grid not in self._lengths:
@@ -107,11 +117,12 @@ class Pictures:
 
     def _encode(self, picture: Image.Image, grid: Grid | None) -> list[Item]:
         self.encoded += 1
-        if self._resizing is not None and grid is not None:
-            picture = self._resizing.shaped(picture, grid)
-        found = self._backbone.encode([picture])[self._start :]
+        found = self._backbone.encode([self._shaped(picture, grid)])[self._start :]
         assert len(found) == self.length(grid), "a picture is written as its script says"
         return found
+
+    def _shaped(self, picture: Image.Image, grid: Grid | None) -> Image.Image:
+        return self._resizing.shaped(picture, grid) if self._resizing is not None and grid is not None else picture
 
 
 class _Cache:

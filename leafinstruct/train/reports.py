@@ -147,8 +147,18 @@ class Wandb:
 class Reporting(TrainerCallback):
     """Hands each line of progress on, in the process that speaks."""
 
-    def __init__(self, tell: Callable[[str], None], to: Sequence[Sink]) -> None:
-        self._tell, self._to = tell, to
+    def __init__(self, tell: Callable[[str], None], to: Sequence[Sink], saved: Callable[[], None]) -> None:
+        """saved: what is to be done when a checkpoint is whole, by the process that speaks."""
+        self._tell, self._to, self._saved = tell, to, saved
+
+    def on_save(self, _: Any, state: Any, __: Any, **___: Any) -> None:
+        if state.is_world_process_zero:
+            self._saved()
+
+    def on_step_end(self, _: Any, state: Any, control: Any, **__: Any) -> None:
+        """A line at every checkpoint and at the end: means over the steps since the last line are those of an uninterrupted run, too, where one
+        goes on from there."""
+        control.should_log = control.should_log or control.should_save or state.global_step == state.max_steps
 
     def on_log(self, _: Any, state: Any, __: Any, logs: dict[str, Any] | None = None, **___: Any) -> None:
         """A step's losses and learning rate, or a validation's losses."""

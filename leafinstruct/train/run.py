@@ -9,14 +9,13 @@
     fingerprint.json    what the run was started with; record.json: what it came to, written last
 
 Running again goes on from the last checkpoint, and ends with the very adapter that an uninterrupted run has. A changed setting stops it: what was
-learnt is too dear to be forgotten silently (`--rebuild` starts over). Under torchrun and accelerate each process runs `train`; the first one
-writes and speaks (processes).
+learnt is too dear to be forgotten silently. `--rebuild` starts over, once the data can be used; rows that stand are not encoded again. Under
+torchrun and accelerate each process runs `train`; the first one writes and speaks (processes).
 """
 
 from __future__ import annotations
 
 import math
-import shutil
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -27,23 +26,26 @@ from typing import Any
 
 import torch
 
-from leafinstruct.artifact import Artifact, digest, drift, file_sha256, one_build, save
+from leafinstruct.artifact import Artifact, drift, one_build, save
 from leafinstruct.errors import DriftError, RecipeError, TrainError
 from leafinstruct.moss import MossConfig, MossConfigError
 from leafinstruct.moss.match import count
 from leafinstruct.records import shards
-from leafinstruct.train import card, checkpoints, contexts, estimate, processes, reports, samples
-from leafinstruct.train.config import TrainConfig
+from leafinstruct.train import card, checkpoints, contexts, estimate, processes, reports, samples, weights
+from leafinstruct.train.config import UNSHAPING, TrainConfig
 from leafinstruct.train.data import Data
 from leafinstruct.train.packing import check_attention
 from leafinstruct.vlg import tiny
 from leafinstruct.vlg.backbone import unadapted
+from leafinstruct.vlg.generate import positions
 from leafinstruct.vlg.load import load
 
 LARGE = 0.1
-"""Share of the base's parameters above which an adapter must be asked for: it is rarely meant, and its optimiser needs twice its size again."""
+"""Share of the base's parameters above which an adapter must be asked for: it is rarely meant, and its optimiser needs twice its size again. Of the
+packaged base, which is tiny, any may be had."""
 KEPT = 2
 """Checkpoints."""
+CURE = "train.gradient_checkpointing: true goes on from the last checkpoint with less; or lower train.batch or context and start over (--rebuild)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,23 +99,19 @@ def train(
         processes.keep_freed_memory()
     first = state.is_main_process
     tell = tell if first else lambda _: None
-    backbone, odd = load(config.backbone.name, Path(config.backbone.weights), _path(config.backbone.decoder))
-    if odd:
-        raise TrainError(f"{config.backbone.weights}: {len(odd)} keys differ from the model's, first {odd[0]}; `leaf doctor` tells more")
-    if config.packing:
-        check_attention(backbone.model)
+    backbone = _backbone(config)
     adapter, sizes = _adapter(config, backbone)
     tell(str(sizes))
-    if sizes.share > LARGE and not (allow_large or dry_run):
+    if sizes.share > LARGE and config.backbone.weights != tiny.NAME and not (allow_large or dry_run):
         raise TrainError(f"the adapter has {sizes.share:.0%} of the base's parameters: lower its ranks, or say --allow-large")
     out = Artifact(directory / "train")
     with one_build(directory, "leaf train") if first else nullcontext():
-        if rebuild and first and not dry_run:
-            shutil.rmtree(out.path, ignore_errors=True)
         data, counts = Data(config, out, directory.parent, seed), dict[str, int]()
-        identity = digest({"name": config.backbone.name, "weights": _weights(config.backbone.weights)})
+        identity = weights.identity(config.backbone.name, config.backbone.weights)
         if first:
             counts = dict(data.make(backbone, identity, files, not dry_run, tell))
+            if rebuild and not dry_run:  # not before: the data may be of no use, and then nothing is lost
+                checkpoints.forget(out.path, (data.train.path, data.validation.path))
             checkpoints.tidy(out.path)
         state.wait_for_everyone()
         _cast(backbone.model, config.precision)
@@ -138,7 +136,8 @@ def train(
         state.wait_for_everyone()
         if first:
             out.begin(fingerprint)
-        _fit(config, backbone, adapter, data, out.path, seed, tell)
+        with estimate.memory_told(CURE):
+            _fit(config, backbone, adapter, data, out.path, seed, tell)
         if first:
             reached = reports.reached(out.path / "log.jsonl")
             if template is not None:
@@ -151,8 +150,16 @@ def train(
     return out.path / "adapter" if first else None
 
 
-def _path(text: str | None) -> Path | None:
-    return Path(text) if text is not None else None
+def _backbone(config: TrainConfig) -> Any:
+    said = config.backbone
+    backbone, odd = load(said.name, Path(said.weights), Path(said.decoder) if said.decoder is not None else None)
+    if odd:
+        raise TrainError(f"{said.weights}: {len(odd)} keys differ from the model's, first {odd[0]}; `leaf doctor` tells more")
+    if config.packing:
+        check_attention(backbone.model)
+    if config.context > (most := positions(backbone)):
+        raise RecipeError(f"train.context: {config.context:,} tokens, and the model has {most:,} positions; lower it")
+    return backbone
 
 
 def _adapter(config: TrainConfig, backbone: Any) -> tuple[MossConfig, Sizes]:
@@ -169,17 +176,10 @@ def _adapter(config: TrainConfig, backbone: Any) -> tuple[MossConfig, Sizes]:
     return adapter, Sizes(sum(value.numel() for value in backbone.model.parameters()), trainable)
 
 
-def _weights(weights: str) -> list[tuple[str, Any]]:
-    """Names and sizes of the files of a folder of weights, since hashing tens of gigabytes at every start would cost minutes; of the packaged ones
-    hashes."""
-    if weights == tiny.NAME:
-        return sorted((path.name, file_sha256(path)) for path in tiny.FOLDER.iterdir() if path.suffix != ".md")
-    folder = Path(weights)
-    return sorted((path.relative_to(folder).as_posix(), path.stat().st_size) for path in folder.rglob("*") if path.is_file())
-
-
 def _check_drift(out: Artifact, fingerprint: dict[str, Any]) -> None:
     before = out.fingerprint
+    if before is not None:  # of a version that counted more settings among them
+        before = {**before, "train": {name: value for name, value in before["train"].items() if name not in UNSHAPING}}
     if before is not None and (changes := drift(before, fingerprint)):
         raise DriftError(
             f"{out.path}: was begun with other settings: {'; '.join(changes[:3])}; --rebuild starts over, another name keeps both"
@@ -220,16 +220,17 @@ def _fit(config: TrainConfig, backbone: Any, adapter: MossConfig, data: Data, fo
         checkpoints.check(last, model)
         tell(f"going on from {last.name}")
     first = processes.state().is_main_process
-    sinks = reports.sinks(config.report_to, folder, folder.parent.name, config.shaping, checkpoints.step(last)) if first else []
+    settings = {**config.shaping, "data": card.dataset(config.data)}
+    sinks = reports.sinks(config.report_to, folder, folder.parent.name, settings, checkpoints.step(last)) if first else []
     wanted = config.samples if held_out is not None else 0
-    chosen = samples.choose(data.validation_files(), wanted, backbone, config.context) if wanted else []
+    chosen = samples.choose(data.validation_files(), wanted, backbone, config) if wanted else []
     trainer = InterleavedTrainer(
         model,
         _arguments(config, folder, seed, held_out is not None),
         train_dataset=data.shown(),
         eval_dataset=held_out,
         data_collator=collator,
-        callbacks=[reports.Reporting(tell, sinks)],
+        callbacks=[reports.Reporting(tell, sinks, lambda: checkpoints.rotate(folder, KEPT))],
         backbone=backbone,
         weights={"text": config.text_loss, "image": config.image_loss, "z": config.z_loss},
         samples=partial(_draw, config, backbone, chosen, folder / "samples", seed, sinks),
@@ -238,12 +239,6 @@ def _fit(config: TrainConfig, backbone: Any, adapter: MossConfig, data: Data, fo
     logging.set_verbosity_error()  # progress has a face of its own
     try:
         trainer.train(resume_from_checkpoint=None if last is None else str(last))
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not estimate.is_out_of_memory(error):
-            raise
-        raise TrainError(
-            "out of memory: lower train.batch or train.context, or set train.gradient_checkpointing: true; checkpoints are kept"
-        ) from error
     finally:
         logging.set_verbosity(loud)
         for sink in sinks:
@@ -291,7 +286,6 @@ def _arguments(config: TrainConfig, folder: Path, seed: int, evaluate: bool) -> 
         fsdp=config.fsdp is not None,
         fsdp_config=config.fsdp,
         save_steps=config.save_every,
-        save_total_limit=KEPT,
         logging_steps=config.log_every,
         seed=seed,
         report_to=[],

@@ -3,7 +3,8 @@
     samples/step-<n>/<k>.png    what was asked; below it the model's answer at this step, and the dataset's, each part in order
     samples/step-<n>/<k>.txt    the words of the model's answer: the sheet's letters are those of Pillow's own font, which lacks many scripts
 
-The same rows and the same seed each time, so that sheets of two steps can be compared.
+The same rows and the same seed each time, so that sheets of two steps can be compared. Pictures of a prompt and of its answer have the area that the
+row's have in training: the adapter has seen no other, and larger ones would leave no room for an answer.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from leafinstruct.artifact import writing
 from leafinstruct.errors import BackboneError
 from leafinstruct.pictures.decode import Undecodable, decode
 from leafinstruct.records import shards
+from leafinstruct.train.config import TrainConfig
 from leafinstruct.train.encode import NAMES, Encoded, encode
+from leafinstruct.train.pictures import Grid, Pictures
 from leafinstruct.vlg.backbone import Backbone, Segment
 from leafinstruct.vlg.generate import Settings, Unfinished, generate
 from leafinstruct.vlg.sampling import Sampling
@@ -38,49 +41,64 @@ INK, FAINT, PAPER, BAND = "#1d1d1f", "#6e6e73", "#ffffff", "#eef1f5"
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A row. asked: of the turns before the first answer; wanted: that answer."""
+    """A row. asked: of the turns before the first answer; wanted: that answer. grid: of pictures that are drawn, None for the usual one."""
 
     id: str
     asked: list[Segment]
     prompt: list[Segment]
     wanted: list[Segment]
+    grid: Grid | None = None
 
 
-def choose(files: Sequence[Path], number: int, backbone: Backbone, context: int) -> list[Sample]:
-    """The first rows of which an answer fits the context."""
+def choose(files: Sequence[Path], number: int, backbone: Backbone, config: TrainConfig) -> list[Sample]:
+    """The first rows of which an answer fits the context, and can be shown."""
+    pictures = Pictures(backbone, config.picture_tokens, config.picture_floor)
     found: list[Sample] = []
     for row in (row for path in files for row in shards.rows(path)):
         if len(found) == number:
             break
-        if isinstance(encode(backbone, row, context), Encoded):
-            found.append(_sample(row))
+        encoded = encode(backbone, row, config.context, pictures)
+        if isinstance(encoded, Encoded) and (sample := _sample(row, pictures, _patches(row, pictures, encoded))) is not None:
+            found.append(sample)
     return found
 
 
-def _sample(row: Mapping[str, Any]) -> Sample:
-    images = iter(row["images"])
+def _sample(row: Mapping[str, Any], pictures: Pictures, patches: int) -> Sample | None:
+    """None where a picture of the answer cannot be decoded: of a row that is cut, those behind the cut never were."""
+    images = iter(row["images"] or ())
     asked: list[Segment] = []
     prompt: list[Segment] = []
     for turn in row["messages"]:
-        parts = [part["text"] if part["type"] == "text" else _picture(next(images)["bytes"]) for part in turn["content"]]
+        parts: list[Segment] = []
+        for part in turn["content"] or ():
+            found = part["text"] if part["type"] == "text" else decode(next(images)["bytes"])
+            if isinstance(found, Undecodable):
+                return None
+            parts.append(found)
         prompt.append(NAMES[turn["role"]])
         if turn["role"] == "assistant":
-            return Sample(row["id"], asked, prompt, parts)
+            return Sample(row["id"], asked, prompt, parts, pictures.drawn(patches))
         asked += parts
-        prompt += paragraphs(parts)
+        prompt += paragraphs(pictures.shaped(parts, patches))
     raise AssertionError("a row that can be trained on has an answer")
 
 
-def _picture(data: bytes) -> Image.Image:
-    found = decode(data)
-    assert not isinstance(found, Undecodable), "the row was encoded"
-    return found
+def _patches(row: Mapping[str, Any], pictures: Pictures, encoded: Encoded) -> int:
+    """The area that a row's pictures were given so that it fits, told by their lengths."""
+    if encoded.cut:
+        return pictures.budgets[-1]
+    sizes = [size for image in row["images"] or () if not isinstance(size := pictures.size(image["bytes"]), Undecodable)]
+    return next(
+        patches
+        for patches in pictures.budgets
+        if [pictures.length(pictures.grid(size, patches)) for size in sizes] == encoded.picture_tokens
+    )
 
 
 def answer(backbone: Backbone, sample: Sample, tokens: int, context: int, seed: int) -> list[Segment]:
     """At most so many tokens, and no more than the context holds; what could not be drawn is said in brackets."""
     room = context - len(backbone.encode(sample.prompt))
-    settings = Settings(image=Sampling(1.0, TOP_K), max_tokens=max(1, min(tokens, room)), seed=seed)
+    settings = Settings(image=Sampling(1.0, TOP_K), max_tokens=max(1, min(tokens, room)), grid=sample.grid, seed=seed)
     found: list[Segment] = []
     try:
         for part in generate(backbone, sample.prompt, settings):

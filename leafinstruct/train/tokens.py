@@ -71,6 +71,7 @@ def make(
     names = [path.stem for path in files]
     if len(set(names)) < len(names):
         raise SourceError(f"train.data: two shards are called {Counter(names).most_common(1)[0][0]}; give one folder of them")
+    out.keep_only(names)
     shaping = {"backbone": identity, "context": context, "code": CODE, "budget": pictures.budget, "floor": pictures.floor}
     for done, path in enumerate(files):
         on_file(done, len(files))
@@ -83,7 +84,6 @@ def make(
                 raise SourceError(f"{path}: changed while it was read; run again when it is whole")
             out.commit(path.stem, key, report, written)
     on_file(len(files), len(files))
-    out.keep_only(names)
     counts: Counter[str] = Counter()
     for report in out.reports():
         counts.update(report["counts"])
@@ -223,7 +223,7 @@ class Collator:
         self._pad, self._width = pad, width
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-        """input_ids, labels: (B, T), -100 where there is no loss; patches: (N, width) where there are vectors.
+        """input_ids, labels: (B, T), -100 where there is no loss; lengths: (B,), what is no padding; patches: (N, width) where there are vectors.
 
         Of rows with positions, position_ids (B, T), which begin at 0 with each document and with the padding, a document of its own that has no loss;
         of others attention_mask.
@@ -242,7 +242,13 @@ class Collator:
         packed = "positions" in rows[0]
         if packed:
             labels[positions == 0] = -100  # whatever a row says: nothing before its first token belongs to it
-        found = {"input_ids": ids, **({"position_ids": positions} if packed else {"attention_mask": mask}), "labels": labels}
+        lengths = torch.tensor([len(row["ids"]) for row in rows])
+        found = {
+            "input_ids": ids,
+            **({"position_ids": positions} if packed else {"attention_mask": mask}),
+            "labels": labels,
+            "lengths": lengths,
+        }
         vectors = [torch.tensor(row["vectors"], dtype=torch.float32) for row in rows]
         several = self._width and any(map(len, vectors))
         return {**found, "patches": torch.cat(vectors).view(-1, self._width)} if several else found

@@ -57,8 +57,14 @@ class InterleavedTrainer(Trainer):
         if not math.isfinite(value):
             raise TrainError(
                 f"{what} is {value} at step {self.state.global_step + 1}: the checkpoints before it are kept; "
-                "lower train.learning_rate, then --rebuild"
+                "lower train.learning_rate, and give the recipe another name or start over with --rebuild"
             )
+
+    def _init_training_state(self, max_steps: int, *args: Any, **kwargs: Any) -> tuple[int, int]:
+        """See Trainer, which takes from a checkpoint how often the run before it logged, saved and validated, too; what is said now is meant."""
+        found: tuple[int, int] = super()._init_training_state(max_steps, *args, **kwargs)
+        self.state.compute_steps(self.args, max_steps)
+        return found
 
     def _clip_grad_norm(self, model: Any) -> Any:
         """See Trainer; a finite loss can have gradients that are none, and the next checkpoint would be lost with them."""
@@ -73,9 +79,7 @@ class InterleavedTrainer(Trainer):
         batches, items = super().get_batch_samples(*args, **kwargs)
         self._pace.waited += time.monotonic() - began
         for batch in batches:
-            self._pace.count(
-                batch.get("attention_mask", torch.ones_like(batch["input_ids"])), batch["input_ids"], self._begin
-            )  # packed rows are full
+            self._pace.count(batch.pop("lengths"), batch["input_ids"], self._begin)
         return batches, items
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
@@ -94,7 +98,7 @@ class InterleavedTrainer(Trainer):
         for first in range(0, len(self.eval_dataset), ranks * size):
             mine = range(first + rank * size, min(first + (rank + 1) * size, len(self.eval_dataset)))
             batch = self._prepare_inputs(self.data_collator([self.eval_dataset[number] for number in mine or [0]]))
-            labels = batch.pop("labels")
+            labels, _ = batch.pop("labels"), batch.pop("lengths")
             self._backbone.model = self.model
             with torch.no_grad(), self.compute_loss_context_manager():
                 found.add(self._backbone.losses(batch, labels), labels, self._begin, weight=float(bool(mine)))
@@ -120,9 +124,10 @@ class Pace:
         self.waited = 0.0
         self._began, self._counts = time.monotonic(), list[Tensor]()
 
-    def count(self, mask: Tensor, ids: Tensor, begin: int) -> None:
-        """A batch. mask, ids: (B, T)."""
-        self._counts.append(torch.stack([mask.sum(), ((ids == begin) & (mask != 0)).sum()]))
+    def count(self, lengths: Tensor, ids: Tensor, begin: int) -> None:
+        """A batch. lengths: (B,); ids: (B, T), padding behind them."""
+        real = torch.arange(ids.shape[1], device=ids.device) < lengths[:, None]
+        self._counts.append(torch.stack([lengths.sum(), ((ids == begin) & real).sum()]))
 
     def pause(self, seconds: float) -> None:
         """Time that belongs to something else."""

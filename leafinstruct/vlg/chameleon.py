@@ -72,7 +72,7 @@ class Chameleon(Codes):
         self.end, self._marks = int(config.eos_token_id), (names[BEGIN], names[END])
         self._to_id = unadapted(model).model.vocabulary_mapping.img2bpe
         self._to_code = {number: code for code, number in self._to_id.items()}
-        if len(self._to_code) != pictures.codes:
+        if self._to_code and len(self._to_code) != pictures.codes:  # without any, the line below says what that means
             raise BackboneError(f"the picture tokenizer has {pictures.codes} codes, the vocabulary {len(self._to_code)}")
         super().__init__(model, torch.tensor(sorted(self._to_code)))
         closed = {names[END], *([names["<image>"]] if "<image>" in names else []), config.pad_token_id, config.bos_token_id} - {

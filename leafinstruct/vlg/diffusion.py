@@ -39,13 +39,9 @@ class Diffusion:
         parts: list[Any] = []
         for kind, name in ((UNet2DConditionModel, "unet"), (AutoencoderKL, "vae")):
             half = "bf16" if list((folder / name).glob("*.bf16.safetensors")) else None
-            try:
-                part = kind.from_pretrained(folder, subfolder=name, variant=half, use_safetensors=True, torch_dtype=dtype)
-            except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-                raise BackboneError(f"{folder}: {name} cannot be loaded: {str(error).splitlines()[0][:200]}") from error
-            parts.append(part.to(device))
+            parts.append(_part(kind, folder, name, variant=half, use_safetensors=True, torch_dtype=dtype).to(device))
         unet, vae = parts
-        return cls(unet, vae, EulerDiscreteScheduler.from_pretrained(folder, subfolder="scheduler"), steps)
+        return cls(unet, vae, _part(EulerDiscreteScheduler, folder, "scheduler"), steps)
 
     @property
     def width(self) -> int:
@@ -72,3 +68,10 @@ class Diffusion:
                 latents = scheduler.step(guided, time, latents, return_dict=False)[0]
             pixels = self._vae.decode(latents / self._vae.config.scaling_factor, return_dict=False)[0]
         return to_picture(pixels[0].float().cpu())
+
+
+def _part(kind: Any, folder: Path, name: str, **how: Any) -> Any:
+    try:
+        return kind.from_pretrained(folder, subfolder=name, **how)
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        raise BackboneError(f"{folder}: {name} cannot be loaded: {str(error).splitlines()[0][:200]}") from error

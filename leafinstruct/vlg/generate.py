@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -109,11 +109,17 @@ def generate(
 
 def room(backbone: Backbone, length: int) -> int:
     """Items that may follow a prompt of so many: a model reads nonsense behind its last position, and says nothing of it."""
-    config = unadapted(backbone.model).config
-    most: Any = getattr(getattr(config, "text_config", config), "max_position_embeddings", None)
-    if most is not None and length >= most:
+    most = positions(backbone)
+    if length >= most:
         raise BackboneError(f"the prompt takes {length:,} tokens, and the model reads {most:,}: give less text or fewer pictures")
-    return most - length if most is not None else 1 << 62
+    return most - length
+
+
+def positions(backbone: Backbone) -> int:
+    """That the model was made for; no limit where its configuration names none."""
+    config = unadapted(backbone.model).config
+    most: int | None = getattr(getattr(config, "text_config", config), "max_position_embeddings", None)
+    return most if most is not None else 1 << 62
 
 
 def shut_ids(script: Script) -> tuple[Tensor, Tensor]:

@@ -68,7 +68,7 @@ def _model(name: str, kind: Any, folder: Path, device: str, dtype: Any, **kwargs
     bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # a face of its own, on everybody's stderr
     try:
-        model, info = kind.from_pretrained(folder, dtype=dtype, variant=half, output_loading_info=True, **kwargs)
+        model, info = kind.from_pretrained(folder, dtype=dtype, variant=half, output_loading_info=True, trust_remote_code=False, **kwargs)
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
         raise BackboneError(f"{folder}: cannot be loaded as {name}: {_first_line(error)}") from error
     finally:
@@ -98,7 +98,7 @@ def _tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(folder)
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)  # else transformers asks whether to run the folder's code
     except (OSError, ValueError, KeyError) as error:
         raise BackboneError(f"{folder}: no tokenizer that can be loaded: {_first_line(error)}") from error
 

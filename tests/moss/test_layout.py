@@ -110,3 +110,12 @@ def test_drawn_taps_depend_on_the_seed_and_are_no_neighbourhood():
     assert not torch.equal(one, other)
     distances = (torch.arange(8, 64)[:, None] - one[8:, 1:]).float()
     assert distances.std() > 8
+
+
+@pytest.mark.parametrize("seed", [-(2**63), 2**63 - 1, 2**64 - 1])
+def test_any_seed_that_a_config_may_have_draws_earlier_patches(seed):
+    ids = torch.tensor([[100, 5, 5, 5, 6, 6, 6, 101]])
+    found = Layout(GRID.positions(ids)).neighbours(taps("shuffled", 2, seed))
+    rows = torch.arange(6)[:, None]
+    assert (found[:, :1] == rows).all()
+    assert ((found[1:, 1:] >= 0) & (found[1:, 1:] < rows[1:])).all()

@@ -87,6 +87,40 @@ def test_an_optimiser_step_lowers_the_loss_of_both_modalities():
         ({"taps": "symmetric"}, "symmetric taps lie around a patch, so kernel_size must be odd, not 2"),
         ({"r_text": 0}, "r_text is 0; it must be a whole number of at least 1"),
         ({"r_image": 1.5}, "r_image is 1.5; it must be a whole number"),
+        ({"r_text": True}, "r_text is True; it must be a whole number of at least 1"),
+        ({"kernel_size": True}, "kernel_size is True"),
+        ({"alpha_text": "4"}, "alpha_text is '4'; it must be a finite number above 0"),
+        ({"alpha_text": True}, "alpha_text is True"),
+        ({"alpha_image": 0.0}, "alpha_image is 0.0; it must be a finite number above 0"),
+        ({"alpha_image": float("nan")}, "alpha_image is nan"),
+        ({"alpha_image": float("inf")}, "alpha_image is inf"),
+        ({"alpha_image": 10**400}, "alpha_image is 1000.*; it must be a finite number above 0"),
+        ({"dropout": "0.1"}, r"dropout is '0.1'; it must be in \[0, 1\)"),
+        ({"taps_seed": 2**70}, "taps_seed is 1180591620717411303424; it must be a whole number from"),
+        ({"taps_seed": -(2**63) - 1}, "taps_seed is -9223372036854775809"),
+        ({"taps_seed": "x"}, "taps_seed is 'x'"),
+        ({"taps_seed": True}, "taps_seed is True"),
+        ({"target_modules": "("}, "target_modules is '\\('; it must be a regular expression, and is none: missing \\)"),
+        ({"target_modules": "(" * 100_000}, "it must be a regular expression, and is none: .*recursion"),
+        (
+            {"exclude_modules": "a{99999999999999999999}"},
+            "exclude_modules is .*; it must be a regular expression, and is none: the repetition",
+        ),
+        ({"target_modules": [1, 2]}, r"target_modules is \[1, 2\]; it must be a regular expression or a list of names"),
+        ({"exclude_modules": {"q_proj": 1}}, "exclude_modules is .*; it must be a regular expression or a list of names"),
+        ({"modules_to_save": [1]}, r"modules_to_save is \[1\]; it must be a list of names"),
+        ({"modules_to_save": "lm_head"}, "modules_to_save is 'lm_head'; it must be a list of names"),
+        ({"image_tokens": 5, "image_grid": [4, 4]}, "image_tokens is 5; it must be ranges of ids"),
+        ({"image_tokens": [[4]], "image_grid": [4, 4]}, r"image_tokens is \[\[4\]\]; it must be ranges of ids"),
+        ({"image_tokens": [[4, 2**70]], "image_grid": [4, 4]}, "image_tokens is .*; it must be ranges of ids"),
+        ({"image_tokens": [[4, "67"]], "image_grid": [4, 4]}, "image_tokens is .*; it must be ranges of ids"),
+        (
+            {"image_tokens": [[4, 67]], "image_grid": [8]},
+            r"image_grid is \[8\]; it must be \[height, width\], two whole numbers of at least 1",
+        ),
+        ({"image_tokens": [[4, 67]], "image_grid": [0, 8]}, r"image_grid is \[0, 8\]"),
+        ({"image_tokens": [[4, 67]], "image_grid": [2**62, 4]}, r"image_grid is \[4611686018427387904, 4\]"),
+        ({"image_tokens": [[4, 67]], "end_of_line": "x"}, "end_of_line is 'x'; it must be an id"),
         ({"dropout": 1.0}, r"dropout is 1.0; it must be in \[0, 1\)"),
         ({"bias": "all"}, "bias must be none"),
         ({"leafinstruct_format": 9}, "the adapter has format 9; this version reads 1: upgrade"),
@@ -96,6 +130,23 @@ def test_an_optimiser_step_lowers_the_loss_of_both_modalities():
 def test_settings_that_are_wrong(settings, sentence):
     with pytest.raises(moss.MossConfigError, match=sentence):
         moss.MossConfig(**settings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"alpha_text": 4, "alpha_image": 10**30, "dropout": 0},
+        {"taps_seed": -(2**63)},
+        {"taps_seed": 2**64 - 1},
+        {"target_modules": "all-linear", "exclude_modules": ["lm_head"], "modules_to_save": ["norm"]},
+        {"target_modules": {"q_proj"}, "exclude_modules": ("k_proj", "v_proj")},
+        {"image_tokens": ((4, 67), (70, 70)), "image_grid": (4, 4)},
+        {"image_tokens": [], "end_of_line": 0},
+    ],
+)
+def test_settings_at_the_edge_of_what_is_right(settings):
+    config = moss.MossConfig(**settings)
+    assert {name: getattr(config, name) for name in settings} == settings
 
 
 def test_targets_outside_the_decoder_are_refused():

@@ -92,7 +92,9 @@ def killed(command: list[str], said: str, folder: Path) -> int:
 @pytest.fixture(scope="session")
 def chameleon_folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("chameleon")
-    interleaved().save_pretrained(folder)
+    model = interleaved()
+    model.config.max_position_embeddings = 4096  # long rows are tried, too
+    model.save_pretrained(folder)
     tokenizer({"<racm3:break>": 197, "<eoss>": 196, "<image>": 190}).save_pretrained(folder)
     checkpoint(folder)
     return folder

@@ -6,9 +6,13 @@ import re
 import subprocess
 import sys
 
+import peft
 import pytest
+import torch
 from train.conftest import row, shard
 from train.test_train import train
+
+from leafinstruct.errors import TrainError
 
 MEASURED = """
 import re, resource, sys, torch
@@ -78,6 +82,24 @@ def test_out_of_memory_says_what_to_lower_and_keeps_checkpoints(recipe, tmp_path
     done = run(path, "train", LIMITED)
     last = done.stderr.splitlines()[-1]
     assert last == (
-        "leafinstruct.errors.TrainError: out of memory: lower train.batch or train.context, or set train.gradient_checkpointing: true; "
-        "checkpoints are kept"
+        "leafinstruct.errors.TrainError: out of memory: train.gradient_checkpointing: true goes on from the last checkpoint with less; "
+        "or lower train.batch or context and start over (--rebuild)"
     ), done.stderr
+    assert (tmp_path / "runs/trained/train/checkpoint-1/optimizer.pt").exists()
+    again = run(recipe(context=2048, batch=8, accumulate=1, steps=2, evaluate_every=0, save_every=1, gradient_checkpointing=True), "train")
+    assert "was begun with other settings: train.steps" in again.stderr, "steps shape the schedule"
+    again = run(recipe(context=2048, batch=8, accumulate=1, steps=4, evaluate_every=0, save_every=1, gradient_checkpointing=True), "train")
+    assert "going on from checkpoint-1" in again.stdout
+
+
+@pytest.mark.parametrize(("dry", "cure"), [(True, "lower train.context, or set"), (False, "train.gradient_checkpointing: true goes on")])
+def test_a_model_that_does_not_fit_a_gpu_is_told(recipe, monkeypatch, dry, cure):
+    """The first thing that runs out on a small one; here said by hand."""
+
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    path = recipe(evaluate_every=0)
+    monkeypatch.setattr(peft.PeftModel, "to", full, raising=False)
+    with pytest.raises(TrainError, match=f"^out of memory: {cure}"):
+        train(path, dry_run=dry)

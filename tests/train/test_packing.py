@@ -57,7 +57,7 @@ def collator(name):
 def passed(backbone, batch):
     """Losses, and the gradients of all adapters for their sum."""
     backbone.model.zero_grad()
-    inputs = {key: value for key, value in batch.items() if key != "labels"}
+    inputs = {key: value for key, value in batch.items() if key not in ("labels", "lengths")}
     losses = backbone.losses(inputs, batch["labels"])
     losses.value.sum().backward()
     gradients = {key: value.grad.clone() for key, value in backbone.model.named_parameters() if value.grad is not None}
@@ -72,6 +72,7 @@ def test_packed_documents_learn_as_if_each_stood_alone(name, implementation, tmp
     whole = Packed(rows, 2, 3, 110 if name != "emu3" else 90)
     batch = collator(name)([whole[0], whole[1]])
     assert "attention_mask" not in batch
+    assert batch["lengths"].tolist() == [len(whole[0]["ids"]), len(whole[1]["ids"])]
     starts = (batch["position_ids"] == 0).sum(1).tolist()
     assert max(starts) > 2, "nothing was packed"
     assert len({len(item["ids"]) for item in (whole[0], whole[1])}) == 2, "nothing was padded"
@@ -164,7 +165,7 @@ def test_without_its_prompt_a_row_is_what_guidance_compares_with(name, tmp_path)
         assert tuple(item["ids"][len(start) :].tolist()) in answers
         assert item["said"].tolist() == [0] * len(start) + [1] * (len(item["ids"]) - len(start))
     batch = collator(name)([always[0], always[1]])
-    losses = backbone.losses({key: value for key, value in batch.items() if key != "labels"}, batch["labels"])
+    losses = backbone.losses({key: value for key, value in batch.items() if key not in ("labels", "lengths")}, batch["labels"])
     assert torch.isfinite(losses.value).all()
     whole = len(rows[0]["ids"])
     run = Packed(rows, 600, 0, None, dropout=0.25)

@@ -16,7 +16,8 @@ from vlg.tiny_backbones import tiny_chameleon, tiny_emu2, tiny_emu3
 
 from leafinstruct.artifact import Artifact
 from leafinstruct.errors import RecipeError, SchemaError, SourceError
-from leafinstruct.train import contexts, tokens
+from leafinstruct.train import contexts, samples, tokens
+from leafinstruct.train.config import BackboneConfig, TrainConfig
 from leafinstruct.train.encode import Encoded, Unusable, encode
 from leafinstruct.train.pictures import Pictures
 
@@ -162,6 +163,62 @@ def test_pictures_are_made_smaller_before_a_row_loses_anything():
             assert max(found.picture_tokens, default=0) <= 9 + 3 + 7, "cut before its pictures were as small as they may be"
         assert found.needs.at(context) == ("cut" if found.cut else "smaller" if found.smaller else "whole")
     assert len(seen) == 3  # 32 and 16 patches at most, then 9
+
+
+def settings(**changes):
+    return TrainConfig(data="run:demo", backbone=BackboneConfig(name="emu3", weights="tiny"), **changes)
+
+
+@pytest.mark.parametrize(
+    ("budget", "context", "becomes", "drawn"),
+    [
+        (6, 60, "whole", (2, 2)),
+        (None, 200, "whole", None),
+        (None, 100, "smaller", (5, 5)),
+        (None, 50, "smaller", (3, 3)),
+        (None, 30, "cut", (3, 3)),
+    ],
+)
+def test_a_sample_stands_in_the_frame_of_its_row_and_its_pictures_have_that_area(budget, context, becomes, drawn, tmp_path, monkeypatch):
+    backbone = big_emu3()
+    one = row(0, ["now", large(16, 16), "done"], ["draw", large(16, 16, 1)])
+    config = settings(context=context, picture_tokens=budget, picture_floor=9)
+    trained = encode(backbone, one, context, Pictures(backbone, budget, 9))
+    assert isinstance(trained, Encoded)
+    assert trained.needs.at(context) == becomes
+    (sample,) = samples.choose([shard(tmp_path / "a.parquet", [one])], 1, backbone, config)
+    assert backbone.encode(sample.prompt) == trained.items[: trained.answer]
+    assert sample.grid == drawn
+    assert [part.size for part in (*sample.asked, *sample.wanted) if not isinstance(part, str)] == [(16, 16)] * 2, "shown as in the dataset"
+    begin = torch.tensor([backbone.script(None).begin])
+    monkeypatch.setattr(backbone, "words", lambda out: type(backbone).words(backbone, out).index_fill(0, begin, 99.0))
+    said = samples.answer(backbone, sample, 100, context, 0)
+    side = 2 * (drawn or (8, 8))[0]
+    assert {part.size for part in said if not isinstance(part, str)} == ({(side, side)} if becomes != "cut" else set())
+
+
+def test_pictures_that_are_drawn_are_squares_within_the_budget_or_the_usual_one():
+    for budget in range(1, 64):
+        pictures, side = Pictures(big_emu3(), budget), int(budget**0.5)
+        assert pictures.drawn(budget) == (side, side)
+    assert pictures.drawn(64) is None
+    prompt = ["draw", Image.new("RGB", (40, 30))]
+    for make in (tiny_chameleon, tiny_emu2):  # of one shape
+        pictures = Pictures(make(), 20)
+        assert pictures.drawn(pictures.budget) is None
+        assert all(part is given for part, given in zip(pictures.shaped(prompt, pictures.budget), prompt, strict=True))
+
+
+def test_a_row_whose_picture_behind_the_cut_is_broken_is_no_sample(tmp_path):
+    backbone = tiny_chameleon()
+    broken = row(0, ["now", picture(COLOURS[0]), "then it is done", large(64, 64)[:4000]])
+    whole = encode(backbone, row(0, ["now", picture(COLOURS[0]), "then it is done", picture(COLOURS[0])]), 200)
+    assert isinstance(whole, Encoded)
+    context = len(whole.items) - 5
+    assert isinstance(encode(backbone, broken, context), Encoded), "it can be trained on"
+    null = {**row(2, ["now"]), "images": None}
+    path = shard(tmp_path / "a.parquet", [broken, row(1, ["now"]), null, row(3, ["now"])])
+    assert [sample.id for sample in samples.choose([path], 2, backbone, settings(context=context))] == ["row0001", "row0002"]
 
 
 @pytest.mark.parametrize(

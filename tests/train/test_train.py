@@ -102,15 +102,17 @@ def test_a_batch_is_padded_without_loss_and_vectors_stay_in_order():
         inputs = backbone.inputs(found.items)
         rows.append({"ids": inputs["input_ids"][0].tolist(), "said": found.said, "vectors": inputs["patches"].flatten().tolist()})
     batch = Collator(1, 12)(rows)
+    lengths = batch.pop("lengths")
     short, long = (len(item["ids"]) for item in rows)
     assert batch["input_ids"].shape == (2, long)
-    assert batch["attention_mask"].sum(1).tolist() == [short, long]
+    assert batch["attention_mask"].sum(1).tolist() == lengths.tolist() == [short, long]
     assert (batch["input_ids"][0, short:] == 1).all()
     assert (batch["labels"][0, short:] == -100).all()
     assert batch["patches"].shape == (32, 12)
     losses = backbone.losses({key: value for key, value in batch.items() if key != "labels"}, batch["labels"])
     assert losses.image.sum(1).tolist() == [16, 16]
     alone = Collator(1, 12)(rows[1:])
+    alone.pop("lengths")
     single = backbone.losses({key: value for key, value in alone.items() if key != "labels"}, alone["labels"])
     torch.testing.assert_close(losses.value[1], single.value[0], atol=1e-4, rtol=1e-4)
 
@@ -209,6 +211,35 @@ def test_a_large_adapter_must_be_asked_for(recipe):
     assert any(line.startswith("step 1 of 1") for line in train(path, allow_large=True))
 
 
+def test_of_the_packaged_base_any_share_may_be_trained(recipe):
+    """It is tiny, and `leaf train pipelines/train-demo.yaml` wants no flag."""
+    path = recipe(backbone={"name": "chameleon", "weights": "leaf:tiny-1"}, adapter={"r_text": 32, "r_image": 32}, steps=1, context=300)
+    lines = train(path)
+    assert float(lines[0].split("parameters, ")[1].split("%")[0]) > 10
+    assert any(line.startswith("step 1 of 1") for line in lines)
+
+
+def test_null_turns_and_parts_are_reasons():
+    backbone = tiny_chameleon()
+    for spoil in (lambda turns: turns.append(None), lambda turns: turns[0]["content"].append(None)):
+        bad = row(0, ["done"])
+        spoil(bad["messages"])
+        found = encode(backbone, bad, 200)
+        assert isinstance(found, Unusable)
+        assert found.reason == "malformed"
+        assert "is null" in found.detail
+
+
+def test_a_damaged_validation_shard_is_no_missing_one(recipe, tmp_path):
+    shards = tmp_path / "runs/demo/shard"
+    path = recipe()
+    whole = (shards / "guide.train-00000-of-00001.parquet").read_bytes()
+    (shards / "guide.validation-00000-of-00001.parquet").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(SourceError, match=r"^validation: .*cannot be read as Parquet.*; train\.evaluate_every: 0 trains without$"):
+        train(path)
+    assert any(line.startswith("step 6 of 6") for line in train(recipe(evaluate_every=0)))
+
+
 def test_bad_rows_are_counted_and_the_rest_is_trained_on(recipe, tmp_path):
     bad = [row(80, ["now", b"no picture"]), row(81, ["done"], ["draw " * 200])]
     shard(tmp_path / "runs/demo/shard/guide.train-00000-of-00001.parquet", [*lessons(3), *bad])
@@ -232,6 +263,7 @@ def test_bad_rows_are_counted_and_the_rest_is_trained_on(recipe, tmp_path):
         ({"adapter": {"target_modules": "nothing"}}, "train.adapter: target_modules 'nothing' hits no linear layer"),
         ({"backbone": {"name": "janus", "weights": "x"}}, "train.backbone.name: input should be 'chameleon', 'emu3' or 'emu2'"),
         ({"backbone": {"name": "emu3", "weights": "nowhere"}}, "nowhere: no such folder"),
+        ({"context": 5000}, "train.context: 5,000 tokens, and the model has 4,096 positions; lower it"),
         ({"text_loss": 1e300}, "the loss is inf at step 1: the checkpoints before it are kept; lower train.learning_rate"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 from typing import Any
@@ -365,6 +366,41 @@ def test_folders_that_are_something_else(tmp_path):
     config = emu2().config
     with pytest.raises(BackboneError, match=r"vision_config\.subln is True; Emu2's encoder has none"):
         Emu2ForCausalLM(type(config)(**{**config.to_dict(), "vision_config": {**config.vision_config, "subln": True}}))
+
+
+def test_emu2_gen_without_its_scheduler(tmp_path):
+    for part in ("unet", "vae"):
+        diffusion()[part == "vae"].save_pretrained(tmp_path / part)
+    with pytest.raises(BackboneError, match=r"scheduler cannot be loaded: .*scheduler_config"):
+        Diffusion.load(tmp_path)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_code_in_a_folder_is_neither_run_nor_asked_about(tmp_path, monkeypatch, known):
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+    folder, ran = tmp_path / "base", tmp_path / "ran"
+    interleaved().save_pretrained(folder)
+    tokenizer({"<racm3:break>": 197, "<eoss>": 196}).save_pretrained(folder)
+    (folder / "code.py").write_text(f"from pathlib import Path\nPath({str(ran)!r}).touch()\n")
+    for name, auto in (
+        ("tokenizer_config.json", {"AutoTokenizer": [None, "code.Tokenizer"]}),
+        ("config.json", {"AutoConfig": "code.Config"}),
+    ):
+        told = json.loads((folder / name).read_text())
+        foreign = {"tokenizer_class": "Tokenizer"} if name.startswith("tokenizer") and not known else {}
+        (folder / name).write_text(json.dumps({**told, **foreign, "auto_map": auto}))
+    (tmp_path / "vqgan").mkdir()
+    decoder = checkpoint(tmp_path / "vqgan")
+    if known:
+        backbone, odd = load("chameleon", folder, decoder)
+        assert odd == []
+        assert len(backbone.encode(["draw"])) > 1
+    else:
+        with pytest.raises(BackboneError, match=r"no tokenizer that can be loaded: .* contains custom code") as refusal:
+            load("chameleon", folder, decoder)
+        assert "\n" not in str(refusal.value)
+    assert not ran.exists()
 
 
 def test_a_wrong_vocabulary_or_codebook(tmp_path):

@@ -21,19 +21,22 @@ import pytest
 import torch
 import yaml
 from making import leaf, png
+from moss.tiny import emu3
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from train.conftest import COLOURS, lessons, picture, row, shard
 from typer.testing import CliRunner
-from vlg.tiny_backbones import checkpoint, interleaved, tiny_chameleon, tokenizer
+from vlg.tiny_backbones import EMU3_MARKS, checkpoint, interleaved, tiny_chameleon, tokenizer
 
 from leafinstruct import recipe as recipes
 from leafinstruct.cli import app
 from leafinstruct.errors import LeafInstructError
-from leafinstruct.train import run
+from leafinstruct.train import answer, run
 from leafinstruct.train.answer import question
 from leafinstruct.train.encode import Encoded, encode, framed
 from leafinstruct.train.page import page
+from leafinstruct.train.pictures import Pictures
+from leafinstruct.vlg.emu3 import Emu3
 
 BEGIN = 197
 
@@ -172,6 +175,50 @@ def test_the_prompt_stands_as_in_the_rows_that_were_trained_on():
     assert backbone.end not in items
 
 
+def test_pictures_have_the_area_that_the_run_gave_them(tmp_path, monkeypatch):
+    """Emu3's have many; in this run six patches of 2 x 2 pixels at most. An adapter elsewhere does not say: the usual area."""
+    model = emu3()
+    with torch.no_grad():
+        model.model.text_model.embed_tokens.weight += 1.0
+        model.lm_head.weight[EMU3_MARKS["<|image start|>"]] = 1.0  # begins a picture wherever it may
+    model.save_pretrained(tmp_path / "emu3")
+    tokenizer(EMU3_MARKS).save_pretrained(tmp_path / "emu3")
+    rows = [row(number, ["now", png(COLOURS[number])], ["draw", png(COLOURS[0])]) for number in range(4)]
+    for split in ("train", "validation"):
+        shard(tmp_path / f"data/guide.{split}-00000-of-00001.parquet", rows)
+    section = {
+        "data": "data",
+        "backbone": {"name": "emu3", "weights": "emu3", "base": "somebody/emu3"},
+        "adapter": {"r_text": 2, "r_image": 2},
+        **{"context": 60, "picture_tokens": 6, "steps": 1, "batch": 2, "accumulate": 1, "samples": 1, "sample_tokens": 20},
+    }
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump({"name": "trained", "workdir": ".", "train": section}))
+    loaded = recipes.load_training(path)
+    run.train(loaded.train, loaded.directory, loaded.seed, False, True, False, lambda _: None)
+    assert (tmp_path / "runs/trained/train/samples/step-1/1.txt").read_text().startswith("[picture of 4 x 4]\n")
+
+    shutil.copytree(tmp_path / "runs/trained/train/adapter", tmp_path / "elsewhere")
+    (tmp_path / "p.png").write_bytes(png(COLOURS[0]))
+    prompts, real = [], answer.generate
+    monkeypatch.setattr(answer, "generate", lambda backbone, prompt, *others: prompts.append(prompt) or real(backbone, prompt, *others))
+    where = ["--backbone", "emu3", "--weights", tmp_path / "emu3"]
+    options = ["<image> draw", "--image", tmp_path / "p.png", "--out", tmp_path / "a", "--temperature", 0, "--max-pictures", 1]
+    backbone = Emu3(model, tokenizer(EMU3_MARKS))
+    for given, budget in (([path], 6), ([tmp_path / "runs/trained", *where], 6), ([tmp_path / "elsewhere", *where], None)):
+        done = asked(given[0], *options, *given[1:])
+        if budget is None:
+            assert "the prompt takes 1,5" in str(done.exception), "48 x 32 patches and more, and this model reads 256"
+        else:
+            assert done.exit_code == 0, done.output
+            assert told(tmp_path / "a")["settings"]["grid"] == [2, 2]
+            assert size(tmp_path / "a/picture-01.png") == (4, 4)
+            assert size(tmp_path / "a/prompt-01.png") == (96, 64), "kept as it was read"
+        trained = encode(backbone, row(0, ["done"], [png(COLOURS[0]), "draw"]), 9000, Pictures(backbone, budget))
+        assert isinstance(trained, Encoded)
+        assert backbone.encode(prompts.pop()) == trained.items[: trained.answer]
+
+
 def test_pictures_stand_at_their_marks_or_before_the_text(tmp_path):
     paths = []
     for number, colour in enumerate(COLOURS[:2]):
@@ -213,6 +260,12 @@ def test_wrong_usage(arguments, sentence, tmp_path, monkeypatch):
     assert done.exit_code == 2
     assert sentence in done.output
     assert not list(tmp_path.iterdir())
+
+
+def test_a_stop_that_is_no_text_is_refused_before_anything_is_loaded(tmp_path, monkeypatch):
+    monkeypatch.setattr(answer, "adapted", lambda *_: pytest.fail("loaded"))
+    assert refused("nothing", "draw", "--stop", "now", "--stop", "\udcff", "--out", tmp_path / "a").startswith("--stop: is not UTF-8")
+    assert "no such run, adapter" in refused("nothing", "draw", "--stop", "é", "--out", tmp_path / "a")
 
 
 def test_a_picture_that_is_none_is_one_line(home, tmp_path):
@@ -259,6 +312,11 @@ def test_a_lora_of_peft_draws_too(base, tmp_path):
         assert asked(given, "draw", *where, "--out", tmp_path / "a").exit_code == 0
         answers.append(told(tmp_path / "a")["answer"])
     assert answers[0] != answers[1]
+    change(tmp_path / "lora/adapter_config.json", base_model_name_or_path="/home/alice/secret/chameleon")
+    assert asked(tmp_path / "lora", "draw", *lies(base), "--out", tmp_path / "a").exit_code == 0
+    assert told(tmp_path / "a")["base"]["name"] == base.name, "a path tells others nothing, and too much"
+    assert not any(b"alice" in content for content in files(tmp_path / "a").values())
+    assert "belongs to a base without a public name" in refused(tmp_path / "lora", "draw")
     change(tmp_path / "lora/adapter_config.json", init_lora_weights="pissa")
     assert "starts as 'pissa' changes its base" in refused(tmp_path / "lora", "draw", *lies(base))
 
@@ -270,6 +328,11 @@ def test_what_is_nothing_or_not_finished(home, base, tmp_path, monkeypatch):
     assert "no such run, adapter, recipe or base" in refused("empty/nothing", "a"), "a folder that is here is not asked for on the Hub"
     assert "empty: holds neither adapter_config.json" in refused("empty", "a")
     assert "no such packaged base; known are leaf:tiny-1" in refused("leaf:tiny-9", "a")
+    for swapped in ("draw a red house " * 20, "a house/" * 600):
+        said = refused(swapped, "leaf:tiny-1")
+        assert said.startswith(swapped[:90])
+        assert "give runs/NAME, a recipe, an adapter's folder, ORG/NAME of the Hub, or leaf:tiny-1" in said
+        assert len(said) < 300
     said = refused(home / "runs/trained", "a")
     assert "belongs to somebody/tiny; say where that lies with --weights FOLDER" in said
     assert "say which backbone it is: --backbone chameleon, emu3 or emu2" in refused(base, "a")
@@ -297,6 +360,14 @@ def change(path: Path, **values: Any) -> None:
         ({"target_modules": r"layers\.9\.self_attn\.q_proj"}, "does not fit somebody/tiny"),
         ({"r_text": 3}, "does not fit somebody/tiny: Error(s) in loading state_dict"),
         ({"kernel_size": "two"}, "kernel_size is 'two'"),
+        ({"alpha_text": "4"}, "alpha_text is '4'; it must be a finite number above 0"),
+        ({"target_modules": "("}, "target_modules is '('; it must be a regular expression"),
+        ({"target_modules": [1, 2]}, "target_modules is [1, 2]; it must be a regular expression or a list of names"),
+        ({"exclude_modules": "("}, "exclude_modules is '('; it must be a regular expression"),
+        ({"taps": "shuffled", "taps_seed": 2**70}, "taps_seed is 1180591620717411303424; it must be"),
+        ({"image_tokens": [[0, 999]], "image_grid": [8]}, "image_grid is [8]; it must be [height, width]"),
+        ({"image_tokens": [[0, 999]], "image_grid": [0, 8]}, "image_grid is [0, 8]; it must be [height, width]"),
+        ({"image_tokens": [[0]], "image_grid": [4, 4]}, "image_tokens is [[0]]; it must be ranges of ids"),
         ({"image_tokens": [[100, 110]], "image_grid": [4, 4]}, "are not the codes of this vocabulary"),
         ({"peft_type": "PREFIX_TUNING"}, "an adapter of type 'PREFIX_TUNING'; MOSS and LORA are known here"),
     ],
@@ -304,6 +375,17 @@ def change(path: Path, **values: Any) -> None:
 def test_adapters_that_do_not_fit_are_one_line(adapter, base, values, sentence):
     change(adapter / "adapter_config.json", **values)
     assert sentence in refused(adapter, "a", *lies(base))
+
+
+@pytest.mark.parametrize(
+    "values", [{"target_modules": "("}, {"target_modules": [1, 2]}, {"rank_pattern": [1]}, {"megatron_config": {"a": 1}}]
+)
+def test_loras_that_peft_cannot_read_are_one_line(base, tmp_path, values):
+    peft.get_peft_model(interleaved(), peft.LoraConfig(r=2, target_modules=["v_proj"])).save_pretrained(
+        tmp_path, save_embedding_layers=False
+    )
+    change(tmp_path / "adapter_config.json", base_model_name_or_path="x/y", **values)
+    assert f"{tmp_path}: does not fit x/y: " in refused(tmp_path, "a", *lies(base))
 
 
 def test_pickles_and_missing_or_broken_files_are_refused(adapter, base, tmp_path):
@@ -319,8 +401,9 @@ def test_pickles_and_missing_or_broken_files_are_refused(adapter, base, tmp_path
     assert "its weights are missing" in refused(adapter, "a", *lies(base))
     torch.save(stored, adapter / "adapter_model.bin")
     assert "its weights are a pickle, which may run code; save the adapter as safetensors" in refused(adapter, "a", *lies(base))
-    (adapter / "adapter_config.json").write_text("{")
-    assert "cannot be read as JSON" in refused(adapter, "a", *lies(base))
+    for broken in ("{", "[" * 200_000):
+        (adapter / "adapter_config.json").write_text(broken)
+        assert "cannot be read as JSON" in refused(adapter, "a", *lies(base))
 
 
 def test_a_folder_that_is_not_an_answer_is_left_alone(home, tmp_path):
