@@ -24,7 +24,7 @@ dataset: .venv/run  ## Build the embedded corpus into runs/demo/ (no network, ke
 train-demo: .venv/run  ## Teach the packaged tiny model drawn lessons, and look at an answer
 	@$(BIN)/leaf build pipelines/demo-lessons.yaml
 	@$(BIN)/leaf train pipelines/train-demo.yaml
-	@$(BIN)/leaf generate pipelines/train-demo.yaml "How do I draw a red house with a blue door?" --out runs/tiny-lessons/answer --seed 1 --image-temperature 0
+	@$(BIN)/leaf generate pipelines/train-demo.yaml "How do I draw a red house with a blue door?" --out runs/tiny-lessons/answer --seed 1
 
 experiment: .venv/run  ## Training data x adapter on the packaged model, about two hours on two cores; goes on where it was stopped
 	@$(BIN)/python scripts/experiment.py run experiments/moss.yaml --size small

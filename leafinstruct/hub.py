@@ -60,6 +60,17 @@ def snapshot(
             raise raised(f"{what}: cannot be had from the Hub: {said(error)}{f'; {cure}' if cure else ''}") from error
 
 
+def check_name(repo: str, option: str, raised: type[LeafInstructError]) -> None:
+    """Raises the error for what cannot be a repository's name, before work is done for it. option: what gave it."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # public, but not listed among its exports
+
+    try:
+        validate_repo_id(repo)
+    except HFValidationError:
+        raise raised(f"{option} {repo}: is no name that the Hub takes; give ORG/NAME, of letters, digits, '-', '_' and '.'") from None
+
+
 def _failures() -> tuple[type[Exception], ...]:
     """What the Hub's client raises."""
     import httpx2

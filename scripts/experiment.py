@@ -220,9 +220,24 @@ def read_all(work: Path) -> Iterator[Told]:
     """The results that stand, with what their runs were trained on."""
     for path in sorted((work / "results").glob("*.json")):
         result = json.loads(path.read_text(encoding="utf-8"))
-        record = work / "runs" / path.stem / "train" / "record.json"
+        folder = work / "runs" / path.stem / "train"
+        record = folder / "record.json"
         told = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
-        yield {**result, "trained": {**told.get("counts", {}), "parameters": told.get("parameters")}}
+        shown = seen(folder, result["settings"]["run"]) if told else {}
+        yield {**result, "trained": {**told.get("counts", {}), **shown, "parameters": told.get("parameters")}}
+
+
+def seen(folder: Path, told: Told) -> dict[str, int]:
+    """Tokens that a run read, without padding, and those of them that it was to say. told: its recipe."""
+    from leafinstruct.artifact import Artifact
+    from leafinstruct.train.packing import Packed
+    from leafinstruct.train.tokens import Rows
+
+    train = told["train"]
+    length = train["steps"] * train["batch"] * train["accumulate"]
+    shown = Packed(Rows(Artifact(folder / "tokens")), length, told["seed"], train["context"])
+    rows = [shown[number] for number in range(length)]
+    return {"seen": sum(len(row["ids"]) for row in rows), "seen_said": int(sum(row["said"].sum() for row in rows))}
 
 
 class Clock:

@@ -26,9 +26,15 @@ def train(
 ) -> None:
     """Train an adapter on shards, or go on training it."""
     from leafinstruct.recipe import load_training, locate, template
-    from leafinstruct.train.publish import push
+    from leafinstruct.train.publish import check, push
     from leafinstruct.train.run import train as run
 
+    if push_to is None and public:
+        raise typer.BadParameter("says who may see an upload, and there is none; add --push-to ORG/NAME", param_hint="--public")
+    if push_to is not None and dry_run:
+        raise typer.BadParameter("a dry run makes nothing to upload; leave one of the two out", param_hint="--push-to")
+    if push_to is not None:
+        check(push_to)
     path = locate(recipe, os.environ.get("LEAF_RECIPE"))
     loaded = load_training(path, tuple(changes or ()))
     settings = (loaded.seed, rebuild, allow_large, dry_run, typer.echo if dry_run else note, template(path, "data_cards", "adapter").text)
@@ -49,7 +55,10 @@ def generate(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the answer; an earlier answer in it is replaced.")] = Path("answer"),
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="The same seed draws the same answer.")] = 0,
     temperature: Annotated[float, typer.Option(min=0, max=1e6, help="Of words; 0 takes the likeliest.")] = 0.7,
-    image_temperature: Annotated[float, typer.Option(min=0, max=1e6, help="Of pictures; 0 takes the likeliest.")] = 1.0,
+    image_temperature: Annotated[
+        float | None,
+        typer.Option(min=0, max=1e6, help="Of pictures; 0 takes the likeliest. Default: 1, and 0 of leaf:tiny-1."),
+    ] = None,
     top_k: Annotated[int, typer.Option(min=0, help="Draw from that many likeliest; 0 for all.")] = 0,
     guidance: Annotated[
         float, typer.Option(min=0, max=1e6, help="How far pictures are pushed towards the prompt; 1 for not at all.")
@@ -66,12 +75,15 @@ def generate(
     """Ask a trained model; the answer is a page of text and pictures."""
     from leafinstruct.recipe import load_training
     from leafinstruct.train import adapter
-    from leafinstruct.train.answer import asked, draw, question, unasked
+    from leafinstruct.train.answer import asked, draw, exact, question, unasked
+    from leafinstruct.vlg import tiny
 
     if (fault := unasked(prompt, images or ())) is not None:
         raise typer.BadParameter(fault, param_hint="PROMPT")
     try:
-        settings = asked(seed, temperature, image_temperature, top_k, guidance, max_pictures, max_tokens, stop)
+        settings = asked(
+            seed, temperature, 1.0 if image_temperature is None else image_temperature, top_k, guidance, max_pictures, max_tokens, stop
+        )
         told, said = question(prompt, images or ()), adapter.Base(backbone, weights, decoder)
         adapter.check(run)
         recipe = load_training(Path(run)) if Path(run).is_file() else None
@@ -80,6 +92,8 @@ def generate(
             if recipe is None
             else adapter.of_recipe(recipe.directory, recipe.train.backbone, said, checkpoint)
         )
+        if image_temperature is None and found.base.name == tiny.NAME:
+            settings = exact(settings)
         with drawing() as on_drawn:
             made = draw(found, told, settings, device, out, on_drawn, note)
     except Interrupted:

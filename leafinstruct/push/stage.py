@@ -77,7 +77,7 @@ def push(settings: PushSettings, shards: Artifact, out: Artifact, dry_run: bool,
 
 
 def _push(settings: PushSettings, shards: Artifact, out: Artifact, dry_run: bool, on_step: OnStep) -> Pushed:
-    _refuse_name(settings.repo)
+    hub.check_name(settings.repo, "--repo", PublishError)
     found = _survey(settings, shards, on_step)
     pictures, why = form(settings, found)
     checks.refuse(found, settings.allowed, pictures == "bytes")
@@ -103,17 +103,6 @@ def _push(settings: PushSettings, shards: Artifact, out: Artifact, dry_run: bool
         if settings.tag is not None and (there is None or settings.tag not in there.tags):
             repository.tag(settings.tag, commit)
     return replace(told, address=repository.address(), commit=None if change.empty else commit)
-
-
-def _refuse_name(repo: str) -> None:
-    """Before shards are read for it. Raises PublishError."""
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # public, but not listed among its exports
-
-    try:
-        validate_repo_id(repo)
-    except HFValidationError:
-        raise PublishError(f"--repo {repo}: is no name that the Hub takes; give ORG/NAME, of letters, digits, '-', '_' and '.'") from None
 
 
 def form(settings: PushSettings, found: Survey) -> tuple[Literal["bytes", "reference"], str]:

@@ -30,8 +30,10 @@ from leafinstruct.errors import BackboneError, SourceError
 from leafinstruct.pictures.decode import Undecodable, decode
 from leafinstruct.train.adapter import Found, adapted
 from leafinstruct.train.encode import NAMES, framed
+from leafinstruct.train.estimate import memory_told
 from leafinstruct.train.page import page
 from leafinstruct.train.pictures import Pictures
+from leafinstruct.train.processes import in_one_thread
 from leafinstruct.vlg.backbone import Segment
 from leafinstruct.vlg.generate import Settings, Unfinished, generate
 from leafinstruct.vlg.sampling import Sampling
@@ -74,10 +76,22 @@ def asked(
     return Settings(words, patches, guidance, max_pictures, max_tokens, stop=tuple(end for end in ends if end), seed=seed)
 
 
+def exact(settings: Settings) -> Settings:
+    """With the likeliest patches: what the packaged base draws is right or wrong, and chance only makes mistakes."""
+    return replace(settings, image=replace(settings.image, temperature=0.0))
+
+
 def draw(
     found: Found, prompt: Sequence[Segment], settings: Settings, device: str, out: Path, on_drawn: OnDrawn, tell: Callable[[str], None]
 ) -> Answer:
     """Draw an answer into the folder `out`. device: of torch, or auto. Raises the errors of leafinstruct."""
+    with memory_told("ask for less (--max-tokens, --max-pictures), or draw on a device that has more (--device cpu)"):
+        return _draw(found, prompt, settings, device, out, on_drawn, tell)
+
+
+def _draw(
+    found: Found, prompt: Sequence[Segment], settings: Settings, device: str, out: Path, on_drawn: OnDrawn, tell: Callable[[str], None]
+) -> Answer:
     _check_free(out)
     backbone = adapted(found, _device(device), tell)
     shapes = Pictures(backbone, _picture_tokens(found))
@@ -90,13 +104,14 @@ def draw(
         on_drawn(tokens, pictures)
 
     drawing, segments = generate(backbone, framed(shapes.shaped(prompt, shapes.budget)), settings, count), list[Segment | Unfinished]()
-    while True:
-        try:
-            segments.append(next(drawing))
-        except StopIteration as stopped:
-            ended = stopped.value
-            break
-        pictures = sum(isinstance(segment, Image.Image) for segment in segments)
+    with in_one_thread(backbone.model):
+        while True:
+            try:
+                segments.append(next(drawing))
+            except StopIteration as stopped:
+                ended = stopped.value
+                break
+            pictures = sum(isinstance(segment, Image.Image) for segment in segments)
     with _folder(out) as folder:
         told = {
             "leafinstruct_answer": FORMAT,

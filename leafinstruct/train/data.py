@@ -51,8 +51,9 @@ class Data:
                 found = tokens.make(backbone, identity, there, config.context, self.validation, lambda *_: None, pictures)
             except SourceError as error:
                 raise SourceError(f"validation: {error}; train.evaluate_every: 0 trains without") from error
-            rows = min(found["rows"], config.evaluate_rows)
-            tell(f"validation: {rows:,} of {found['rows']:,} rows, every {config.evaluate_every:,} steps and at the end")
+            rows, lost = min(found["rows"], config.evaluate_rows), sum(found[name] for name in tokens.REASONS)
+            more = f" ({lost:,} more cannot be used)" if lost else ""
+            tell(f"validation: {rows:,} of {found['rows']:,} rows{more}, every {config.evaluate_every:,} steps and at the end")
         return counts
 
     def _check_vocabulary(self, backbone: Any) -> None:

@@ -13,6 +13,11 @@ from leafinstruct.errors import TrainError
 FILES = ("adapter_config.json", "adapter_model.safetensors", "README.md")
 
 
+def check(repo: str) -> None:
+    """Raises TrainError for what is no name of a repository, before hours of training."""
+    hub.check_name(repo, "--push-to", TrainError)
+
+
 def push(folder: Path, repo: str, public: bool) -> str:
     """Upload an adapter's folder to ORG/NAME. Returns its address. Raises TrainError, in one line."""
     from huggingface_hub import HfApi

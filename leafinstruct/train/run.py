@@ -27,7 +27,7 @@ from typing import Any
 import torch
 
 from leafinstruct.artifact import Artifact, drift, one_build, save
-from leafinstruct.errors import DriftError, RecipeError, TrainError
+from leafinstruct.errors import DriftError, RecipeError, SourceError, TrainError
 from leafinstruct.moss import MossConfig, MossConfigError
 from leafinstruct.moss.match import count
 from leafinstruct.records import shards
@@ -109,7 +109,12 @@ def train(
         data, counts = Data(config, out, directory.parent, seed), dict[str, int]()
         identity = weights.identity(config.backbone.name, config.backbone.weights)
         if first:
-            counts = dict(data.make(backbone, identity, files, not dry_run, tell))
+            try:
+                counts = dict(data.make(backbone, identity, files, not dry_run, tell))
+            except SourceError:
+                for line in contexts.fits(data.train, config.context) if dry_run else ():
+                    tell(line)  # which context would do
+                raise
             if rebuild and not dry_run:  # not before: the data may be of no use, and then nothing is lost
                 checkpoints.forget(out.path, (data.train.path, data.validation.path))
             checkpoints.tidy(out.path)

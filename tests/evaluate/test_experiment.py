@@ -31,7 +31,7 @@ def result(arm: str, method: str | None, seed: int, text: float, image: float, r
         "run": {"arm": arm, "method": method, "seed": seed, "rate": rate, "steps": 9},
         "settings": {"run": {"train": {"adapter": {"r_text": 13, "r_image": 4}}}},
         "figures": figures,
-        "trained": {"rows": len(arm), "tokens": 1000, "parameters": 166_912},
+        "trained": {"rows": len(arm), "tokens": 1000, "seen": 900 + 10 * seed, "seen_said": 800, "parameters": 166_912},
     }
 
 
@@ -67,7 +67,7 @@ def test_the_report_holds_means_differences_and_what_the_filter_pays(tmp_path):
     assert "55" not in page[page.index("## How to read") :]
     assert "| adapter | 0.01 | 0.1 |" in page
     assert "| lora | 59.000 | **58.000** |\n| full_space | **57.500** | - |" in page
-    assert "| filtered | 8 | 1,000 |\n| unfiltered | 10 | 1,000 |" in page
+    assert "| filtered | 8 | 1,000 | 920 | 800 |\n| unfiltered | 10 | 1,000 | 920 | 800 |" in page
     assert "| lora | 13, 4 | 166,912 |" in page
     assert "500 pages, 46% of them with a planted defect" in page
     assert "refuses 0.0% of true scenes; of changed ones it takes for exact: colour 2.4%" in page
@@ -102,7 +102,7 @@ def test_parts_of_the_full_setting_answer_their_questions_and_two_seeds_none(tmp
     matters = page[page.index("## Does the convolution matter? (filtered)") :]
     assert "| shuffled | 0.000 ± 0.000 | **0.300 ± 0.000** |" in matters
     beyond = page[page.index("## Do lessons teach what captions do not?") : page.index("## Does the convolution matter?")]
-    assert "Filtered minus captions" in beyond
+    assert "Filtered minus captions at equal steps, seed by seed. All that the captions teach to say is pictures" in beyond
     assert "| full_space | 0.400 ± 0.000 | -0.500 ± 0.000 |" in beyond
     assert "| shuffled |" not in beyond
     assert (tmp_path / "experiment.svg").read_text().count(">captions<") == 2

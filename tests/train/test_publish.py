@@ -11,7 +11,9 @@ import pytest
 from hub_repos import ReposHub
 from making import leaf
 from train.conftest import lessons, shard
+from typer.testing import CliRunner
 
+from leafinstruct.cli import app
 from leafinstruct.errors import TrainError
 from leafinstruct.train.card import dataset
 from leafinstruct.train.publish import FILES, push
@@ -75,6 +77,19 @@ def test_a_name_that_is_none_is_one_line(tmp_path):
     with pytest.raises(TrainError, match=r"^--push-to a/b/c: the Hub did not take it: [^\n]+; the adapter is kept in") as caught:
         push(tmp_path, "a/b/c", public=False)
     assert "\n" not in str(caught.value)
+
+
+def test_an_upload_that_cannot_be_is_refused_before_anything_is_trained(recipe, tmp_path):
+    path = recipe()
+    for more, sentence in (
+        (["--push-to", "a/b/c"], "--push-to a/b/c: is no name that the Hub takes; give ORG/NAME"),
+        (["--public"], "says who may see an upload, and there is none; add --push-to ORG/NAME"),
+        (["--push-to", "a/b", "--dry-run"], "a dry run makes nothing to upload; leave one of the two out"),
+    ):
+        done = CliRunner().invoke(app, ["train", str(path), *more])
+        assert sentence in f"{done.exception} {' '.join(done.output.replace('│', ' ').split())}"
+        assert done.exit_code in (1, 2)
+    assert not (tmp_path / "runs/trained").exists()
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from vlg.tiny_backbones import EMU3_MARKS, checkpoint, interleaved, tiny_chamele
 from leafinstruct import recipe as recipes
 from leafinstruct.cli import app
 from leafinstruct.errors import LeafInstructError
-from leafinstruct.train import answer, run
+from leafinstruct.train import answer, processes, run
 from leafinstruct.train.answer import question
 from leafinstruct.train.encode import Encoded, encode, framed
 from leafinstruct.train.page import page
@@ -438,6 +438,40 @@ def test_an_empty_and_a_cut_answer_say_so(home, base, tmp_path):
     assert done.stderr.splitlines()[-1] == "leaf: the answer is empty: the model ended at once"
     assert told(out)["answer"] == []
     assert "The answer is empty: the model ended at once." in (out / "index.html").read_text()
+
+
+def test_pictures_of_the_packaged_base_are_the_likeliest_unless_said_otherwise(home, tmp_path):
+    for number, (which, more, wanted) in enumerate(
+        (("leaf:tiny-1", (), 0.0), ("leaf:tiny-1", ("--image-temperature", "0.5"), 0.5), (home / "recipe.yaml", (), 1.0))
+    ):
+        assert asked(which, "Draw a house.", "--out", tmp_path / str(number), *more, tokens=2).exit_code == 0
+        assert told(tmp_path / str(number))["settings"]["image"]["temperature"] == wanted
+
+
+def test_a_small_model_draws_in_one_thread_and_leaves_torch_as_it_was(home, tmp_path, monkeypatch):
+    before, seen = torch.get_num_threads(), set()
+    monkeypatch.setattr(
+        answer, "generate", lambda *given, real=answer.generate: (seen.add(torch.get_num_threads()), (yield from real(*given)))[1]
+    )
+    try:
+        torch.set_num_threads(2)
+        assert asked(home / "recipe.yaml", "Draw a house.", "--out", tmp_path / "a", tokens=3).exit_code == 0
+        assert (seen, torch.get_num_threads()) == ({1}, 2)
+        monkeypatch.setattr(processes, "SMALL", 1)
+        assert asked(home / "recipe.yaml", "Draw a house.", "--out", tmp_path / "a", tokens=3).exit_code == 0
+        assert seen == {1, 2}
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_running_out_of_memory_is_one_line(home, tmp_path, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 14.00 GiB")
+
+    monkeypatch.setattr(answer, "adapted", full)
+    said = refused(home / "recipe.yaml", "Draw a house.", "--out", tmp_path / "a")
+    assert said.startswith("out of memory: ask for less (--max-tokens, --max-pictures), or draw on a device that has more")
+    assert not (tmp_path / "a").exists()
 
 
 def test_a_prompt_beyond_the_models_positions_is_refused(home, tmp_path):
