@@ -168,6 +168,25 @@ def test_a_loss_that_becomes_no_number_leaves_the_checkpoints_before_it(recipe, 
     )
 
 
+def test_out_of_memory_leaves_the_checkpoints_and_its_cure_goes_on_from_them(recipe, tmp_path, monkeypatch):
+    from leafinstruct.train.trainer import InterleavedTrainer
+
+    learn = InterleavedTrainer.compute_loss
+
+    def full(self, *given, **more):
+        if self.state.global_step == 5:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return learn(self, *given, **more)
+
+    monkeypatch.setattr(InterleavedTrainer, "compute_loss", full)
+    with pytest.raises(TrainError, match=r"^out of memory: train\.gradient_checkpointing: true goes on"):
+        train(recipe())
+    monkeypatch.undo()
+    assert "going on from checkpoint-4" in train(recipe(gradient_checkpointing=True))
+    with pytest.raises(DriftError, match=r"train\.context 80 -> 70; --rebuild starts over"):
+        train(recipe(context=70))
+
+
 def test_rows_stay_where_a_shard_of_a_like_name_goes(recipe, tmp_path):
     shards = tmp_path / "runs/demo/shard"
     path = recipe()
