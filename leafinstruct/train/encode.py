@@ -44,7 +44,7 @@ class Encoded:
     """items: of one row. said: which the model is to say. pictures: how many; picture_tokens: of each, marks included; drawn: pictures
     that the model is to say.
     begin: items before the prompt; answer: where the first answer begins. cut: whether segments were left out; smaller: whether pictures were made
-    smaller so that it fits."""
+    smaller so that it fits; patches: the area that its pictures were given, at most."""
 
     items: list[Item]
     said: list[bool]
@@ -56,6 +56,7 @@ class Encoded:
     needs: Needs
     cut: bool
     smaller: bool
+    patches: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def encode(backbone: Backbone, row: Mapping[str, Any], context: int, pictures: P
         sizes += [length] if part.data is not None else []
         drawn += part.said and part.data is not None
     cut, smaller = needs.at(context) == "cut", tried < pictures.budget and bool(sizes)
-    return Encoded(items, said, len(sizes), sizes, drawn, len(start), said.index(True), needs, cut, smaller)
+    return Encoded(items, said, len(sizes), sizes, drawn, len(start), said.index(True), needs, cut, smaller, tried)
 
 
 def framed(prompt: Sequence[Segment]) -> list[Segment]:

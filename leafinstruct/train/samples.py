@@ -58,7 +58,7 @@ def choose(files: Sequence[Path], number: int, backbone: Backbone, config: Train
         if len(found) == number:
             break
         encoded = encode(backbone, row, config.context, pictures)
-        if isinstance(encoded, Encoded) and (sample := _sample(row, pictures, _patches(row, pictures, encoded))) is not None:
+        if isinstance(encoded, Encoded) and (sample := _sample(row, pictures, encoded.patches)) is not None:
             found.append(sample)
     return found
 
@@ -81,18 +81,6 @@ def _sample(row: Mapping[str, Any], pictures: Pictures, patches: int) -> Sample 
         asked += parts
         prompt += paragraphs(pictures.shaped(parts, patches))
     raise AssertionError("a row that can be trained on has an answer")
-
-
-def _patches(row: Mapping[str, Any], pictures: Pictures, encoded: Encoded) -> int:
-    """The area that a row's pictures were given so that it fits, told by their lengths."""
-    if encoded.cut:
-        return pictures.budgets[-1]
-    sizes = [size for image in row["images"] or () if not isinstance(size := pictures.size(image["bytes"]), Undecodable)]
-    return next(
-        patches
-        for patches in pictures.budgets
-        if [pictures.length(pictures.grid(size, patches)) for size in sizes] == encoded.picture_tokens
-    )
 
 
 def answer(backbone: Backbone, sample: Sample, tokens: int, context: int, seed: int) -> list[Segment]:
