@@ -17,6 +17,9 @@ from typing import Literal
 TextKind = Literal["prose", "heading", "caption", "list", "table", "code"]
 Role = Literal["user", "assistant"]
 State = Literal["ok", "failed", "refused", "unparsed", "not_scored"]
+OwnerFound = Literal["stated", "inferred", "unknown"]
+"""How the owner of an image was found: the source states it (MMC4's matched sentence, a figure's caption, a video's step), it was inferred from
+the page's structure or by CLIP, or it is not known."""
 
 _LINE = re.compile(
     r"(?P<file>.*?)(?:#bytes=(?P<offset>\d{1,15}),(?P<length>\d{1,15})|#t=(?P<time>\d{1,9}\.?\d{0,9}(?:e-\d{1,2})?))?(?:!(?P<member>(?:row|bytes)=.*))?",
@@ -76,8 +79,11 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A picture by reference; `role` for conversation sources only. sha256, width, height (pixels, after EXIF rotation) and format are known once
-    it was materialised."""
+    """An image by reference; `role` for conversation sources only. sha256, width, height (pixels, after EXIF rotation) and format are known once
+    it was materialized.
+
+    owner: position of the text segment that the image belongs to (its sentence, caption or step), None where `owner_found` is unknown.
+    """
 
     position: int
     ref: Ref
@@ -91,6 +97,8 @@ class Image:
     width: int | None = None
     height: int | None = None
     format: str | None = None
+    owner: int | None = None
+    owner_found: OwnerFound = "unknown"
 
 
 Segment = Text | Image
@@ -106,7 +114,11 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One page, record or video, as a reader found it."""
+    """One page, record or video, as a reader found it.
+
+    url: the canonical URL of the page, if it is of the same domain, else the page's own; page_url: the URL at which the page was found, None for
+    a local file; title: the title that the source states (the page's h1, else its title element), None where it states none.
+    """
 
     id: str
     source: str
@@ -114,6 +126,8 @@ class Document:
     provenance: Provenance
     url: str | None = None
     license: str | None = None
+    title: str | None = None
+    page_url: str | None = None
 
     @property
     def texts(self) -> tuple[Text, ...]:

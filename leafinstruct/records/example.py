@@ -54,6 +54,8 @@ class Example:
     scores: tuple[Cell, ...] = ()
     url: str | None = None
     license: str | None = None
+    title: str | None = None
+    page_url: str | None = None
     models: tuple[tuple[str, str], ...] = ()
     prompts: tuple[tuple[str, str], ...] = ()
 
@@ -62,6 +64,6 @@ class Example:
         return tuple(part for turn in self.turns for part in turn.parts if isinstance(part, Image))
 
 
-def example_id(document: str, task: str) -> str:
-    """First 16 hex digits of sha256 over document id and task family."""
-    return hashlib.sha256(f"{document}\0{task}".encode()).hexdigest()[:16]
+def example_id(document: str, task: str, piece: int = 0) -> str:
+    """First 16 hex digits of sha256 over document id, task family and, behind the first, the number of the piece of a long document."""
+    return hashlib.sha256("\0".join((document, task, *([str(piece)] if piece else []))).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""The published row, schema 1: what a shard holds, what `datasets` decodes, what training reads. A file of its own because it is a contract with
+"""The published row, schema 2: what a shard holds, what `datasets` decodes, what training reads. A file of its own because it is a contract with
 strangers, while table.py's tables are ours to change.
 
 `messages` has one `{"type": "image"}` part for each picture, in order over all turns; `images` and `image_info` are parallel to those parts.
@@ -17,9 +17,11 @@ from leafinstruct.records.document import Image
 from leafinstruct.records.example import Example
 from leafinstruct.records.table import Row
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 """Version of the published row, stored under `leafinstruct.schema` in the Parquet metadata."""
 
+READABLE = ("1", SCHEMA_VERSION)
+"""Versions that this version reads. Schema 1 lacks page_url, title and the owners of images."""
 
 WRITER: dict[str, Any] = {"compression": "zstd", "write_page_index": True, "use_content_defined_chunking": True}
 """How a shard is written, for whoever writes one: the same rows in the same row groups are the same bytes, in shard and after `leaf hydrate`."""
@@ -29,7 +31,7 @@ PICTURES = b"leafinstruct.pictures"
 
 
 def features() -> Any:
-    """`datasets.Features` of the published row, schema 1; the one definition of its columns."""
+    """`datasets.Features` of the published row, schema 2; the one definition of its columns."""
     from datasets import Features, List, Value
     from datasets import Image as Picture
 
@@ -53,10 +55,14 @@ def features() -> Any:
                     "frame_time": number,
                     "width": Value("int32"),
                     "height": Value("int32"),
+                    "owner": Value("int32"),
+                    "owner_found": text,
                 }
             ),
             "scores": List({"name": text, "image": Value("int32"), "value": number, "state": text}),
             "url": text,
+            "page_url": text,
+            "title": text,
             "license": text,
             "provenance": {"recipe": text, "file": text, "locator": text, "models": named, "prompts": named},
         }
@@ -86,12 +92,12 @@ def row_of(example: Example, data: Mapping[str, bytes], recipe: str) -> Row:
     images = example.images
     index = {image.position: at for at, image in enumerate(images)}
     return {
-        **{name: getattr(example, name) for name in ("id", "document_id", "source", "task", "url", "license")},
+        **{name: getattr(example, name) for name in ("id", "document_id", "source", "task", "url", "page_url", "title", "license")},
         "messages": [{"role": turn.role, "content": [_content(part) for part in turn.parts]} for turn in example.turns],
         "images": [{"bytes": data[image.sha256 or ""], "path": None} for image in images],
         "image_info": [
             {
-                **{name: getattr(image, name) for name in ("sha256", "url", "license", "width", "height")},
+                **{name: getattr(image, name) for name in ("sha256", "url", "license", "width", "height", "owner", "owner_found")},
                 "ref": str(image.ref),
                 "source_position": image.position,
                 "frame_time": image.time,

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from leafinstruct import hub
 from leafinstruct.errors import SchemaError, SourceError
-from leafinstruct.records.public import PICTURES, SCHEMA_VERSION
+from leafinstruct.records.public import PICTURES, READABLE, SCHEMA_VERSION
 
 COLUMNS = ("id", "messages", "images")
 """What training reads."""
@@ -88,7 +88,7 @@ def footer(path: Path, columns: Sequence[str]) -> pq.ParquetFile:
         raise SourceError(f"{path}: cannot be read as Parquet: {_first_line(error)}") from error
     metadata = shard.schema_arrow.metadata or {}
     version = metadata.get(b"leafinstruct.schema", b"").decode(errors="replace")
-    if version != SCHEMA_VERSION:
+    if version not in READABLE:
         raise SchemaError(
             f"{path}: rows of schema {version or 'unknown'}, and this version reads {SCHEMA_VERSION}; build the dataset with this version"
         )

@@ -46,6 +46,8 @@ _IMAGE_FIELDS: list[tuple[str, pa.DataType]] = [
     ("width", pa.int32()),
     ("height", pa.int32()),
     ("format", pa.string()),
+    ("owner", pa.int32()),
+    ("owner_found", pa.string()),
 ]
 _SEGMENT = pa.struct(
     [
@@ -64,6 +66,8 @@ _DOCUMENT: list[tuple[str, pa.DataType]] = [
     ("source", pa.string()),
     ("url", pa.string()),
     ("license", pa.string()),
+    ("title", pa.string()),
+    ("page_url", pa.string()),
     ("segments", pa.list_(_SEGMENT)),
     ("provenance", _ORIGIN),
 ]
@@ -155,6 +159,8 @@ EXAMPLES = pa.schema(
         ("scores", pa.list_(pa.struct(_CELL))),
         ("url", pa.string()),
         ("license", pa.string()),
+        ("title", pa.string()),
+        ("page_url", pa.string()),
         ("provenance", _ORIGIN),
         ("models", _NAMED),
         ("prompts", _NAMED),
@@ -228,6 +234,8 @@ def document_row(document: Document, drops: Sequence[Mapping[str, Any]] | None =
         "source": document.source,
         "url": document.url,
         "license": document.license,
+        "title": document.title,
+        "page_url": document.page_url,
         "segments": [_segment_row(segment) for segment in document.segments],
         "provenance": asdict(document.provenance),
     }
@@ -240,6 +248,8 @@ def document_of(row: Row) -> Document:
         source=row["source"],
         url=row["url"],
         license=row["license"],
+        title=row["title"],
+        page_url=row["page_url"],
         segments=tuple(_segment_of(segment) for segment in row["segments"]),
         provenance=Provenance(**row["provenance"]),
     )
@@ -269,7 +279,7 @@ def _segment_of(row: Row) -> Segment:
 
 
 def _image_of(row: Row) -> Image:
-    fields = {name: row[name] for name in ("position", "alt", "url", "license", "time", "state", "sha256", "width", "height", "format")}
+    fields = {name: row[name] for name in Image.__slots__ if name not in ("ref", "role")}
     return Image(ref=Ref(**row["ref"]), role=row.get("role"), **fields)  # an example's pictures have their turn's role
 
 
@@ -283,7 +293,7 @@ def cell_of(row: Row) -> Cell:
 
 def example_row(example: Example) -> Row:
     return {
-        **{name: getattr(example, name) for name in ("id", "document_id", "source", "task", "url", "license")},
+        **{name: getattr(example, name) for name in ("id", "document_id", "source", "task", "url", "license", "title", "page_url")},
         "turns": [
             {
                 "role": turn.role,
@@ -300,7 +310,7 @@ def example_row(example: Example) -> Row:
 
 def example_of(row: Row) -> Example:
     return Example(
-        **{name: row[name] for name in ("id", "document_id", "source", "task", "url", "license")},
+        **{name: row[name] for name in ("id", "document_id", "source", "task", "url", "license", "title", "page_url")},
         turns=tuple(
             Turn(turn["role"], tuple(part["text"] if part["type"] == "text" else _image_of(part) for part in turn["parts"]))
             for turn in row["turns"]

@@ -31,7 +31,7 @@ from leafinstruct.records.example import Cell, Example, Turn, example_id
 from leafinstruct.rewrite import parse, prompt
 from leafinstruct.rewrite.config import RewriteConfig, Task
 
-CODE = 6
+CODE = 7
 """Raised when the same documents and answers give other examples than before."""
 
 
