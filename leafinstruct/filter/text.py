@@ -14,8 +14,8 @@ from collections.abc import Sequence
 
 from leafinstruct.records.document import Document
 from leafinstruct.records.example import Cell
+from leafinstruct.records.words import count_words
 
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _LINK = re.compile(r"https?://|www\.|(?<!\w)@\w{2,}|\b[\w-]+\.(?:com|net|org|shop|biz|info|xyz)\b", re.IGNORECASE)
 _COMMON_PUNCTUATION = frozenset(".,;:!?'\"()[]-–—‘’“”…/&%°")  # noqa: RUF001 - typographic quotes and dashes are the point
 _RUN = 5
@@ -45,18 +45,6 @@ def cell(name: str, value: float, position: int | None = None, model: str | None
     if math.isnan(value):
         return Cell(name, None, "not_scored", position, model, "cannot be computed for this document")
     return Cell(name, round(value, 4), "ok", position, model)
-
-
-def count_words(texts: Sequence[str]) -> int:
-    """White-space words, plus one for every 1.5 Chinese or Japanese characters, which are written without spaces."""
-    counted = [word_parts(text) for text in texts]
-    return sum(spaced for spaced, _ in counted) + int(sum(characters for _, characters in counted) / 1.5)
-
-
-def word_parts(text: str) -> tuple[int, int]:
-    """White-space words and Chinese or Japanese characters of one text; both add up over texts, which their count of words does not."""
-    characters = len(_CJK.findall(text))
-    return len((_CJK.sub(" ", text) if characters else text).split()), characters
 
 
 def symbol_share(text: str) -> float:

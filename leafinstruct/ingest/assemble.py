@@ -5,13 +5,16 @@ Where a picture's bytes are is the reader's to know (a file beside the page, a r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from leafinstruct.ingest.address import join, web
 from leafinstruct.ingest.caps import excess
+from leafinstruct.ingest.grouping import Side
 from leafinstruct.ingest.licence import named
 from leafinstruct.ingest.page import Page
 from leafinstruct.ingest.sources import Picture
+from leafinstruct.records import owners
 from leafinstruct.records.document import Document, Image, Provenance, Ref, Rejected, Segment, Text, document_id
 
 _PROBLEMS = {
@@ -51,6 +54,7 @@ def assemble(
         return
     segments: list[Segment] = []
     lost: list[Rejected] = []
+    sides: dict[int, Side] = {}
     license_ = named(_joined(url, page.license)) or license_
     for piece in page.pieces:
         if not isinstance(piece, Picture):
@@ -58,15 +62,27 @@ def assemble(
             continue
         try:
             ref, address = _located(piece, locate)
+            if piece.side is not None:
+                sides[len(segments)] = piece.side
             segments.append(Image(len(segments), ref, piece.alt, address, license_))
         except NoReferenceError as error:
             lost.append(Rejected(provenance.file, provenance.locator, error.reason, error.detail, whole=False))
     if segments:
         identity = document_id(source, provenance.file, provenance.locator)
-        yield Document(identity, source, tuple(segments), provenance, web(_joined(url, page.url)) or url, license_)
+        yield Document(identity, source, _owned(segments, sides), provenance, web(_joined(url, page.url)) or url, license_)
     else:
         yield Rejected(provenance.file, provenance.locator, "no_content", "nothing but pictures without an address")
     yield from lost
+
+
+def _owned(segments: Sequence[Segment], sides: Mapping[int, Side]) -> tuple[Segment, ...]:
+    """The segments with the owners that the page's markup groups them with: position of an image -> side on which its own text stands."""
+    owned = list(segments)
+    for at, side in sides.items():
+        image, text = owned[at], owners.neighbor(segments, at, -1 if side == "before" else 1)
+        if isinstance(image, Image) and text is not None:
+            owned[at] = replace(image, owner=text.position, owner_found="inferred")
+    return tuple(owned)
 
 
 class Embedded:

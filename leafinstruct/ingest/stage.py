@@ -30,7 +30,7 @@ from leafinstruct.ingest.config import PATH_KEYS, FileSource, HubSource, Sketchb
 from leafinstruct.ingest.origin import IngestSettings, file_sources, prepare, reader, roots
 from leafinstruct.ingest.span import Span
 from leafinstruct.pictures.read import fetch
-from leafinstruct.records import table
+from leafinstruct.records import owners, table
 from leafinstruct.records.document import Document, Frame, Image, Rejected
 from leafinstruct.records.frames import adding
 
@@ -193,7 +193,7 @@ def _planned(source: Source) -> int | None:
 
 
 def _read(unit: Unit, out: Artifact) -> Iterator[Document]:
-    return (item for item in reader(unit.source.kind).read(unit.source, unit.span, _cache(out)) if isinstance(item, Document))
+    return (owners.infer(item) for item in reader(unit.source.kind).read(unit.source, unit.span, _cache(out)) if isinstance(item, Document))
 
 
 def _with_bytes(document: Document, source: FileSource) -> tuple[Document, dict[str, bytes]]:
@@ -224,7 +224,7 @@ def _documents(
             continue
         counts["documents"] += 1
         counts["pictures"] += len(item.images)
-        yield item
+        yield owners.infer(item)
 
 
 def _key(settings: IngestSettings, source: FileSource, span: Span, cap: int | None) -> str:

@@ -28,10 +28,10 @@ from typing import Any
 from leafinstruct.artifact import Artifact
 from leafinstruct.engine.base import Engine, Part
 from leafinstruct.filter.scores import SCORES
-from leafinstruct.filter.text import word_parts
 from leafinstruct.records import table
 from leafinstruct.records.shards import named
 from leafinstruct.records.table import Row
+from leafinstruct.records.words import word_parts
 from leafinstruct.report.parts import OnProgress, in_order
 
 TEXT_BYTES, LEAST = 12_000_000, 1_500

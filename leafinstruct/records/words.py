@@ -1,0 +1,20 @@
+"""How many words a text has, in scripts with and without spaces between them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+
+
+def count_words(texts: Sequence[str]) -> int:
+    """White-space words, plus one for every 1.5 Chinese or Japanese characters, which are written without spaces."""
+    counted = [word_parts(text) for text in texts]
+    return sum(spaced for spaced, _ in counted) + int(sum(characters for _, characters in counted) / 1.5)
+
+
+def word_parts(text: str) -> tuple[int, int]:
+    """White-space words and Chinese or Japanese characters of one text; both add up over texts, which their count of words does not."""
+    characters = len(_CJK.findall(text))
+    return len((_CJK.sub(" ", text) if characters else text).split()), characters
