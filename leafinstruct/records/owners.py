@@ -58,7 +58,7 @@ _NOUN = (
 )
 _POINTS_ON = re.compile(
     rf"\b(?:shown|seen|pictured|illustrated|displayed|see|looks?|appears?)\s+(?:\w+\s+){{0,4}}?(?:below|here|like this)\b"
-    rf"|\b(?:below|following|next)\s+(?:\w+\s+)?{_NOUN}|\b{_NOUN}\s+(?:\w+\s+)?below\b|\b(?:here is|here's|here are)\b"
+    rf"|\b(?:below|following|next)\s+(?:\w+\s+)?{_NOUN}|\b{_NOUN}\s+(?:\w+\s+)?below\b|\bhere(?:'s| is| are)\s+(?:\w+\s+){{0,3}}?{_NOUN}\b"
     rf"|\bin (?:this|the) (?:\w+\s+)?{_NOUN}\b|如下|下图|下圖|次の図|siguiente imagen|imagem abaixo|ci-dessous"
     r"|(?:folgende|nächste)\w* (?:bild|abbildung)",
     re.IGNORECASE,
@@ -203,6 +203,8 @@ class _Place:
         if _is_caption_of(self.image, self.behind, self.before):
             return -2.0
         found = sum(2.0 if text is self.before else -2.0 for text in self.pointing())
+        if found > 0 and _opens(self.behind.text):
+            return 0.0  # an introduction points at the image of the first step
         return found or _of_alt(self.image, self.before, self.behind)
 
     @property
