@@ -45,12 +45,12 @@ CAPTION_WORDS = 15
 ALT_WORDS, ALT_SENTENCE = 0.6, 0.8
 """Share of the alt text's words that a line, or a short sentence, holds which says the same."""
 
-_STEP = re.compile(
+STEP = re.compile(
     r"[\W_]*(?:(?:step|part|stage|schritt|étape|etapa|paso|passo|stap|шаг|krok|ステップ|步骤|步驟)\s*|第)(\d{1,3})(?!\d)|[\W_]{0,2}(\d{1,3})[.):、]\s",
     re.IGNORECASE,
 )
 _FIRST = re.compile(
-    r"\W*(?:first(?:ly)?,?|to (?:start|begin)|(?:start|begin) (?:by|with)|the first \w+|before:|once upon|at first)\b", re.IGNORECASE
+    r"\W*(?:(?:first(?:ly)?,?|to (?:start|begin)|(?:start|begin) (?:by|with)|the first \w+|once upon|at first)\b|before\s*:)", re.IGNORECASE
 )
 _NOUN = (
     r"(?:pictures?|images?|photo(?:graph)?s?|figures?|fig\.|diagrams?|screenshots?|screen shots?|illustrations?|drawings?|charts?|graphs?"
@@ -302,7 +302,7 @@ def with_headings(document: Document) -> tuple[Segment, ...]:
         if not isinstance(segment, Text) or segment.kind != "prose":
             continue
         following = segments[at + 1] if at + 1 < len(segments) else None
-        step = not marked and isinstance(following, Text) and _is_line(segment) and (number := _STEP.match(segment.text)) and number[1]
+        step = not marked and isinstance(following, Text) and _is_line(segment) and (number := STEP.match(segment.text)) and number[1]
         if step or (at == 0 and segment.text == document.title):
             found[at] = replace(segment, kind="heading")
     return tuple(found)
@@ -411,5 +411,5 @@ def _introduces(text: Text) -> bool:
 
 def _opens(text: str) -> bool:
     """Whether a text begins the first step: `Step 1`, `1.`, `First`."""
-    numbered = _STEP.match(text)
+    numbered = STEP.match(text)
     return int(numbered[1] or numbered[2]) == 1 if numbered else _FIRST.match(text) is not None

@@ -102,12 +102,12 @@ def pieces(document: Document, max_words: int | None, max_images: int | None) ->
     A single step above a bound stays whole, in a piece of its own: whoever calls refuses it. Pieces without an image are returned as well.
     """
     whole = [Piece(0, document, document.title)]
-    if _fits(document.segments, max_words, max_images):
+    if fits(document.segments, max_words, max_images):
         return whole
     units = [unit for section in _sections(document) for unit in _units(document, section, max_words, max_images)]
     groups: list[list[Segment]] = []
     for unit in units:
-        if groups and _fits([*groups[-1], *unit], max_words, max_images):
+        if groups and fits([*groups[-1], *unit], max_words, max_images):
             groups[-1] += unit
         else:
             groups.append(list(unit))
@@ -137,14 +137,15 @@ def _sections(document: Document) -> Iterator[list[Segment]]:
 
 def _units(document: Document, section: list[Segment], max_words: int | None, max_images: int | None) -> Iterator[Sequence[Segment]]:
     """The section, or its steps where it is above the bounds alone."""
-    if _fits(section, max_words, max_images):
+    if fits(section, max_words, max_images):
         yield section
         return
     part = replace(document, segments=tuple(section), title=None)
     yield from steps_of(part).steps
 
 
-def _fits(segments: Sequence[Segment], max_words: int | None, max_images: int | None) -> bool:
+def fits(segments: Sequence[Segment], max_words: int | None, max_images: int | None) -> bool:
+    """Whether some segments keep the bounds."""
     words = count_words([segment.text for segment in segments if isinstance(segment, Text)])
     images = sum(isinstance(segment, Image) for segment in segments)
     return (max_words is None or words <= max_words) and (max_images is None or images <= max_images)
