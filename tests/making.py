@@ -39,9 +39,7 @@ def document(*parts: str, source: str = "made", file: str = "a.html", locator: s
             kind = kinds.get(part[:2], "prose")
             segments.append(Text(position, part if kind == "prose" else part[2:], kind))
     title = parts[0][2:] if parts and parts[0].startswith("# ") else None
-    return owners.infer(
-        Document(document_id(source, file, locator), source, tuple(segments), Provenance(file, locator), url, title=title)
-    )
+    return owners.infer(Document(document_id(source, file, locator), source, tuple(segments), Provenance(file, locator), url, title=title))
 
 
 def png(colour: tuple[int, int, int] = (200, 30, 30), size: tuple[int, int] = (96, 64), dot: int = 0) -> bytes:

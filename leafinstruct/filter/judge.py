@@ -56,12 +56,14 @@ def request(document: Document, pictures: Mapping[str, tuple[bytes, str]], confi
     parts: list[str | Picture] = []
     lines = [user.strip()]
     visible = {image.position for image in shown.images[: config.max_pictures]}
+    numbers = {segment.position: number for number, segment in enumerate(shown.segments)}
     for number, segment in enumerate(shown.segments):
         if isinstance(segment, Text):
             lines.append(f"[{number}] {segment.kind}: {json.dumps(segment.text, ensure_ascii=False)}")
             continue
         picture = pictures.get(segment.sha256 or "") if segment.position in visible else None
-        lines.append(f"[{number}] picture:" + ("" if picture else " (not shown)"))
+        owner = f", belongs to [{numbers[segment.owner]}]" if segment.owner in numbers else ""
+        lines.append(f"[{number}] image{owner}:" + ("" if picture else " (not shown)"))
         if picture is not None:
             parts += ["\n".join(lines), Picture(*picture)]
             lines = []

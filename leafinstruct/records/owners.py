@@ -372,10 +372,12 @@ def _of_ends(segments: Sequence[Segment]) -> float:
             runs.append(0)
         elif segment.kind not in ("caption", "heading"):
             runs[-1] += 1
-    if len(runs) < _FEWEST_GAPS + 2 or set(runs[1:-1]) != {1} or max(runs[0], runs[-1]) > _ENDS_TEXTS:
+    lead, *gaps, trail = runs if len(runs) > 2 else (0, 0, 0)
+    if set(gaps) != {1} or max(lead, trail) > _ENDS_TEXTS:
         return 0.0
-    lead, trail = runs[0], runs[-1]
-    return 2.0 if lead and not trail else -2.0 if trail and not lead else float(lead - trail)
+    if not lead or not trail:
+        return 2.0 if lead else -2.0 if trail else 0.0
+    return float(lead - trail) if len(gaps) >= _FEWEST_GAPS else 0.0
 
 
 def _of_alt(image: Image, before: Text, behind: Text) -> float:

@@ -69,13 +69,13 @@ def explain(stages: Mapping[str, Artifact], match: Match, kept_answers: Path) ->
     examples = [_example(item, stages["shard"]) for item in _examples(stages["rewrite"], part, match.document)]
     asked = answers.asked(stages["rewrite"], part, match.document, kept_answers)
     if examples:
-        rewritten = {"verdict": "kept", "drops": []}
+        rewritten = {"verdict": "kept", "drops": (rewritten or {}).get("drops", [])}  # of pieces of a long document that became no example
     return {
         "document": match.document,
         "part": part,
         "fate": fates(stages, [match])[match.document],
         "source": _source(stages["ingest"], part, table.document_of(row)),
-        "segments": _segments(row, stages["filter"], part),
+        "segments": _segments(_decided(row, stages["filter"], part), stages["filter"], part),
         "scores": scores,
         "filter": verdict and {**verdict, **trial.told(stages["filter"], part, match.document, scores, verdict["drops"]), "judge": judged},
         "rewrite": rewritten and {**rewritten, "asked": asked},
@@ -140,6 +140,13 @@ def _source(ingest: Artifact, part: str, document: Any) -> dict[str, Any]:
     }
 
 
+def _decided(row: table.Row, filtered: Artifact, part: str) -> table.Row:
+    """The document as read, its images with the owners that filter decided on, where it did."""
+    later = _row(filtered, "documents", part, row["id"]) or _row(filtered, "dropped", part, row["id"]) or row
+    found = {item["position"]: {name: item[name] for name in ("owner", "owner_found")} for item in later["segments"]}
+    return {**row, "segments": [{**item, **found.get(item["position"], {})} for item in row["segments"]]}
+
+
 def _segments(row: table.Row, filtered: Artifact, part: str) -> list[dict[str, Any]]:
     shown = [segment for segment in row["segments"] if segment["type"] == "image"]
     refs = {table.image_ref(segment) for segment in shown}
@@ -160,7 +167,7 @@ def _shown(segment: table.Row, fetches: Mapping[str, table.Row], pictures: Mappi
         **own,
         "kind": "picture",
         "ref": ref,
-        **{name: segment[name] for name in ("alt", "url", "license")},
+        **{name: segment[name] for name in ("alt", "url", "license", "owner", "owner_found")},
         "found": None if found is None else {name: found[name] for name in ("state", "reason", "sha256", "width", "height", "format")},
         "fetch": fetches.get(segment["ref"]["url"] or ""),
     }

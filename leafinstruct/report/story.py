@@ -50,6 +50,8 @@ def _segment(page: Page, segment: Mapping[str, Any]) -> Iterator[str]:
         yield from page.one(label + printable(segment["text"]), 2, 4)
         return
     yield from page.wrapped(label + printable(segment["ref"]), 2, 4)
+    owner = "its text is not known" if segment["owner"] is None else f"belongs to [{segment['owner']}], {segment['owner_found']}"
+    yield from page.wrapped(owner, 6, 2)
     if segment["url"] and segment["url"] != segment["ref"]:
         yield from page.wrapped(f"address {printable(segment['url'])}", 6, 2)
     if segment["license"]:

@@ -59,17 +59,16 @@ def steps_of(document: Document) -> Steps:
     bound = owners.bound(document)
     if bound is None:
         return Steps((body,), False)
-    borders = list(_borders(body, bound))
+    borders = list(_borders(body, bound, any(map(_heads, document.segments))))
     starts = [0, *borders]
     return Steps(tuple(body[start:end] for start, end in zip(starts, [*borders, len(body)], strict=True)), True)
 
 
-def _borders(body: Sequence[Segment], bound: Mapping[int, frozenset[int]]) -> Iterator[int]:
-    """Indices before which a step begins, the first step's aside."""
+def _borders(body: Sequence[Segment], bound: Mapping[int, frozenset[int]], marked: bool) -> Iterator[int]:
+    """Indices before which a step begins, the first step's aside. marked: whether the source marks headings."""
     index = {segment.position: at for at, segment in enumerate(body)}
     images = [(at, segment) for at, segment in enumerate(body) if isinstance(segment, Image)]
     reach = [(at, *(index[text] for text in bound[image.position] if text in index)) for at, image in images]
-    marked = any(_heads(segment) for segment in body)
     for number in range(1, len(images)):
         low = max(map(max, reach[:number])) + 1
         high = min(map(min, reach[number:]))
@@ -89,8 +88,10 @@ def _heads(segment: Segment) -> bool:
 
 
 def _goes_on(before: Segment, segment: Segment, marked: bool) -> bool:
-    """Whether no border may stand between two neighbors: behind a heading, or inside an item of a list. marked: whether the source marks headings; in
-    others a short line that is no sentence may be one."""
+    """Whether no border may stand between two neighbors: behind a heading, or inside an item of a list.
+
+    marked: whether the source marks headings; in others a short line that is no sentence may be one.
+    """
     if _heads(before) or (not marked and owners.is_line(before)):
         return True
     return isinstance(segment, Text) and segment.kind == "list" and segment.text[:1] == " "

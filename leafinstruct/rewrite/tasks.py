@@ -111,7 +111,7 @@ def _fits(document: Document, family: TaskFamily, facts: Facts, steps: Steps) ->
     if len(document.images) < needs.min_images or len(steps.steps) < needs.min_steps or (needs.whole and not facts.whole):
         return False
     if family.asked == "change":
-        if request_of(document) is None:
+        if not steps.known or request_of(document) is None:
             return False
     elif family.given != "nothing" and (not steps.known or len(steps.steps) < 2 or not _each_has_an_image(document, family)):
         return False
