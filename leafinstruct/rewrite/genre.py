@@ -1,6 +1,7 @@
 """What kind of text a document is: instructions in steps, a story, or anything else. Pure; English words, and numbers of any language.
 
-    how_to   its title says so ("How to ..."), or it has two numbered steps or more, or a quarter of its sentences are orders ("Connect the cable.")
+    how_to   its title or first text says so ("How to ...", "Draw a house"), or it has two numbered steps or more, or a quarter of its sentences are
+             orders ("Connect the cable.")
     story    it opens like a story, or half of its sentences tell what somebody did, and few of them are orders
     report   everything else, and every text whose language these words do not know
 
@@ -18,7 +19,10 @@ from leafinstruct.rewrite.config import Genre
 FEWEST_STEPS, ORDERS, TOLD, FEWEST_SENTENCES = 2, 0.25, 0.5, 3
 """Numbered steps of a how-to; share of orders in a how-to; share of told sentences in a story; sentences below which shares mean nothing."""
 
-_HOW_TO = re.compile(r"\W*(?:how (?:to|do|can)\b|step[- ]by[- ]step\b|instructions?\b|tutorial\b|recipe\b|diy\b)", re.IGNORECASE)
+_HOW_TO = re.compile(
+    r"\b(?:how (?:to|do|can)|step[- ]by[- ]step|instructions?|tutorial|lesson|recipe|diy|learn to|in \d+ (?:\w+ )?steps)\b", re.IGNORECASE
+)
+_ORDINAL = re.compile(r"\W*the (?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|next|last) step\b", re.IGNORECASE)
 _STORY = re.compile(
     r"\b(?:once upon a time|one (?:fine |sunny |rainy )?(?:day|morning|night|evening)\b|(?:short|small|picture) story\b|the story of\b"
     r"|end of the story\b)",
@@ -45,11 +49,12 @@ _SENTENCE = re.compile(r"(?<=[.!?。！？।؟])\s+|\n+")  # noqa: RUF001 - the
 def genre_of(document: Document) -> Genre:
     """The kind of a document, from its title and its prose."""
     texts = [text for text in document.texts if text.kind in ("prose", "list", "heading")]
-    if document.title and _HOW_TO.match(document.title):
+    title = document.title or ""
+    if _HOW_TO.search(title):
         return "how_to"
-    if any(_STORY.search(text.text) for text in texts[:3]) or (document.title and _STORY.search(document.title)):
+    if any(_STORY.search(text.text) for text in texts[:3]) or _STORY.search(title):
         return "story"
-    if _numbered(texts) >= FEWEST_STEPS:
+    if _ORDER.match(title) or _HOW_TO.search(texts[0].text if texts else "") or _numbered(texts) >= FEWEST_STEPS:
         return "how_to"
     sentences = [part for text in texts if text.kind != "heading" for part in _SENTENCE.split(text.text) if part.strip()]
     if len(sentences) < FEWEST_SENTENCES:
@@ -61,7 +66,7 @@ def genre_of(document: Document) -> Genre:
 
 def _numbered(texts: list[Text]) -> int:
     """Numbered steps: `Step 2: ...` in any kind of text, `2. ...` where an item of a list or a paragraph begins so."""
-    return sum(STEP.match(line) is not None for text in texts for line in text.text.split("\n"))
+    return sum((STEP.match(line) or _ORDINAL.match(line)) is not None for text in texts for line in text.text.split("\n"))
 
 
 def first_sentence(document: Document, words: int = 25, characters: int = 160) -> str:
