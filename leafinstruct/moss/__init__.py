@@ -17,6 +17,7 @@ from leafinstruct.quiet_import import import_peft
 import_peft()
 
 from leafinstruct.moss.config import MossConfig, MossConfigError
+from leafinstruct.moss.four_bit import keep_4bit_layout
 from leafinstruct.moss.layer import MossLayer
 from leafinstruct.moss.load import load
 from leafinstruct.moss.match import Matched, match_params
@@ -30,6 +31,7 @@ __all__ = [
     "MossLayer",
     "MossModel",
     "RegistrationError",
+    "keep_4bit_layout",
     "load",
     "match_params",
     "register",
