@@ -386,7 +386,9 @@ def test_the_ids_of_pictures_may_be_told(tmp_path):
 
     def llama() -> Any:
         torch.manual_seed(0)
-        config = LlamaConfig(vocab_size=200, hidden_size=32, intermediate_size=48, num_hidden_layers=1, num_attention_heads=4, pad_token_id=1)
+        config = LlamaConfig(
+            vocab_size=200, hidden_size=32, intermediate_size=48, num_hidden_layers=1, num_attention_heads=4, pad_token_id=1
+        )
         return exact(LlamaForCausalLM(config).eval())
 
     ids = page(0)
