@@ -118,7 +118,7 @@ def _replace(whole: Artifact, fingerprint: dict[str, Any], rebuild: bool) -> Non
 def _write_parts(
     form: Format, out: Path, parts: Artifact, chosen: Sequence[Shard], key: str, tar_bytes: int, on_rows: OnRows | None
 ) -> None:
-    rows = {shard.part: shards.opened(shard.path, COLUMNS).metadata.num_rows for shard in chosen}
+    rows = {shard.part: shards.opened(shard.path, COLUMNS).rows for shard in chosen}
     done, total = 0, sum(rows.values())
     for path in (*parts.path.glob(".*.tmp"), *out.glob(".*.[0-9]*.tmp"), *(out / "images").glob("*/.*.tmp")):  # of a killed writer
         path.unlink()

@@ -24,7 +24,7 @@ from typing import Any
 from leafinstruct.artifact import Artifact
 from leafinstruct.records import table
 from leafinstruct.records.lookup import one_of, rows_where
-from leafinstruct.records.shards import named
+from leafinstruct.records.shards import named, numbers
 from leafinstruct.report import answers, funnel, trial
 from leafinstruct.report.find import Match, find
 
@@ -105,7 +105,7 @@ def fates(stages: Mapping[str, Artifact], found: Sequence[Match]) -> dict[str, s
         by_part.setdefault(match.part, set()).add(match.document)
     shards = sorted(stages["shard"].path.glob("*.parquet"))
     wanted = {match.document for match in found}
-    steps = {"sharded": _ids(shards, "document_id", wanted)}
+    steps = {"sharded": {value for path in shards for _, value in numbers(path, "document_id", wanted)} if wanted else set()}
     example = "removed" if funnel.state(stages["shard"]) == "done" else "rewritten"
     for fate, stage, kind, column in (
         (example, "rewrite", "examples", "document_id"),
@@ -206,7 +206,7 @@ def _shard(shards: Artifact, example: str, task: str) -> dict[str, Any] | None:
     """The files of other tasks are not opened: a file is named after its task and split."""
     for path in sorted(shards.path.glob("*.parquet")):
         place = named(path)
-        for number, _ in rows_where(path, "id", one_of({example}), ["id"]) if place and place[0] == task else ():
+        for number, _ in numbers(path, "id", {example}) if place and place[0] == task else ():
             return {"file": path.name, "path": str(path), "row": number, "task": task, "split": place and place[1]}
     return None
 

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from leafinstruct.artifact import Artifact
 from leafinstruct.engine.base import Part
 from leafinstruct.errors import SourceError
+from leafinstruct.records.public import open_shard
 from leafinstruct.shard.distribution import Bounds, Distribution
 from leafinstruct.shard.licence import one_line
 
@@ -63,7 +64,7 @@ class Tally:
 def count_shard(out: Artifact, part: Part) -> dict[str, Any]:
     """Task: the Tally of one shard."""
     tally = Tally()
-    for batch in _batches(out.path / f"{part.name}.parquet", _COLUMNS, BATCH):
+    for batch in open_shard(out.path / f"{part.name}.parquet").batches(_COLUMNS, BATCH):
         tally.rows += batch.num_rows
         tally.sources.update(_counted(batch.column("source")))
         _count_licenses(tally, batch)
@@ -78,7 +79,7 @@ def count_scored(filtered: Artifact, ruled: Ruled, part: Part) -> dict[str, Any]
     """Task: the Distributions of all scores of one part of filter, those of dropped documents too."""
     found: dict[str, Distribution] = {}
     cells = 0
-    for batch in _batches(filtered.file("scores", part.name), ["name", "value", "state", "position"], 64 * BATCH):
+    for batch in _cells(filtered.file("scores", part.name)):
         cells += batch.num_rows
         names, values, states, positions = (batch.column(name) for name in ("name", "value", "state", "position"))
         _count_scores(found, names, values, states, positions, ruled)
@@ -87,14 +88,14 @@ def count_scored(filtered: Artifact, ruled: Ruled, part: Part) -> dict[str, Any]
 
 def plain_bytes(path: Path) -> int:
     """Size of a shard's columns before compression, from its footer."""
-    footer = pq.read_metadata(path)
-    return sum(footer.row_group(group).total_byte_size for group in range(footer.num_row_groups))
+    return open_shard(path).plain_bytes
 
 
-def _batches(path: Path, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
+def _cells(path: Path) -> Iterator[pa.RecordBatch]:
+    """The cells of a table of scores, which is ours: filter wrote it, and it has no schema of the published row."""
     try:
         with pq.ParquetFile(path, pre_buffer=False) as file:
-            yield from file.iter_batches(batch_size=rows, columns=columns)
+            yield from file.iter_batches(batch_size=64 * BATCH, columns=["name", "value", "state", "position"])
     except pa.ArrowInvalid as error:
         raise SourceError(f"{path}: the Parquet file is cut or damaged; build with --rebuild to make it again") from error
 
