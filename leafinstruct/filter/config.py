@@ -26,8 +26,13 @@ class Rule(_Section):
     """Largest value that passes."""
     model: str | None = None
     """The model that the bound was set for; required for alignment, coherence, judge and rules, whose scales differ by model."""
-    drop: Literal["image", "document"] | None = None
-    """What a failing picture costs: itself (default), or its whole document. For scores of pictures only."""
+    drop: Literal["image", "step", "document"] | None = None
+    """What is dropped when an image fails: `image` (default), the image and its captions; `step`, also the text that owns it; `document`, the whole
+    document. For scores of images only.
+
+    Under `step` the owner stays where another kept image has the same owner. Of a list of several items only the item next to the image goes.
+    A heading goes when it then heads nothing. Where the owner of an image is unknown, `step` drops what `image` drops, and the drop's detail says
+    so; a text that still refers to the lost image is then counted by `reference.dangling`."""
     uncalibrated: bool = False
     """Accept a model that the bound was not set for; the card then says so."""
 

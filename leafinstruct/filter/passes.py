@@ -20,7 +20,7 @@ from PIL import Image as Pil
 
 from leafinstruct.artifact import Artifact, digest, writing
 from leafinstruct.engine.base import Part
-from leafinstruct.filter import alignment, coherence, duplicate, judge, materialise, text
+from leafinstruct.filter import alignment, coherence, duplicate, judge, materialise, references, text
 from leafinstruct.filter.config import FilterConfig, Rule
 from leafinstruct.filter.verdict import Trial
 from leafinstruct.llm.client import Client
@@ -98,6 +98,8 @@ def trial_of(document: Document, settings: FilterSettings, evidence: Evidence) -
             trial.weigh(_aggregates(trial.document, matrix, own, settings))
     if trial.alive and evidence.duplicates is not None:
         trial.weigh([*duplicate.within(trial.document), *duplicate.cells_of(evidence.duplicates[document.id])])
+        if trial.alive:
+            trial.weigh(references.scores(trial.document))  # the document has lost all the images that it will lose
     if trial.alive and evidence.judged is not None:
         trial.weigh(evidence.judged[document.id])
     return trial

@@ -11,7 +11,7 @@ from typing import Literal
 
 Level = Literal["document", "image"]
 
-PASSES = ("text", "picture", "alignment", "coherence", "duplicate", "judge")
+PASSES = ("text", "picture", "alignment", "coherence", "duplicate", "reference", "judge")
 """Families in the order in which they are computed and judged; `rules.*` runs in the pass `judge`."""
 
 JUDGE_FIELDS = ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value")
@@ -65,6 +65,11 @@ _DECLARED: tuple[tuple[str, Level, str], ...] = (
     ("duplicate.within", "image", "earlier pictures of the same document with the same bytes"),
     ("duplicate.text", "document", "documents with a smaller id, alive so far, with the same normalised text"),
     ("duplicate.pictures", "document", "share of its pictures whose bytes stand in a living document with a smaller id, [0, 1]"),
+    (
+        "reference.dangling",
+        "document",
+        "references to images (a stated number, 'as shown below', 'Figure 3') that the kept images do not answer",
+    ),
     *(
         (f"{family}.{field}", "document", f"{field.replace('_', ' ')}, 1 to 5, by {who}")
         for family, who in (("judge", "the language model"), ("rules", "written rules"))

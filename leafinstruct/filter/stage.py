@@ -187,7 +187,7 @@ def _look_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: P
 
 def _ask_key(settings: FilterSettings, out: Artifact, part: Part) -> str:
     duplicates = table.key_of(out.file("duplicates", part.name))
-    middle = [rule.model_dump() for rule in settings.rules if rule.declared.turn == PASSES.index("duplicate")]
+    middle = [rule.model_dump() for rule in settings.rules if PASSES.index("duplicate") <= rule.declared.turn < PASSES.index("judge")]
     config = settings.config.judge.model_dump()
     return digest([table.key_of(out.file("keys", part.name)), duplicates, middle, config, _judge_identity(settings)])
 

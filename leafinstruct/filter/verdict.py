@@ -4,8 +4,8 @@ A trial takes cells in the order of PASSES, those of pictures before those of th
 is data: which rule, over which picture, with which value and threshold. Pure: no I/O, no model, so that moving a threshold is replaying
 trials.
 
-A failing picture takes its captions with it, since a caption without its picture is noise; then `min_images` and `min_words` are
-judged again. Null and NaN fail every rule: what could not be computed is not known to be good.
+A failing picture takes its captions with it, since a caption without its picture is noise; under `drop: step` the text that owns it goes too
+(steps.py). Then `min_images` and `min_words` are judged again. Null and NaN fail every rule: what could not be computed is not known to be good.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import Any
 
 from leafinstruct.filter.config import FilterConfig, Rule
 from leafinstruct.filter.scores import SCORES, Level
-from leafinstruct.records.document import Document, Image, Segment, Text
+from leafinstruct.filter.steps import without_image, without_step
+from leafinstruct.records.document import Document, Image
 from leafinstruct.records.example import Cell
 from leafinstruct.records.words import count_words
 
@@ -26,7 +27,11 @@ _DECODED = Rule(score="picture.decoded", min=1)
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Why something was dropped. position: of the picture, None when it is the document; threshold: the bound that it failed."""
+    """Why something was dropped.
+
+    position: of the picture, None when it is the document; threshold: the bound that it failed; detail: about the score, and under `drop: step`
+    which text was dropped with the image.
+    """
 
     rule: str
     value: float | None
@@ -119,11 +124,14 @@ class Trial:
             if drop is None:
                 continue
             drop = replace(drop, position=image.position)
-            self.image_drops.append(drop)
             if rule.drop == "document":
                 self.verdicts.append(drop)
+            elif rule.drop == "step":
+                self.document, about_text = without_step(self.document, image)
+                drop = replace(drop, detail="; ".join(filter(None, (drop.detail, about_text))))
             else:
-                self.document = _without(self.document, image)
+                self.document = without_image(self.document, image)
+            self.image_drops.append(drop)
 
     def _judge_minima(self) -> None:
         images, words = len(self.document.images), count_words([text.text for text in self.document.texts])
@@ -136,18 +144,3 @@ class Trial:
 
 def _bound(rule: Rule) -> float | None:
     return rule.max if rule.min is None else rule.min
-
-
-def _without(document: Document, image: Image) -> Document:
-    """The document without a picture and the captions that directly follow it."""
-    kept: list[Segment] = []
-    in_captions = False
-    for segment in document.segments:
-        if segment is image or segment == image:
-            in_captions = True
-        elif in_captions and isinstance(segment, Text) and segment.kind == "caption":
-            continue
-        else:
-            in_captions = False
-            kept.append(segment)
-    return replace(document, segments=tuple(kept))

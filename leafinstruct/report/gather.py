@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from heapq import nsmallest
@@ -28,7 +28,9 @@ from typing import Any
 from leafinstruct.artifact import Artifact
 from leafinstruct.engine.base import Engine, Part
 from leafinstruct.filter.scores import SCORES
+from leafinstruct.filter.steps import without_item
 from leafinstruct.records import table
+from leafinstruct.records.document import Text
 from leafinstruct.records.shards import named, values
 from leafinstruct.records.table import Row
 from leafinstruct.records.words import word_parts
@@ -172,6 +174,7 @@ def _records(stages: Mapping[str, Artifact], part: str, chosen: set[str], shared
             **({"refused": [_drop(drop) for drop in refused[row["id"]]]} if row["id"] in refused else {}),
             "segments": segments,
             **_minima(row["segments"]),
+            **_steps(row["segments"]),
             **_cells(cells.get(row["id"], []), positions, shared),
             **example,
         }
@@ -221,6 +224,28 @@ def _minima(segments: Iterable[Row]) -> dict[str, Any]:
             total[0] += words
             total[1] += characters
     return {"words": whole, "caption_words": of_captions}
+
+
+def _steps(segments: Sequence[Row]) -> dict[str, Any]:
+    """What `drop: step` is replayed from, where an image has an owner: an entry a segment, parallel to the segments.
+
+    An image is ["image", index of its owner or null]; a text is [kind, words, characters], and a list of several items goes on with the words and
+    characters of its last and of its first item (filter/steps).
+    """
+    places = {segment["position"]: index for index, segment in enumerate(segments)}
+    if not any(segment["type"] == "image" and segment["owner"] in places for segment in segments):
+        return {}
+    return {"steps": [["image", places.get(one["owner"])] if one["type"] == "image" else _text_of_step(one) for one in segments]}
+
+
+def _text_of_step(segment: Row) -> list[Any]:
+    words, characters = word_parts(segment["text"])
+    text = Text(segment["position"], segment["text"], segment["kind"])
+    shorter = [without_item(text, last) for last in (True, False)] if text.kind == "list" else []
+    items = [word_parts(other.text) for other in shorter if other is not None]
+    if len(items) < 2:
+        return [text.kind, words, characters]
+    return [text.kind, words, characters, *(number for other in items for number in (words - other[0], characters - other[1]))]
 
 
 def _cells(rows: Iterable[Row], positions: Mapping[int, int], shared: _OfPart) -> dict[str, Any]:

@@ -11,6 +11,7 @@ ENDS = {
     "passed": "passed",
     "dropped_document": "DROPPED",
     "dropped_picture": "lost pictures",
+    "dropped_step": "lost images and their text",
     "not_reached": "not reached",
 }
 

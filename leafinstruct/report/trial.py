@@ -3,8 +3,10 @@ a duplicate is one.
 
 Rules are those of the fingerprint that the stage was built with, not those of today's recipe. A rule ends as
 
-    passed | dropped_document | dropped_picture | not_reached      not_reached: the trial had ended before, or a failure ended it there, which is
-                                                                   no verdict of the rules over the same family
+    passed | dropped_document | dropped_picture | dropped_step | not_reached
+
+dropped_step: an image was dropped together with the text that owns it (`drop: step`); the drop's detail lists the positions. not_reached: the trial
+had ended before, or a failure ended it there, which is no verdict of the rules over the same family.
 """
 
 from __future__ import annotations
@@ -49,7 +51,9 @@ def _against(rule: dict[str, Any], against: Sequence[dict[str, Any]]) -> str | N
     """A failed cell drops its document, whatever it is the cell of (filter/verdict.py)."""
     if any(drop["position"] is None or drop["state"] == "failed" for drop in against) or (against and rule.get("drop") == "document"):
         return "dropped_document"
-    return "dropped_picture" if against else None
+    if not against:
+        return None
+    return "dropped_step" if rule.get("drop") == "step" else "dropped_picture"
 
 
 def _family(name: str) -> str:

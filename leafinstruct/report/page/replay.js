@@ -12,8 +12,10 @@ const PASSES = [
   { own: [], image: ["alignment"] },
   { own: ["alignment", "coherence"], image: [] },
   { own: ["duplicate"], image: ["duplicate"] },
+  { own: ["reference"], image: [] },
   { own: ["judge", "rules"], image: [] },
 ];
+const FROM_TEXTS = 2; // passes from here on depend on which texts were dropped with an image
 const FROM_PICTURES = 3; // passes from here on depend on which pictures were still there
 const AGGREGATES = {
   "alignment.mean": (values) => values.reduce((sum, value) => sum + value, 0) / values.length,
@@ -50,13 +52,14 @@ function plan(meta, rules) {
   };
 }
 
-// The fate of a record: kept, dropped (why: the rule), or unknown. record.stood: the pictures before each pass under the build's own bounds.
+// The fate of a record: kept, dropped (why: the rule), or unknown. record.stood: [pictures, dropped texts] before each pass under the build's own bounds.
 function replay(record, planned) {
   let standing = record.caption_words.map((_, index) => index);
-  const stood = [];
+  const stood = [], texts = new Texts(record.steps);
   for (const [number, pass] of planned.passes.entries()) {
-    stood.push(standing.join());
-    const moved = number >= FROM_PICTURES && record.stood !== undefined && record.stood[number] !== stood[number];
+    stood.push([standing.join(), texts.dropped()]);
+    const before = record.stood?.[number]; // undefined where the build did not come so far: then there is no cell either
+    const moved = record.stood !== undefined && ((number >= FROM_PICTURES && before?.[0] !== stood[number][0]) || (number >= FROM_TEXTS && before?.[1] !== stood[number][1]));
     if (failed(record, pass, standing)) return { fate: DROPPED, why: "failed", stood };
     let why = null, unknown = false;
     for (const rule of pass.rules) {
@@ -71,15 +74,65 @@ function replay(record, planned) {
         if (cell === null) unknown = true;
         else if (fails(rule, cell)) {
           if (rule.drop === "document") why ??= rule.score;
-          else standing = standing.filter((other) => other !== index);
+          else {
+            standing = standing.filter((other) => other !== index);
+            texts.lose(index, rule.drop === "step");
+          }
         }
       }
     }
-    why ??= short(record, standing, planned.minima);
+    why ??= short(record, standing, texts, planned.minima);
     if (why !== null) return { fate: DROPPED, why, stood };
     if (unknown) return { fate: UNKNOWN, why: null, stood };
   }
   return { fate: KEPT, why: null, stood };
+}
+
+// The texts of a record as images are dropped, as in leafinstruct/filter/steps.py. steps: gather.py's entries, one a segment; undefined where no image
+// has an owner, since then no text but captions is dropped.
+class Texts {
+  constructor(steps) {
+    this.steps = steps ?? [];
+    this.images = this.steps.flatMap((step, at) => (step[0] === "image" ? [at] : []));
+    this.gone = new Set();
+    this.items = new Map(); // list -> words and characters of the item that it lost
+  }
+
+  present() { return this.steps.map((_, at) => at).filter((at) => !this.gone.has(at)); }
+
+  // Drop image number `index` with its captions; withStep: with the text that owns it and a heading that then heads nothing, too.
+  lose(index, withStep) {
+    if (!this.steps.length) return;
+    const image = this.images[index], before = this.present(), owner = this.steps[image][1];
+    this.gone.add(image);
+    for (let next = before.indexOf(image) + 1; next < before.length && this.steps[before[next]][0] === "caption"; next += 1) this.gone.add(before[next]);
+    if (!withStep || owner === null) return;
+    if (!this.gone.has(owner)) {
+      if (this.images.some((other) => !this.gone.has(other) && this.steps[other][1] === owner)) return;
+      const [kind, , , ...items] = this.steps[owner];
+      if (items.length && !this.items.has(owner)) this.items.set(owner, owner < image ? items.slice(0, 2) : items.slice(2));
+      else if (kind !== "heading") this.gone.add(owner);
+    }
+    this.dropIdleHeadings(before);
+  }
+
+  dropIdleHeadings(before) {
+    const isHeading = (at) => this.steps[at][0] === "heading";
+    const follows = new Map(before.slice(0, -1).map((at, place) => [at, isHeading(before[place + 1])]));
+    const after = this.present();
+    let next = null;
+    for (const at of [...after].reverse()) {
+      const idle = isHeading(at) && follows.has(at) && (next === null || (at !== after[0] && isHeading(next) && !follows.get(at)));
+      if (idle) this.gone.add(at);
+      else next = at;
+    }
+  }
+
+  // [words, characters] of each text, or item of a list, that is gone.
+  lost() { return [...[...this.gone].filter((at) => this.steps[at][0] !== "image").map((at) => this.steps[at].slice(1, 3)), ...this.items.values()]; }
+
+  // Which texts other than captions are gone, as one string.
+  dropped() { return [...[...this.gone].filter((at) => !["image", "caption"].includes(this.steps[at][0])), ...[...this.items.keys()].map((at) => `item ${at}`)].sort().join(); }
 }
 
 // A failure is no verdict, but it ends a trial whatever the rules say.
@@ -89,14 +142,14 @@ function failed(record, pass, standing) {
 }
 
 // min_images or min_words, when fewer are left than it asks for.
-function short(record, standing, minima) {
+function short(record, standing, texts, minima) {
   if (standing.length < minima.images) return "min_images";
   const left = [...record.words];
-  record.caption_words.forEach((captions, index) => {
-    if (standing.includes(index)) return;
-    left[0] -= captions[0];
-    left[1] -= captions[1];
-  });
+  const lost = record.steps ? texts.lost() : record.caption_words.filter((_, index) => !standing.includes(index));
+  for (const [words, characters] of lost) {
+    left[0] -= words;
+    left[1] -= characters;
+  }
   return left[0] + Math.trunc(left[1] / 1.5) < minima.words ? "min_words" : null;
 }
 

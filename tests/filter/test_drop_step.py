@@ -1,0 +1,140 @@
+"""`drop: step`: an image goes with the text that owns it, and no other text goes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from making import document
+
+from leafinstruct.filter.config import FilterConfig, Rule
+from leafinstruct.filter.verdict import Trial
+from leafinstruct.records.document import Document, Image, Text
+from leafinstruct.records.example import Cell
+
+
+def owned(*parts: str, **owners: int) -> Document:
+    """A made document; owners: name of an image -> position of its owner."""
+    page = document(*parts)
+    segments = (
+        replace(one, owner=owners[one.sha256], owner_found="stated") if isinstance(one, Image) and one.sha256 in owners else one
+        for one in page.segments
+    )
+    return replace(page, segments=tuple(segments))
+
+
+def lose(page: Document, *names: str, drop: str = "step", **config: int) -> Trial:
+    """The trial of a document whose images of these names do not decode."""
+    rule = Rule.model_validate({"score": "picture.decoded", "min": 1, "drop": drop})
+    trial = Trial(page, FilterConfig(**{"min_images": 0, "min_words": 0, **config}), (rule,))
+    trial.weigh([Cell("picture.decoded", float(image.sha256 not in names), position=image.position) for image in page.images])
+    return trial
+
+
+def left(trial: Trial) -> list[int]:
+    return [segment.position for segment in trial.document.segments]
+
+
+def test_an_image_takes_its_owner_and_captions_and_nothing_else():
+    page = owned("# T", "intro", "step a", "!a", "> of a", "step b", "!b", a=2, b=5)
+    trial = lose(page, "a")
+    assert left(trial) == [0, 1, 5, 6]
+    assert [(drop.rule, drop.position) for drop in trial.image_drops] == [("picture.decoded", 3)]
+    assert trial.image_drops[0].detail == "its text [2] and its caption [4] were dropped with it"
+    assert left(lose(page, "a", drop="image")) == [0, 1, 2, 5, 6]
+
+
+def test_an_owner_behind_its_image_goes_too():
+    assert left(lose(owned("# T", "!a", "step a", "!b", "step b", a=2, b=4), "a")) == [0, 3, 4]
+
+
+def test_a_text_of_two_images_goes_with_the_last_of_them():
+    page = owned("intro", "both", "!a", "!b", a=1, b=1)
+    one = lose(page, "a")
+    assert left(one) == [0, 1, 3]
+    assert one.image_drops[0].detail == "its text [1] stays, because image [3] belongs to it too"
+    assert left(lose(page, "a", "b")) == [0]
+
+
+@pytest.mark.parametrize(
+    ("parts", "owners", "lost", "kept"),
+    [
+        (("# T", "# one", "x", "!a", "# two", "y", "!b"), {"a": 2, "b": 5}, "a", [0, 4, 5, 6]),
+        (("# T", "# one", "x", "!a", "# two", "y", "!b"), {"a": 2, "b": 5}, "b", [0, 1, 2, 3]),
+        (("# T", "# one", "w", "x", "!a", "# two", "y", "!b"), {"a": 3, "b": 6}, "a", [0, 1, 2, 5, 6, 7]),  # it still heads a text
+        (("# T", "# one", "!a", "# two", "!b"), {"a": 1, "b": 3}, "a", [0, 3, 4]),  # the heading is the owner
+        (("# T", "x", "!a"), {"a": 1}, "a", []),  # no title alone is left
+        (("# T", "x", "!a", "# two", "y"), {"a": 1}, "a", [0, 3, 4]),  # the title heads the sections
+        (("# T", "y", "# one", "# sub", "x", "!a", "# two", "!b"), {"a": 4}, "a", [0, 1, 2, 6, 7]),  # `one` headed a heading before
+    ],
+)
+def test_a_heading_goes_when_it_then_heads_nothing(parts, owners, lost, kept):
+    assert left(lose(owned(*parts, **owners), lost)) == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "image_first", "rest"),
+    [
+        ("1. cut\n2. fold\n3. glue", False, "1. cut\n2. fold"),
+        ("1. cut\n2. fold\n3. glue\n   well", False, "1. cut\n2. fold"),
+        ("2. fold\n3. glue", True, "3. glue"),
+        ("  and press\n3. glue", True, "3. glue"),  # goes on with the item that the image split
+        ("- a\n  - deeper\n- b", True, "- b"),
+        ("- a\n  - deeper", False, "- a"),
+        ("- the only item", False, None),
+        ("one line\nand another", False, None),
+    ],
+)
+def test_of_a_list_only_the_item_next_to_the_image_goes(text, image_first, rest):
+    parts = ("intro", "!a", f"- {text}") if image_first else ("intro", f"- {text}", "!a")
+    trial = lose(owned(*parts, a=2 if image_first else 1), "a")
+    assert [one.text for one in trial.document.texts] == ["intro", *([rest] if rest else [])]
+    if rest:
+        assert trial.image_drops[0].detail.startswith(f"the {'first' if image_first else 'last'} item of its list")
+
+
+def test_where_the_owner_is_unknown_only_the_image_and_its_captions_go_and_the_drop_says_so():
+    trial = lose(document("x", "!a", "> of a", "y"), "a")
+    assert left(trial) == [0, 3]
+    assert trial.image_drops[0].detail == "the owner of the image is unknown, so no text was dropped with it"
+
+
+def test_the_reason_of_the_score_comes_first():
+    page = owned("intro", "x", "!a", a=1)
+    rule = Rule(score="picture.decoded", min=1, drop="step")
+    trial = Trial(page, FilterConfig(min_images=0, min_words=0), (rule,))
+    trial.weigh([Cell("picture.decoded", 0.0, position=2, detail="truncated: file ends early")])
+    assert trial.image_drops[0].detail == "truncated: file ends early; its text [1] was dropped with it"
+
+
+def test_minima_are_judged_again_without_the_text():
+    page = owned("one two", "three four five", "!a", "six", "!b", a=1, b=3)
+    assert [(drop.rule, drop.value) for drop in lose(page, "a", min_words=4).verdicts] == [("min_words", 3.0)]
+    assert lose(page, "a", min_words=3).alive
+    assert [drop.rule for drop in lose(page, "a", min_images=2).verdicts] == ["min_images"]
+
+
+@given(st.lists(st.sampled_from(["# h", "x", "> c", "- 1. i\n2. j", "!"]), min_size=1, max_size=12), st.data())
+def test_positions_and_other_texts_are_never_changed(kinds, data):
+    parts = [f"!p{at}" if kind == "!" else kind for at, kind in enumerate(kinds)]
+    texts = [at for at, kind in enumerate(kinds) if kind != "!"]
+    images = [f"p{at}" for at, kind in enumerate(kinds) if kind == "!"]
+    owners = {name: data.draw(st.sampled_from(texts)) for name in images if texts and data.draw(st.booleans())}
+    page = owned(*parts, **owners)
+    lost = data.draw(st.sets(st.sampled_from(images))) if images else set()
+    trial = lose(page, *lost)
+    before = {segment.position: segment for segment in page.segments}
+    after = trial.document.segments
+    assert [one.position for one in after] == sorted({one.position for one in after})
+    assert {one.sha256 for one in trial.document.images} == set(images) - lost
+    mine = {owners[name] for name in lost if name in owners} - {owners[name] for name in images if name in owners and name not in lost}
+    for position, segment in before.items():
+        now = next((one for one in after if one.position == position), None)
+        if now is not None and now != segment:
+            assert isinstance(now, Text) and segment.kind == "list" and position in mine  # noqa: PT018
+        elif now is None and isinstance(segment, Text) and segment.kind in ("prose", "list"):
+            assert position in mine
+    if not lost:
+        assert after == page.segments
