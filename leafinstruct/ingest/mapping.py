@@ -3,7 +3,9 @@
 Columns come in reading order: texts, pictures, parallel lists read index by index, or a conversation with marks. A column that holds a list gives
 several segments; null gives none; anything else that is no text or picture is a reason, and the document goes on. Dots lead into structs, and
 into each one of a list of structs. What else is known of a picture (alt, url, license, time) stands in columns parallel to its own.
-A text is cut at blank lines into paragraphs, as in obelics, unless somebody says it: what is said stays whole.
+A text is cut at blank lines into paragraphs, as in obelics, unless somebody says it: what is said stays whole. A text read
+`as: list` gets a bullet for each item, unless its source wrote markers: an entry of a list column is one item, and each line of
+a column without a list is one (lists).
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from leafinstruct.ingest.address import web
 from leafinstruct.ingest.caps import excess
 from leafinstruct.ingest.config import ConversationColumns, HubSource, ImageColumn, InterleavedColumns, TextColumn
 from leafinstruct.ingest.licence import named
+from leafinstruct.ingest.lists import marked
 from leafinstruct.ingest.reference import LostError, shown
 from leafinstruct.ingest.text import lines, one_line
 from leafinstruct.ingest.turns import segments_of
@@ -140,6 +143,8 @@ def _column(
         elif isinstance(item, str):
             whole = entry.role is not None or entry.as_ != "prose"
             pieces = [lines(piece) for piece in ([item] if whole else item.split("\n\n"))]
+            if entry.as_ == "list":
+                pieces = [marked(piece, one_item=isinstance(value, (list, tuple))) for piece in pieces if piece]
             yield [Text(0, piece, entry.as_, entry.role) for piece in pieces if piece]
         else:
             lost.append(LostError("not_text", f"{entry.text} holds {shown(item)}"))

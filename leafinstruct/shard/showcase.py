@@ -17,6 +17,7 @@ from PIL import Image
 
 from leafinstruct.artifact import writing
 from leafinstruct.pictures.decode import Undecodable, decode
+from leafinstruct.records.joining import joined
 from leafinstruct.records.public import PublishedShard, open_shard
 from leafinstruct.shard.licence import showable
 
@@ -88,7 +89,7 @@ def _parts(content: Sequence[Mapping[str, Any]], pictures: Iterator[dict[str, st
     runs: list[Any] = []
     for kind, run in groupby(content, key=lambda part: part["type"]):
         parts = list(run)
-        runs += [" ".join(part["text"] for part in parts)] if kind == "text" else [next(pictures) for _ in parts]
+        runs += [joined([part["text"] for part in parts])] if kind == "text" else [next(pictures) for _ in parts]
     shown = [part for part in runs[:PARTS] if part is not None]
     return {"parts": shown, "left": len(runs) - len(shown)}
 

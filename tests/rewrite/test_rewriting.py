@@ -319,3 +319,8 @@ def test_a_conversation_is_kept_as_its_source_tells_it():
     refused = _keep(document("no roles", "!a"), ())
     assert isinstance(refused, _Refused)
     assert refused.reason == "not_a_conversation"
+
+
+@pytest.mark.parametrize("text", ["- one", "1. one\n   - two\n\n   three", "   more\n2. three", "one"])
+def test_the_text_of_a_list_is_unchanged_in_an_example(text):
+    assert prompt.as_text(Text(0, text, "list")) == text
