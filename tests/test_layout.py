@@ -83,7 +83,7 @@ HEAVY = {
     "filelock": "artifact.py",
     "datasketch": "shard/ties.py",
     "scipy": "shard/groups.py",
-    "publicsuffixlist": "shard/domain.py",
+    "publicsuffixlist": "records/url.py",
     "typer": ("cli", "terminal.py"),
     "rich": "terminal.py",
 }

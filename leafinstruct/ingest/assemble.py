@@ -69,7 +69,7 @@ def assemble(
             lost.append(Rejected(provenance.file, provenance.locator, error.reason, error.detail, whole=False))
     if segments:
         identity = document_id(source, provenance.file, provenance.locator)
-        yield Document(identity, source, _owned(segments, sides), provenance, web(_joined(url, page.url)) or url, license_)
+        yield Document(identity, source, _owned(segments, sides), provenance, web(_joined(url, page.url)) or url, license_, page.title)
     else:
         yield Rejected(provenance.file, provenance.locator, "no_content", "nothing but pictures without an address")
     yield from lost

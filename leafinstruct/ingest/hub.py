@@ -31,6 +31,7 @@ from leafinstruct.ingest.parse import parsed_line
 from leafinstruct.ingest.reference import LostError, picture_ref, shown
 from leafinstruct.ingest.span import Span, ranges
 from leafinstruct.ingest.text import one_line
+from leafinstruct.ingest.title import of_heading
 from leafinstruct.pictures.containers import member
 from leafinstruct.records.document import Document, Provenance, Ref, Rejected, document_id
 
@@ -200,7 +201,8 @@ def _record(source: HubSource, file: str, locator: str, row: Mapping[str, Any], 
         yield Rejected(file, locator, whole.reason, whole.detail)
     else:
         url = web(_text(row, source.url_column))
-        yield Document(document_id(source.name, file, locator), source.name, segments, Provenance(file, locator), url, license_)
+        identity, title = document_id(source.name, file, locator), of_heading(segments)
+        yield Document(identity, source.name, segments, Provenance(file, locator), url, license_, title, page_url=url)
     yield from (Rejected(file, locator, piece.reason, piece.detail, whole=False) for piece in lost)
 
 

@@ -32,6 +32,7 @@ from leafinstruct.ingest.reference import LostError, safe_name, shown
 from leafinstruct.ingest.span import Span
 from leafinstruct.ingest.text import lines as keep_lines
 from leafinstruct.ingest.text import one_line
+from leafinstruct.ingest.title import of_prose
 from leafinstruct.records.document import Document, Image, OwnerFound, Provenance, Ref, Rejected, Segment, Text, document_id
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zip")
@@ -111,7 +112,8 @@ def _document(source: Mmc4Source, file: str, locator: str, record: dict[str, Any
     if not segments:
         raise LostError("empty", "no text and no picture")
     identity = document_id(source.name, file, locator)
-    yield Document(identity, source.name, tuple(segments), Provenance(file, locator), web(record.get("url")), source.license)
+    url, title = web(record.get("url")), of_prose(segments)
+    yield Document(identity, source.name, tuple(segments), Provenance(file, locator), url, source.license, title, page_url=url)
     yield from (Rejected(file, locator, piece.reason, piece.detail, whole=False) for piece in lost)
 
 

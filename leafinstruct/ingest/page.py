@@ -23,6 +23,7 @@ from leafinstruct.ingest.charset import decode
 from leafinstruct.ingest.nesting import too_deep
 from leafinstruct.ingest.nodes import PICTURES
 from leafinstruct.ingest.sources import Picture
+from leafinstruct.ingest.stated import before_title, read_head
 from leafinstruct.ingest.text import one_line
 from leafinstruct.ingest.walk import Block, walk
 from leafinstruct.pictures.optout import withheld
@@ -49,16 +50,19 @@ class PageError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """pieces: in reading order. base, url, license: as the page writes them (possibly relative), None where it says nothing."""
+    """pieces: in reading order, without marginal lines before the heading of the title (stated.before_title). base, url, license: as the page writes
+    them (possibly relative), None where it says nothing. title: as it states it (stated), None where it states none."""
 
     pieces: tuple[Block | Picture, ...]
     base: str | None
     url: str | None
     license: str | None
+    title: str | None = None
 
 
-def parse(data: bytes, charset: str | None = None, opt_out: bool = True) -> Page:
-    """Take a page apart. charset: of its HTTP header, if any. opt_out: whether a page that withholds itself from training is refused.
+def parse(data: bytes, charset: str | None = None, opt_out: bool = True, url: str | None = None) -> Page:
+    """Take a page apart. charset: of its HTTP header, if any. opt_out: whether a page that withholds itself from training is refused. url: at which
+    the page was found, None for a local file.
 
     Raises PageError: empty, too_large, not_text, too_deep, opt_out, no_body, no_content.
     """
@@ -77,17 +81,20 @@ def parse(data: bytes, charset: str | None = None, opt_out: bool = True) -> Page
     tree = LexborHTMLParser(text)
     if opt_out and (said := withheld(_meta(tree), "robots")):
         raise PageError("opt_out", f"the page withholds itself from training: {said}")
-    return _taken_apart(tree)
+    return _taken_apart(tree, url)
 
 
-def _taken_apart(tree: LexborHTMLParser) -> Page:
+def _taken_apart(tree: LexborHTMLParser, found_at: str | None) -> Page:
     base, url, license_ = _href(tree, "base[href]"), _href(tree, "link[rel~=canonical][href]"), _license(tree)
     if tree.body is None or not (tree.body.text(strip=True) or tree.body.css_first(PICTURES)):
         raise PageError("no_body", "the page has a head and nothing to show")
-    pieces = tuple(walk(content(tree, _host(url))))
+    head = read_head(tree, found_at or url)
+    nodes = content(tree, _host(url))
+    pieces = walk(nodes)
     if not pieces:
         raise PageError("no_content", "no text and no picture is left without navigation and scripts")
-    return Page(pieces, base, url, license_)
+    title = head.title(nodes, pieces)
+    return Page(before_title(pieces, title), base, url, license_, title)
 
 
 def _host(url: str | None) -> str:

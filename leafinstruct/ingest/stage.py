@@ -34,7 +34,7 @@ from leafinstruct.records import owners, table
 from leafinstruct.records.document import Document, Frame, Image, Rejected
 from leafinstruct.records.frames import adding
 
-CODE = 7
+CODE = 8
 """Raised when the same input gives other documents than before."""
 
 

@@ -31,10 +31,10 @@ from leafinstruct.errors import LeafInstructError
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.records import public, table
 from leafinstruct.records.example import Example
+from leafinstruct.records.url import host_of
 from leafinstruct.shard import keys as keys_of
 from leafinstruct.shard.config import ShardConfig
 from leafinstruct.shard.describe import describe, identity
-from leafinstruct.shard.domain import host_of
 from leafinstruct.shard.plan import plan
 from leafinstruct.shard.suppressed import left_out, staying
 from leafinstruct.shard.ties import Ties, ties_of
