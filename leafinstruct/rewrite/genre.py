@@ -16,7 +16,7 @@ from leafinstruct.records.document import Document, Text
 from leafinstruct.records.owners import STEP
 from leafinstruct.rewrite.config import Genre
 
-FEWEST_STEPS, ORDERS, TOLD, FEWEST_SENTENCES = 2, 0.25, 0.5, 3
+FEWEST_STEPS, ORDERS, TOLD, FEWEST_SENTENCES = 2, 0.25, 0.5, 2
 """Numbered steps of a how-to; share of orders in a how-to; share of told sentences in a story; sentences below which shares mean nothing."""
 
 _HOW_TO = re.compile(

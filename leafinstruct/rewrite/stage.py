@@ -28,12 +28,16 @@ from leafinstruct.pictures.send import Sent, all_as_sent
 from leafinstruct.records import asked, table
 from leafinstruct.records.document import Document, Text
 from leafinstruct.records.example import Cell, Example, Turn, example_id
+from leafinstruct.records.references import Dangling, dangling
 from leafinstruct.rewrite import parse, prompt, steps, tasks
 from leafinstruct.rewrite.config import RewriteConfig
 from leafinstruct.rewrite.genre import genre_of
 from leafinstruct.rewrite.resemblance import resemblance
 from leafinstruct.rewrite.steps import Piece
 from leafinstruct.rewrite.tasks import Facts
+
+DANGLING = "reference.dangling"
+"""The score of a document that a row has for its example: what filter counted is replaced by what is counted on the finished example."""
 
 CODE = 7
 """Raised when the same documents and answers give other examples than before."""
@@ -204,7 +208,24 @@ async def _rewrite(
     answers.append((document.id, answer))
     if answer.value is None:
         return _Refused(document, f"answer_{answer.state}", answer.state, answer.detail)
-    return _example(document, family.name, parse.turns(answer.value, document.images), answer, item.cells, piece.number)
+    turns = parse.turns(answer.value, document.images)
+    unanswered = _dangling(document, turns)
+    if config.max_dangling is not None and len(unanswered) > config.max_dangling:
+        return _Refused(document, "dangling_reference", "ok", f"piece {piece.number + 1} says {unanswered[0]}")
+    cells = tuple(_counted(cell, unanswered) if cell.name == DANGLING else cell for cell in item.cells)
+    return _example(document, family.name, turns, answer, cells, piece.number)
+
+
+def _dangling(document: Document, turns: Sequence[Turn]) -> list[Dangling]:
+    """The references of a finished example that its images do not answer. Texts that are the document's own are known as such, because an image
+    answers its owner in both directions."""
+    own = {prompt.as_text(text): text for text in document.texts}
+    return dangling([own.get(part, part) if isinstance(part, str) else part for turn in turns for part in turn.parts])
+
+
+def _counted(cell: Cell, unanswered: Sequence[Dangling]) -> Cell:
+    """The score of the document as that of the example."""
+    return replace(cell, value=float(len(unanswered)), detail=str(unanswered[0]) if unanswered else "")
 
 
 def _with_resemblance(items: Sequence[_Asked], config: RewriteConfig, inputs: Artifact, part: Part) -> list[_Asked]:
