@@ -183,7 +183,7 @@ def test_the_next_step_is_the_last_one():
 
 
 def test_without_a_title_the_question_needs_none_and_a_beginning_is_given_first():
-    page = document("先把锅烧热、然后倒入两勺油。放入番茄。", "!a", "再打入三个鸡蛋：", "!b")
+    page = document("先把锅烧热、然后倒入两勺油。放入番茄。", "!a", "再打入三个鸡蛋:", "!b")
     assert page.title is None
     assert first_sentence(page) == "先把锅烧热、然后倒入两勺油。"
     chosen = {tasks.choose(page, FAMILIES, Facts(), str(number)).name for number in range(20)}
