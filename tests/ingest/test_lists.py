@@ -11,12 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ingest.test_page import body
+from making import build, recipe, rows
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
 from leafinstruct.ingest.lists import marked
 from leafinstruct.ingest.page import parse
 from leafinstruct.ingest.sources import Picture
+from leafinstruct.records import table
 
 # --- one example of each rule ---------------------------------------------------------------------------------------------------------
 
@@ -280,3 +282,29 @@ def test_lines_of_a_list_have_no_space_at_their_ends(found):
         if not isinstance(piece, Picture) and piece.kind != "code":
             assert piece.text == piece.text.strip("\n")
             assert all(line == line.rstrip() for line in piece.text.split("\n"))
+
+
+# --- real pages -----------------------------------------------------------------------------------------------------------------------
+
+
+def test_no_list_of_a_real_page_is_altered_on_its_way_to_the_shards(real, tmp_path):
+    """A guide holds every list of its document, byte for byte."""
+    source = {"kind": "html", "name": "pages", "path": str(real / "html")}
+    passing = {"min_words": 1, "min_images": 1, "rules": [], "alignment": {"allow_toy": True}, "judge": {"enabled": False}}
+    path = recipe(tmp_path, ingest={"sources": [source]}, filter=passing)
+    build(path)
+    lists = {
+        page.id: [text.text for text in page.texts if text.kind == "list"]
+        for file in (tmp_path / "runs/t/ingest").glob("documents-*.parquet")
+        for page in table.documents(file)
+    }
+    altered = [
+        text
+        for row in rows(tmp_path / "runs/t/shard")
+        if row["task"] == "guide"
+        for text in lists[row["document_id"]]
+        if text not in [part["text"] for turn in row["messages"] for part in turn["content"] if part["type"] == "text"]
+    ]
+    print(f"{sum(map(len, lists.values()))} lists, altered: {len(altered)}")
+    assert sum(map(len, lists.values())) > 50
+    assert altered == []
