@@ -16,6 +16,7 @@ from leafinstruct.ingest.page import Page
 from leafinstruct.ingest.sources import Picture
 from leafinstruct.records import owners
 from leafinstruct.records.document import Document, Image, Provenance, Ref, Rejected, Segment, Text, document_id
+from leafinstruct.records.url import one_domain
 
 _PROBLEMS = {
     "tracking_pixel": "a picture of one pixel",
@@ -47,7 +48,8 @@ def assemble(
     """The page's document, then a `Rejected` for each picture that has no reference; or one for the whole when nothing is left, or when
     it holds more than a document may (caps: too_many_pieces, too_long).
 
-    url: of the page where it was found, None for a local file; license_: of pages that state none.
+    url: of the page where it was found, None for a local file; license_: of pages that state none. A relative link of the page (canonical, license)
+    is relative to its <base>, else to its own URL, as in browsers.
     """
     if problem := _excess(page):
         yield Rejected(provenance.file, provenance.locator, *problem)
@@ -55,7 +57,9 @@ def assemble(
     segments: list[Segment] = []
     lost: list[Rejected] = []
     sides: dict[int, Side] = {}
-    license_ = named(_joined(url, page.license)) or license_
+    base = _base(url, page)
+    canonical = _canonical(url, base, page)
+    license_ = named(_joined(base or canonical, page.license) if page.license_is_link else page.license) or license_
     for piece in page.pieces:
         if not isinstance(piece, Picture):
             segments.append(Text(len(segments), piece.text, piece.kind))
@@ -69,7 +73,7 @@ def assemble(
             lost.append(Rejected(provenance.file, provenance.locator, error.reason, error.detail, whole=False))
     if segments:
         identity = document_id(source, provenance.file, provenance.locator)
-        yield Document(identity, source, _owned(segments, sides), provenance, web(_joined(url, page.url)) or url, license_, page.title)
+        yield Document(identity, source, _owned(segments, sides), provenance, canonical or url, license_, page.title, page_url=url)
     else:
         yield Rejected(provenance.file, provenance.locator, "no_content", "nothing but pictures without an address")
     yield from lost
@@ -115,6 +119,24 @@ def _located(piece: Picture, locate: Locate) -> tuple[Ref, str | None]:
     if piece.problem:
         raise NoReferenceError(piece.problem, _PROBLEMS[piece.problem])
     return locate(piece.sources)
+
+
+def _base(url: str | None, page: Page) -> str | None:
+    """What the page's links are relative to; None for a local file whose <base> is not on the web."""
+    return web(_joined(url, page.base)) or url
+
+
+def _canonical(url: str | None, base: str | None, page: Page) -> str | None:
+    """The URL that the page gives for itself: its canonical link, else og:url, each only on the registered domain at which the page was found.
+
+    A page can write any URL there. One of another domain would move the page out of reach of a take-down, or under somebody else's. A local
+    file has no URL but these, so they are taken as they are.
+    """
+    for written in (page.canonical, page.og_url):
+        joined = web(_joined(base, written))
+        if joined is not None and (url is None or one_domain(url, joined)):
+            return joined
+    return None
 
 
 def _joined(url: str | None, address: str | None) -> str | None:

@@ -24,7 +24,7 @@ from leafinstruct.records.public import open_shard
 from leafinstruct.records.table import Row
 from leafinstruct.suppressed import NOTHING, Shown, Suppressed
 
-COLUMNS = ("id", "document_id", "source", "url", "license", "image_info", "scores")
+COLUMNS = ("id", "document_id", "source", "url", "page_url", "license", "image_info", "scores")
 NAMED = 3
 """Ids and values that a message names of each fault."""
 UNKNOWN = "no licence stated"

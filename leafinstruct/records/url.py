@@ -56,6 +56,15 @@ def full_host(url: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+def spellings(url: str) -> set[str]:
+    """The ways in which the host of a URL may be written, in lower case: in ASCII and in letters of its own. Empty where it has none."""
+    host = full_host(url).strip("[]")
+    try:
+        return {host, (URL(f"//{host}").host or host).lower()} - {""}
+    except ValueError:
+        return {host} - {""}
+
+
 def host_of(url: str | None) -> str | None:
     """Host of a URL without a leading `www.`; None when there is none."""
     host = full_host(url or "").strip("[]")

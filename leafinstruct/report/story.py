@@ -23,7 +23,14 @@ def story(told: Mapping[str, Any], width: int = 80, full: bool = False) -> Itera
     source = told["source"]
     yield f"document {told['document']}: {lineage.FATES[told['fate']]}"
     yield from page.named(source=source["name"], file=source["file"], place=source["locator"], path=source["path"], sha256=source["sha256"])
-    yield from page.named(part=told["part"], page=source["url"] or "address unknown", licence=source["license"] or "unknown")
+    found, canonical = source["page_url"], source["url"]
+    yield from page.named(
+        part=told["part"],
+        page=found or canonical or "URL unknown",
+        canonical=canonical if found and canonical != found else None,
+        title=source["title"],
+        licence=source["license"] or "unknown",
+    )
     texts = sum(segment["kind"] != "picture" for segment in told["segments"])
     yield f"ingest: {texts:,} texts and {len(told['segments']) - texts:,} pictures"
     for segment in told["segments"]:

@@ -40,7 +40,7 @@ from leafinstruct.shard.suppressed import left_out, staying
 from leafinstruct.shard.ties import Ties, ties_of
 from leafinstruct.suppressed import NOTHING, Suppressed
 
-CODE = 4
+CODE = 5
 """Raised when the same examples give other shards than before."""
 
 LIBRARIES = ("datasets", "pyarrow")
@@ -202,7 +202,7 @@ def _key(example: Example, row: table.Row, ties: Ties) -> dict[str, Any]:
         "id": example.id,
         "task": example.task,
         "document": example.document_id,
-        "host": host_of(example.url),
+        "host": host_of(example.page_url or example.url),
         "bytes": sum(len(image["bytes"]) for image in row["images"]) + sum(len(text.encode()) for text in texts),
         "digest": digest(shown),
         "text": ties.text,
