@@ -189,9 +189,16 @@ class Frames(_Section):
     per_step: int = Field(default=1, ge=1, le=8)
     """Frames a step at most; a later one must differ from those before it."""
     min_seconds: float = Field(default=2.0, ge=0, allow_inf_nan=False)
-    """A shorter step is merged with its neighbour."""
+    """A shorter step is merged with its neighbor; 0 merges none. Default 2 for subtitles, 0 for annotated segments."""
     max_steps: int = Field(default=20, ge=1, le=500)
     """Steps of one document; a longer video gives several documents."""
+
+
+class AnnotatedFrames(Frames):
+    """The same for annotated segments, which are steps already."""
+
+    min_seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """A shorter segment is merged with its neighbor; default 0: none."""
 
 
 class Transcription(_Section):
@@ -226,7 +233,13 @@ class YouCook2Source(_Source):
     """Folder of the video files, searched for `<video id>.<any video suffix>`."""
     subset: Literal["training", "validation", "testing"] | None = None
     """Only this subset; None takes all."""
-    frames: Frames = Frames()
+    frames: AnnotatedFrames = AnnotatedFrames()
+
+    @field_validator("frames", mode="before")
+    @classmethod
+    def _annotated(cls, frames: Any) -> Any:
+        """Settings that were made for subtitles, without the default that is theirs."""
+        return frames.model_dump(exclude_unset=True) if isinstance(frames, Frames) else frames
 
 
 class VistSource(_Source):

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import errno
 import heapq
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -142,6 +143,56 @@ class Video:
             late + float(length * self._base) if length else self._container.duration / av.time_base if self._container.duration else None
         )
         return Facts(seconds if seconds and seconds > 0 else None, self._stream.codec_context.width, self._stream.codec_context.height)
+
+    def end(self, decoded: bool) -> float | None:
+        """Where the last frame ends, seconds from the start of the stream; None when there is none.
+
+        It is the last frame that is stored; where `decoded`, the last one that can be decoded. The header's duration is only a place to begin at: the
+        file is read from ever earlier before it. Of a complete file that is two seconds of packets, and nothing of them is decoded.
+        """
+        duration = self.facts.duration or 0.0
+        for lead in (*_EARLIER[1:], math.inf):
+            at = max(0.0, duration - lead)
+            found = self._decoded_end(at) if decoded else self._stored_end(at)
+            if found is not None or not at:
+                return found
+        return None
+
+    def _stored_end(self, at: float) -> float | None:
+        """Where the last frame behind a moment ends, by the packets' time stamps."""
+        self._last = None
+        end: float | None = None
+        try:
+            self._container.seek(max(0, self._start + int(at / self._base)) if at > 0 else 0, stream=self._stream, backward=True)
+            for packet in self._container.demux(self._stream):
+                stamp = packet.dts if self.counted or packet.pts is None else packet.pts
+                if stamp is not None and packet.size:
+                    ends = self._seconds(stamp) + self._lasts(packet.duration)
+                    end = ends if end is None else max(end, ends)
+        except (av.error.FFmpegError, OSError, OverflowError) as error:
+            if _of_the_disk(error):
+                raise
+        return end
+
+    def _decoded_end(self, at: float) -> float | None:
+        """The same by what can be decoded: of the key frames first, then of all frames from the last of these on."""
+        end: float | None = None
+        since = at
+        passes: tuple[Skip, ...] = ("DEFAULT",) if self.counted else ("NONKEY", "DEFAULT")
+        for skip in passes:
+            try:
+                for time, frame in self.frames(since, skip):
+                    since = time if skip == "NONKEY" else since
+                    end = max(end or 0.0, time + self._lasts(frame.duration))
+            except VideoError:
+                continue
+        return end
+
+    def _lasts(self, ticks: int | None) -> float:
+        """Seconds that a frame is shown: as the container states it, else by the stream's average rate."""
+        if ticks:
+            return ticks * self._up / self._down
+        return float(1 / self._stream.average_rate) if self._stream.average_rate else 0.0
 
     def key_frames(self, start: float, end: float) -> int | None:
         """How many key frames the container's index tells of within a range, seconds; None when it has no index. Nothing is decoded."""
