@@ -28,9 +28,11 @@ from pathlib import Path
 from av.video.frame import PictureType, VideoFrame
 from PIL import Image
 
+from leafinstruct.pictures import ends
 from leafinstruct.pictures.shots import Candidate, best, candidate
 from leafinstruct.pictures.unreadable import Unreadable
-from leafinstruct.pictures.video import Facts, Skip, Video, VideoError, opened
+from leafinstruct.pictures.video import Facts, Interval, Skip, Video, opened
+from leafinstruct.pictures.video_error import VideoError
 
 CANDIDATES = 12
 """Frames of a segment that are looked at."""
@@ -46,9 +48,6 @@ GIVEN_UP = 4
 """Segments that fail until the rest of a damaged video is left alone: each may cost as much as a sound one."""
 _WIDTH = 96
 _SAME_TIME = 1e-5
-
-Interval = tuple[float, float]
-"""Start and end in seconds, the end not included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ def end(path: Path, decoded: bool) -> float | None:
     """
     try:
         with opened(path) as video:
-            return video.end(decoded)
+            return ends.end(video, decoded)
     except VideoError:
         return None
 
