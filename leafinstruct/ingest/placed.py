@@ -74,7 +74,8 @@ class Placed:
                     )
 
     def _segments(self, entry: TextColumn, item: object, one_item: bool) -> list[Segment]:
-        """One text with its images. one_item: whether it is one item of a list. The owner of an image is the text before it, at the beginning the text behind it."""
+        """One text with its images. one_item: whether it is one item of a list. The owner of an image is the text before it, at the
+        beginning the text behind it."""
         if not isinstance(item, str):
             if item is not None:
                 self._lost.append(LostError("not_text", f"{entry.text} holds {shown(item)}"))
