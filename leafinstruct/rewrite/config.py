@@ -29,6 +29,8 @@ class Needs(_Section):
     """Steps at least. A step is one or more images with the texts that belong to them."""
     min_images: int = Field(default=1, ge=1)
     """Images at least."""
+    max_asked_words: int | None = Field(default=None, ge=1)
+    """Words of what is asked for, at most. None for any number."""
     whole: bool = False
     """No image of the document was dropped."""
     resemblance: float | None = Field(default=None, ge=-1, le=1, allow_inf_nan=False)
@@ -142,7 +144,7 @@ CONTINUATION = TaskFamily(
 NEXT_STEP = TaskFamily(
     name="next_step",
     given="all_but_last",
-    needs=Needs(min_steps=3),
+    needs=Needs(genres=("how_to", "story"), min_steps=3, max_asked_words=150),
     ask=(
         "What is the last step of “{title}”? Tell me and show me.",
         "I have come this far with “{title}”. What do I do next? Show it in a picture.",

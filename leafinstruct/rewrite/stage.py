@@ -181,12 +181,22 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
             "failed": sum(item.state == "failed" for item in refused),
             **{f"task.{task}": count for task, count in sorted(Counter(example.task for example in examples).items())},
         },
-        "reasons": Counter(item.reason for item in refused),
+        **_reasons(refused, {example.document_id for example in examples}),
         "details": [item.detail for item in refused if item.state == "failed"][:1],
         "cost": asked.cost_of(out.file("asked", part.name)),
         "seconds": time.perf_counter() - started,
     }
     return out.commit(part.name, part.payload, report, [out.file("examples", part.name), out.file("dropped", part.name)])
+
+
+def _reasons(refused: Sequence[_Refused], kept: set[str]) -> dict[str, Counter[str]]:
+    """Reasons of documents that became no example at all, each document once; and of the images of those pieces of others that became none."""
+    first = {item.document.id: item.reason for item in reversed(refused) if item.document.id not in kept}
+    lost: Counter[str] = Counter()
+    for item in refused:
+        if item.document.id in kept and item.document.images:
+            lost[item.reason] += len(item.document.images)
+    return {"reasons": Counter(first.values()), "picture_reasons": lost}
 
 
 async def _rewrite(

@@ -116,11 +116,13 @@ def pieces(document: Document, max_words: int | None, max_images: int | None) ->
 
 
 def _piece(document: Document, number: int, group: Sequence[Segment]) -> Piece:
-    first = group[0]
-    title = document.title
-    if number and isinstance(first, Text) and first.kind == "heading":
-        title = f"{title}: {first.text}" if title else first.text
-        group = group[1:]
+    """The first piece has the document's title, a later one its heading behind that title, or none where it begins with no heading."""
+    first, title = group[0], document.title
+    if number:
+        marked = any(map(_heads, document.segments))
+        heading = first.text if isinstance(first, Text) and (_heads(first) or (not marked and owners.is_line(first))) else None
+        title = None if heading is None else f"{title}: {heading}" if title else heading
+        group = group if heading is None else group[1:]
     return Piece(number, replace(document, segments=tuple(group), title=title), title)
 
 

@@ -13,7 +13,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from leafinstruct.records.document import Document, Image, Segment
+from leafinstruct.records.document import Document, Image, Segment, Text
+from leafinstruct.records.words import count_words
 from leafinstruct.rewrite.config import GUIDE, TaskFamily
 from leafinstruct.rewrite.edits import request_of
 from leafinstruct.rewrite.genre import first_sentence, genre_of
@@ -115,6 +116,8 @@ def _fits(document: Document, family: TaskFamily, facts: Facts, steps: Steps) ->
             return False
     elif family.given != "nothing" and (not steps.known or len(steps.steps) < 2 or not _each_has_an_image(document, family)):
         return False
+    if needs.max_asked_words is not None and count_words(_texts(parts_of(document, family).response)) > needs.max_asked_words:
+        return False
     if needs.resemblance is not None and (facts.resemblance is None or facts.resemblance < needs.resemblance):
         return False
     return bool(questions(document, family, ""))
@@ -123,3 +126,7 @@ def _fits(document: Document, family: TaskFamily, facts: Facts, steps: Steps) ->
 def _each_has_an_image(document: Document, family: TaskFamily) -> bool:
     parts = parts_of(document, family)
     return all(any(isinstance(segment, Image) for segment in side) for side in (parts.context, parts.response))
+
+
+def _texts(segments: Sequence[Segment]) -> list[str]:
+    return [segment.text for segment in segments if isinstance(segment, Text)]
