@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+_WORD = re.compile(rf"{_CJK.pattern}|[^\s{_CJK.pattern[1:-1]}]+")
 
 _MARKERS = re.compile(r"^[ \t]*(?:(?:-|\d{1,9}\.)(?:[ \t]+|$))+", re.MULTILINE)
 
@@ -26,3 +27,8 @@ def word_parts(text: str) -> tuple[int, int]:
 def without_markers(text: str) -> str:
     """The text without the list markers and the indentation at the beginnings of its lines."""
     return _MARKERS.sub("", text)
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text in order, without list markers: runs without white space, and each Chinese or Japanese character by itself."""
+    return _WORD.findall(without_markers(text))

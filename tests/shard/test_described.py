@@ -22,7 +22,17 @@ HARM = (
     "\n---\nlicense: mit\n---\n# Mine <script>alert(1)</script> ![p](https://evil.example/p.png) {{ recipe }} {% raw %} ${x} "
     "[click](javascript:alert(1)) `code` | a | b | https://evil.example www.evil.example \\(x\\) $$y$$ <!-- @everyone"
 )
-HEADINGS = ["t@dev", "What is in it", "Licences", "Examples", "guide", "How it came about", "Rules, models, prompts", "Scores"]
+HEADINGS = [
+    "t@dev",
+    "What is in it",
+    "Licences",
+    "Examples",
+    "guide",
+    "Questions and answers",
+    "How it came about",
+    "Rules, models, prompts",
+    "Scores",
+]
 
 
 def picture(number: int) -> bytes:
