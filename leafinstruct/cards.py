@@ -17,6 +17,8 @@ from leafinstruct.errors import RecipeError
 
 CELL = 80
 """Characters of a page's text in a cell, before escaping."""
+MAX_INDENT = 40
+"""Spaces at the beginning of a line that are shown."""
 
 _MARKUP = re.compile(r"[\\`*_#|\[\]<>&:@~$]|(?<=www)\.", re.IGNORECASE)
 _OPENING = re.compile(r"^(\d*)([-+=.)])")
@@ -27,7 +29,7 @@ _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "\\": "&#92;"}
 def fill(template: str, contents: Mapping[str, Any], where: str) -> str:
     """The card's text. where: the key that names the template. Raises RecipeError when it uses a name that is not there or is not Jinja."""
     environment = SandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
-    environment.filters.update(cell=cell, paragraph=paragraph, number=number)
+    environment.filters.update(cell=cell, paragraph=paragraph, passage=passage, number=number)
     try:
         return environment.from_string(template).render(**contents)
     except TemplateError as error:
@@ -47,6 +49,14 @@ def cell(text: object, limit: int = CELL) -> str:
 def paragraph(text: object, limit: int) -> str:
     """A page's text for a line of its own: as `cell`, and no sign at its beginning makes a list, a rule or a heading's line."""
     return _OPENING.sub(r"\1\\\2", " ".join(cell(text, limit).split()))
+
+
+def passage(text: object, limit: int) -> str:
+    """A page's text of several lines, as one paragraph of ours: line breaks and indentation are shown, so lists can be read."""
+    shown = str(text)
+    shown = shown if len(shown) <= limit else shown[: limit - 1] + "…"
+    rows = [(len(row) - len(row.lstrip(" ")), paragraph(row, limit)) for row in shown.split("\n")]
+    return "<br>".join("&nbsp;" * min(indent, MAX_INDENT) + row for indent, row in rows if row)
 
 
 def number(value: float) -> str:

@@ -30,7 +30,7 @@ from leafinstruct.shard.config import ShardConfig
 from leafinstruct.train.config import TrainConfig
 
 TOY_MODEL = "leaf:tiny-clip-1"
-OFFLINE_JUDGE = "offline-rules@1"
+OFFLINE_JUDGE = "offline-rules@2"
 _KINDS = ("mmc4", "obelics", "html", "warc", "hub", "conversations", "video", "youcook2", "vist", "sketchbook")
 DEFAULT_PLACES = ("recipe.yaml", "pipelines/demo.yaml")
 

@@ -6,8 +6,9 @@ A person asks that a page, a site or a picture be taken out; the dataset may be 
 So the list is no state of a run: it lies beside the recipe, is plain text, and is meant to be committed with it. To take an entry back, delete its
 line.
 
-    url      the page, or any picture shown, has this address (http and https, host's case, default port, escapes and fragment make no difference)
-    domain   the page, or any picture shown, lies on this host or on one below it
+    url      the page, or any image shown, has this URL, at which it was found or which it gives as its canonical one (compared as records/url.py
+             says: http and https, case of the host, port 80 or 443, escapes, fragment and a slash at the end make no difference)
+    domain   the page by either URL, or any image shown, lies on this host or on one below it
     sha256   any picture shown has these bytes
     id       the example, or the document that it was made of
 
@@ -22,15 +23,14 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
-
-from yarl import URL
 
 from leafinstruct.artifact import locked, writing
 from leafinstruct.errors import RecipeError
 from leafinstruct.records.example import Example
+from leafinstruct.records.url import full_host, normal
 
 Kind = Literal["url", "domain", "sha256", "id"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -50,31 +50,43 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What is matched of a record: its ids, its page's address, sha256 and addresses of its pictures."""
+    """What is matched of a record: its ids, both URLs of its page, sha256 and URLs of its images.
+
+    url: the canonical one; page_url: where the page was found. Both count: a page writes its canonical URL itself, so with that one alone it could
+    hide from a take-down.
+    """
 
     id: str
     document_id: str
     url: str | None
     sha256: tuple[str, ...]
     addresses: tuple[str, ...]
+    page_url: str | None = None
 
     @classmethod
     def of_example(cls, example: Example) -> Shown:
         """Of an example, before it is a row."""
         pictures = [(image.sha256, (image.url, image.ref.url)) for image in example.images]
-        return cls._of(example.id, example.document_id, example.url, pictures)
+        return cls._of(example.id, example.document_id, example.url, example.page_url, pictures)
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> Shown:
-        """Of a published row, of which `id`, `document_id`, `url` and `image_info` are needed."""
+        """Of a published row, of which `id`, `document_id`, `url`, `page_url` and `image_info` are needed."""
         infos = row["image_info"] or ()
         pictures = [(info["sha256"], (info["url"], info["ref"] if _on_web(info["ref"]) else None)) for info in infos]
-        return cls._of(row["id"], row["document_id"], row["url"], pictures)
+        return cls._of(row["id"], row["document_id"], row["url"], row.get("page_url"), pictures)
 
     @classmethod
-    def _of(cls, identity: str, document: str, url: str | None, pictures: Sequence[tuple[str | None, tuple[str | None, ...]]]) -> Shown:
+    def _of(
+        cls,
+        identity: str,
+        document: str,
+        url: str | None,
+        page_url: str | None,
+        pictures: Sequence[tuple[str | None, tuple[str | None, ...]]],
+    ) -> Shown:
         addresses = dict.fromkeys(address for _, given in pictures for address in given if address)
-        return cls(identity, document, url, tuple(sha256 for sha256, _ in pictures if sha256), tuple(addresses))
+        return cls(identity, document, url, tuple(sha256 for sha256, _ in pictures if sha256), tuple(addresses), page_url)
 
 
 @dataclass(frozen=True)
@@ -94,10 +106,10 @@ class Suppressed:
         """The first entry that takes a record out, in the order of KINDS; None when it stays."""
         if not self.entries:
             return None
-        addresses = [address for address in (record.url, *record.addresses) if address]
+        addresses = [address for address in (record.page_url, record.url, *record.addresses) if address]
         candidates: dict[Kind, Iterable[str]] = {
-            "url": (_same(address) for address in addresses),
-            "domain": (name for address in addresses for name in _above(_host(address))),
+            "url": (normal(address) for address in addresses),
+            "domain": (name for address in addresses for name in _above(full_host(address))),
             "sha256": record.sha256,
             "id": (record.id, record.document_id),
         }
@@ -107,7 +119,7 @@ class Suppressed:
     @cached_property
     def _by_kind(self) -> dict[Kind, dict[str, Entry]]:
         return {
-            kind: {(_same(entry.value) if kind == "url" else entry.value): entry for entry in self.entries if entry.kind == kind}
+            kind: {(normal(entry.value) if kind == "url" else entry.value): entry for entry in self.entries if entry.kind == kind}
             for kind in KINDS
         }
 
@@ -139,10 +151,12 @@ def entry(kind: Kind, value: str, reason: str = "") -> Entry:
         value = value.lower()
         wrong = None if _SHA256.fullmatch(value) else "a sha256 is 64 hex digits, as in image_info of a row"
     elif kind == "domain":
-        value = _host(f"//{value}") if "/" not in value and "@" not in value and not re.search(r":\d+$", value) else ""
+        value = full_host(f"//{value}") if "/" not in value and "@" not in value and not re.search(r":\d+$", value) else ""
         wrong = None if _DOMAIN.fullmatch(value) else "a domain is the name of a host, as example.org; for one page say --url"
     elif kind == "url":
-        wrong = None if _host(value) and value.lower().startswith(("http://", "https://")) else "an address begins with http:// or https://"
+        wrong = (
+            None if full_host(value) and value.lower().startswith(("http://", "https://")) else "an address begins with http:// or https://"
+        )
     else:
         wrong = None if value.isprintable() and value and " " not in value else "an id is one word, as in the columns id and document_id"
     if wrong:
@@ -186,28 +200,6 @@ def _entry(path: Path, number: int, line: str) -> Entry:
 
 def _on_web(ref: str | None) -> bool:
     return (ref or "").startswith(("http://", "https://"))
-
-
-@lru_cache(maxsize=1 << 16)
-def _same(address: str) -> str:
-    """An address without what makes no difference; one that is none, as it is."""
-    try:
-        url = URL(address.strip())
-        port = "" if url.port in (80, 443, None) else f":{url.port}"
-        return f"{(url.raw_host or '').rstrip('.')}{port}{url.raw_path_qs}" if url.raw_host else address
-    except ValueError:
-        return address
-
-
-@lru_cache(maxsize=1 << 16)
-def _host(address: str) -> str:
-    """Lower-case ASCII host of an address, empty when it has none."""
-    try:
-        url = URL(address.strip())
-        host = (url.raw_host or "").rstrip(".").lower()
-    except ValueError:
-        return ""
-    return f"[{host}]" if ":" in host else host
 
 
 def _above(host: str) -> Iterable[str]:

@@ -28,7 +28,7 @@ from leafinstruct.evaluate.figures import Figures, faults, mistakes, of_drawn, o
 from leafinstruct.evaluate.lessons import Drawn, Question, Told, draw, held_out_lessons, tell
 from leafinstruct.evaluate.recogniser import seen
 from leafinstruct.recipe import load_training
-from leafinstruct.rewrite.prompt import guide_asks
+from leafinstruct.rewrite.tasks import guide_asks
 from leafinstruct.sketchbook.grammar import asks
 from leafinstruct.sketchbook.judging import Shown
 from leafinstruct.train import adapter

@@ -36,7 +36,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from leafinstruct.rewrite.prompt import guide_asks
+from leafinstruct.rewrite.tasks import guide_asks
 from leafinstruct.sketchbook.captions import captioned
 from leafinstruct.sketchbook.chance import stream
 from leafinstruct.sketchbook.lessons import MOST_STEPS, is_kept_back, lesson

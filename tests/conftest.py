@@ -1,21 +1,22 @@
-"""What every test may use: documents built by hand, a hypothesis profile without deadlines (shared machines stall)."""
+"""What every test may use: an environment of its own, a hypothesis profile without deadlines (shared machines stall)."""
+# ruff: noqa: E402 - the environment is set before the imports that read it
 
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
+
+import own_environment
+
+_HOME = tempfile.TemporaryDirectory(prefix="leaf-tests-", ignore_cleanup_errors=True)
+own_environment.own(os.environ, Path(_HOME.name))
 
 import pytest
 from hypothesis import settings
 
 settings.register_profile("leaf", deadline=None, max_examples=60)
 settings.load_profile("leaf")
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The unpacked tiny CLIP goes to a folder of this test run, never to the user's cache."""
-    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")

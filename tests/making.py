@@ -20,12 +20,15 @@ from leafinstruct import recipe as recipes
 from leafinstruct.engine.base import Needs, Part, Task
 from leafinstruct.engine.local import LocalEngine
 from leafinstruct.pipeline import Outcome
-from leafinstruct.records import table
+from leafinstruct.records import owners, table
 from leafinstruct.records.document import Document, Image, Provenance, Ref, Text, document_id
 
 
 def document(*parts: str, source: str = "made", file: str = "a.html", locator: str = "", url: str | None = None) -> Document:
-    """`!name` is a picture name.png with sha256 `name`; `# x` a heading; `> x` a caption; `- x` a list item; everything else prose."""
+    """`!name` is an image name.png with sha256 `name`; `# x` a heading; `> x` a caption; `- x` a list item; everything else prose.
+
+    A heading at the beginning is the title; owners are found as ingest finds them.
+    """
     kinds = {"# ": "heading", "> ": "caption", "- ": "list"}
     segments = []
     for position, part in enumerate(parts):
@@ -35,7 +38,8 @@ def document(*parts: str, source: str = "made", file: str = "a.html", locator: s
         else:
             kind = kinds.get(part[:2], "prose")
             segments.append(Text(position, part if kind == "prose" else part[2:], kind))
-    return Document(document_id(source, file, locator), source, tuple(segments), Provenance(file, locator), url)
+    title = parts[0][2:] if parts and parts[0].startswith("# ") else None
+    return owners.infer(Document(document_id(source, file, locator), source, tuple(segments), Provenance(file, locator), url, title=title))
 
 
 def png(colour: tuple[int, int, int] = (200, 30, 30), size: tuple[int, int] = (96, 64), dot: int = 0) -> bytes:

@@ -187,7 +187,7 @@ def test_the_story_of_a_record_tells_the_fetch_and_the_rows_do_not(tmp_path, gal
     published = json.dumps([{**row, "images": None} for row in rows(tmp_path / "runs" / "t" / "shard")])
     assert log["at"] not in published
     (led,) = find.find(pipeline.artifacts(recipes.load(path)), f"http://{gallery.name}/elsewhere.png")
-    assert (led.by, led.positions) == ("where a picture's address led", (0,))
+    assert (led.by, led.positions) == ("where an image's URL led", (0,))
     assert led.document == told(path, "calm")["document"]
     missing = told(path, "missing")
     assert missing["segments"][0]["fetch"]["status"] == 404

@@ -18,6 +18,7 @@ from typing import Any
 
 from PIL import Image
 
+from leafinstruct.records.joining import paragraphs
 from leafinstruct.sketchbook.grammar import ask_of
 from leafinstruct.sketchbook.howto import HowTo
 from leafinstruct.sketchbook.judging import Shown, Verdict, judge, judge_pictures
@@ -29,7 +30,6 @@ from leafinstruct.vlg.backbone import Item, Segment
 from leafinstruct.vlg.batched import Answered, answers
 from leafinstruct.vlg.generate import Settings
 from leafinstruct.vlg.sampling import LIKELIEST
-from leafinstruct.vlg.text import paragraphs
 
 Frame = Callable[[Sequence[Segment]], list[Segment]]
 MOST_TOKENS = 768

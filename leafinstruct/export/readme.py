@@ -41,7 +41,7 @@ Write the folder that this page lies in for THIS_FOLDER.
 A text that says `<image>`, `<|im_start|>` or another mark or control token of a format or a model has a backslash behind its first character
 (`<\\image>`), so that no reader obeys it; {counts["escaped_texts"]:,} texts of these rows do. The way back is
 `leafinstruct.records.escaping.unescape`; the key `escaped` of a record names the rule, `{ESCAPED}`. Texts that follow each other without a picture
-between them are one text with a line break.
+between them are one text: a line break separates them, a blank line beside a list.
 
 ## Licences and sources
 

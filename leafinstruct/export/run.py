@@ -30,7 +30,7 @@ from leafinstruct.export.source import Shard
 from leafinstruct.records import shards
 from leafinstruct.records.escaping import ESCAPED
 
-CODE = 1
+CODE = 2
 """Raised when the same shards give other files than before."""
 FORMATS: dict[str, Format] = {form.name: form for form in (conversations.FORMAT, webdataset.FORMAT, llama_factory.FORMAT, ms_swift.FORMAT)}
 TAR_BYTES = 512 << 20
@@ -118,7 +118,7 @@ def _replace(whole: Artifact, fingerprint: dict[str, Any], rebuild: bool) -> Non
 def _write_parts(
     form: Format, out: Path, parts: Artifact, chosen: Sequence[Shard], key: str, tar_bytes: int, on_rows: OnRows | None
 ) -> None:
-    rows = {shard.part: shards.opened(shard.path, COLUMNS).metadata.num_rows for shard in chosen}
+    rows = {shard.part: shards.opened(shard.path, COLUMNS).rows for shard in chosen}
     done, total = 0, sum(rows.values())
     for path in (*parts.path.glob(".*.tmp"), *out.glob(".*.[0-9]*.tmp"), *(out / "images").glob("*/.*.tmp")):  # of a killed writer
         path.unlink()

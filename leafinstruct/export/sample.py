@@ -1,8 +1,8 @@
 """A published row -> a sample: turns of texts and pictures, checked and escaped once for all formats; or the reason why there is none.
 
 Texts are escaped (records.escaping). A picture's name is made of its sha256 and of what its header says it is, never of a name that the data holds.
-Its bytes are the row's. A text behind a text begins a new line, as in what `leaf train` reads: formats of one string a turn have no other way to
-say it.
+Its bytes are the row's. Texts that follow each other are joined as in what `leaf train` reads (records.joining): formats of one string a turn have
+no other way to say it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from leafinstruct.pictures.decode import Undecodable, probe
 from leafinstruct.records.escaping import escape
+from leafinstruct.records.joining import joined
 
 COLUMNS = ("id", "document_id", "source", "task", "messages", "images", "image_info", "url", "license", "provenance")
 """Of the published row. Scores stay behind: they are what a dataset is chosen by, not what is learnt from it."""
@@ -134,13 +135,11 @@ def _parts(content: Sequence[Mapping[str, Any]], pictures: Iterator[Picture]) ->
 
 
 def _joined(parts: Sequence[str | Picture]) -> tuple[str | Picture, ...]:
-    """Neighbouring texts in one. No token holds a line break, so none is made where two meet."""
+    """Neighbouring texts in one. No mark or control token holds a line break, so none is made where two meet."""
     found: list[str | Picture] = []
-    for part in parts:
-        if isinstance(part, str) and found and isinstance(found[-1], str):
-            found[-1] += f"\n{part}"
-        else:
-            found.append(part)
+    for is_text, run in groupby(parts, lambda part: isinstance(part, str)):
+        members = list(run)
+        found += [joined([part for part in members if isinstance(part, str)])] if is_text else members
     return tuple(found)
 
 

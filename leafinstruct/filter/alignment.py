@@ -4,8 +4,9 @@ The whole image x segment matrix of each document is computed and kept: `alignme
 arithmetic on it, and moving a threshold runs no model. Pictures and texts of a part are embedded in batches across its documents, and a
 batch never crosses a part, so results do not depend on workers; cosines are rounded to 1e-4 before they are stored or judged.
 
-A picture's own text is the larger of two cosines: the nearest text before it, and its captions (or, without one, the nearest text after it).
-Headings count only where there is nothing else. A text longer than the model's context is split into sentences (a longer sentence into
+`alignment.own` is the cosine with the text that owns the image (records.owners), so two swapped neighbors fail. `alignment.beside` is the larger
+of two cosines: the nearest text before it, and its captions (or, without one, the nearest text behind it).
+A text longer than the model's context is split into sentences (a longer sentence into
 windows), embedded piecewise and mean-pooled; nothing is cut silently.
 
 Chosen: clip-anytorch (`clip.load`), which opens every published OpenAI checkpoint and any other in that form; scales differ by model, so
@@ -18,8 +19,8 @@ import hashlib
 import math
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from pickle import UnpicklingError
@@ -32,12 +33,15 @@ from PIL import Image as Pil
 from leafinstruct import torchvision_import
 from leafinstruct.errors import RecipeError
 from leafinstruct.filter.text import cell
-from leafinstruct.records.document import Document, Image, Text
+from leafinstruct.records import owners
+from leafinstruct.records.document import Document, Image
 from leafinstruct.records.example import Cell
 from leafinstruct.records.table import Row
 
 DECODE_PX = 1024
 """Longer side at which pictures are decoded for CLIP: leaves 336 px, the largest published resolution, on the shorter side up to 3:1."""
+
+NO_OWNER = "no owner is known: the larger of both sides"
 
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+")  # noqa: RUF001 - CJK sentence ends are meant
 
@@ -196,32 +200,39 @@ def embed(
             }
 
 
-def own_text(document: Document, image: Image) -> list[int]:
-    """Positions of a picture's own text: the nearest before it, and its captions or else the nearest after it."""
+def texts_beside(document: Document, image: Image) -> list[int]:
+    """Positions of the texts on both sides of an image: the nearest before it, and its captions or else the nearest behind it."""
     index = next(at for at, segment in enumerate(document.segments) if segment.position == image.position)
-    captions: list[int] = []
-    for segment in document.segments[index + 1 :]:
-        if not (isinstance(segment, Text) and segment.kind == "caption"):
-            break
-        captions.append(segment.position)
+    captions = [text.position for text in document.segments[index + 1 : owners.captions(document.segments, index)]]
     before = [text.position for text in document.texts if text.position < image.position and text.kind not in ("heading", "caption")]
     after = [text.position for text in document.texts if text.position > image.position and text.kind not in ("heading", "caption")]
     found = [*before[-1:], *(captions or after[:1])]
     return found or [text.position for text in document.texts]
 
 
-def image_cells(document: Document, rows: dict[int, Row], model: str) -> list[Cell]:
-    """`alignment.own` and `alignment.margin` of the document's pictures from their matrix rows (position -> row)."""
+def with_owners(document: Document, rows: Mapping[int, Row]) -> Document:
+    """The document with its inferred owners decided anew by the alignment matrix (position -> row), where that is sure. See records.owners."""
+    return owners.align(document, {position: _of_kept_texts(document, row, "cosines") for position, row in rows.items()})
+
+
+def image_cells(document: Document, rows: Mapping[int, Row], model: str) -> list[Cell]:
+    """`alignment.own`, `alignment.beside` and `alignment.margin` of the document's images from their matrix rows (position -> row).
+
+    own: the cosine with the text of the image's owner; where the owner is unknown, or its text was dropped, that of `beside`, and the detail says so.
+    """
     cells = []
     for image in document.images:
-        row = rows[image.position]
-        cosines = _of_kept_texts(document, row, "cosines")
-        mine = own_text(document, image)
-        own = [cosines[position] for position in mine if position in cosines]
+        cosines = _of_kept_texts(document, rows[image.position], "cosines")
+        near = texts_beside(document, image)
+        beside = max((cosines[position] for position in near if position in cosines), default=math.nan)
+        known = image.owner is not None and image.owner in cosines
+        own = cosines[image.owner] if image.owner is not None and known else beside
+        mine = [image.owner] if known else near
         others = [value for position, value in cosines.items() if position not in mine]
-        best = max(own, default=math.nan)
-        cells.append(cell("alignment.own", best, image.position, model))
-        cells.append(cell("alignment.margin", best - float(np.mean(others)) if others else math.nan, image.position, model))
+        own_cell = cell("alignment.own", own, image.position, model)
+        cells.append(own_cell if known or own_cell.value is None else replace(own_cell, detail=NO_OWNER))
+        cells.append(cell("alignment.beside", beside, image.position, model))
+        cells.append(cell("alignment.margin", own - float(np.mean(others)) if others else math.nan, image.position, model))
     return cells
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -28,7 +28,7 @@ from leafinstruct.llm.request import Answer, Message, Picture, Request
 from leafinstruct.records.document import Document, Image, Text
 from leafinstruct.records.example import Cell
 
-OFFLINE = "offline-rules@1"
+OFFLINE = "offline-rules@2"
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -56,12 +56,14 @@ def request(document: Document, pictures: Mapping[str, tuple[bytes, str]], confi
     parts: list[str | Picture] = []
     lines = [user.strip()]
     visible = {image.position for image in shown.images[: config.max_pictures]}
+    numbers = {segment.position: number for number, segment in enumerate(shown.segments)}
     for number, segment in enumerate(shown.segments):
         if isinstance(segment, Text):
             lines.append(f"[{number}] {segment.kind}: {json.dumps(segment.text, ensure_ascii=False)}")
             continue
         picture = pictures.get(segment.sha256 or "") if segment.position in visible else None
-        lines.append(f"[{number}] picture:" + ("" if picture else " (not shown)"))
+        owner = f", belongs to [{numbers[segment.owner]}]" if segment.owner in numbers else ""
+        lines.append(f"[{number}] image{owner}:" + ("" if picture else " (not shown)"))
         if picture is not None:
             parts += ["\n".join(lines), Picture(*picture)]
             lines = []
@@ -76,11 +78,12 @@ def shorten(document: Document, max_words: int) -> Document:
     segments: list[Text | Image] = []
     for segment in document.segments:
         if isinstance(segment, Text):
-            words = segment.text.split()
+            words = list(_WORD.finditer(segment.text))
             if left <= 0:
                 continue
             if len(words) > left:
-                segment = replace(segment, text=" ".join(words[:left]) + " [cut here]")  # noqa: PLW2901 - the shortened one is meant
+                kept = segment.text[: words[left - 1].end()]  # with its line breaks, which lists are made of
+                segment = replace(segment, text=f"{kept} [cut here]")  # noqa: PLW2901 - the shortened one is meant
             left -= len(words)
         segments.append(segment)
     return replace(document, segments=tuple(segments))
@@ -105,8 +108,11 @@ _TO_THE_JUDGE = re.compile(
     r"|\bignore (?:all|any|the|your|previous)\b",
     re.IGNORECASE,
 )
-_SENTENCE = re.compile(r"(?<=[.!?])\s+")
-_STEP = re.compile(r"^\W*(?:step|part|stage)\s+(\d{1,3})\b|^\W*(\d{1,3})[.):]\s", re.IGNORECASE)
+_WORD = re.compile(r"\S+")
+_SENTENCE = re.compile(r"(?<=[.!?])(\s+)")
+_NAMED_STEP = re.compile(r"^(?![ \t])\W*(?:step|part|stage)\s+(\d{1,3})\b", re.IGNORECASE)
+_NUMBER = re.compile(r"^(?![ \t]|[-*+•] )\W*(\d{1,3})(?:[.):]\s|[.)]$)")
+"""Of a line that begins at the left edge: an indented line belongs to an item of a list, and so does what follows a bullet."""
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _ORDINAL = re.compile(
     rf"^\W*(?:(?:the\s+)?({'|'.join(_ORDINALS)})\s*(?:[,:]|$)"
@@ -147,10 +153,17 @@ def without_addresses_to_the_judge(document: Document) -> Document:
         if isinstance(segment, Image):
             segments.append(segment)
             continue
-        kept = " ".join(sentence for sentence in _SENTENCE.split(segment.text) if not _TO_THE_JUDGE.search(sentence))
+        kept = _without_addresses(segment.text)
         if kept.strip():
             segments.append(replace(segment, text=kept))
     return replace(document, segments=tuple(segments))
+
+
+def _without_addresses(text: str) -> str:
+    """The text without such sentences, each other one with the white space before it."""
+    sentences = ["", *_SENTENCE.split(text)]
+    kept = [(space, said) for space, said in zip(sentences[::2], sentences[1::2], strict=True) if not _TO_THE_JUDGE.search(said)]
+    return "".join(piece for number, (space, said) in enumerate(kept) for piece in (space if number else "", said))
 
 
 def _text_quality(document: Document) -> _Finding:
@@ -165,17 +178,23 @@ def _text_quality(document: Document) -> _Finding:
 
 
 def _narrative_coherence(document: Document) -> _Finding:
-    faults = order_faults([segment.text for segment in document.texts if segment.kind in ("prose", "list", "heading")])
+    texts = [segment for segment in document.texts if segment.kind in ("prose", "list", "heading")]
+    faults = order_faults([text.text for text in texts], [at for at, text in enumerate(texts) if text.kind == "heading"])
     return _Finding(max(1, 5 - 2 * len(faults)), "; ".join(faults[:3]) if faults else "no sign of a broken order")
 
 
-def order_faults(texts: Sequence[str]) -> list[str]:
+def order_faults(texts: Sequence[str], headings: Collection[int] = ()) -> list[str]:
     """Contradictions between the order of segments and the words they begin with: numbers that fall or jump, ordinals that fall, an
-    opening word (`at first`) after another mark, a closing word (`finally`) before another."""
-    numbers = [int(next(filter(None, found.groups()))) for text in texts if (found := _STEP.match(text))]
-    faults = [f"step {after} stands after step {before}" for before, after in pairwise(numbers) if after != before + 1]
-    if numbers and numbers[0] > 1:
-        faults.append(f"begins with step {numbers[0]}")
+    opening word (`at first`) after another mark, a closing word (`finally`) before another.
+
+    headings: indices of texts that are headings. Numbers are those at the beginning of a line, not indented: a list has one in each
+    of its items, and continues behind an image. Numbering may begin again at 1. `Step 2` and `2.` are numbered apart, and so are
+    headings where the numbers of all texts together are out of order.
+    """
+    faults = _number_faults(texts)
+    if faults and headings:
+        others = [text for at, text in enumerate(texts) if at not in headings]
+        faults = min(faults, _number_faults([texts[at] for at in headings]) + _number_faults(others), key=len)
     ordinals = [_ORDINALS.index(next(filter(None, found.groups())).lower()) for text in texts if (found := _ORDINAL.match(text))]
     faults += [f"the {_ORDINALS[after]} stands after the {_ORDINALS[before]}" for before, after in pairwise(ordinals) if after <= before]
     marks = [kind for text in texts if (kind := _mark(text))]
@@ -184,6 +203,21 @@ def order_faults(texts: Sequence[str]) -> list[str]:
     if "closing" in marks[:-1]:
         faults.append("a closing word stands before the end")
     return faults
+
+
+def _number_faults(texts: Sequence[str]) -> list[str]:
+    lines = [line for text in texts for line in text.split("\n")]
+    faults = []
+    for pattern in (_NAMED_STEP, _NUMBER):
+        numbers = [int(found[1]) for line in lines if (found := pattern.match(line))]
+        faults += [f"step {after} stands after step {before}" for before, after in pairwise(numbers) if after not in (before + 1, 1)]
+        if numbers and numbers[0] > 1:
+            faults.append(f"begins with step {numbers[0]}")
+    return faults
+
+
+def _has_step(text: str) -> bool:
+    return any(_NAMED_STEP.match(line) or _NUMBER.match(line) for line in text.split("\n"))
 
 
 def _mark(text: str) -> str | None:
@@ -214,7 +248,7 @@ def _instruction_value(document: Document) -> _Finding:
         for name, true in (
             (
                 "steps that are numbered or marked",
-                any(_STEP.match(text.text) or _ORDINAL.match(text.text) or _mark(text.text) for text in texts),
+                any(_has_step(text.text) or _ORDINAL.match(text.text) or _mark(text.text) for text in texts),
             ),
             ("two or more passages", len(texts) >= 2),
             ("two or more pictures", len(document.images) >= 2),

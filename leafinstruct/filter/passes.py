@@ -90,6 +90,8 @@ def trial_of(document: Document, settings: FilterSettings, evidence: Evidence) -
         trial.weigh([item for image in trial.document.images for item in materialise.cells(image, rows[image.position])])
     if trial.alive and evidence.embeddings is not None:
         matrix = evidence.embeddings.get(document.id, {})
+        if not settings.weights.toy:  # a model that does not know these images has no say in what belongs to what
+            trial.document = alignment.with_owners(trial.document, matrix)
         own = alignment.image_cells(trial.document, matrix, settings.weights.label)
         trial.weigh(own)  # pictures first: the document's aggregates count kept ones only
         if trial.alive:

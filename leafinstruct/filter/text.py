@@ -2,7 +2,8 @@
 
 Definitions follow Gopher (Rae et al. 2021, arXiv 2112.11446, table A1) and C4 (Raffel et al. 2020) where those have one; each is a share or a
 rate, so that one bound fits short and long documents. Code segments are counted as words but not judged for symbols or capitals: a page
-about programming is not spam. Captions are not judged for repetition: to repeat the step beside them is their trade.
+about programming is not spam. List markers at the beginnings of lines (`- `, `1. `) and indentation are neither words nor characters: they are
+markup that readers write. Captions are not judged for repetition: to repeat the step beside them is their trade.
 Cost: about 40 microseconds for 100 words, dominated by the 5-word runs.
 """
 
@@ -14,8 +15,8 @@ from collections.abc import Sequence
 
 from leafinstruct.records.document import Document
 from leafinstruct.records.example import Cell
+from leafinstruct.records.words import count_words, without_markers
 
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _LINK = re.compile(r"https?://|www\.|(?<!\w)@\w{2,}|\b[\w-]+\.(?:com|net|org|shop|biz|info|xyz)\b", re.IGNORECASE)
 _COMMON_PUNCTUATION = frozenset(".,;:!?'\"()[]-–—‘’“”…/&%°")  # noqa: RUF001 - typographic quotes and dashes are the point
 _RUN = 5
@@ -24,9 +25,9 @@ _RUN = 5
 def scores(document: Document) -> list[Cell]:
     """All `text.*` cells of a document; rates are per word, NaN (stored as null) for a document without words."""
     texts = [text.text for text in document.texts]
-    prose = " ".join(text.text for text in document.texts if text.kind != "code")
+    prose = " ".join(without_markers(text.text) for text in document.texts if text.kind != "code")
     words = count_words(texts)
-    tokens = [token for text in texts for token in text.split()]
+    tokens = [token for text in texts for token in without_markers(text).split()]
     values = {
         "text.words": float(words),
         "text.images": float(len(document.images)),
@@ -34,7 +35,9 @@ def scores(document: Document) -> list[Cell]:
         "text.symbols": symbol_share(prose),
         "text.capitals": capital_share(prose),
         "text.links": 100 * len(_LINK.findall(prose)) / words if words else math.nan,
-        "text.repetition": repetition([word for text in document.texts if text.kind != "caption" for word in text.text.lower().split()]),
+        "text.repetition": repetition(
+            [word for text in document.texts if text.kind != "caption" for word in without_markers(text.text).lower().split()]
+        ),
         "text.exclamations": 100 * prose.count("!") / words if words else math.nan,
     }
     return [cell(name, value) for name, value in values.items()]
@@ -45,18 +48,6 @@ def cell(name: str, value: float, position: int | None = None, model: str | None
     if math.isnan(value):
         return Cell(name, None, "not_scored", position, model, "cannot be computed for this document")
     return Cell(name, round(value, 4), "ok", position, model)
-
-
-def count_words(texts: Sequence[str]) -> int:
-    """White-space words, plus one for every 1.5 Chinese or Japanese characters, which are written without spaces."""
-    counted = [word_parts(text) for text in texts]
-    return sum(spaced for spaced, _ in counted) + int(sum(characters for _, characters in counted) / 1.5)
-
-
-def word_parts(text: str) -> tuple[int, int]:
-    """White-space words and Chinese or Japanese characters of one text; both add up over texts, which their count of words does not."""
-    characters = len(_CJK.findall(text))
-    return len((_CJK.sub(" ", text) if characters else text).split()), characters
 
 
 def symbol_share(text: str) -> float:

@@ -18,9 +18,9 @@ from typing import Any
 from leafinstruct.filter.config import FilterConfig, Rule
 from leafinstruct.filter.scores import SCORES, Level
 from leafinstruct.filter.steps import without_image, without_step
-from leafinstruct.filter.text import count_words
 from leafinstruct.records.document import Document, Image
 from leafinstruct.records.example import Cell
+from leafinstruct.records.words import count_words
 
 _DECODED = Rule(score="picture.decoded", min=1)
 

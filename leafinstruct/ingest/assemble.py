@@ -5,14 +5,18 @@ Where a picture's bytes are is the reader's to know (a file beside the page, a r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from leafinstruct.ingest.address import join, web
 from leafinstruct.ingest.caps import excess
+from leafinstruct.ingest.grouping import Side
 from leafinstruct.ingest.licence import named
 from leafinstruct.ingest.page import Page
 from leafinstruct.ingest.sources import Picture
+from leafinstruct.records import owners
 from leafinstruct.records.document import Document, Image, Provenance, Ref, Rejected, Segment, Text, document_id
+from leafinstruct.records.url import one_domain
 
 _PROBLEMS = {
     "tracking_pixel": "a picture of one pixel",
@@ -44,29 +48,45 @@ def assemble(
     """The page's document, then a `Rejected` for each picture that has no reference; or one for the whole when nothing is left, or when
     it holds more than a document may (caps: too_many_pieces, too_long).
 
-    url: of the page where it was found, None for a local file; license_: of pages that state none.
+    url: of the page where it was found, None for a local file; license_: of pages that state none. A relative link of the page (canonical, license)
+    is relative to its <base>, else to its own URL, as in browsers.
     """
     if problem := _excess(page):
         yield Rejected(provenance.file, provenance.locator, *problem)
         return
     segments: list[Segment] = []
     lost: list[Rejected] = []
-    license_ = named(_joined(url, page.license)) or license_
+    sides: dict[int, Side] = {}
+    base = _base(url, page)
+    canonical = _canonical(url, base, page)
+    license_ = named(_joined(base or canonical, page.license) if page.license_is_link else page.license) or license_
     for piece in page.pieces:
         if not isinstance(piece, Picture):
             segments.append(Text(len(segments), piece.text, piece.kind))
             continue
         try:
             ref, address = _located(piece, locate)
+            if piece.side is not None:
+                sides[len(segments)] = piece.side
             segments.append(Image(len(segments), ref, piece.alt, address, license_))
         except NoReferenceError as error:
             lost.append(Rejected(provenance.file, provenance.locator, error.reason, error.detail, whole=False))
     if segments:
         identity = document_id(source, provenance.file, provenance.locator)
-        yield Document(identity, source, tuple(segments), provenance, web(_joined(url, page.url)) or url, license_)
+        yield Document(identity, source, _owned(segments, sides), provenance, canonical or url, license_, page.title, page_url=url)
     else:
         yield Rejected(provenance.file, provenance.locator, "no_content", "nothing but pictures without an address")
     yield from lost
+
+
+def _owned(segments: Sequence[Segment], sides: Mapping[int, Side]) -> tuple[Segment, ...]:
+    """The segments with the owners that the page's markup groups them with: position of an image -> side on which its own text stands."""
+    owned = list(segments)
+    for at, side in sides.items():
+        image, text = owned[at], owners.neighbor(segments, at, -1 if side == "before" else 1)
+        if isinstance(image, Image) and text is not None:
+            owned[at] = replace(image, owner=text.position, owner_found="inferred")
+    return tuple(owned)
 
 
 class Embedded:
@@ -99,6 +119,24 @@ def _located(piece: Picture, locate: Locate) -> tuple[Ref, str | None]:
     if piece.problem:
         raise NoReferenceError(piece.problem, _PROBLEMS[piece.problem])
     return locate(piece.sources)
+
+
+def _base(url: str | None, page: Page) -> str | None:
+    """What the page's links are relative to; None for a local file whose <base> is not on the web."""
+    return web(_joined(url, page.base)) or url
+
+
+def _canonical(url: str | None, base: str | None, page: Page) -> str | None:
+    """The URL that the page gives for itself: its canonical link, else og:url, each only on the registered domain at which the page was found.
+
+    A page can write any URL there. One of another domain would move the page out of reach of a take-down, or under somebody else's. A local
+    file has no URL but these, so they are taken as they are.
+    """
+    for written in (page.canonical, page.og_url):
+        joined = web(_joined(base, written))
+        if joined is not None and (url is None or one_domain(url, joined)):
+            return joined
+    return None
 
 
 def _joined(url: str | None, address: str | None) -> str | None:

@@ -9,20 +9,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from leafinstruct.records.document import Role, TextKind
+from leafinstruct.ingest.columns_config import Columns, Section, at_least_one
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
 PATH_KEYS = ("path", "pictures", "videos", "cdxj")
 """Keys of a source that hold paths."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, populate_by_name=True)
-
-
-class _Source(_Section):
+class _Source(Section):
     name: Name
     """Names the source in ids, parts and rows; changing it changes every id."""
     license: str | None = None
@@ -79,70 +75,6 @@ class WarcSource(_PageSource):
         return self
 
 
-class TextColumn(_Section):
-    """A column of texts, one or a list of them: `{text: title, as: heading}`. Dots lead into structs and into lists of them: `steps.caption`."""
-
-    text: str = Field(min_length=1)
-    as_: TextKind = Field(default="prose", alias="as")
-    """What its texts are."""
-    role: Role | None = None
-    """Who speaks, for conversations; None for pages."""
-
-
-class _Pictures(_Section):
-    """What other columns tell of the pictures of one: each holds one value, or a list of them parallel to the pictures."""
-
-    alt: str | None = Field(default=None, min_length=1)
-    """Column of alternative texts."""
-    url: str | None = Field(default=None, min_length=1)
-    """Column of the addresses where they were found."""
-    license: str | None = Field(default=None, min_length=1)
-    """Column of their licences; a picture without one has its record's."""
-    time: str | None = Field(default=None, min_length=1)
-    """Column of their times in a video, in seconds."""
-
-
-class ImageColumn(_Pictures):
-    """A column of pictures, one or a list of them: bytes, a path relative to the file, or a web address."""
-
-    image: str = Field(min_length=1)
-
-
-def _which(value: Any) -> str | None:
-    """The sort of a mapping by the key that only it has; None for none of them."""
-    given = value if isinstance(value, dict) else value.__dict__ if isinstance(value, BaseModel) else {}
-    return next((f"<{key}>" for key in ("text", "image", "interleave", "conversation") if key in given), None)
-
-
-class InterleavedColumns(_Section):
-    """Parallel lists, read index by index: the first of each in this order, then the second of each. Nulls are passed over."""
-
-    interleave: tuple[
-        Annotated[
-            Annotated[TextColumn, Tag("<text>")] | Annotated[ImageColumn, Tag("<image>")],
-            Discriminator(_which, custom_error_type="columns", custom_error_message="text or image is needed"),
-        ],
-        ...,
-    ] = Field(min_length=1)
-
-
-class ConversationColumns(_Pictures):
-    """A column of turns (`from`/`value` or `role`/`content`) whose `<image>` marks are filled from a column of pictures, in order."""
-
-    conversation: str = Field(min_length=1)
-    images: str | None = Field(default=None, min_length=1)
-    """Column of pictures; None when turns hold none."""
-
-
-Columns = Annotated[
-    Annotated[TextColumn, Tag("<text>")]
-    | Annotated[ImageColumn, Tag("<image>")]
-    | Annotated[InterleavedColumns, Tag("<interleave>")]
-    | Annotated[ConversationColumns, Tag("<conversation>")],
-    Discriminator(_which, custom_error_type="columns", custom_error_message="one of text, image, interleave or conversation is needed"),
-]
-
-
 class HubSource(_Source):
     """A dataset of the Hugging Face Hub, streamed, or Parquet, JSONL and WebDataset tar files of one's own, with a declared mapping."""
 
@@ -159,12 +91,17 @@ class HubSource(_Source):
     """A commit or tag of the Hub dataset; None takes what is newest when the stream is first read, and notes its commit."""
     rows: int | None = Field(default=None, gt=0)
     """At most so many rows of the stream; None for all."""
-    segments: tuple[Columns, ...] = Field(min_length=1)
+    segments: tuple[Columns, ...]
     """Columns in reading order."""
     url_column: str | None = None
     """Column of each record's address."""
     license_column: str | None = None
     """Column of each record's licence."""
+
+    @field_validator("segments")
+    @classmethod
+    def _some(cls, segments: tuple[Columns, ...]) -> tuple[Columns, ...]:
+        return at_least_one(segments)
 
     @model_validator(mode="after")
     def _one_place(self) -> HubSource:
@@ -183,18 +120,25 @@ class ConversationsSource(_Source):
     """Folder that picture paths are relative to; default the JSON file's own."""
 
 
-class Frames(_Section):
+class Frames(Section):
     """How a video becomes steps of text and frames."""
 
     per_step: int = Field(default=1, ge=1, le=8)
     """Frames a step at most; a later one must differ from those before it."""
     min_seconds: float = Field(default=2.0, ge=0, allow_inf_nan=False)
-    """A shorter step is merged with its neighbour."""
+    """A shorter step is merged with its neighbor; 0 merges none. Default 2 for subtitles, 0 for annotated segments."""
     max_steps: int = Field(default=20, ge=1, le=500)
     """Steps of one document; a longer video gives several documents."""
 
 
-class Transcription(_Section):
+class AnnotatedFrames(Frames):
+    """The same for annotated segments, which are steps already."""
+
+    min_seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """A shorter segment is merged with its neighbor; default 0: none."""
+
+
+class Transcription(Section):
     """Speech recognition for videos without subtitles; needs the extra `leafinstruct[speech]`."""
 
     model: str = Field(min_length=1)
@@ -226,7 +170,13 @@ class YouCook2Source(_Source):
     """Folder of the video files, searched for `<video id>.<any video suffix>`."""
     subset: Literal["training", "validation", "testing"] | None = None
     """Only this subset; None takes all."""
-    frames: Frames = Frames()
+    frames: AnnotatedFrames = AnnotatedFrames()
+
+    @field_validator("frames", mode="before")
+    @classmethod
+    def _annotated(cls, frames: Any) -> Any:
+        """Settings that were made for subtitles, without the default that is theirs."""
+        return frames.model_dump(exclude_unset=True) if isinstance(frames, Frames) else frames
 
 
 class VistSource(_Source):
@@ -239,7 +189,7 @@ class VistSource(_Source):
     """Folder of the photographs, `<photo_flickr_id>.jpg`; None refers to their addresses on the web."""
 
 
-class SketchbookSource(_Section):
+class SketchbookSource(Section):
     """The embedded corpus: drawn how-to documents with ground truth, written as genuine files of several formats and then read as such."""
 
     kind: Literal["sketchbook"] = "sketchbook"
@@ -253,7 +203,7 @@ class SketchbookSource(_Section):
     """Videos besides, with annotations like YouCook2's and subtitles."""
     picture_px: int = Field(default=128, ge=16, le=1024)
     """Side of a picture in pixels; 128 is pretty to look at and quick to draw."""
-    defects: dict[str, float] = {}
+    defects: dict[str, float] = Field(default={})
     """Planted defects: name -> share of documents. None by default: a corpus to trust."""
     topics: tuple[Literal["lesson", "story", "edit", "assembly", "map"], ...] = ("lesson", "story", "edit", "assembly", "map")
     """What the documents are about, in turns."""
@@ -283,7 +233,7 @@ FileSource = (
 Source = Annotated[FileSource | SketchbookSource, Field(discriminator="kind")]
 
 
-class IngestConfig(_Section):
+class IngestConfig(Section):
     """What is read, and what half a file means."""
 
     sources: list[Source] = Field(min_length=1)

@@ -114,7 +114,9 @@ def _document(source: ConversationsSource, file: str, locator: str, record: dict
     if problem := excess(len(segments), len(segments) - len(texts), sum(map(len, texts))):
         raise LostError(*problem)
     identity = document_id(source.name, file, locator)
-    return Document(identity, source.name, segments, Provenance(file, locator), web(record.get("url")), license_)
+    url = web(record.get("url"))
+    page_url = web(record.get("page_url")) or url
+    return Document(identity, source.name, segments, Provenance(file, locator), url, license_, page_url=page_url)
 
 
 def _license(record: Mapping[str, Any]) -> str | None:

@@ -124,11 +124,12 @@ def _local(root: Path, folder: str, page: Page, parts: SplitResult) -> Ref:
         raise NoReferenceError("unsafe_path", f"{parts.path[:100]} leads out of the source's folder")
     as_written = {parts.path, f"{unquote(parts.path)}?{parts.query}"} - {unquote(parts.path), f"{unquote(parts.path)}?"}
     names = [meant, *(name for written in sorted(as_written) if (name := _below_root(folder, written)))]
-    at_root = parts.path.startswith("/") and web(page.url) is not None
+    site = web(page.canonical) or web(page.og_url)
+    at_root = parts.path.startswith("/") and site is not None
     if len(names) == 1 and not at_root:
         return Ref(file=meant)
     existing = next((name for name in names if files.exists(root, name)), None)
-    return Ref(url=join(page.url, parts.geturl())) if existing is None and at_root else Ref(file=existing or meant)
+    return Ref(url=join(site, parts.geturl())) if existing is None and at_root else Ref(file=existing or meant)
 
 
 def _below_root(folder: str, written: str) -> str | None:

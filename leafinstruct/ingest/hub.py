@@ -7,14 +7,17 @@ member of its file, a member of a tar is a range of it, a string is a file's nam
 A column that no Parquet file has is a wrong recipe, since footers tell, and stops the build with the nearest name; a file that lacks what others
 have is a reason. Rows of JSONL and tar may each have other columns, so there a missing one is null.
 
-Whole record lost: truncated, damaged, not_parquet, not_a_tar, missing_columns (once for the file), empty, those of parquet, of lines and JSON
-(mmc4), too_many_pieces, too_long and those of turns. Piece lost: not_text, bad_reference, unsafe_path, not_a_picture_value.
+Whole record lost: truncated, damaged, not_parquet, not_a_tar, missing_columns (once for the file), empty, mark_without_image, those of parquet, of
+lines and JSON (mmc4), too_many_pieces, too_long and those of turns. Piece lost: not_text, bad_reference, unsafe_path, not_a_picture_value,
+unnamed_image. unmapped_mark: what looks like an image mark in a text and is none of the recipe's, so the images are in another order than the text
+means; nothing is lost by it, and `leaf build` reports it once a source and pattern.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -22,17 +25,19 @@ from typing import Any
 
 from leafinstruct.engine.base import Engine
 from leafinstruct.errors import RecipeError, SourceError
-from leafinstruct.ingest import files, lines, mapping, parquet, tar
+from leafinstruct.ingest import cells, columns, files, lines, mapping, marks, parquet, tar
 from leafinstruct.ingest.address import web
 from leafinstruct.ingest.config import HubSource
 from leafinstruct.ingest.licence import named
 from leafinstruct.ingest.lines import Damage
+from leafinstruct.ingest.marks import NUMBER, numbered
 from leafinstruct.ingest.parse import parsed_line
 from leafinstruct.ingest.reference import LostError, picture_ref, shown
 from leafinstruct.ingest.span import Span, ranges
 from leafinstruct.ingest.text import one_line
+from leafinstruct.ingest.title import of_heading
 from leafinstruct.pictures.containers import member
-from leafinstruct.records.document import Document, Provenance, Ref, Rejected, document_id
+from leafinstruct.records.document import Document, Provenance, Ref, Rejected, Segment, Text, document_id
 
 LIBRARIES: tuple[str, ...] = ("pyarrow",)
 _JSONL = (".jsonl", ".jsonl.gz", ".jsonl.zip", ".ndjson")
@@ -103,12 +108,16 @@ def _is(file: str, suffixes: tuple[str, ...]) -> bool:
 def _check_columns(source: HubSource, footers: Mapping[str, parquet.Footer]) -> None:
     """Raises RecipeError for a column that no Parquet file has, if there are such files that can be read."""
     whole = {file: footer for file, footer in footers.items() if footer.problem is None}
-    for column in mapping.names_of(source) if whole else ():
-        if not any(column in footer.names for footer in whole.values()):
+    for column in columns.names_of(source) if whole else ():
+        if not any(_has(footer.names, column) for footer in whole.values()):
             file, footer = next(iter(whole.items()))
             near = get_close_matches(column, footer.names, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(footer.names)[:200]}"
             raise RecipeError(f"source {source.name}: {file} has no column {column!r}; {hint}")
+
+
+def _has(names: Sequence[str], column: str) -> bool:
+    return bool(numbered(column, names)) if NUMBER in column else column in names
 
 
 def _records(source: HubSource, path: Path, cache: Path) -> int:
@@ -122,7 +131,8 @@ def _records(source: HubSource, path: Path, cache: Path) -> int:
 
 
 def _missing(source: HubSource, footer: parquet.Footer) -> list[str]:
-    return [column for column in mapping.names_of(source) if column not in footer.names]
+    """Columns that a file lacks. Of numbered ones it may have none: tables of fewer images have fewer columns."""
+    return [column for column in columns.names_of(source) if NUMBER not in column and column not in footer.names]
 
 
 def _parquet(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator[Document | Rejected]:
@@ -134,11 +144,11 @@ def _parquet(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator
     if missing := _missing(source, footer):
         yield Rejected(file, "", "missing_columns", f"no column {' and '.join(missing)}; the file has {', '.join(footer.names)[:200]}")
         return
-    for number, row in parquet.rows(path, span.start, span.stop, mapping.columns_of(source)):
+    for number, row in parquet.rows(path, span.start, span.stop, columns.columns_of(source, footer.names)):
         if isinstance(row, LostError):
             yield Rejected(file, f"row={number}", row.reason, row.detail)
         else:
-            yield from _record(source, file, f"row={number}", row, partial(_cell, file, number))
+            yield from _record(source, file, f"row={number}", row, partial(_cell, file, number), footer.columns)
 
 
 def _jsonl(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator[Document | Rejected]:
@@ -152,17 +162,21 @@ def _jsonl(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator[D
         except LostError as lost:
             yield Rejected(file, item.locator, lost.reason, lost.detail)
             continue
-        yield from _record(source, file, item.locator, row, partial(_named, file))
+        yield from _record(source, file, item.locator, row, partial(_named, file), list(row))
 
 
 def _tar(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator[Document | Rejected]:
     (file,) = span.files
     index = tar.index(path, cache)
-    pictures = {name.partition(".")[0] for name in mapping.image_columns(source)}
-    wanted = set(mapping.columns_of(source)) - pictures
+    images = columns.image_columns(source)
     with path.open("rb") as stream:
         for sample in index.samples[span.start : span.stop]:
             locator = f"key={one_line(sample.key)}"
+            names = list(sample.members)
+            pictures = {
+                column for name in images for column in (name, name.partition(".")[0], *(numbered(name, names) if NUMBER in name else ()))
+            }
+            wanted = set(columns.columns_of(source, names)) - pictures
             row: dict[str, Any] = {name: Ref(file=file, offset=place[0], length=place[1]) for name, place in sample.members.items()}
             try:
                 for column in sorted(wanted & row.keys()):
@@ -172,7 +186,7 @@ def _tar(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator[Doc
             except LostError as lost:
                 yield Rejected(file, locator, lost.reason, lost.detail)
                 continue
-            yield from _record(source, file, locator, row, _range)
+            yield from _record(source, file, locator, row, _range, names)
     if index.damage is not None and span.stop > len(index.samples):
         yield Rejected(file, f"item={len(index.samples)}", *index.damage)
 
@@ -190,7 +204,10 @@ def _text_member(column: str, data: bytes) -> Any:
         raise LostError("broken_json", f"{column}: {str(error)[:200]}") from error
 
 
-def _record(source: HubSource, file: str, locator: str, row: Mapping[str, Any], refer: mapping.Refer) -> Iterator[Document | Rejected]:
+def _record(
+    source: HubSource, file: str, locator: str, row: Mapping[str, Any], refer: cells.Refer, known: Sequence[str]
+) -> Iterator[Document | Rejected]:
+    """known: the columns of the table, also those that the recipe does not map."""
     lost: list[LostError] = []
     license_ = _text(row, source.license_column)
     license_ = (named(license_) or license_ or source.license) if license_ else source.license
@@ -200,12 +217,29 @@ def _record(source: HubSource, file: str, locator: str, row: Mapping[str, Any], 
         yield Rejected(file, locator, whole.reason, whole.detail)
     else:
         url = web(_text(row, source.url_column))
-        yield Document(document_id(source.name, file, locator), source.name, segments, Provenance(file, locator), url, license_)
+        identity, title = document_id(source.name, file, locator), of_heading(segments)
+        yield Document(identity, source.name, segments, Provenance(file, locator), url, license_, title, page_url=url)
+        yield from _unmapped(source, file, locator, segments, known)
     yield from (Rejected(file, locator, piece.reason, piece.detail, whole=False) for piece in lost)
 
 
+def _unmapped(source: HubSource, file: str, locator: str, segments: Sequence[Segment], known: Sequence[str]) -> Iterator[Rejected]:
+    """What looks like an image mark in the texts of a row and fits no declared pattern, by the pattern of its kind."""
+    images = columns.image_columns(source)
+    taken = {name.partition(".")[0] for name in columns.names_of(source)} - {name.partition(".")[0] for name in images}
+    meant = [name for name in known if name not in taken]
+    patterns = columns.patterns_of(source)
+    found = Counter(
+        marks.general(words) for item in segments if isinstance(item, Text) for words in marks.suspects(item.text, patterns, meant)
+    )
+    for pattern, times in found.items():
+        hint = marks.hint(pattern, meant, [name for name in images if NUMBER not in name])
+        detail = f'"{pattern}" in the text looks like an image mark and fits none of the recipe, so it stays text; {hint}'
+        yield marks.Unmapped(file, locator, "unmapped_mark", detail, False, source.name, pattern, times, 1, hint)
+
+
 def _text(row: Mapping[str, Any], column: str | None) -> str | None:
-    value = mapping.value_of(row, column) if column else None
+    value = cells.value_of(row, column) if column else None
     return one_line(value) or None if isinstance(value, str) else None
 
 

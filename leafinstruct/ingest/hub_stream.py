@@ -24,8 +24,9 @@ from typing import Any
 from leafinstruct.artifact import digest, save, writing
 from leafinstruct.engine.base import Engine, Needs, Part
 from leafinstruct.errors import LeafInstructError, RecipeError, SourceError
-from leafinstruct.ingest import mapping
+from leafinstruct.ingest.columns import columns_of, names_of
 from leafinstruct.ingest.config import HubSource
+from leafinstruct.ingest.marks import NUMBER, numbered
 
 ROWS = 500
 """Rows of a file: what is streamed again at most after a kill."""
@@ -36,7 +37,7 @@ def spool(source: HubSource, folder: Path, engine: Engine) -> None:
 
     Raises RecipeError for a dataset, configuration, split or column that does not exist, SourceError when the Hub cannot be reached.
     """
-    wanted = digest([source.repo, source.config, source.split, source.revision, source.rows, mapping.columns_of(source)])
+    wanted = digest([source.repo, source.config, source.split, source.revision, source.rows, names_of(source)])
     mark = folder / "complete.json"
     if _noted(mark).get("key") == wanted:
         return
@@ -90,9 +91,10 @@ def _stream(source: HubSource, commit: str) -> Any:
     from datasets import Image, List, load_dataset
 
     stream = load_dataset(source.repo, source.config, split=source.split, revision=commit, streaming=True)
-    columns = mapping.columns_of(source)
     known = list(stream.features or next(iter(stream), {}))
-    for column in columns:
+    columns = columns_of(source, known)
+    absent = [name for name in names_of(source) if NUMBER in name and not numbered(name, known)]
+    for column in [*columns, *absent]:
         if column not in known:
             near = get_close_matches(column, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)[:200]}"

@@ -32,7 +32,8 @@ from leafinstruct.ingest.reference import LostError, safe_name, shown
 from leafinstruct.ingest.span import Span
 from leafinstruct.ingest.text import lines as keep_lines
 from leafinstruct.ingest.text import one_line
-from leafinstruct.records.document import Document, Image, Provenance, Ref, Rejected, Segment, Text, document_id
+from leafinstruct.ingest.title import of_prose
+from leafinstruct.records.document import Document, Image, OwnerFound, Provenance, Ref, Rejected, Segment, Text, document_id
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zip")
 LIBRARIES: tuple[str, ...] = ()
@@ -101,15 +102,18 @@ def _document(source: Mmc4Source, file: str, locator: str, record: dict[str, Any
     placed = _placed(record, pictures, lost)
     segments: list[Segment] = []
     for index, sentence in enumerate(record["text_list"]):
-        for ref, url in placed.get(index, ()):
-            segments.append(Image(len(segments), ref, url=url, license=source.license))
-        text = _sentence(sentence, index, lost)
+        text, images = _sentence(sentence, index, lost), placed.get(index, ())
+        owner = len(segments) + len(images) if text else None
+        for ref, url in images:
+            found: OwnerFound = "unknown" if owner is None else "stated"
+            segments.append(Image(len(segments), ref, url=url, license=source.license, owner=owner, owner_found=found))
         if text:
             segments.append(Text(len(segments), text))
     if not segments:
         raise LostError("empty", "no text and no picture")
     identity = document_id(source.name, file, locator)
-    yield Document(identity, source.name, tuple(segments), Provenance(file, locator), web(record.get("url")), source.license)
+    url, title = web(record.get("url")), of_prose(segments)
+    yield Document(identity, source.name, tuple(segments), Provenance(file, locator), url, source.license, title, page_url=url)
     yield from (Rejected(file, locator, piece.reason, piece.detail, whole=False) for piece in lost)
 
 

@@ -29,6 +29,7 @@ from leafinstruct.ingest.config import ObelicsSource
 from leafinstruct.ingest.reference import LostError, picture_ref, shown
 from leafinstruct.ingest.span import Span
 from leafinstruct.ingest.text import lines, one_line
+from leafinstruct.ingest.title import of_prose
 from leafinstruct.records.document import Document, Image, Provenance, Rejected, Segment, Text, document_id
 
 LIBRARIES: tuple[str, ...] = ("pyarrow",)
@@ -105,7 +106,8 @@ def _document(source: ObelicsSource, file: str, locator: str, row: dict[str, Any
     if problem := excess(len(segments), 0, 0):
         raise LostError(*problem)
     identity = document_id(source.name, file, locator)
-    return Document(identity, source.name, tuple(segments), Provenance(file, locator), web(page.get("url")), source.license)
+    url, title = web(page.get("url")), of_prose(segments)
+    return Document(identity, source.name, tuple(segments), Provenance(file, locator), url, source.license, title, page_url=url)
 
 
 def _place(source: ObelicsSource, file: str, image: object, text: object, about: object, position: int) -> list[Segment]:

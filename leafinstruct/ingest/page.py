@@ -23,6 +23,7 @@ from leafinstruct.ingest.charset import decode
 from leafinstruct.ingest.nesting import too_deep
 from leafinstruct.ingest.nodes import PICTURES
 from leafinstruct.ingest.sources import Picture
+from leafinstruct.ingest.stated import before_title, read_head
 from leafinstruct.ingest.text import one_line
 from leafinstruct.ingest.walk import Block, walk
 from leafinstruct.pictures.optout import withheld
@@ -49,16 +50,22 @@ class PageError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """pieces: in reading order. base, url, license: as the page writes them (possibly relative), None where it says nothing."""
+    """pieces: in reading order, without marginal lines before the heading of the title (stated.before_title). base, canonical, og_url, license: as
+    the page writes them (possibly relative), None where it says nothing; license_is_link: whether the license is a URL, not a
+    name. title: as it states it (stated), None where it states none."""
 
     pieces: tuple[Block | Picture, ...]
     base: str | None
-    url: str | None
+    canonical: str | None
+    og_url: str | None
     license: str | None
+    license_is_link: bool
+    title: str | None = None
 
 
-def parse(data: bytes, charset: str | None = None, opt_out: bool = True) -> Page:
-    """Take a page apart. charset: of its HTTP header, if any. opt_out: whether a page that withholds itself from training is refused.
+def parse(data: bytes, charset: str | None = None, opt_out: bool = True, url: str | None = None) -> Page:
+    """Take a page apart. charset: of its HTTP header, if any. opt_out: whether a page that withholds itself from training is refused. url: at which
+    the page was found, None for a local file.
 
     Raises PageError: empty, too_large, not_text, too_deep, opt_out, no_body, no_content.
     """
@@ -77,17 +84,22 @@ def parse(data: bytes, charset: str | None = None, opt_out: bool = True) -> Page
     tree = LexborHTMLParser(text)
     if opt_out and (said := withheld(_meta(tree), "robots")):
         raise PageError("opt_out", f"the page withholds itself from training: {said}")
-    return _taken_apart(tree)
+    return _taken_apart(tree, url)
 
 
-def _taken_apart(tree: LexborHTMLParser) -> Page:
-    base, url, license_ = _href(tree, "base[href]"), _href(tree, "link[rel~=canonical][href]"), _license(tree)
+def _taken_apart(tree: LexborHTMLParser, found_at: str | None) -> Page:
+    base, canonical, og_url = _href(tree, "base[href]"), _canonical(tree), _og_url(tree)
+    license_, is_link = _license(tree)
     if tree.body is None or not (tree.body.text(strip=True) or tree.body.css_first(PICTURES)):
         raise PageError("no_body", "the page has a head and nothing to show")
-    pieces = tuple(walk(content(tree, _host(url))))
+    own = found_at or canonical or og_url
+    head = read_head(tree, own)
+    nodes = content(tree, _host(own))
+    pieces = walk(nodes)
     if not pieces:
         raise PageError("no_content", "no text and no picture is left without navigation and scripts")
-    return Page(pieces, base, url, license_)
+    title = head.title(nodes, pieces)
+    return Page(before_title(pieces, title), base, canonical, og_url, license_, is_link, title)
 
 
 def _host(url: str | None) -> str:
@@ -102,11 +114,24 @@ def _meta(tree: LexborHTMLParser) -> list[tuple[str, str]]:
     return [(meta.attributes.get("name") or "", meta.attributes.get("content") or "") for meta in tree.css("meta[name][content]")]
 
 
-def _license(tree: LexborHTMLParser) -> str | None:
+def _canonical(tree: LexborHTMLParser) -> str | None:
+    """The page's canonical link, as search engines read it: in <head> only, and none where several differ (RFC 6596; Google's guidelines)."""
+    links = (link.attributes for link in tree.css("head link[rel][href]"))
+    found = {one_line(link.get("href") or "") for link in links if "canonical" in (link.get("rel") or "").lower().split()} - {""}
+    return found.pop() if len(found) == 1 else None
+
+
+def _og_url(tree: LexborHTMLParser) -> str | None:
+    node = tree.css_first("meta[property='og:url'][content]")
+    return None if node is None else one_line(node.attributes.get("content") or "") or None
+
+
+def _license(tree: LexborHTMLParser) -> tuple[str | None, bool]:
+    """The license that a page states, and whether it is a link."""
     for selector in _LICENSES:
         if found := _href(tree, selector):
-            return found
-    return next((one_line(content) or None for name, content in _meta(tree) if name.lower() in _LICENSE_NAMES), None)
+            return found, True
+    return next((one_line(content) or None for name, content in _meta(tree) if name.lower() in _LICENSE_NAMES), None), False
 
 
 def _href(tree: LexborHTMLParser, selector: str) -> str | None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from selectolax.lexbor import LexborNode
 
+from leafinstruct.ingest.grouping import Side, side_of
 from leafinstruct.ingest.text import one_line
 
 _LAZY = ("data-src", "data-original", "data-lazy-src", "data-lazy", "data-hi-res-src", "data-image")
@@ -38,11 +39,13 @@ Attributes = Mapping[str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture as the page gives it. sources: addresses as written, best first; empty when `problem` says why there is none."""
+    """An image as the page gives it. sources: URLs as written, best first; empty when `problem` says why there is none; side: of the image, on
+    which its own text stands, where the markup groups them."""
 
     sources: tuple[str, ...]
     alt: str
     problem: str = ""
+    side: Side | None = None
 
 
 def picture(node: LexborNode) -> Picture:
@@ -54,7 +57,7 @@ def picture(node: LexborNode) -> Picture:
     given = [address.strip() for address in _addresses(node, attributes) if address.strip()]
     real = tuple(dict.fromkeys(address for address in given if not is_data(address)))
     embedded = () if real else tuple(sorted((address for address in given if _is_whole_picture(address)), key=len, reverse=True)[:1])
-    return Picture(real or embedded, alt, "" if real or embedded else "data_uri" if given else "no_source")
+    return Picture(real or embedded, alt, "" if real or embedded else "data_uri" if given else "no_source", side_of(node))
 
 
 def is_data(address: str) -> bool:

@@ -27,14 +27,15 @@ from leafinstruct.artifact import Artifact, Fingerprint, digest, file_sha256, wr
 from leafinstruct.engine.base import Engine, Needs, Part
 from leafinstruct.errors import SourceError
 from leafinstruct.ingest.config import PATH_KEYS, FileSource, HubSource, SketchbookSource, Source, WarcSource
+from leafinstruct.ingest.marks import Unmapped
 from leafinstruct.ingest.origin import IngestSettings, file_sources, prepare, reader, roots
 from leafinstruct.ingest.span import Span
 from leafinstruct.pictures.read import fetch
-from leafinstruct.records import table
+from leafinstruct.records import owners, table
 from leafinstruct.records.document import Document, Frame, Image, Rejected
 from leafinstruct.records.frames import adding
 
-CODE = 7
+CODE = 8
 """Raised when the same input gives other documents than before."""
 
 
@@ -123,7 +124,9 @@ def read_part(out: Artifact, part: Part) -> dict[str, Any]:
         rows = (table.document_row(document) for document in _documents(unit, _cache(out), counts, rejected, keep))
         table.write(temporary, rows, table.DOCUMENTS)
     reasons = Counter(item["reason"] for item in rejected if item["whole"])
-    pieces = Counter(item["reason"] for item in rejected if not item["whole"])
+    pieces: Counter[str] = Counter()
+    for item in rejected:
+        pieces.update({item["reason"]: item.get("times", 1)} if not item["whole"] else {})
     root = reader(unit.source.kind).root_of(unit.source)
     report = {
         "counts": counts,
@@ -193,7 +196,7 @@ def _planned(source: Source) -> int | None:
 
 
 def _read(unit: Unit, out: Artifact) -> Iterator[Document]:
-    return (item for item in reader(unit.source.kind).read(unit.source, unit.span, _cache(out)) if isinstance(item, Document))
+    return (owners.infer(item) for item in reader(unit.source.kind).read(unit.source, unit.span, _cache(out)) if isinstance(item, Document))
 
 
 def _with_bytes(document: Document, source: FileSource) -> tuple[Document, dict[str, bytes]]:
@@ -215,7 +218,7 @@ def _documents(
 ) -> Iterator[Document]:
     for item in reader(unit.source.kind).read(unit.source, unit.span, cache):
         if isinstance(item, Rejected):
-            rejected.append(asdict(item))
+            _note(item, rejected)
             continue
         if unit.cap is not None and counts["documents"] >= unit.cap:
             return
@@ -224,7 +227,18 @@ def _documents(
             continue
         counts["documents"] += 1
         counts["pictures"] += len(item.images)
-        yield item
+        yield owners.infer(item)
+
+
+def _note(item: Rejected, rejected: list[dict[str, Any]]) -> None:
+    """Add a reason. Of text that looks like an image mark there is one for each pattern, with the place of the first and the sum of all."""
+    if isinstance(item, Unmapped):
+        for earlier in rejected:
+            if earlier.get("pattern") == item.pattern:
+                earlier["times"] += item.times
+                earlier["rows"] += item.rows
+                return
+    rejected.append(asdict(item))
 
 
 def _key(settings: IngestSettings, source: FileSource, span: Span, cap: int | None) -> str:

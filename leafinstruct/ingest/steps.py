@@ -2,7 +2,8 @@
 
 A cue that ends in mid-sentence goes on in the next, as subtitles are cut for the screen, unless the speaker pauses or has spoken for LONG. In a
 file without any full stop (automatic captions) each cue is a step. Annotated segments are steps as they are. A step shorter than min_seconds
-is merged with the one after it, the last with the one before, unless APART lies between: a frame from there would show neither.
+is merged with the one after it, the last with the one before, unless APART lies between: a frame from there would show neither. A merged step keeps
+the interval of each of its texts, so that a frame can be placed at the text that it shows.
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ from dataclasses import dataclass, replace
 
 from leafinstruct.ingest.config import Frames
 from leafinstruct.ingest.subtitles import Cue
+from leafinstruct.pictures.times import is_before, length
+
+Interval = tuple[float, float]
+"""Start and end in seconds, the end not included."""
 
 LONG = 20.0
 """Seconds after which a step ends, whatever the sentence does."""
@@ -25,15 +30,31 @@ _END = re.compile("[.!?\u2026\u3002\uff01\uff1f]['\"\u201d\u2019)\\]]*$")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """start, end: seconds; texts: of what was merged, in order."""
+    """start, end: seconds; texts: of what was merged, in order; intervals: of each text, empty where that is the step's own."""
 
     start: float
     end: float
     texts: tuple[str, ...]
+    intervals: tuple[Interval, ...] = ()
 
     @property
     def text(self) -> str:
         return " ".join(self.texts)
+
+    @property
+    def spoken(self) -> tuple[Interval, ...]:
+        """The interval of each text, in order."""
+        return self.intervals or ((self.start, self.end),) * len(self.texts)
+
+    def shown(self, time: float) -> int:
+        """The index of the text whose interval holds a time; of several that overlap, the one that begins last, and outside of all the nearest."""
+
+        def distance(index: int) -> tuple[float, float, int]:
+            start, end = self.spoken[index]
+            return (start - time if time < start else max(0.0, time - end), -start, -index)
+
+        inside = [index for index, (start, end) in enumerate(self.spoken) if start <= time < end]
+        return min(inside or range(len(self.texts)), key=distance)
 
 
 def sentences(cues: Sequence[Cue]) -> list[Step]:
@@ -43,7 +64,7 @@ def sentences(cues: Sequence[Cue]) -> list[Step]:
     steps: list[Step] = []
     whole = True
     for cue in cues:
-        joins = steps and not whole and cue.start - steps[-1].end <= PAUSE and cue.end - steps[-1].start <= LONG
+        joins = steps and not whole and not is_before(PAUSE, cue.start - steps[-1].end) and not is_before(LONG, cue.end - steps[-1].start)
         if joins:
             steps[-1] = replace(steps[-1], end=cue.end, texts=(" ".join((*steps[-1].texts, cue.text)),))
         else:
@@ -64,14 +85,14 @@ def documents(steps: Sequence[Step], settings: Frames) -> Iterator[tuple[str, li
 def _merged(steps: Sequence[Step], shortest: float) -> list[Step]:
     merged: list[Step] = []
     for step in steps:
-        if merged and merged[-1].end - merged[-1].start < shortest and step.start - merged[-1].end < APART:
+        if merged and length(merged[-1].start, merged[-1].end) < shortest and is_before(step.start - merged[-1].end, APART):
             merged[-1] = _joined(merged[-1], step)
         else:
             merged.append(step)
-    if len(merged) > 1 and merged[-1].end - merged[-1].start < shortest and merged[-1].start - merged[-2].end < APART:
+    if len(merged) > 1 and length(merged[-1].start, merged[-1].end) < shortest and is_before(merged[-1].start - merged[-2].end, APART):
         merged[-2:] = [_joined(merged[-2], merged[-1])]
     return merged
 
 
 def _joined(earlier: Step, later: Step) -> Step:
-    return Step(earlier.start, max(earlier.end, later.end), (*earlier.texts, *later.texts))
+    return Step(earlier.start, max(earlier.end, later.end), (*earlier.texts, *later.texts), (*earlier.spoken, *later.spoken))

@@ -20,7 +20,7 @@ import html
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import pysubs2
@@ -28,6 +28,7 @@ import pysubs2
 from leafinstruct.errors import SourceError
 from leafinstruct.ingest.charset import decode
 from leafinstruct.ingest.text import one_line
+from leafinstruct.pictures.times import is_before
 
 SUFFIXES = (".vtt", ".srt")
 MAX_BYTES = 8 << 20
@@ -148,12 +149,14 @@ def _unrolled(raw: Sequence[_Raw]) -> Iterator[_Raw]:
 
 
 def _together(cues: Iterator[Cue]) -> list[Cue]:
-    """Cues that begin at once as one, what they say twice once."""
-    found = []
-    for start, group in groupby(cues, key=lambda cue: cue.start):
-        said = list(group)
-        found.append(Cue(start, max(cue.end for cue in said), " ".join(dict.fromkeys(cue.text for cue in said))))
-    return found
+    """Cues that begin at the same time as one, what they say twice once. cues: sorted by start."""
+    groups: list[list[Cue]] = []
+    for cue in cues:
+        if groups and not is_before(groups[-1][0].start, cue.start):
+            groups[-1].append(cue)
+        else:
+            groups.append([cue])
+    return [Cue(said[0].start, max(cue.end for cue in said), " ".join(dict.fromkeys(cue.text for cue in said))) for said in groups]
 
 
 def _spoken(raw: Sequence[_Raw] | Iterator[_Raw], lost: list[Lost]) -> Iterator[Cue]:

@@ -6,7 +6,8 @@
 Marks are filled from the record's pictures in order, over all turns; a part that says which (`index`) gets that one, and a part that brings its own
 (`{"type": "image", "image": name}`, `{"type": "image_url", "image_url": {"url": ...}}`) takes none. A record with more marks than pictures, or
 fewer, is lost as a whole: any way of filling the rest would be a guess. Text is kept as it is written, less white space around a mark. A system
-turn is what the user says first, since our rows know two speakers. Words that are no mark (`<img>`, `<image 1>`) are text.
+turn is what the user says first, since our rows know two speakers. Words that are no mark (`<img>`, `<image 1>`) are text, unless the caller
+declares other marks (`declared`); then those alone are marks, and which images they name is the caller's to check.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from leafinstruct.ingest.reference import LostError, shown
 from leafinstruct.ingest.text import lines
@@ -42,9 +44,21 @@ class _Mark:
     index: int | None = None
 
 
-def segments_of(turns: object, pictures: Sequence[Image], own: Callable[[str], Image]) -> tuple[Segment, ...]:
+class Declared(Protocol):
+    """Marks that a recipe declares, with the images of one record."""
+
+    def pieces(self, text: str) -> Iterator[str | Image]:
+        """The texts and images of a turn's text, in order. Raises LostError for a mark without an image."""
+
+    def part(self, index: int | None) -> Image:
+        """The image of a part of a chat message, None for the next one. Raises LostError when there is none."""
+
+
+def segments_of(
+    turns: object, pictures: Sequence[Image], own: Callable[[str], Image], declared: Declared | None = None
+) -> tuple[Segment, ...]:
     """The segments of a conversation, positions from 0. pictures: in the order of their marks, position and role are set here; own: the picture of a
-    part that names it.
+    part that names it; declared: other marks than `<image>`, with their own images.
 
     Raises LostError: bad_turns, unknown_speaker, no_answer, too_few_pictures, too_many_pictures, and those of `own`.
     """
@@ -52,9 +66,11 @@ def segments_of(turns: object, pictures: Sequence[Image], own: Callable[[str], I
         raise LostError("bad_turns", f"the turns are {shown(turns)}")
     segments: list[Segment] = []
     used: list[int] = []
-    for role, piece in _pieces(turns):
+    for role, piece in _pieces(turns, declared):
         if isinstance(piece, str):
             segments.append(Text(len(segments), piece, role=role))
+        elif isinstance(piece, Image):
+            segments.append(replace(piece, position=len(segments), role=role))
         elif piece.own is not None:
             segments.append(replace(own(piece.own), position=len(segments), role=role))
         else:
@@ -70,8 +86,8 @@ def segments_of(turns: object, pictures: Sequence[Image], own: Callable[[str], I
     return tuple(segments)
 
 
-def _pieces(turns: Sequence[object]) -> Iterator[tuple[Role, str | _Mark]]:
-    """(role, text or place of a picture) in order. Raises LostError."""
+def _pieces(turns: Sequence[object], declared: Declared | None) -> Iterator[tuple[Role, str | _Mark | Image]]:
+    """(role, text, image, or place of one) in order. Raises LostError."""
     for number, turn in enumerate(turns):
         if not isinstance(turn, dict):
             raise LostError("bad_turns", f"turn {number} is {shown(turn)}")
@@ -79,11 +95,11 @@ def _pieces(turns: Sequence[object]) -> Iterator[tuple[Role, str | _Mark]]:
         role = _ROLES.get(speaker.strip().lower()) if isinstance(speaker, str) else None
         if role is None:
             raise LostError("unknown_speaker", f"turn {number} is by {shown(speaker)}, none of {', '.join(_ROLES)}")
-        for piece in _said(turn.get("value", turn.get("content")), number):
-            yield role, piece
+        for piece in _said(turn.get("value", turn.get("content")), number, declared):
+            yield role, declared.part(piece.index) if declared is not None and isinstance(piece, _Mark) and piece.own is None else piece
 
 
-def _said(content: object, number: int) -> Iterator[str | _Mark]:
+def _said(content: object, number: int, declared: Declared | None) -> Iterator[str | _Mark | Image]:
     """Texts and places of pictures of one turn, in order; nothing for an empty text, and no white space around a mark. Raises LostError."""
     if isinstance(content, list):
         for part in content:
@@ -91,9 +107,11 @@ def _said(content: object, number: int) -> Iterator[str | _Mark]:
             if kind in ("image", "image_url"):
                 yield _mark(part, number)
             elif kind == "text" and isinstance(part.get("text"), str):
-                yield from _kept(lines(part["text"]))
+                yield from _kept(lines(part["text"])) if declared is None else _around(part["text"], declared)
             else:
                 raise LostError("bad_turns", f"turn {number} holds {shown(part)}, neither text nor image")
+    elif isinstance(content, str) and declared is not None:
+        yield from _around(content, declared)
     elif isinstance(content, str):
         for piece in _SPLIT.split(content):
             if piece == MARK:
@@ -102,6 +120,15 @@ def _said(content: object, number: int) -> Iterator[str | _Mark]:
                 yield from _kept(lines(piece).strip())
     else:
         raise LostError("bad_turns", f"turn {number} says {shown(content)}")
+
+
+def _around(text: str, declared: Declared) -> Iterator[str | Image]:
+    """A text's pieces around its declared marks. Raises LostError."""
+    for piece in declared.pieces(text):
+        if isinstance(piece, str):
+            yield from _kept(lines(piece).strip())
+        else:
+            yield piece
 
 
 def _mark(part: Mapping[str, object], number: int) -> _Mark:

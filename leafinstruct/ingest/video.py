@@ -6,7 +6,7 @@ recognised (speech). Parts hold few videos, since one costs seconds where a page
 
 Whole video lost: empty, not_a_video, no_video_stream, too_many_pixels, truncated, no_subtitles, several_subtitles, no_cues, no_frames,
 unsafe_path, too_many_pieces, too_long. Piece lost: bad_subtitles, bad_time, empty_cue, not_speech, reversed_cue, zero_length_segment,
-segment_past_end.
+segment_past_end, video_ends_early, no_frame_in_step.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _video(source: VideoSource, root: Path, path: Path, file: str, cache: Path) 
     kept = list(film.within(steps.sentences(found), facts.duration, lost))
     if not kept:
         yield Rejected(file, "", "no_cues", "its subtitles say nothing while the video runs")
-    yield from film.told(source.name, source.license, path, file, None, kept, source.frames, lost)
+    yield from film.told(source.name, source.license, path, file, None, kept, source.frames, lost, facts.duration)
 
 
 def _cues(source: VideoSource, root: Path, path: Path, file: str, cache: Path, lost: list[film.Lost]) -> list[Cue] | Rejected:

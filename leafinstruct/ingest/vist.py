@@ -4,8 +4,9 @@
      "annotations": [[{"story_id", "photo_flickr_id", "worker_arranged_photo_order", "original_text"}], ...]}
 
 A sentence is `original_text`, as its writer typed it; `text` is tokenised and its names are replaced. Each photograph stands directly before its
-sentence, in the order that the writer arranged them. A photograph is `<photo_flickr_id>.<jpg|jpeg|png|gif>` in the folder of pictures, where it
-is there, else its address on the web (url_o, the largest, else url_l, url_c, url_m). Flickr's licences are numbers (flickr.photos.licenses.getInfo).
+sentence, which is its owner, in the order that the writer arranged them. A photograph is `<photo_flickr_id>.<jpg|jpeg|png|gif>` in the folder of
+pictures, where it is there, else its address on the web (url_o, the largest, else url_l, url_c, url_m). Flickr's licences are numbers
+(flickr.photos.licenses.getInfo).
 
 The file is joined once, when it is planned, and its stories are written as lines (unroll). Photographs and sentences may stand in any order, so
 they wait in a database that SQLite keeps in a temporary file and removes: 40,000 stories, as many as are published for training, made up in a
@@ -23,6 +24,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
+from dataclasses import replace
 from functools import lru_cache
 from itertools import groupby, islice
 from pathlib import Path
@@ -114,11 +116,12 @@ def _document(source: VistSource, root: Path, file: str, locator: str, pieces: l
             lost.append(LostError("same_place", f"two pieces claim place {place}"))
             continue
         taken.add(place)
+        text = one_line(piece["text"])
         if (picture := _picture(source, root, piece, len(segments))) is not None:
-            segments.append(picture)
+            segments.append(replace(picture, owner=len(segments) + 1, owner_found="stated") if text else picture)
         else:
             lost.append(LostError("no_photograph", f"photograph {shown(piece['photo'])} has neither a file nor an address"))
-        if text := one_line(piece["text"]):
+        if text:
             segments.append(Text(len(segments), text))
         else:
             lost.append(LostError("null_text", f"place {place} has no sentence"))

@@ -4,8 +4,9 @@ One pass with an explicit stack (a hostile page is deeper than Python's). Text g
 table row; lines gather in a block; a block ends where a paragraph, heading, picture, list or table begins or ends. A picture inside a
 paragraph splits it, because ORDER IS THE DATA.
 
-    list      one block, an item a line (`- ` or `1. `, nested ones indented), split only by pictures, code and headings inside
-    table     one block, a row a line, cells separated by ` | `; a table that only lays out the page is not one
+    list      one block of Markdown (ingest.lists), split only by images, code, tables, captions and headings inside
+    table     one block, a row a line, cells separated by ` | `; a table that only lays out the page is not one. The items of
+              a list in a cell or a caption are on its line, with their markers
     sup, sub  numbers keep their place (x², H₂O), because 10⁻⁶ is not 10-6; other text is written on the line
     code      <pre>, line breaks and indentation kept
     caption   <figcaption>, given after the pictures of its figure wherever it stands in the source; and directly after a picture, a
@@ -15,23 +16,28 @@ paragraph splits it, because ORDER IS THE DATA.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborNode
 
+from leafinstruct.ingest.blocks import FLOWING, Block, Writer
+from leafinstruct.ingest.lists import MAX_LEVELS, list_of
 from leafinstruct.ingest.nodes import PICTURES
 from leafinstruct.ingest.sources import Picture, picture
 from leafinstruct.ingest.text import lines, one_line, word_set
 from leafinstruct.records.document import TextKind
 
+__all__ = ["Block", "walk"]
+
 _HEADINGS = word_set("h1 h2 h3 h4 h5 h6")
 _LISTS = word_set("ul ol dl")
+_ITEMS = word_set("li dt dd")
+_IN_CELL = _LISTS | {"li"}
 _BLOCKS = word_set(
     """h1 h2 h3 h4 h5 h6 ul ol dl address article blockquote body caption center dd details div dt fieldset figcaption figure footer form
     header hgroup hr li main p pre section summary table tbody td tfoot th thead tr"""
 )
-_FLOWING = frozenset[TextKind]({"heading", "caption", "table"})
-"""Kinds inside which a block's border is a space: a cell, a title or a caption is one line whatever it is made of."""
+_CELLS = frozenset[TextKind]({"table", "caption"})
+"""Kinds of one line in which the items of a list keep their markers."""
 _LAID_OUT = "h1, h2, h3, h4, h5, h6, pre, figure"
 """What a table of data does not hold: one that does lays out the page."""
 _PICTURES = frozenset(PICTURES.split(", "))
@@ -46,85 +52,9 @@ _MAX_CAPTION = 300
 """Characters; a longer emphasised paragraph after a picture is text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A run of text, clean, never empty."""
-
-    text: str
-    kind: TextKind
-
-
-@dataclass(slots=True)
-class _List:
-    """An open list. number: the next item's, None where items are not numbered. mark: what the next line of it starts with."""
-
-    number: int | None
-    mark: str = ""
-
-
-@dataclass(slots=True)
-class _Writer:
-    """Gathers text into lines, lines into blocks. kinds: what is open, innermost last; cells: of the open row so far."""
-
-    pieces: list[Block | Picture] = field(default_factory=list)
-    kinds: list[TextKind] = field(default_factory=lambda: ["prose"])
-    lists: list[_List] = field(default_factory=list)
-    cells: int = 0
-    line: list[str] = field(default_factory=list)
-    done: list[str] = field(default_factory=list)
-
-    def end_line(self) -> None:
-        if not self.line:
-            return
-        text = one_line("".join(self.line))
-        self.line.clear()
-        if self.kinds[-1] == "table":
-            text = text.rstrip(" |")
-        if text:
-            self.done.append(self._mark() + text)
-
-    def end_block(self) -> None:
-        self.end_line()
-        if self.done:
-            self.pieces.append(Block("\n".join(self.done).strip(), self.kinds[-1]))
-            self.done.clear()
-
-    def border(self) -> None:
-        """The border of a block element, which means less inside a cell, a title or a list item."""
-        if self.kinds[-1] in _FLOWING:
-            self.line.append(" ")
-        elif self.kinds[-1] == "list":
-            self.end_line()
-        else:
-            self.end_block()
-
-    def open(self, kind: TextKind) -> None:
-        self.end_block()
-        self.kinds.append(kind)
-
-    def close(self) -> None:
-        self.end_block()
-        self.kinds.pop()
-
-    def add(self, piece: Block | Picture) -> None:
-        self.end_block()
-        self.cells = 0
-        self.pieces.append(piece)
-
-    def after_picture(self) -> bool:
-        return not self.done and bool(self.pieces) and isinstance(self.pieces[-1], Picture) and not "".join(self.line).strip()
-
-    def _mark(self) -> str:
-        """`1. ` or `- ` of the item that begins here; a heading inside an item takes its number."""
-        if not self.lists or self.kinds[-1] not in ("list", "heading"):
-            return ""
-        mark, self.lists[-1].mark = self.lists[-1].mark, ""
-        return mark if self.kinds[-1] == "heading" else "  " * (len(self.lists) - 1) + mark
-
-
 def walk(roots: Sequence[LexborNode]) -> list[Block | Picture]:
     """Blocks and pictures of the nodes, in order."""
-    writer = _Writer()
+    writer = Writer()
     stack: list[tuple[LexborNode, bool, TextKind | None]] = [(root, False, None) for root in reversed(roots)]
     while stack:
         node, leaving, kind = stack.pop()
@@ -147,7 +77,7 @@ def _children(node: LexborNode, tag: str) -> list[LexborNode]:
     return sorted(children, key=lambda child: child.tag == "figcaption") if tag == "figure" else children
 
 
-def _is_whole(writer: _Writer, node: LexborNode, tag: str) -> bool:
+def _is_whole(writer: Writer, node: LexborNode, tag: str) -> bool:
     """Write an element that is taken as a whole: a picture, a line break, code, a permalink sign (nothing); False for all others."""
     if tag in _PICTURES:
         writer.add(picture(node))
@@ -170,7 +100,7 @@ def _shifted(node: LexborNode, tag: str) -> str:
     return text.translate(_RAISED[tag]) if _NUMBER.issuperset(text) else ""
 
 
-def _begin(writer: _Writer, node: LexborNode, tag: str) -> TextKind | None:
+def _begin(writer: Writer, node: LexborNode, tag: str) -> TextKind | None:
     """Begin a block element: the kind of text that it opens, if any, else a border."""
     kind = _kind(writer, node, tag)
     if kind is not None:
@@ -178,13 +108,18 @@ def _begin(writer: _Writer, node: LexborNode, tag: str) -> TextKind | None:
     else:
         writer.border()
     if writer.kinds[-1] == "list":
-        _begin_in_list(writer, node, tag)
+        if tag in _LISTS:
+            writer.begin_list(list_of(node, tag))
+        elif tag in _ITEMS:
+            writer.begin_item(node, tag)
+    elif writer.kinds[-1] in _CELLS and tag in _IN_CELL:
+        _begin_in_cell(writer, node, tag)
     elif writer.kinds[-1] == "table":
         _begin_in_table(writer, tag)
     return kind
 
 
-def _kind(writer: _Writer, node: LexborNode, tag: str) -> TextKind | None:
+def _kind(writer: Writer, node: LexborNode, tag: str) -> TextKind | None:
     """The kind of text that an element opens, if any."""
     if tag in _HEADINGS:
         return "heading"
@@ -197,20 +132,17 @@ def _kind(writer: _Writer, node: LexborNode, tag: str) -> TextKind | None:
     return None
 
 
-def _begin_in_list(writer: _Writer, node: LexborNode, tag: str) -> None:
+def _begin_in_cell(writer: Writer, node: LexborNode, tag: str) -> None:
+    """Write the marker of an item on the line of its cell or caption."""
     if tag in _LISTS:
-        start = node.attributes.get("start") or "1"
-        first = int(start) if len(start) <= 9 and start.isdecimal() else 1  # longer ones are no number to browsers, nor to int()
-        writer.lists.append(_List(first if tag == "ol" else None))
-    elif tag == "li":
-        items = writer.lists[-1]
-        items.mark = "- " if items.number is None else f"{items.number}. "
-        items.number = None if items.number is None else items.number + 1
-    elif tag == "dd":
-        writer.lists[-1].mark = "  "
+        writer.in_cell.append(list_of(node, tag))
+    elif 0 < len(writer.in_cell) <= MAX_LEVELS:
+        writer.in_cell[-1].begin_item(node, tag, after_list=False)
+        if one_line(node.text()):
+            writer.line.append(writer.in_cell[-1].prefix())
 
 
-def _begin_in_table(writer: _Writer, tag: str) -> None:
+def _begin_in_table(writer: Writer, tag: str) -> None:
     if tag == "tr":
         writer.end_line()
         writer.cells = 0
@@ -220,25 +152,30 @@ def _begin_in_table(writer: _Writer, tag: str) -> None:
         writer.cells += 1
 
 
-def _end(writer: _Writer, tag: str, kind: TextKind | None) -> None:
-    """End an element: close the kind that it opened, else draw a border. Kinds are balanced, so the innermost one is the element's own."""
-    if tag in _LISTS and writer.kinds[-1] == "list":
-        writer.end_line()
-        writer.lists.pop()
+def _end(writer: Writer, tag: str, kind: TextKind | None) -> None:
+    """End an element: close the kind that it opened, else write a border. Kinds are balanced, so the innermost one is the element's own."""
+    if writer.kinds[-1] == "list":
+        if tag in _LISTS:
+            writer.end_list()
+        elif tag in _ITEMS:
+            writer.end_line()
+            writer.end_item()
+    elif writer.kinds[-1] in _CELLS and tag in _LISTS and writer.in_cell:
+        writer.in_cell.pop()
     if kind is not None:
         writer.close()
     elif tag in _BLOCKS:
         writer.border()
 
 
-def _break(writer: _Writer) -> None:
+def _break(writer: Writer) -> None:
     """<br> ends a line; two of them end a paragraph, as pages without <p> have it."""
-    if writer.kinds[-1] in _FLOWING:
+    if writer.kinds[-1] in FLOWING:
         writer.line.append(" ")
-    elif "".join(writer.line).strip() or writer.kinds[-1] == "list":
+    elif "".join(writer.line).strip():
         writer.end_line()
     else:
-        writer.end_block()
+        writer.border()
 
 
 def _code(node: LexborNode) -> str:

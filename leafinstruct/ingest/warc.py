@@ -145,7 +145,7 @@ def _document(source: WarcSource, file: str, lookup: Lookup, offset: int, data: 
         answer = response(data, MAX_PAGE)
         if source.opt_out and answer.withheld:
             raise PageError("opt_out", f"its headers withhold it from training: {answer.withheld}")
-        page = parse(answer.body, answer.charset, source.opt_out)
+        page = parse(answer.body, answer.charset, source.opt_out, web(answer.url))
     except (RecordError, PageError) as error:
         yield Rejected(file, provenance.locator, error.reason, error.detail)
         return

@@ -4,11 +4,13 @@
 
 The video is `<id>.<suffix>` anywhere in the folder of videos; of several the first by name is read, which one it is then does not depend on the
 disk, and the others are told. `video_url` is where it came from. Segments keep the order of their start and may
-overlap; one that begins before the end of the video is cut there, one that begins after it is lost. Those too short are merged (steps).
+overlap; one that begins before the end of the video is cut there, one that begins after it is lost. They are not merged, however short they are,
+unless the recipe sets frames.min_seconds: somebody marked each as a step.
 
 Whole video lost: no_video, bad_annotation, no_annotations, and those of film: empty, not_a_video, no_video_stream, too_many_pixels, truncated,
-no_frames, unsafe_path, too_many_pieces, too_long. Piece lost: bad_annotation, no_sentence, zero_length_segment, segment_past_end. second_file:
-a file that is not read, since another is of the same video.
+no_frames, unsafe_path, too_many_pieces, too_long. Piece lost: bad_annotation, no_sentence, zero_length_segment, segment_past_end,
+video_ends_early (also where the annotated duration is longer than the file), no_frame_in_step. second_file: a file that is not read, since another is
+of the same video.
 """
 
 from __future__ import annotations
@@ -100,7 +102,9 @@ def _video(source: YouCook2Source, path: Path, file: str, entry: object) -> Iter
     steps = list(film.within(sorted(_steps(entry["annotations"], lost), key=lambda step: (step.start, step.end)), facts.duration, lost))
     if not steps:
         yield Rejected(file, "", "no_annotations", "no annotated segment lies within the video")
-    yield from film.told(source.name, source.license, path, file, web(entry.get("video_url")), steps, source.frames, lost)
+    stated = float(entry["duration"]) if _is_time(entry.get("duration")) else None
+    url = web(entry.get("video_url"))
+    yield from film.told(source.name, source.license, path, file, url, steps, source.frames, lost, facts.duration, stated)
 
 
 def _steps(annotations: list[Any], lost: list[film.Lost]) -> Iterator[Step]:

@@ -15,12 +15,12 @@ if it says so, or if the same form failed three times running and has never work
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential, wait_random
 
 from leafinstruct.errors import ProviderError
+from leafinstruct.llm import clock
 from leafinstruct.llm.budget import Budget, Counts, estimate_tokens
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.faults import BusyError, DeclinedError, ServerError
@@ -75,12 +75,14 @@ class Exchange:
         """The answer, in whatever state. Raises ProviderError, BudgetError and RecipeError, each of which ends the run."""
         if self._server.down is not None:
             return self._end("failed", self._server.down)
-        retrying = AsyncRetrying(retry=retry_if_exception_type(AgainError), wait=_wait, stop=self._too_late, reraise=True)
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(AgainError), wait=_wait, stop=self._too_late, sleep=clock.CLOCK.sleep, reraise=True
+        )
         try:
             return await retrying(self._try)
         except AgainError as last:
             tries = "1 try" if len(self.tries) == 1 else f"{len(self.tries)} tries"
-            detail = f"{last}; {tries} in {time.monotonic() - self._began:.0f} s" if self.tries else str(last)
+            detail = f"{last}; {tries} in {clock.CLOCK.now() - self._began:.0f} s" if self.tries else str(last)
             if last.silent and self._server.heard < self._began:
                 self._server.down = detail
             return self._end("failed", detail)
@@ -90,7 +92,7 @@ class Exchange:
 
     def _patience(self) -> float:
         """Seconds left before the deadline. The clock starts with the first try: waiting for one's turn is not the server's fault."""
-        return self._config.deadline - (time.monotonic() - self._began if self._began else 0.0)
+        return self._config.deadline - (clock.CLOCK.now() - self._began if self._began else 0.0)
 
     async def _try(self) -> Answer:
         try:
@@ -104,7 +106,7 @@ class Exchange:
         return self._judge(reply)
 
     def _note(self, text: str | None, fault: str) -> None:
-        self.tries.append({"seconds": round(time.monotonic() - self._began, 3), "text": text, "fault": fault})
+        self.tries.append({"seconds": round(clock.CLOCK.now() - self._began, 3), "text": text, "fault": fault})
 
     async def _turn(self) -> None:
         """Waits for a start; a pause that outlasts the deadline is not waited for."""
@@ -112,7 +114,7 @@ class Exchange:
             pause = self._pace.paused_for
             raise AgainError(f"the server asks to wait {pause:.0f} s, longer than llm.deadline allows", after=pause)
         await self._pace.turn()
-        self._began = self._began or time.monotonic()
+        self._began = self._began or clock.CLOCK.now()
         if self._patience() <= 0:
             raise AgainError("no turn before the deadline")
 

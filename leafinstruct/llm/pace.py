@@ -7,8 +7,7 @@ what small per-minute quotas punish.
 
 from __future__ import annotations
 
-import asyncio
-import time
+from leafinstruct.llm import clock
 
 
 class Pace:
@@ -21,18 +20,18 @@ class Pace:
 
     def pause(self, seconds: float) -> None:
         """No start for that long, as a server asked with Retry-After; never shortens a longer pause."""
-        self._resume = max(self._resume, time.monotonic() + seconds)
+        self._resume = max(self._resume, clock.CLOCK.now() + seconds)
 
     @property
     def paused_for(self) -> float:
         """Seconds of pause left; 0 if there is none."""
-        return max(0.0, self._resume - time.monotonic())
+        return max(0.0, self._resume - clock.CLOCK.now())
 
     async def turn(self) -> None:
         """Waits for this caller's start. A pause that comes up while it waits holds it too."""
         if self._interval:
-            start = max(time.monotonic(), self._next)
+            start = max(clock.CLOCK.now(), self._next)
             self._next = start + self._interval
-            await asyncio.sleep(start - time.monotonic())
-        while (left := self.paused_for) > 0:  # noqa: ASYNC110  a sleep of known length; an Event would have to be set by a timer
-            await asyncio.sleep(left)
+            await clock.CLOCK.sleep(start - clock.CLOCK.now())
+        while (left := self.paused_for) > 0:
+            await clock.CLOCK.sleep(left)

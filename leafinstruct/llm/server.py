@@ -15,11 +15,9 @@ Imported only by a client whose provider is `openai`, and connected only with it
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import os
-import time
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +26,7 @@ import httpx2
 import openai
 
 from leafinstruct.errors import RecipeError
+from leafinstruct.llm import clock
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.faults import BusyError, Quote, connection_fault, first_choice, status_fault
 from leafinstruct.llm.request import Usage
@@ -80,23 +79,23 @@ class Server:
         sdk = self._open()
         fault: Exception
         try:
-            async with asyncio.timeout(seconds):
+            async with clock.CLOCK.limit(seconds):
                 payload = await sdk.post("/chat/completions", cast_to=object, body=body, options={"headers": self._headers})
         except BusyError as error:
-            self.heard = time.monotonic()
+            self.heard = clock.CLOCK.now()
             fault = BusyError(str(error), lost=error.lost)  # without the traceback, whose frames hold the request
         except TimeoutError:
             fault = BusyError(f"no answer within {seconds:.3g} s", lost=True)
         except openai.APIStatusError as error:
-            self.heard = time.monotonic()
+            self.heard = clock.CLOCK.now()
             fault = status_fault(self._config, self._quote, error.status_code, error.response.headers, _body(error))
         except openai.APIConnectionError as error:
             fault = connection_fault(error)
         except (ValueError, RecursionError, openai.APIError):
-            self.heard = time.monotonic()
+            self.heard = clock.CLOCK.now()
             fault = BusyError("a body that is cut or not JSON", lost=True)
         else:
-            self.heard = time.monotonic()
+            self.heard = clock.CLOCK.now()
             return self._reply(payload)
         raise fault
 

@@ -4,26 +4,38 @@
     from peft import get_peft_model
     model = get_peft_model(base, leafinstruct.moss.MossConfig())
 
-Imports torch and peft, and nothing of leafinstruct but the cure without which peft cannot be imported beside some torchvision wheels.
+Imports torch and peft, and nothing else of leafinstruct except `quiet_import`.
 """
-# ruff: noqa: E402 - the cure comes before the imports
+# ruff: noqa: E402 - peft is prepared before the imports
 
 from __future__ import annotations
 
 import warnings
 
-from leafinstruct.torchvision_import import mend
+from leafinstruct.quiet_import import import_peft
 
-mend()
+import_peft()
 
 from leafinstruct.moss.config import MossConfig, MossConfigError
+from leafinstruct.moss.four_bit import keep_4bit_layout
 from leafinstruct.moss.layer import MossLayer
 from leafinstruct.moss.load import load
 from leafinstruct.moss.match import Matched, match_params
 from leafinstruct.moss.model import MossModel
 from leafinstruct.moss.registry import RegistrationError, register
 
-__all__ = ["Matched", "MossConfig", "MossConfigError", "MossLayer", "MossModel", "RegistrationError", "load", "match_params", "register"]
+__all__ = [
+    "Matched",
+    "MossConfig",
+    "MossConfigError",
+    "MossLayer",
+    "MossModel",
+    "RegistrationError",
+    "keep_4bit_layout",
+    "load",
+    "match_params",
+    "register",
+]
 
 try:
     register()

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from leafinstruct.moss import conv_cache
 from leafinstruct.moss.config import MossConfig, MossConfigError
+from leafinstruct.moss.four_bit import keep_4bit_layout
 from leafinstruct.moss.layer import MossLayer, Running
 from leafinstruct.moss.layout import Layout, taps
 from leafinstruct.moss.patches import Patches, check_filled, of_model
@@ -45,6 +46,7 @@ class MossModel(BaseTuner):
     target_module_mapping: ClassVar[dict[str, list[str]]] = {}
 
     def _pre_injection_hook(self, model: nn.Module, config: MossConfig, adapter_name: str) -> None:  # noqa: ARG002 - PEFT's signature
+        keep_4bit_layout(model)
         if not hasattr(self, "moss_running"):
             self.moss_running = Running()
             self._before_hook = model.register_forward_pre_hook(self._before, with_kwargs=True)

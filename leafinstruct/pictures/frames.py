@@ -22,14 +22,17 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
 
 from av.video.frame import PictureType, VideoFrame
 from PIL import Image
 
+from leafinstruct.pictures import ends
 from leafinstruct.pictures.shots import Candidate, best, candidate
 from leafinstruct.pictures.unreadable import Unreadable
-from leafinstruct.pictures.video import Facts, Skip, Video, VideoError, opened
+from leafinstruct.pictures.video import Facts, Interval, Skip, Video, opened
+from leafinstruct.pictures.video_error import VideoError
 
 CANDIDATES = 12
 """Frames of a segment that are looked at."""
@@ -67,20 +70,35 @@ def facts(path: Path) -> Facts | Unreadable:
         return error.unreadable
 
 
-def choose(path: Path, segments: Iterable[tuple[float, float]], per_segment: int) -> Iterator[Chosen | Unreadable]:
+def end(path: Path, decoded: bool) -> float | None:
+    """Where a video's frames end, seconds: the last one stored or, where `decoded`, the last one that can be decoded; None when there is none.
+
+    Raises OSError when the disk refuses the file.
+    """
+    try:
+        with opened(path) as video:
+            return ends.end(video, decoded)
+    except VideoError:
+        return None
+
+
+def choose(
+    path: Path, segments: Iterable[Interval], per_segment: int, inside: Iterable[Sequence[Interval]] | None = None
+) -> Iterator[Chosen | Unreadable]:
     """At most per_segment frames of each segment, in order; none where the video shows nothing there. Last, why no segment has any.
 
-    segments: (start, end) in seconds, end not included, any order. Memory is bounded by one segment. Raises OSError when the disk refuses the
-    file.
+    segments: (start, end) in seconds, end not included, any order. inside: for each segment the intervals that frames are taken from, default all
+    of it. Memory is bounded by one segment. Raises OSError when the disk refuses the file.
     """
     before: list[Candidate] = []
     problems: list[VideoError] = []
     found = False
     try:
         with opened(path) as video:
-            for start, end in segments:
+            for segment, parts in zip(segments, repeat(()) if inside is None else inside, strict=inside is not None):
+                union = _union(parts or (segment,))
                 try:
-                    chosen, picked = _segment(video, start, end, per_segment, before) if len(problems) < GIVEN_UP else (_NOTHING, [])
+                    chosen, picked = _segment(video, union, per_segment, before) if len(problems) < GIVEN_UP else (_NOTHING, [])
                 except VideoError as error:  # damage in the middle of a file need not reach its other segments
                     problems.append(error)
                     chosen, picked = _NOTHING, []
@@ -94,9 +112,20 @@ def choose(path: Path, segments: Iterable[tuple[float, float]], per_segment: int
         yield problems[0].unreadable
 
 
-def _segment(video: Video, start: float, end: float, per_segment: int, before: Sequence[Candidate]) -> tuple[Chosen, list[Candidate]]:
+def _union(intervals: Sequence[Interval]) -> list[Interval]:
+    """The same moments as intervals that do not overlap, in order."""
+    found: list[Interval] = []
+    for start, end in sorted(intervals):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], end))
+        else:
+            found.append((start, end))
+    return found
+
+
+def _segment(video: Video, parts: Sequence[Interval], per_segment: int, before: Sequence[Candidate]) -> tuple[Chosen, list[Candidate]]:
     """What is chosen of a segment, and the candidates that were, held no more. Raises VideoError."""
-    picked = best(_candidates(video, start, end, per_segment), per_segment, before)
+    picked = best(_candidates(video, parts, per_segment), per_segment, before)
     ordered = sorted(picked, key=lambda item: item.time)
     taken = ((item.time, _taken(video, item.frame)) for item in ordered if item.frame is not None)
     chosen = Chosen(tuple(item.time for item in ordered), tuple((time, data) for time, data in taken if data is not None))
@@ -111,31 +140,41 @@ def _taken(video: Video, frame: VideoFrame) -> bytes | None:
         return None
 
 
-def _candidates(video: Video, start: float, end: float, per_segment: int) -> list[Candidate]:
+def _candidates(video: Video, parts: Sequence[Interval], per_segment: int) -> list[Candidate]:
     """Evenly spread frames of a segment: its key frames where they are enough, else of all its frames."""
     enough = ENOUGH * per_segment
-    if not video.counted and (video.key_frames(start, end) or 0) >= enough:
+    if not video.counted and sum(video.key_frames(start, end) or 0 for start, end in parts) >= enough:
         try:
-            keys = _within(video, start, end, "NONKEY")
+            keys = _within(video, parts, "NONKEY")
         except VideoError:  # decoders give a key frame late, so damage may hide it from this pass and not from the next
             keys = []
         if len(keys) >= enough:
             return keys
-    for skip in dict.fromkeys((video.quick, "DEFAULT")):  # a very short segment may hold no other frame than those that are passed over
-        if found := _within(video, start, end, skip):
-            return found
-    return []
+    if video.quick != "DEFAULT":
+        try:
+            if found := _within(video, parts, video.quick):
+                return found
+        except (
+            VideoError
+        ):  # a decoder holds back other frames in a quick pass, so the last one before a cut may come in the next pass alone
+            pass
+    return _within(video, parts, "DEFAULT")  # a very short segment may hold no other frame than those that are passed over
 
 
-def _within(video: Video, start: float, end: float, skip: Skip) -> list[Candidate]:
+def _within(video: Video, parts: Sequence[Interval], skip: Skip) -> list[Candidate]:
     """At most twice CANDIDATES of a segment's frames: from each of that many moments to the next the first, and the first key frame."""
     found: list[Candidate] = []
-    moments = [start + (end - start) * index / CANDIDATES for index in range(CANDIDATES)]
+    moments = _spread(parts)
+    remaining = list(parts)
     room, before = HELD, -math.inf
     try:
-        for number, (time, frame) in enumerate(video.onward(start, skip)):
-            if time >= end or number >= DECODED:
+        for number, (time, frame) in enumerate(video.onward(parts[0][0], skip)):
+            while remaining and time >= remaining[0][1]:
+                remaining.pop(0)
+            if not remaining or number >= DECODED:
                 break
+            if time < remaining[0][0] - _SAME_TIME:
+                continue
             named, before = time > before, time
             due = bool(moments) and time >= moments[0]
             if due or (frame.key_frame and found and not found[-1].key):
@@ -147,6 +186,20 @@ def _within(video: Video, start: float, end: float, skip: Skip) -> list[Candidat
     except VideoError:
         if not found:  # a damaged end leaves what was before it
             raise
+    return found
+
+
+def _spread(parts: Sequence[Interval]) -> list[float]:
+    """CANDIDATES moments, evenly spread over intervals that do not overlap."""
+    total = sum(end - start for start, end in parts)
+    found: list[float] = []
+    skipped = parts[0][0]  # the time that is in none of the intervals up to here
+    before = parts[0][0]
+    for start, end in parts:
+        skipped += start - before
+        while len(found) < CANDIDATES and (moment := skipped + total * len(found) / CANDIDATES) < end:
+            found.append(moment)
+        before = end
     return found
 
 

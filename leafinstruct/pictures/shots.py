@@ -17,6 +17,8 @@ import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
+from leafinstruct.pictures.times import is_before
+
 CUT = 0.15
 """Mean difference of grey levels, of [0, 1], from which two neighbouring candidates are of two shots."""
 SAME = 0.015
@@ -80,7 +82,7 @@ def _settled(shot: Sequence[Candidate]) -> Sequence[Candidate]:
     """A shot without its ends, and without what changes more than the rest of it; of a shot that moves on and on, all but the ends."""
     if len(shot) <= 2:
         return shot
-    changes = [_difference(one, other) if other.time - one.time <= APART else 0.0 for one, other in pairwise(shot)]
+    changes = [_difference(one, other) if not is_before(APART, other.time - one.time) else 0.0 for one, other in pairwise(shot)]
     calm = max(STEADY, RESTLESS * median(changes))
     return [item for item, jumps in zip(shot[1:-1], pairwise(changes), strict=True) if max(jumps) <= calm] or shot[1:-1]
 

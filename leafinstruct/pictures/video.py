@@ -19,7 +19,6 @@ instead of reading their times. One thread a video, since the engine gives each 
 
 from __future__ import annotations
 
-import errno
 import heapq
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
@@ -38,12 +37,10 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 from PIL import Image
 
-from leafinstruct.pictures.unreadable import Unreadable
+from leafinstruct.pictures.video_error import MAX_FRAME, VideoError, is_of_the_disk, too_many_pixels
 
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg"
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".ogv")
-MAX_FRAME = 8_192 * 4_320
-"""Pixels of a frame: cameras end at 8K. A decoder may hold sixteen frames back, so twice as many would be 2.2 GB for a file of 190 kB."""
 FORWARD, SAVED = 3.0, 0.4
 """Seconds that are decoded rather than sought without an index (about the distance of two key frames); and that a seek must save with one, since
 after it a decoder needs some frames until it gives one."""
@@ -65,6 +62,8 @@ _SEPARABLE = ("h264", "mpeg1video", "mpeg2video", "mpeg4")
 
 Skip = Literal["DEFAULT", "NONREF", "NONKEY"]
 """Which frames are not decoded: none; those that no other refers to; all but key frames."""
+Interval = tuple[float, float]
+"""Start and end in seconds, the end not included."""
 Shown = tuple[float, VideoFrame]
 """Time in seconds, and the frame."""
 
@@ -80,19 +79,6 @@ class Facts:
     height: int
 
 
-class VideoError(Exception):
-    """No frames can be had. Becomes an `Unreadable`: empty, not_a_video, no_video_stream, too_many_pixels, truncated, broken."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(reason, detail)
-        self.reason = reason
-        self.detail = detail
-
-    @property
-    def unreadable(self) -> Unreadable:
-        return Unreadable(self.reason, self.detail)
-
-
 class Video:
     """An open video. Made by `opened`."""
 
@@ -105,7 +91,7 @@ class Video:
         if context is None:
             raise VideoError("broken", f"{name}: no decoder reads its video stream")
         if context.width * context.height > MAX_FRAME:
-            raise _too_many(name, context.width, context.height)
+            raise too_many_pixels(name, context.width, context.height)
         if not context.width or not context.height:
             raise VideoError("broken", f"{name}: the size of its frames cannot be read, or is above {MAX_FRAME:,} pixels")
         context.thread_count = 1
@@ -142,6 +128,29 @@ class Video:
             late + float(length * self._base) if length else self._container.duration / av.time_base if self._container.duration else None
         )
         return Facts(seconds if seconds and seconds > 0 else None, self._stream.codec_context.width, self._stream.codec_context.height)
+
+    def stored(self, since: float) -> Iterator[Interval]:
+        """(start, end) of the frames that are stored behind a moment, seconds, in the order of the file, up to where it is cut; none is decoded."""
+        self._last = None
+        try:
+            self._seek(since)
+            for packet in self._container.demux(self._stream):
+                stamp = packet.dts if self.counted or packet.pts is None else packet.pts
+                if stamp is not None and packet.size:
+                    yield self._seconds(stamp), self._seconds(stamp) + self.lasts(packet.duration)
+        except (av.error.FFmpegError, OSError, OverflowError) as error:
+            if is_of_the_disk(error):
+                raise
+
+    def lasts(self, ticks: int | None) -> float:
+        """Seconds that a frame is shown: as the container states it, else by the stream's average rate."""
+        if ticks:
+            return ticks * self._up / self._down
+        return float(1 / self._stream.average_rate) if self._stream.average_rate else 0.0
+
+    def _seek(self, at: float) -> None:
+        """To the key frame before a moment; 0 is the start of the file."""
+        self._container.seek(max(0, self._start + int(at / self._base)) if at > 0 else 0, stream=self._stream, backward=True)
 
     def key_frames(self, start: float, end: float) -> int | None:
         """How many key frames the container's index tells of within a range, seconds; None when it has no index. Nothing is decoded."""
@@ -225,7 +234,7 @@ class Video:
         begun = at <= 0
         patched = False
         try:
-            self._container.seek(max(0, self._start + int(at / self._base)) if at > 0 else 0, stream=self._stream, backward=True)
+            self._seek(at)
             for packet in self._container.demux(self._stream):
                 begun = begun or packet.is_keyframe
                 if self.counted and packet.dts is not None and begun:
@@ -240,7 +249,7 @@ class Video:
                     if stamp is not None and not patched:
                         yield self._seconds(stamp), frame
         except (av.error.FFmpegError, OSError, OverflowError) as error:
-            if _of_the_disk(error):
+            if is_of_the_disk(error):
                 raise
             raise VideoError("truncated", f"{self._name}: the stream is cut or damaged ({type(error).__name__})") from error
 
@@ -275,7 +284,7 @@ def opened(path: Path) -> Iterator[Video]:
         try:
             container = _container(stream)
         except (av.error.FFmpegError, ValueError, OSError) as error:
-            if _of_the_disk(error):
+            if is_of_the_disk(error):
                 raise
             raise _unopened(path, stream, error) from error
         try:
@@ -295,18 +304,9 @@ def _container(stream: BinaryIO) -> Any:
             sizes = [(told.codec_context.width, told.codec_context.height) for told in headers.streams.video if told.codec_context]
         for width, height in sizes:
             if width * height > MAX_FRAME:
-                raise _too_many(Path(stream.name).name, width, height) from None
+                raise too_many_pixels(Path(stream.name).name, width, height) from None
         stream.seek(0)
         return av.open(stream, options=safe)
-
-
-def _too_many(name: str, width: int, height: int) -> VideoError:
-    return VideoError("too_many_pixels", f"{name}: frames of {width} x {height} pixels, above {MAX_FRAME:,}")
-
-
-def _of_the_disk(error: Exception) -> bool:
-    """Whether the disk failed; a damaged file makes decoders seek to where no file reaches, which is an OSError, too."""
-    return isinstance(error, OSError) and not isinstance(error, av.error.FFmpegError) and error.errno != errno.EINVAL
 
 
 def _unopened(path: Path, stream: BinaryIO, error: Exception) -> VideoError:

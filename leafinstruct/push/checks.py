@@ -17,16 +17,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from leafinstruct.errors import PublishError
+from leafinstruct.errors import PublishError, SourceError
 from leafinstruct.licences import key, keys
 from leafinstruct.push.config import PushConfig
+from leafinstruct.records.public import open_shard
 from leafinstruct.records.table import Row
 from leafinstruct.suppressed import NOTHING, Shown, Suppressed
 
-COLUMNS = ("id", "document_id", "source", "url", "license", "image_info", "scores")
+COLUMNS = ("id", "document_id", "source", "url", "page_url", "license", "image_info", "scores")
 NAMED = 3
 """Ids and values that a message names of each fault."""
 UNKNOWN = "no licence stated"
@@ -113,10 +111,11 @@ def survey(shards: Sequence[Path], terms: Terms, on_shard: Callable[[int], None]
 def rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
     """Small columns of every row of a built shard. Raises PublishError for one that cannot be read."""
     try:
-        for batch in pq.ParquetFile(path).iter_batches(1024, columns=list(columns)):
+        for batch in open_shard(path).batches(columns, 1024):
             yield from batch.to_pylist()
-    except (OSError, pa.ArrowException) as error:
-        raise PublishError(f"{path}: is missing or damaged: {str(error).splitlines()[0][:200]}; run `leaf build --rebuild`") from error
+    except SourceError as error:
+        reason = (str(error.__cause__ or error).splitlines() or [""])[0][:200]
+        raise PublishError(f"{path}: is missing or damaged: {reason}; run `leaf build --rebuild`") from error
 
 
 def refuse(found: Survey, allowed: Iterable[str], bytes_go_out: bool) -> None:

@@ -1,6 +1,6 @@
 """`leaf hydrate`: references -> shards that hold their pictures again.
 
-    DIR/<task>.<split>-00000-of-00001.parquet    as it was built, to the byte, where every picture could be had
+    DIR/<task>.<split>-00000-of-00001.parquet    as it was built, to the byte and in its schema, where every picture could be had
     DIR/missing.jsonl                            every picture that could not: record, address, reason (gone, changed, refused ...)
     DIR/.fetched/                                what was fetched, so that a run that was cut goes on
 
@@ -37,7 +37,6 @@ from leafinstruct.pictures.unreadable import Unreadable
 from leafinstruct.push.reference import without_notice
 from leafinstruct.records import public
 from leafinstruct.records.document import Ref
-from leafinstruct.records.shards import footer
 from leafinstruct.records.table import Row
 
 if TYPE_CHECKING:
@@ -146,14 +145,15 @@ def _fetch_all(settings: HydrateSettings, shards: Sequence[Path], out: Artifact,
 
 
 def _write(path: Path, key: str, settings: HydrateSettings, fetched: Mapping[str, Fetched], out: Artifact) -> None:
-    """One shard, row group by row group, rows one by one as shard writes them."""
-    shard, counts, missing = pq.ParquetFile(path), Counter[str](), list[dict[str, Any]]()
+    """One shard in the schema of its references, row group by row group, rows one by one as shard writes them."""
+    shard, counts, missing = public.open_shard(path), Counter[str](), list[dict[str, Any]]()
     out.open(path.stem)
-    schema = public.schema()
+    schema = shard.stored_schema
+    schema = schema.with_metadata({name: value for name, value in schema.metadata.items() if name != public.PICTURES})
     with writing(out.path / path.name) as temporary, pq.ParquetWriter(temporary, schema, **public.WRITER) as file:
-        for number in range(shard.num_row_groups):
+        for number in range(shard.row_groups):
             batches = []
-            for row in shard.read_row_group(number).to_pylist():
+            for row in shard.stored_group(number).to_pylist():
                 lost = _filled(row, settings, fetched, out.path / ".fetched")
                 missing += lost
                 counts.update(item["reason"] for item in lost)
@@ -222,7 +222,7 @@ def _address(settings: HydrateSettings, source: str, ref: str, url: str | None) 
 
 def _pictures(path: Path) -> Iterator[tuple[str, str, str | None]]:
     """Source, reference and address of every picture of a shard."""
-    for batch in pq.ParquetFile(path).iter_batches(1024, columns=["source", "image_info"]):
+    for batch in public.open_shard(path).batches(["source", "image_info.ref", "image_info.url"], 1024):
         for row in batch.to_pylist():
             for info in row["image_info"] or ():
                 yield row["source"], info["ref"] or "", info["url"]
@@ -233,5 +233,5 @@ def _checked(shards: Sequence[Path], out: Path) -> Sequence[Path]:
     for path in shards:
         if path.resolve().parent == out.resolve():
             raise PublishError(f"--out {out}: holds the references themselves; give another folder")
-        footer(path, public.schema().names)
+        public.open_shard(path).require(sorted(public.REQUIRED))
     return shards

@@ -4,7 +4,8 @@
 
 The row keeps its schema and every list its length: each entry of `images` is null, and `image_info` beside it holds address or locator and sha256.
 `{"bytes": null, "path": <address>}` was refused: `datasets` would fetch it while it decodes, asking nobody's robots.txt and checking no sha256;
-null it hands on as None. Row groups stay as they are, so that `leaf hydrate` gives the very bytes of the shards that were built.
+null it hands on as None. Schema and row groups stay those of the shard, so that `leaf hydrate` gives the very bytes of the shards that were built,
+by this version or by one that wrote an older schema.
 
 The bytes are not even read. A shard's key is the sha256 of the shard that it was made from.
 """
@@ -68,20 +69,18 @@ def without_notice(text: str) -> str:
 
 
 def _without_bytes(source: Path, target: Path) -> int:
-    shard = pq.ParquetFile(source)
-    schema = public.schema()
-    schema = schema.with_metadata({**schema.metadata, public.PICTURES: b"reference"})
-    columns = [name for name in schema.names if name != "images"]
+    shard = public.open_shard(source)
+    schema = shard.stored_schema.with_metadata({**shard.stored_schema.metadata, public.PICTURES: b"reference"})
     with writing(target) as temporary, pq.ParquetWriter(temporary, schema, **public.WRITER) as file:
-        for number in range(shard.num_row_groups):
-            rows = shard.read_row_group(number, columns=columns).combine_chunks()
+        for number in range(shard.row_groups):
+            rows = shard.stored_group(number, without=["images"]).combine_chunks()
             infos = rows.column("image_info").combine_chunks()
             infos = infos.chunk(0) if isinstance(infos, pa.ChunkedArray) else infos
             kind = schema.field("images").type
             nothing = pa.ListArray.from_arrays(infos.offsets, pa.nulls(len(infos.values), kind.value_type), type=kind)
             whole = [nothing if name == "images" else rows.column(name) for name in schema.names]
             file.write_table(pa.Table.from_arrays(whole, schema=schema), row_group_size=max(1, rows.num_rows))
-    return int(shard.metadata.num_rows)
+    return shard.rows
 
 
 def _beside(shards: Artifact, out: Artifact, repo: str) -> list[Path]:

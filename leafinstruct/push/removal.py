@@ -18,7 +18,7 @@ from leafinstruct.push.checks import rows
 from leafinstruct.records import table
 from leafinstruct.suppressed import Entry, Shown, Suppressed
 
-COLUMNS = ("id", "document_id", "url", "image_info")
+COLUMNS = ("id", "document_id", "url", "page_url", "image_info")
 
 
 def remove(recipe: Path, run: Path, stages: Mapping[str, Artifact], entries: Sequence[Entry]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ Cost: see report/find.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import reduce
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 
 from leafinstruct.errors import SourceError
 from leafinstruct.records.table import Row
+from leafinstruct.records.url import normal, spellings
 
 Test = Callable[[pa.Array], pa.Array]
 """Values of a column -> which of them are meant."""
@@ -25,6 +27,23 @@ Test = Callable[[pa.Array], pa.Array]
 def one_of(wanted: Collection[str]) -> Test:
     values = pa.array(sorted(wanted), pa.string())
     return lambda column: pc.is_in(column, value_set=values)
+
+
+def same_url(wanted: Collection[str]) -> Test:
+    """Texts that are one of some URLs in their normal form (records/url.py). Only those that hold the host of one are taken apart."""
+    forms = {normal(url) for url in wanted}
+    names = [spellings(url) for url in wanted]
+    hosts = {name for each in names for name in each} if all(names) else set()
+
+    def test(column: pa.Array) -> pa.Array:
+        coded = column.dictionary_encode()
+        values = coded.dictionary
+        near = [pc.match_substring(values, name, ignore_case=True) for name in sorted(hosts)]
+        possible = reduce(pc.or_, near) if near else pa.array([True] * len(values))
+        found = [bool(here) and normal(value) in forms for here, value in zip(possible.to_pylist(), values.to_pylist(), strict=True)]
+        return pa.array(found, pa.bool_()).take(coded.indices)
+
+    return test
 
 
 def begins(prefix: str) -> Test:

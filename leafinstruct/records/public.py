@@ -1,18 +1,28 @@
 """The published row, schema 2: what a shard holds, what `datasets` decodes, what training reads. A file of its own because it is a contract with
 strangers, while table.py's tables are ours to change.
 
+`open_shard` reads shards of every schema since the first as rows of the current one: a column or a field that a shard lacks is filled with null,
+or with the value of FILLED. What to fill follows from `features` alone, so a column that is added later needs no entry here, and shards that
+were written before it stay readable.
+
 `messages` has one `{"type": "image"}` part for each picture, in order over all turns; `images` and `image_info` are parallel to those parts.
 Nothing of the moment (fetch time, cost) enters a row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
+from leafinstruct.errors import SchemaError, SourceError
+from leafinstruct.records.conforming import conformed, leaves_of, plain_path, projected
 from leafinstruct.records.document import Image
 from leafinstruct.records.example import Example
 from leafinstruct.records.table import Row
@@ -22,6 +32,18 @@ SCHEMA_VERSION = "2"
 
 READABLE = ("1", SCHEMA_VERSION)
 """Versions that this version reads. Schema 1 lacks page_url, title and the owners of images."""
+
+REQUIRED = frozenset(("id", "document_id", "source", "task", "messages", "images", "image_info", "scores", "url", "license", "provenance"))
+"""Columns of schema 1, which every shard has: one that is missing is an error and is not filled."""
+
+FILLED: Mapping[str, Any] = {"image_info.owner_found": "unknown"}
+"""Values of missing columns and fields other than null."""
+
+BATCH = 16
+"""Rows read at a time unless asked otherwise: a row holds its images."""
+
+PAGE = 1 << 20
+"""Bytes of each column that Arrow reads at a time. Without this limit it holds whole columns of a row group, 100 MB of images and more."""
 
 WRITER: dict[str, Any] = {"compression": "zstd", "write_page_index": True, "use_content_defined_chunking": True}
 """How a shard is written, for whoever writes one: the same rows in the same row groups are the same bytes, in shard and after `leaf hydrate`."""
@@ -81,6 +103,7 @@ def card_features() -> list[dict[str, Any]]:
     return found
 
 
+@cache
 def schema() -> pa.Schema:
     """Arrow schema of the published row, with the metadata that `datasets` reads its features from, and our version."""
     schema = features().arrow_schema
@@ -119,3 +142,110 @@ def row_of(example: Example, data: Mapping[str, bytes], recipe: str) -> Row:
 
 def _content(part: str | Image) -> Row:
     return {"type": "text", "text": part} if isinstance(part, str) else {"type": "image", "text": None}
+
+
+class PublishedShard:
+    """One shard of any readable schema; `batches` gives its rows in the shape of the current schema. Make one with `open_shard`.
+
+    version: of its schema; rows, row_groups: how many; is_reference: whether its images are references without bytes; plain_bytes: size of its
+    columns before compression; stored_schema: Arrow schema of the file as it is.
+    """
+
+    def __init__(self, path: Path, file: pq.ParquetFile) -> None:
+        self.path = path
+        self.version = (file.schema_arrow.metadata or {}).get(b"leafinstruct.schema", b"").decode(errors="replace")
+        self._file = file
+        self.rows: int = file.metadata.num_rows
+        self.row_groups: int = file.num_row_groups
+        self.stored_schema = _stored_schema(file)
+        self.is_reference = PICTURES in (file.schema_arrow.metadata or {})
+
+    @property
+    def plain_bytes(self) -> int:
+        return sum(self._file.metadata.row_group(number).total_byte_size for number in range(self.row_groups))
+
+    def require(self, columns: Sequence[str]) -> None:
+        """Raise SchemaError where the file lacks a column of `columns` that every schema has."""
+        asked = {plain_path(name).partition(".")[0] for name in columns} & REQUIRED
+        if missing := sorted(asked - set(self.stored_schema.names)):
+            raise SchemaError(f"{self.path}: no column {missing[0]}, which rows of every schema have; build the dataset again")
+
+    def batches(
+        self, columns: Sequence[str] | None = None, size: int = BATCH, groups: Sequence[int] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Rows in the shape of the current schema, at most `size` at a time; only one batch is in memory.
+
+        columns: names, dotted through lists and structs, as Parquet writes them (`image_info.list.element.license`) or short
+        (`image_info.license`); None for all. groups: numbers of row groups, None for all. Columns come in the order of the schema.
+        Raises SchemaError for a missing column or one of another type, SourceError for a file that is damaged further on.
+        """
+        wanted = schema().names if columns is None else [plain_path(name) for name in columns]
+        self.require(wanted)
+        target = projected(schema(), wanted)
+        stored = {plain_path(column.path): column.path for column in map(self._file.schema.column, range(len(self._file.schema)))}
+        leaves = [leaf for field in target for leaf in leaves_of(field.type, field.name, stored)]
+        if not leaves:  # only columns that the file lacks: any leaf gives the number of rows
+            leaves = [stored["id"]]
+        given = 0
+        try:
+            for batch in self._file.iter_batches(size, row_groups=groups, columns=leaves):
+                yield self._current(batch, target)
+                given += batch.num_rows
+        except (OSError, pa.ArrowException) as error:
+            raise SourceError(
+                f"{self.path}: is damaged behind row {given:,} of {self.rows:,}: {_first_line(error)}; fetch or build it again"
+            ) from error
+
+    def stored_group(self, number: int, without: Collection[str] = ()) -> pa.Table:
+        """One row group as the file has it, in its own schema, for whoever writes the same rows again. without: columns that are not read."""
+        columns = [name for name in self.stored_schema.names if name not in without]
+        try:
+            return self._file.read_row_group(number, columns=columns)
+        except (OSError, pa.ArrowException) as error:
+            raise SourceError(f"{self.path}: row group {number} is damaged: {_first_line(error)}; fetch or build it again") from error
+
+    def _current(self, batch: pa.RecordBatch, target: pa.Schema) -> pa.RecordBatch:
+        columns = []
+        for field in target:
+            found = batch.column(field.name) if field.name in batch.schema.names else None
+            try:
+                columns.append(conformed(found, field.type, field.name, batch.num_rows, FILLED))
+            except (pa.ArrowException, TypeError) as error:
+                raise SchemaError(
+                    f"{self.path}: column {field.name} is {self.stored_schema.field(field.name).type}, and rows of schema {SCHEMA_VERSION} "
+                    f"have {field.type}; build the dataset again"
+                ) from error
+        return pa.RecordBatch.from_arrays(columns, schema=target)
+
+
+def open_shard(path: Path) -> PublishedShard:
+    """Read a shard's footer. Raises SourceError for a file that cannot be read, SchemaError for rows of a schema that is not in READABLE."""
+    try:
+        file = pq.ParquetFile(path, pre_buffer=False, buffer_size=PAGE)
+        shard = PublishedShard(path, file)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise SourceError(f"{path}: cannot be read as Parquet: {_first_line(error)}") from error
+    if b"leafinstruct.schema" not in (shard.stored_schema.metadata or {}):
+        raise SchemaError(f"{path}: states no schema of its rows, so leaf did not write it; give a shard that `leaf build` wrote")
+    version = shard.version
+    if version not in READABLE:
+        shown = version if version.isdecimal() and len(version) < 10 else ascii(version)[:40]
+        newer = version.isdecimal() and int(version[:10]) > int(SCHEMA_VERSION)
+        hint = "update leafinstruct, or build the dataset with this version" if newer else "build the dataset with this version"
+        raise SchemaError(f"{path}: rows of schema {shown}, and this version reads {' and '.join(READABLE)}; {hint}")
+    return shard
+
+
+def _stored_schema(file: pq.ParquetFile) -> pa.Schema:
+    """The Arrow schema that the file was written with, whose lists have fields called `item`; Arrow reads them as `element`, which is Parquet's
+    word, and a schema with it gives other bytes."""
+    found: pa.Schema = file.schema_arrow
+    encoded = (file.metadata.metadata or {}).get(b"ARROW:schema")
+    if encoded is None:
+        return found
+    written = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(encoded)))
+    return written.with_metadata(found.metadata) if written.equals(found) else found
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -1,30 +1,28 @@
 """Shards -> rows: which files `run:NAME`, `hub:ORG/NAME`, a folder or a glob names, and their rows, one at a time. For training and for exports.
 
 A shard is called `<task>.<split>-00000-of-00004.parquet`: its name tells what it holds, so that what is not wanted is never opened.
-Memory: a batch of ROWS rows. Arrow reads PAGE bytes of each column at a time; without that it holds whole columns of a row group, 100 MB of
-pictures and more.
+How a shard is read, whatever its schema, and how little memory that takes: `public.open_shard`.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
 from leafinstruct import hub
 from leafinstruct.errors import SchemaError, SourceError
-from leafinstruct.records.public import PICTURES, READABLE, SCHEMA_VERSION
+from leafinstruct.records.public import PublishedShard, open_shard
 
 COLUMNS = ("id", "messages", "images")
 """What training reads."""
-ROWS = 16
-"""Read at a time: a row holds its pictures."""
-PAGE = 1 << 20
+SCANNED = 1 << 14
+"""Rows read at a time of one short column."""
 _NAME = re.compile(r"(?P<task>.+)\.(?P<split>[^.]+)-\d{5}-of-\d{5}")
 
 
@@ -72,44 +70,33 @@ def _of_hub(data: str, glob: str, asked: str) -> list[Path]:
     return found
 
 
-def opened(path: Path, columns: Sequence[str] = COLUMNS) -> pq.ParquetFile:
-    """A shard that holds pictures. Raises SchemaError for one of references, and what `footer` raises."""
-    shard = footer(path, columns)
-    if PICTURES in (shard.schema_arrow.metadata or {}):
+def opened(path: Path, columns: Sequence[str] = COLUMNS) -> PublishedShard:
+    """A shard that holds images. Raises SchemaError for one of references or without a column, and what `open_shard` raises."""
+    shard = open_shard(path)
+    if shard.is_reference:
         raise SchemaError(f"{path}: its pictures are references; `leaf hydrate` fetches them and writes shards that hold them")
-    return shard
-
-
-def footer(path: Path, columns: Sequence[str]) -> pq.ParquetFile:
-    """A shard whose footer was read. Raises SchemaError for another schema or a missing column, SourceError for a file that cannot be read."""
-    try:
-        shard = pq.ParquetFile(path, pre_buffer=False, buffer_size=PAGE)
-    except (OSError, pa.ArrowException) as error:
-        raise SourceError(f"{path}: cannot be read as Parquet: {_first_line(error)}") from error
-    metadata = shard.schema_arrow.metadata or {}
-    version = metadata.get(b"leafinstruct.schema", b"").decode(errors="replace")
-    if version not in READABLE:
-        raise SchemaError(
-            f"{path}: rows of schema {version or 'unknown'}, and this version reads {SCHEMA_VERSION}; build the dataset with this version"
-        )
-    if missing := [name for name in columns if name not in shard.schema_arrow.names]:
-        raise SchemaError(f"{path}: no column {missing[0]}, which rows of schema {SCHEMA_VERSION} have; build the dataset again")
+    shard.require(columns)
     return shard
 
 
 def rows(path: Path, columns: Sequence[str] = COLUMNS) -> Iterator[dict[str, Any]]:
-    """The rows of a shard, pictures as `bytes`. Raises what `opened` raises, and SourceError for a file that is damaged further on."""
-    shard = opened(path, columns)
-    given = 0
-    try:
-        for batch in shard.iter_batches(ROWS, columns=list(columns)):
-            for row in batch.to_pylist():
-                yield row
-                given += 1
-    except (OSError, pa.ArrowException) as error:
-        whole = shard.metadata.num_rows
-        raise SourceError(f"{path}: is damaged behind row {given:,} of {whole:,}: {_first_line(error)}; fetch or build it again") from error
+    """The rows of a shard, images as `bytes`. Raises what `opened` and `PublishedShard.batches` raise."""
+    for batch in opened(path, columns).batches(columns):
+        yield from batch.to_pylist()
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+def values(path: Path, column: str) -> Iterator[pa.Array]:
+    """One short column of a shard, a batch at a time, images or references; nothing where the file does not exist (not built yet, or being
+    replaced at this moment). Raises what `open_shard` and `PublishedShard.batches` raise."""
+    if path.exists():
+        for batch in open_shard(path).batches([column], SCANNED):
+            yield batch.column(0)
+
+
+def numbers(path: Path, column: str, wanted: Collection[str]) -> Iterator[tuple[int, str]]:
+    """(number, value) of every row whose value in a column of texts (`id`, `document_id`) is in `wanted`. Raises what `values` raises."""
+    first, meant = 0, pa.array(sorted(wanted), pa.string())
+    for found in values(path, column):
+        for at in pc.indices_nonzero(pc.is_in(found, value_set=meant)).to_pylist():
+            yield first + at, found[at].as_py()
+        first += len(found)

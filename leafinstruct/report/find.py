@@ -2,7 +2,7 @@
 
     16 hex digits                  id of a document, or of an example
     8 to 64 hex digits             sha256 of a picture, or its beginning
-    anything with ://              address of a page, of a picture, or where a picture's address led
+    anything with ://              URL of a page (where it was found, or its canonical one), of an image, or where an image's URL led
     file, or `file locator`        where the record stands in its source
 
 Every document that ingest read is found, whatever became of it. All readings of what was given are tried, since sixteen hex digits may also
@@ -19,7 +19,8 @@ from dataclasses import dataclass
 
 from leafinstruct.artifact import Artifact
 from leafinstruct.records import table
-from leafinstruct.records.lookup import Test, begins, one_of, rows_where
+from leafinstruct.records.lookup import Test, begins, one_of, rows_where, same_url
+from leafinstruct.records.url import normal
 
 ID = re.compile(r"[0-9a-f]{16}")
 SHA256 = re.compile(r"[0-9a-f]{8,64}")
@@ -56,10 +57,11 @@ def _readings(stages: Stages, wanted: str) -> Iterator[Match]:
     if SHA256.fullmatch(name):
         yield from _by_sha256(stages, name)
     if "://" in wanted:
-        yield from _by_column(stages, "url", one_of({wanted}), "page address")
-        yield from _by_picture(stages, {part: {wanted} for part in stages["ingest"].parts()}, "picture address")
+        yield from _by_column(stages, "page_url", same_url({wanted}), "page URL")
+        yield from _by_canonical(stages, wanted)
+        yield from _by_picture(stages, {part: {wanted} for part in stages["ingest"].parts()}, "image URL")
         led = {part: set(_led_to(stages["filter"], part, wanted)) for part in stages["ingest"].parts()}
-        yield from _by_picture(stages, {part: here for part, here in led.items() if here}, "where a picture's address led")
+        yield from _by_picture(stages, {part: here for part, here in led.items() if here}, "where an image's URL led")
     yield from _by_place(stages, wanted)
 
 
@@ -67,6 +69,13 @@ def _by_column(stages: Stages, column: str, test: Test, by: str) -> Iterator[Mat
     for part in stages["ingest"].parts():
         for _, row in rows_where(stages["ingest"].file("documents", part), column, test, ["id"]):
             yield Match(row["id"], part, by)
+
+
+def _by_canonical(stages: Stages, wanted: str) -> Iterator[Match]:
+    """A local page has no other URL than the one that it states."""
+    for part in stages["ingest"].parts():
+        for _, row in rows_where(stages["ingest"].file("documents", part), "url", same_url({wanted}), ["id", "page_url"]):
+            yield Match(row["id"], part, "page URL" if row["page_url"] is None else "canonical URL")
 
 
 def _by_example(stages: Stages, example: str) -> Iterator[Match]:
@@ -94,15 +103,18 @@ def _with_refs(stages: Stages, part: str, refs: set[str]) -> Iterator[Match]:
 def _by_picture(stages: Stages, wanted: Mapping[str, set[str]], by: str) -> Iterator[Match]:
     """wanted: part -> addresses. A picture is known by what its page calls it and by where it is fetched."""
     for part, addresses in wanted.items():
+        forms = {normal(address) for address in addresses}
         path = stages["ingest"].file("documents", part)
         for column in ("segments.url", "segments.ref.url"):
-            for _, row in rows_where(path, column, one_of(addresses), ["id", "segments.position", "segments.url", "segments.ref.url"]):
+            for _, row in rows_where(path, column, same_url(addresses), ["id", "segments.position", "segments.url", "segments.ref.url"]):
                 own = [(item["position"], item["url"], (item["ref"] or {}).get("url")) for item in row["segments"]]
-                yield Match(row["id"], part, by, tuple(position for position, *here in own if addresses & {*here}))
+                yield Match(
+                    row["id"], part, by, tuple(position for position, *here in own if any(normal(each) in forms for each in here if each))
+                )
 
 
 def _led_to(filtered: Artifact, part: str, address: str) -> Iterator[str]:
-    for _, row in rows_where(filtered.file("fetches", part), "final_url", one_of({address}), ["url"]):
+    for _, row in rows_where(filtered.file("fetches", part), "final_url", same_url({address}), ["url"]):
         yield row["url"]
 
 

@@ -166,4 +166,20 @@ def notices(entries: Sequence[dict[str, Any]], again: str) -> list[str]:
             found.append(
                 f"{entry['stage']}: {entry['unfetched']:,} pictures are on the web and were not fetched; add filter.pictures.fetch"
             )
+        found += _unmapped(entry)
     return found
+
+
+def _unmapped(entry: Mapping[str, Any]) -> list[str]:
+    """A line for each source and pattern of text that looks like an image mark and is none of the recipe's."""
+    sums: dict[tuple[str, str], list[Any]] = {}
+    for item in entry["rejected"]:
+        if item["reason"] == "unmapped_mark":
+            known = sums.setdefault((item["source"], item["pattern"]), [0, 0, item["hint"], f"{item['file']} {item['locator']}"])
+            known[0] += item["times"]
+            known[1] += item["rows"]
+    lines = []
+    for (source, pattern), (times, rows, hint, place) in sorted(sums.items(), key=lambda item: -item[1][0]):
+        where = f'{times:,} x "{pattern}" in the text of {rows:,} row{"s" if rows != 1 else ""} (first: {place})'
+        lines.append(f"ingest: source {source}: {where} looks like an image mark, is not mapped and stays text; {hint}")
+    return lines

@@ -29,11 +29,11 @@ from leafinstruct.artifact import Artifact
 from leafinstruct.engine.base import Engine, Part
 from leafinstruct.filter.scores import SCORES
 from leafinstruct.filter.steps import without_item
-from leafinstruct.filter.text import word_parts
 from leafinstruct.records import table
 from leafinstruct.records.document import Text
-from leafinstruct.records.shards import named
+from leafinstruct.records.shards import named, values
 from leafinstruct.records.table import Row
+from leafinstruct.records.words import word_parts
 from leafinstruct.report.parts import OnProgress, in_order
 
 TEXT_BYTES, LEAST = 12_000_000, 1_500
@@ -295,7 +295,7 @@ def _shards(shard: Artifact) -> dict[str, str]:
     splits: dict[str, str] = {}
     for path in sorted(shard.path.glob("*.parquet")):
         if place := named(path):
-            splits.update((row["id"], place[1]) for row in rows_of(path, ["id"]))
+            splits.update((example, place[1]) for batch in values(path, "id") for example in batch.to_pylist())
     return splits
 
 

@@ -1,7 +1,8 @@
 """The lineage of one record: every step from its place in the source to its rows in the shards, for kept and dropped records alike.
 
     document, part, fate      which record, and what became of it (one of FATES)
-    source                    name, file, locator, path on this machine, sha256 of the file, url, license
+    source                    name, file, locator, path on this machine, sha256 of the file, title, page_url (where the page was found), url (its
+                              canonical one), license
     segments                  as read; of a picture also `found` (what lay at its reference) and `fetch` (the log, for one on the web)
     scores                    every cell, in the order computed
     filter                    verdict, drops, rules (each with bound, values, outcome), duplicates (of which records), judge (see answers.py)
@@ -24,7 +25,7 @@ from typing import Any
 from leafinstruct.artifact import Artifact
 from leafinstruct.records import table
 from leafinstruct.records.lookup import one_of, rows_where
-from leafinstruct.records.shards import named
+from leafinstruct.records.shards import named, numbers
 from leafinstruct.report import answers, funnel, trial
 from leafinstruct.report.find import Match, find
 
@@ -69,13 +70,13 @@ def explain(stages: Mapping[str, Artifact], match: Match, kept_answers: Path) ->
     examples = [_example(item, stages["shard"]) for item in _examples(stages["rewrite"], part, match.document)]
     asked = answers.asked(stages["rewrite"], part, match.document, kept_answers)
     if examples:
-        rewritten = {"verdict": "kept", "drops": []}
+        rewritten = {"verdict": "kept", "drops": (rewritten or {}).get("drops", [])}  # of pieces of a long document that became no example
     return {
         "document": match.document,
         "part": part,
         "fate": fates(stages, [match])[match.document],
         "source": _source(stages["ingest"], part, table.document_of(row)),
-        "segments": _segments(row, stages["filter"], part),
+        "segments": _segments(_decided(row, stages["filter"], part), stages["filter"], part),
         "scores": scores,
         "filter": verdict and {**verdict, **trial.told(stages["filter"], part, match.document, scores, verdict["drops"]), "judge": judged},
         "rewrite": rewritten and {**rewritten, "asked": asked},
@@ -105,7 +106,7 @@ def fates(stages: Mapping[str, Artifact], found: Sequence[Match]) -> dict[str, s
         by_part.setdefault(match.part, set()).add(match.document)
     shards = sorted(stages["shard"].path.glob("*.parquet"))
     wanted = {match.document for match in found}
-    steps = {"sharded": _ids(shards, "document_id", wanted)}
+    steps = {"sharded": {value for path in shards for _, value in numbers(path, "document_id", wanted)} if wanted else set()}
     example = "removed" if funnel.state(stages["shard"]) == "done" else "rewritten"
     for fate, stage, kind, column in (
         (example, "rewrite", "examples", "document_id"),
@@ -135,9 +136,18 @@ def _source(ingest: Artifact, part: str, document: Any) -> dict[str, Any]:
         **asdict(place),
         "path": None if root is None else str((ingest.path.resolve() / root / place.file).resolve()),
         "sha256": hashed.get(f"{document.source}/{place.file}"),
+        "title": document.title,
+        "page_url": document.page_url,
         "url": document.url,
         "license": document.license,
     }
+
+
+def _decided(row: table.Row, filtered: Artifact, part: str) -> table.Row:
+    """The document as read, its images with the owners that filter decided on, where it did."""
+    later = _row(filtered, "documents", part, row["id"]) or _row(filtered, "dropped", part, row["id"]) or row
+    found = {item["position"]: {name: item[name] for name in ("owner", "owner_found")} for item in later["segments"]}
+    return {**row, "segments": [{**item, **found.get(item["position"], {})} for item in row["segments"]]}
 
 
 def _segments(row: table.Row, filtered: Artifact, part: str) -> list[dict[str, Any]]:
@@ -160,7 +170,7 @@ def _shown(segment: table.Row, fetches: Mapping[str, table.Row], pictures: Mappi
         **own,
         "kind": "picture",
         "ref": ref,
-        **{name: segment[name] for name in ("alt", "url", "license")},
+        **{name: segment[name] for name in ("alt", "url", "license", "owner", "owner_found")},
         "found": None if found is None else {name: found[name] for name in ("state", "reason", "sha256", "width", "height", "format")},
         "fetch": fetches.get(segment["ref"]["url"] or ""),
     }
@@ -199,7 +209,7 @@ def _shard(shards: Artifact, example: str, task: str) -> dict[str, Any] | None:
     """The files of other tasks are not opened: a file is named after its task and split."""
     for path in sorted(shards.path.glob("*.parquet")):
         place = named(path)
-        for number, _ in rows_where(path, "id", one_of({example}), ["id"]) if place and place[0] == task else ():
+        for number, _ in numbers(path, "id", {example}) if place and place[0] == task else ():
             return {"file": path.name, "path": str(path), "row": number, "task": task, "split": place and place[1]}
     return None
 

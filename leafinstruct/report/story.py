@@ -23,7 +23,14 @@ def story(told: Mapping[str, Any], width: int = 80, full: bool = False) -> Itera
     source = told["source"]
     yield f"document {told['document']}: {lineage.FATES[told['fate']]}"
     yield from page.named(source=source["name"], file=source["file"], place=source["locator"], path=source["path"], sha256=source["sha256"])
-    yield from page.named(part=told["part"], page=source["url"] or "address unknown", licence=source["license"] or "unknown")
+    found, canonical = source["page_url"], source["url"]
+    yield from page.named(
+        part=told["part"],
+        page=found or canonical or "URL unknown",
+        canonical=canonical if found and canonical != found else None,
+        title=source["title"],
+        licence=source["license"] or "unknown",
+    )
     texts = sum(segment["kind"] != "picture" for segment in told["segments"])
     yield f"ingest: {texts:,} texts and {len(told['segments']) - texts:,} pictures"
     for segment in told["segments"]:
@@ -50,6 +57,8 @@ def _segment(page: Page, segment: Mapping[str, Any]) -> Iterator[str]:
         yield from page.one(label + printable(segment["text"]), 2, 4)
         return
     yield from page.wrapped(label + printable(segment["ref"]), 2, 4)
+    owner = "its text is not known" if segment["owner"] is None else f"belongs to [{segment['owner']}], {segment['owner_found']}"
+    yield from page.wrapped(owner, 6, 2)
     if segment["url"] and segment["url"] != segment["ref"]:
         yield from page.wrapped(f"address {printable(segment['url'])}", 6, 2)
     if segment["license"]:

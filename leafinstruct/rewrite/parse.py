@@ -1,8 +1,9 @@
-"""What a rewriter must and must not return: schema, and the one-to-one check of pictures. Pure.
+"""What a rewriter must and must not return: schema, and the one-to-one check of images. Pure.
 
-Pictures are parts of their own, `{"type": "image", "image": 3}` with the number they were shown under, not placeholders inside strings: a page
+Images are parts of their own, `{"type": "image", "image": 3}` with the number they were shown under, not placeholders inside strings: a page
 that contains a literal `<image>` can then never count as one. The model may clean the text; over context and response together it must show
-every picture once, in order. A reason that this file returns is sent back to the model, so it says what to do.
+every image once, in order, and the context must show exactly those that the task gives: the border between question and answer was chosen so
+that it separates no image from its text. A reason that this module returns is sent back to the model, so it says what to do.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from typing import Any
 
 from leafinstruct.records.document import Image
 from leafinstruct.records.example import Part, Turn
-from leafinstruct.rewrite.config import Task
 
 _PART: dict[str, Any] = {
     "anyOf": [
@@ -43,20 +43,15 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-def fault(value: dict[str, Any], task: Task, pictures: int) -> str | None:
-    """None for an answer that keeps `pictures` pictures one to one and in order and fits its task, else what to mend."""
+def fault(value: dict[str, Any], given: int, images: int) -> str | None:
+    """None for an answer that shows `images` images one to one and in order, the first `given` of them in its context; else what to correct."""
     context, response = _numbers(value["context"]), _numbers(value["response"])
     shown = context + response
-    if shown != list(range(1, pictures + 1)):
-        return (
-            f"over context and response together show pictures {_run(pictures)} once each and in this order; you showed {shown or 'none'}"
-        )
-    if not response:
-        return "the response must show at least one picture"
-    if task == "guide" and context:
-        return "all pictures belong to the response; the context must be empty of pictures"
-    if task in ("continuation", "edit") and not context:
-        return "the context must show at least the first picture"
+    if shown != list(range(1, images + 1)):
+        return f"over context and response together show images {_run(1, images)} once each and in this order; you showed {shown or 'none'}"
+    if len(context) != given:
+        where = f"the context must show images {_run(1, given)} and no other" if given else "the context must show no image"
+        return f"{where}; the response must show images {_run(given + 1, images)}"
     if not value["instruction"].strip():
         return "the instruction is empty"
     return None
@@ -78,5 +73,5 @@ def _numbers(items: Sequence[dict[str, Any]]) -> list[int]:
     return [item["image"] for item in items if item["type"] == "image"]
 
 
-def _run(pictures: int) -> str:
-    return "1" if pictures == 1 else f"1 to {pictures}"
+def _run(first: int, last: int) -> str:
+    return f"{first}" if first == last else f"{first} to {last}"

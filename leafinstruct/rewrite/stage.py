@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,16 @@ from leafinstruct.pictures.send import Sent, all_as_sent
 from leafinstruct.records import asked, table
 from leafinstruct.records.document import Document, Text
 from leafinstruct.records.example import Cell, Example, Turn, example_id
-from leafinstruct.rewrite import parse, prompt
-from leafinstruct.rewrite.config import RewriteConfig, Task
+from leafinstruct.records.references import Dangling, dangling
+from leafinstruct.rewrite import parse, prompt, steps, tasks
+from leafinstruct.rewrite.config import RewriteConfig
+from leafinstruct.rewrite.genre import genre_of
+from leafinstruct.rewrite.resemblance import resemblance
+from leafinstruct.rewrite.steps import Piece
+from leafinstruct.rewrite.tasks import Facts
+
+DANGLING = "reference.dangling"
+"""The score of a document that a row has for its example: what filter counted is replaced by what is counted on the finished example."""
 
 CODE = 7
 """Raised when the same documents and answers give other examples than before."""
@@ -54,12 +62,21 @@ class RewriteSettings:
 
 @dataclass(frozen=True)
 class _Refused:
-    """A document that became no example, and why."""
+    """A document, or a piece of a long one, that became no example, and why."""
 
     document: Document
     reason: str
     state: str
     detail: str
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A piece of a document and what is known of it: the piece, facts about the document, its scores."""
+
+    piece: Piece
+    facts: Facts
+    cells: tuple[Cell, ...]
 
 
 def fingerprint(settings: RewriteSettings, inputs: Artifact, out: Artifact, engine: Engine) -> Fingerprint:  # noqa: ARG001 - every room's door
@@ -106,14 +123,16 @@ def estimate(settings: RewriteSettings, sample: Sequence[tuple[Document, Mapping
     """For `--dry-run`: mean input tokens of one document's question; 0 where conversations are kept. sample: see filter.estimate."""
     if settings.config.mode == "keep":
         return 0.0
+    config = settings.config
     pages = [(document, data) for document, data in sample if not document.is_conversation]
-    chosen = [(document, prompt.choose(document, settings.config.tasks), data) for document, data in pages]
+    pieces = [(piece.document, data) for document, data in pages for piece in steps.pieces(document, config.max_words, config.max_images)]
+    chosen = [(document, tasks.choose(document, config.tasks, Facts(), document.id), data) for document, data in pieces]
     tokens = [
-        estimate_tokens(prompt.request(document, task, all_as_sent(data, settings.config.picture_px), settings.prompt))
-        for document, task, data in chosen
-        if task is not None
+        estimate_tokens(prompt.request(document, family, all_as_sent(data, config.picture_px), settings.prompt))
+        for document, family, data in chosen
+        if family is not None
     ]
-    return sum(tokens) / max(1, len(tokens))
+    return sum(tokens) / max(1, len(pages))
 
 
 async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, client: Client, part: Part) -> dict[str, Any]:
@@ -122,37 +141,47 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
     out.open(part.name)
     documents, drops = _documents(inputs, part)
     cells = _cells(inputs, part, set(drops))
-    answers: dict[str, Answer] = {}
+    answers: list[tuple[str, Answer]] = []
     outcomes: list[Example | _Refused] = [
         _keep(document, cells[document.id], drops[document.id])
         for document in documents
         if settings.config.mode == "keep" or document.is_conversation
     ]
-    documents = [document for document in documents if settings.config.mode == "rewrite" and not document.is_conversation]
-    if documents:
-        offline = settings.llm.provider == "offline"  # templates need the places of pictures, not the pictures
-        shown = set() if offline else {image.sha256 or "" for document in documents for image in document.images}
+    pages = [document for document in documents if settings.config.mode == "rewrite" and not document.is_conversation]
+    asked_for = [
+        _Asked(piece, Facts(whole=not any(drop["position"] is not None for drop in drops[document.id])), cells[document.id])
+        for document in pages
+        for piece in steps.pieces(document, settings.config.max_words, settings.config.max_images)
+    ]
+    if asked_for:
+        asked_for = _with_resemblance(asked_for, settings.config, inputs, part)
+        offline = settings.llm.provider == "offline"  # templates need the places of images, not the images
+        shown = set() if offline else {image.sha256 or "" for item in asked_for for image in item.piece.document.images}
         pictures = all_as_sent(_bytes(inputs, part, shown), settings.config.picture_px)
-        asking = (_rewrite(document, settings, client, pictures, cells[document.id], answers) for document in documents)
-        outcomes += await asyncio.gather(*asking)
+        outcomes += await asyncio.gather(*(_rewrite(item, settings, client, pictures, answers) for item in asked_for))
     prompts = tuple(sorted(_prompts(settings, inputs).items()))
     examples = [replace(outcome, prompts=prompts) for outcome in outcomes if isinstance(outcome, Example)]
     refused = [outcome for outcome in outcomes if isinstance(outcome, _Refused)]
     with writing(out.file("asked", part.name)) as temporary:
-        table.write(temporary, (asked.row_of(document, asdict(answers[document])) for document in sorted(answers)), asked.ASKED)
+        table.write(
+            temporary,
+            (asked.row_of(name, asdict(answer)) for name, answer in sorted(answers, key=lambda pair: (pair[0], pair[1].key))),
+            asked.ASKED,
+        )
     with writing(out.file("examples", part.name)) as temporary:
         table.write(temporary, map(table.example_row, examples), table.EXAMPLES)
     with writing(out.file("dropped", part.name)) as temporary:
         table.write(temporary, map(_dropped_row, refused), table.VERDICTS)
     report = {
         "counts": {
-            "documents": len(outcomes),
+            "documents": len(documents),
+            "outcomes": len(outcomes),
             "examples": len(examples),
             "pictures": sum(len(example.images) for example in examples),
             "failed": sum(item.state == "failed" for item in refused),
             **{f"task.{task}": count for task, count in sorted(Counter(example.task for example in examples).items())},
         },
-        "reasons": Counter(item.reason for item in refused),
+        **_reasons(refused, {example.document_id for example in examples}),
         "details": [item.detail for item in refused if item.state == "failed"][:1],
         "cost": asked.cost_of(out.file("asked", part.name)),
         "seconds": time.perf_counter() - started,
@@ -160,33 +189,80 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
     return out.commit(part.name, part.payload, report, [out.file("examples", part.name), out.file("dropped", part.name)])
 
 
+def _reasons(refused: Sequence[_Refused], kept: set[str]) -> dict[str, Counter[str]]:
+    """Reasons of documents that became no example at all, each document once; and of the images of those pieces of others that became none."""
+    first = {item.document.id: item.reason for item in reversed(refused) if item.document.id not in kept}
+    lost: Counter[str] = Counter()
+    for item in refused:
+        if item.document.id in kept and item.document.images:
+            lost[item.reason] += len(item.document.images)
+    return {"reasons": Counter(first.values()), "picture_reasons": lost}
+
+
 async def _rewrite(
-    document: Document,
-    settings: RewriteSettings,
-    client: Client,
-    pictures: Mapping[str, Sent],
-    cells: tuple[Cell, ...],
-    answers: dict[str, Answer],
+    item: _Asked, settings: RewriteSettings, client: Client, pictures: Mapping[str, Sent], answers: list[tuple[str, Answer]]
 ) -> Example | _Refused:
-    """One document's outcome; `answers` is filled on the way."""
-    task = prompt.choose(document, settings.config.tasks)
-    if task is None:
+    """One piece's outcome; `answers` is filled on the way."""
+    config, piece, document = settings.config, item.piece, item.piece.document
+    if not document.images:
+        return _Refused(document, "piece_without_image", "ok", f"piece {piece.number + 1} of a long document has no image")
+    if not steps.fits(document.segments, config.max_words, config.max_images):
+        return _Refused(document, "too_long", "ok", f"piece {piece.number + 1} is above the bounds and has no border to cut it at")
+    family = tasks.choose(document, config.tasks, item.facts, example_id(document.id, "", piece.number))
+    if family is None:
+        names = ", ".join(task.name for task in config.tasks)
         return _Refused(
-            document, "no_task_fits", "ok", f"{len(document.images)} pictures are too few for {', '.join(settings.config.tasks)}"
+            document, "no_task_fits", "ok", f"{len(document.images)} images, {genre_of(document)}: it has not what {names} need"
         )
-    answer = answers[document.id] = await client.ask(prompt.request(document, task, pictures, settings.prompt))
+    answer = await client.ask(prompt.request(document, family, pictures, settings.prompt))
+    answers.append((document.id, answer))
     if answer.value is None:
         return _Refused(document, f"answer_{answer.state}", answer.state, answer.detail)
-    return _example(document, task, parse.turns(answer.value, document.images), answer, cells)
+    turns = parse.turns(answer.value, document.images)
+    unanswered = _dangling(document, turns)
+    if config.max_dangling is not None and len(unanswered) > config.max_dangling:
+        return _Refused(document, "dangling_reference", "ok", f"piece {piece.number + 1} says {unanswered[0]}")
+    cells = tuple(_counted(cell, unanswered) if cell.name == DANGLING else cell for cell in item.cells)
+    return _example(document, family.name, turns, answer, cells, piece.number)
 
 
-def _example(document: Document, task: Task | str, turns: tuple[Turn, ...], answer: Answer | None, cells: tuple[Cell, ...]) -> Example:
+def _dangling(document: Document, turns: Sequence[Turn]) -> list[Dangling]:
+    """The references of a finished example that its images do not answer. Texts that are the document's own are known as such, because an image
+    answers its owner in both directions."""
+    own = {prompt.as_text(text): text for text in document.texts}
+    return dangling([own.get(part, part) if isinstance(part, str) else part for turn in turns for part in turn.parts])
+
+
+def _counted(cell: Cell, unanswered: Sequence[Dangling]) -> Cell:
+    """The score of the document as that of the example."""
+    return replace(cell, value=float(len(unanswered)), detail=str(unanswered[0]) if unanswered else "")
+
+
+def _with_resemblance(items: Sequence[_Asked], config: RewriteConfig, inputs: Artifact, part: Part) -> list[_Asked]:
+    """With the structural similarity of the images of those pieces whose task depends on it."""
+    wanted = [tasks.wants_resemblance(item.piece.document, config.tasks, item.facts) for item in items]
+    names = {image.sha256 or "" for item, wants in zip(items, wanted, strict=True) if wants for image in item.piece.document.images}
+    data = _bytes(inputs, part, names) if names else {}
+
+    def resemble(document: Document) -> float:
+        pairs = pairwise(document.images)
+        return min(resemblance(data[one.sha256 or ""], data[other.sha256 or ""]) for one, other in pairs)
+
+    return [
+        replace(item, facts=replace(item.facts, resemblance=resemble(item.piece.document))) if wants else item
+        for item, wants in zip(items, wanted, strict=True)
+    ]
+
+
+def _example(
+    document: Document, task: str, turns: tuple[Turn, ...], answer: Answer | None, cells: tuple[Cell, ...], piece: int = 0
+) -> Example:
     kept = {None, *(image.position for image in document.images)}
     models = {item.name.partition(".")[0]: item.model for item in cells if item.model is not None}
     if answer is not None:
         models["rewrite"] = answer.model
     return Example(
-        id=example_id(document.id, task),
+        id=example_id(document.id, task, piece),
         document_id=document.id,
         source=document.source,
         task=task,
@@ -195,6 +271,8 @@ def _example(document: Document, task: Task | str, turns: tuple[Turn, ...], answ
         scores=tuple(item for item in cells if item.position in kept),
         url=document.url,
         license=document.license,
+        title=document.title,
+        page_url=document.page_url,
         models=tuple(sorted(models.items())),
     )
 
@@ -249,7 +327,7 @@ def _dropped_row(item: _Refused) -> table.Row:
 def _refuse_failures(settings: RewriteSettings, out: Artifact, reports: list[dict[str, Any]]) -> None:
     """An outage is not a verdict: a part that holds failures does not stand, so the next run asks for them again."""
     counts = out.totals().counts
-    failed, asked = counts["failed"], counts["documents"]
+    failed, asked = counts["failed"], counts["outcomes"]
     if failed <= settings.llm.tolerate_failures * asked:
         return
     why = next(detail for report in reports for detail in report["details"])

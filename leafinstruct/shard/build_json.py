@@ -4,6 +4,7 @@
     stages       per stage: what it was built with (settings, digest of them), counts, reasons, digest of its output
     sources      per source: kind, number of files, sha256 over the list of their sha256      rows      records and pictures by source
     scores       per score: states, least, most, quantiles; `scored` of all documents, `published` of the rows
+    variety      of all rows and of each task: turns, images in the prompt, distinct n-grams, most frequent question; see shard/variety.py
     costs        what the language model's answers cost when they were given, from the reports' `cost`; null where none was kept
     failures     documents that were lost to something that failed                            shards    name, sha256, size, rows, pictures
 
@@ -21,7 +22,7 @@ from importlib.metadata import version
 from typing import Any
 
 from leafinstruct.artifact import Artifact, digest
-from leafinstruct.shard import licence
+from leafinstruct.shard import licence, variety
 from leafinstruct.shard.card import chain, done
 from leafinstruct.shard.distribution import Distribution
 from leafinstruct.shard.front import Splits
@@ -76,6 +77,7 @@ def contents(
             }
             for score, found in scored.items()
         },
+        "variety": variety.figures(tally.variety),
         "costs": {stage.stage: costs(stage.reports()) for stage in stages[1:]},
         "failures": _failures(kept, rewritten),
         "shards": list(map(_shard, out.reports())),

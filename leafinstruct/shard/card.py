@@ -43,7 +43,8 @@ def contents(
     scored: Mapping[str, Distribution],
     examples: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    """Everything that a template may name. name: `name@version`; told: `history`; scored: of all documents, tally.scores of published rows."""
+    """Everything that a template may name but `costs` and `variety`, which build.json holds. name: `name@version`; told: `history`; scored: of all
+    documents, tally.scores of published rows."""
     states = sum((found.states for found in tally.scores.values()), Counter[str]())
     origins = sorted({source["repo"] for source in recipe["ingest"]["sources"] if source.get("repo")})
     listing = yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True, width=120)

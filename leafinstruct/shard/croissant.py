@@ -57,8 +57,29 @@ _COLLECTED = {
 }
 """Kind of source -> the RAI vocabulary's word; every other kind is somebody's dataset."""
 
-_TEXT = ("id", "document_id", "source", "task", "url", "license")
-_INFO = {"sha256": "sc:Text", "ref": "sc:Text", "url": "sc:Text", "license": "sc:Text", "width": "sc:Integer", "height": "sc:Integer"}
+_TEXT = {
+    "id": "",
+    "document_id": "",
+    "source": "",
+    "task": "",
+    "url": "The canonical URL of the page, where it is of the same domain, else the page's own.",
+    "page_url": "The URL at which the page was found; null for a local file.",
+    "title": "The title that the source states; null where it states none.",
+    "license": "",
+}
+"""Columns of text -> what they mean, where their name does not say it."""
+
+_INFO = {
+    "sha256": ("sc:Text", ""),
+    "ref": ("sc:Text", ""),
+    "url": ("sc:Text", ""),
+    "license": ("sc:Text", ""),
+    "width": ("sc:Integer", ""),
+    "height": ("sc:Integer", ""),
+    "owner": ("sc:Integer", "Position, in the source document, of the text that the image belongs to; null where it is unknown."),
+    "owner_found": ("sc:Text", "How the owner was found: stated by the source, inferred, or unknown."),
+}
+"""Fields of image_info -> their type, and what they mean."""
 
 
 def contents(name: str, told: Mapping[str, Any], build: Mapping[str, Any], tally: Tally) -> dict[str, Any]:
@@ -162,8 +183,8 @@ def _file_set() -> dict[str, Any]:
 
 
 def _records() -> dict[str, Any]:
-    """Columns of the published row, schema 1."""
-    info = [_field(f"image_info/{name}", kind, "image_info", path=name) for name, kind in _INFO.items()]
+    """Columns of the published row."""
+    info = [_field(f"image_info/{name}", kind, "image_info", path=name, meaning=meaning) for name, (kind, meaning) in _INFO.items()]
     return {
         "@type": "cr:RecordSet",
         "@id": "examples",
@@ -171,14 +192,15 @@ def _records() -> dict[str, Any]:
         "description": "One example a record, over all tasks and splits. The column `messages` holds the turns; its image parts stand for `images`.",
         "key": {"@id": "examples/id"},
         "field": [
-            *(_field(name, "sc:Text", name) for name in _TEXT),
+            *(_field(name, "sc:Text", name, meaning=meaning) for name, meaning in _TEXT.items()),
             {**_field("images", "sc:ImageObject", "images", path="bytes"), "repeated": True},
             {"@type": "cr:Field", "@id": "examples/image_info", "name": "image_info", "repeated": True, "subField": info},
         ],
     }
 
 
-def _field(name: str, kind: str, column: str, path: str | None = None) -> dict[str, Any]:
+def _field(name: str, kind: str, column: str, path: str | None = None, meaning: str = "") -> dict[str, Any]:
     source: dict[str, Any] = {"fileSet": {"@id": "shards"}, "extract": {"column": column}}
     transform = {} if path is None else {"transform": {"jsonPath": path}}
-    return {"@type": "cr:Field", "@id": f"examples/{name}", "name": name, "dataType": kind, "source": {**source, **transform}}
+    described = {"description": meaning} if meaning else {}
+    return {"@type": "cr:Field", "@id": f"examples/{name}", "name": name, **described, "dataType": kind, "source": {**source, **transform}}

@@ -23,7 +23,7 @@ from leafinstruct.shard.front import order
 from leafinstruct.shard.showcase import show
 from leafinstruct.shard.tally import Tally, count_scored, count_shard, plain_bytes
 
-CODE = 1
+CODE = 3
 """Raised when the same shards are described in other words than before; no shard is written again for it."""
 
 
@@ -42,7 +42,11 @@ def describe(
     splits = _splits(out)
     examples = show(out.path, _in_order(out, splits))
     build = build_json.contents(name, recipe, out, rewrite, facts, splits, tally, scored)
-    told = {"costs": build["costs"], **card.contents(name, recipe, card.history(rewrite), facts, splits, tally, scored, examples)}
+    told = {
+        "costs": build["costs"],
+        "variety": build["variety"],
+        **card.contents(name, recipe, card.history(rewrite), facts, splits, tally, scored, examples),
+    }
     texts = {
         "README.md": card.render(template, told),
         "build.json": build_json.written(build),

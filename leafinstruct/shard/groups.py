@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from leafinstruct.shard.domain import domains_of
+from leafinstruct.records.url import domains_of
 from leafinstruct.shard.ties import BANDS
 
 FEW_DOMAINS = 10

@@ -13,11 +13,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 from PIL import Image
 
 from leafinstruct.artifact import writing
 from leafinstruct.pictures.decode import Undecodable, decode
+from leafinstruct.records.joining import joined
+from leafinstruct.records.public import PublishedShard, open_shard
 from leafinstruct.shard.licence import showable
 
 FOLDER = "examples"
@@ -25,6 +26,9 @@ SIDE = 256
 """Longer side of a shown picture, pixels: twelve of them stay below 3 MB."""
 PICTURES, PARTS = 4, 6
 """Pictures of one example and parts of one turn, at most; the rest is counted. Texts that follow each other are one part."""
+
+SCANNED = 4096
+"""Rows whose licences are read at a time."""
 
 _RIGHTS = ["id", "license", "image_info.list.element.license"]
 
@@ -46,17 +50,17 @@ def show(folder: Path, shards: Mapping[str, Sequence[Path]]) -> list[Shown]:
 
 def _first(paths: Sequence[Path]) -> dict[str, Any] | None:
     for path in paths:
-        with pq.ParquetFile(path, pre_buffer=False) as file:
-            for group in range(file.num_row_groups):
-                at = _place(file, group)
-                if at is not None:
-                    return _row(file, group, at)
+        shard = open_shard(path)
+        for group in range(shard.row_groups):
+            at = _place(shard, group)
+            if at is not None:
+                return _row(shard, group, at)
     return None
 
 
-def _place(file: pq.ParquetFile, group: int) -> int | None:
+def _place(shard: PublishedShard, group: int) -> int | None:
     """Number of the first showable row in a row group."""
-    rows = (row for batch in file.iter_batches(row_groups=[group], columns=_RIGHTS) for row in batch.to_pylist())
+    rows = (row for batch in shard.batches(_RIGHTS, SCANNED, [group]) for row in batch.to_pylist())
     return next((at for at, row in enumerate(rows) if _may_be_shown(row)), None)
 
 
@@ -64,9 +68,9 @@ def _may_be_shown(row: Mapping[str, Any]) -> bool:
     return bool(row["image_info"]) and all(map(showable, (row["license"], *(info["license"] for info in row["image_info"]))))
 
 
-def _row(file: pq.ParquetFile, group: int, at: int) -> dict[str, Any]:
+def _row(shard: PublishedShard, group: int, at: int) -> dict[str, Any]:
     columns = ["id", "task", "source", "url", "license", "messages", "images"]
-    for batch in file.iter_batches(batch_size=16, row_groups=[group], columns=columns):
+    for batch in shard.batches(columns, groups=[group]):
         if at < batch.num_rows:
             (row,) = batch.slice(at, 1).to_pylist()
             return dict(row)
@@ -85,7 +89,7 @@ def _parts(content: Sequence[Mapping[str, Any]], pictures: Iterator[dict[str, st
     runs: list[Any] = []
     for kind, run in groupby(content, key=lambda part: part["type"]):
         parts = list(run)
-        runs += [" ".join(part["text"] for part in parts)] if kind == "text" else [next(pictures) for _ in parts]
+        runs += [joined([part["text"] for part in parts])] if kind == "text" else [next(pictures) for _ in parts]
     shown = [part for part in runs[:PARTS] if part is not None]
     return {"parts": shown, "left": len(runs) - len(shown)}
 

@@ -31,16 +31,16 @@ from leafinstruct.errors import LeafInstructError
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.records import public, table
 from leafinstruct.records.example import Example
+from leafinstruct.records.url import host_of
 from leafinstruct.shard import keys as keys_of
 from leafinstruct.shard.config import ShardConfig
 from leafinstruct.shard.describe import describe, identity
-from leafinstruct.shard.domain import host_of
 from leafinstruct.shard.plan import plan
 from leafinstruct.shard.suppressed import left_out, staying
 from leafinstruct.shard.ties import Ties, ties_of
 from leafinstruct.suppressed import NOTHING, Suppressed
 
-CODE = 4
+CODE = 5
 """Raised when the same examples give other shards than before."""
 
 LIBRARIES = ("datasets", "pyarrow")
@@ -202,7 +202,7 @@ def _key(example: Example, row: table.Row, ties: Ties) -> dict[str, Any]:
         "id": example.id,
         "task": example.task,
         "document": example.document_id,
-        "host": host_of(example.url),
+        "host": host_of(example.page_url or example.url),
         "bytes": sum(len(image["bytes"]) for image in row["images"]) + sum(len(text.encode()) for text in texts),
         "digest": digest(shown),
         "text": ties.text,

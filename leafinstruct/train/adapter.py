@@ -26,6 +26,7 @@ from safetensors import SafetensorError
 from leafinstruct import hub
 from leafinstruct.artifact import file_sha256
 from leafinstruct.errors import BackboneError, SourceError, TrainError
+from leafinstruct.quiet_import import import_peft
 from leafinstruct.train.config import BASE_NAME, BackboneConfig
 from leafinstruct.vlg import tiny
 from leafinstruct.vlg.backbone import Backbone
@@ -215,6 +216,7 @@ def _moss(folder: Path, backbone: Backbone, values: dict[str, Any]) -> None:
 
 
 def _lora(folder: Path, model: Any, tell: Callable[[str], None]) -> Any:
+    import_peft()
     from peft import PeftConfig, get_peft_model, set_peft_model_state_dict
     from safetensors.torch import load_file
 

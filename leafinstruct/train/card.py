@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from leafinstruct.artifact import writing
 from leafinstruct.cards import fill
+from leafinstruct.records import shards
 from leafinstruct.train.config import TrainConfig
 from leafinstruct.train.tally import PICTURES
 
@@ -65,7 +64,8 @@ def licenses(files: Sequence[Path]) -> list[tuple[str, int]]:
     """Rows by licence, the most first; one that is not stated is a state of its own."""
     found: Counter[str] = Counter()
     for path in files:
-        found.update(name or "unknown" for name in pq.read_table(path, columns=["license"])["license"].to_pylist())
+        for batch in shards.values(path, "license"):
+            found.update(name or "unknown" for name in batch.to_pylist())
     ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
     others = ordered[SHOWN:]
     return [*ordered[:SHOWN], *([(f"{len(others):,} others", sum(count for _, count in others))] if others else [])]

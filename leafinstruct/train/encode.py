@@ -3,8 +3,8 @@
     USER: text and pictures ASSISTANT: text and pictures (end)
 
 Loss falls on the assistant's turns, marks of pictures and the end included; everything else is given. The words USER and ASSISTANT are text like any
-other, because the backbones here have no chat format in common. Text is tokenised with control strings as letters, and a text behind a text
-begins a new line (vlg.text).
+other, because the backbones here have no chat format in common. Text is tokenised with control strings as letters (vlg.text), and a text behind a
+text begins a new line, or follows a blank line beside a list (records.joining).
 
 How long a row is follows from its texts and from the sizes in its pictures' headers, so a picture is encoded only where it is used. A row longer
 than the context has its pictures made smaller first, where the backbone can; then it is cut at a segment's border: whole segments go, from the end,
@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from leafinstruct.pictures.decode import Undecodable
+from leafinstruct.records.joining import paragraphs
 from leafinstruct.train.pictures import Pictures
 from leafinstruct.vlg.backbone import Backbone, Item, Segment
-from leafinstruct.vlg.text import paragraphs
 
 NAMES = {"user": "USER:", "assistant": "ASSISTANT:"}
 

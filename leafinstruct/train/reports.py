@@ -17,6 +17,7 @@ from transformers import TrainerCallback
 
 from leafinstruct.artifact import writing
 from leafinstruct.errors import RecipeError, TrainError
+from leafinstruct.quiet_import import quiet
 from leafinstruct.train.tally import PICTURES
 
 TOLD = ("text_loss", "image_loss", "learning_rate")
@@ -89,7 +90,8 @@ class TensorBoard:
     """Events in `tensorboard/`."""
 
     def __init__(self, folder: Path, step: int) -> None:
-        from torch.utils.tensorboard import SummaryWriter
+        with quiet():
+            from torch.utils.tensorboard import SummaryWriter
 
         self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1 if step else None)
 
@@ -113,7 +115,8 @@ class Wandb:
     """One run of Weights & Biases, the same one when it goes on. Login, project and offline mode are wandb's own."""
 
     def __init__(self, folder: Path, run: str, settings: Mapping[str, Any]) -> None:
-        import wandb
+        with quiet():
+            import wandb
 
         known = folder / "wandb-id"
         if not known.exists():

@@ -20,13 +20,13 @@ from leafinstruct.artifact import writing
 from leafinstruct.errors import BackboneError
 from leafinstruct.pictures.decode import Undecodable, decode
 from leafinstruct.records import shards
+from leafinstruct.records.joining import paragraphs
 from leafinstruct.train.config import TrainConfig
 from leafinstruct.train.encode import NAMES, Encoded, encode
 from leafinstruct.train.pictures import Grid, Pictures
 from leafinstruct.vlg.backbone import Backbone, Segment
 from leafinstruct.vlg.generate import Settings, Unfinished, generate
 from leafinstruct.vlg.sampling import Sampling
-from leafinstruct.vlg.text import paragraphs
 
 TOP_K = 200
 """Of the codes of a sampled picture."""

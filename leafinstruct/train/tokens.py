@@ -28,7 +28,7 @@ from leafinstruct.train.encode import Encoded, Unusable, encode
 from leafinstruct.train.pictures import Pictures
 from leafinstruct.vlg.backbone import Backbone
 
-CODE = 3
+CODE = 4
 """Raised when the same rows give other tokens than before."""
 ROWS, NUMBERS = 512, 1 << 22
 """Of a record batch: rows at most, and numbers of vectors, from which on none is added."""

@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from leafinstruct.errors import BackboneError
+from leafinstruct.quiet_import import quiet
 from leafinstruct.vlg.vqgan import to_picture
 
 STEPS = 50
@@ -33,7 +34,8 @@ class Diffusion:
     def load(cls, folder: Path, device: str = "cpu", dtype: torch.dtype = torch.float32, steps: int = STEPS) -> Diffusion:
         """From the folders of Emu2-Gen; weights from safetensors only. Raises BackboneError where they or diffusers are missing."""
         try:
-            from diffusers import AutoencoderKL, EulerDiscreteScheduler, UNet2DConditionModel
+            with quiet():
+                from diffusers import AutoencoderKL, EulerDiscreteScheduler, UNet2DConditionModel
         except ImportError as error:
             raise BackboneError("Emu2's picture decoder needs diffusers: pip install 'leafinstruct[emu2]'") from error
         parts: list[Any] = []

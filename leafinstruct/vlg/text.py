@@ -6,24 +6,9 @@ Documents are hostile: one that says `</s>` must not end an answer, nor one that
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from leafinstruct.errors import BackboneError
-
-PARAGRAPH = "\n"
-"""Between texts that follow one another: without it, the last word of one and the first of the next are one word."""
-
-T = TypeVar("T")
-
-
-def paragraphs(segments: Sequence[str | T]) -> list[str | T]:
-    """A document's segments, each text that follows a text in a line of its own; empty ones say nothing and are left out."""
-    found: list[str | T] = []
-    for segment in segments:
-        behind = bool(found) and isinstance(found[-1], str)
-        if segment != "":
-            found.append(PARAGRAPH + segment if behind and isinstance(segment, str) else segment)
-    return found
 
 
 def encode(tokenizer: Any, text: str) -> list[int]:

@@ -58,3 +58,10 @@ def test_a_document_without_words_has_no_rates_and_says_so():
 def test_no_text_breaks_a_score(content):
     for cell in text.scores(document(content)):
         assert cell.value is None or math.isfinite(cell.value)
+
+
+def test_list_markers_are_neither_words_nor_symbols():
+    marked = values("- 1. Cut the red apple.\n   - Peel it.\n\n     Now.\n10. Bake it for 2. hours")
+    assert marked == values("- Cut the red apple.\nPeel it.\nNow.\nBake it for 2. hours")
+    assert marked["text.words"] == 12
+    assert text.count_words(["-", "2.", "- 1. a", "a - b"]) == 4

@@ -14,13 +14,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from making import build, png, recipe, rows
+from making import build, leaf, png, recipe, rows
 
 from leafinstruct.errors import RecipeError, SourceError
 from leafinstruct.ingest import hub
 from leafinstruct.ingest.config import HubSource
 from leafinstruct.pictures import containers
 from leafinstruct.pictures.read import fetch
+from leafinstruct.recipe import load
 from leafinstruct.records.document import Document, Image, Ref, Rejected, Text
 
 PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -462,3 +463,299 @@ def test_a_packed_file_in_a_folder_is_told_unless_it_lies_there_unpacked(tmp_pat
     (tmp_path / "b.jsonl.zst").write_bytes(b"")
     with pytest.raises(SourceError, match=r"b\.jsonl\.zst: read are .* run `zstd -d` on it, and move this one away"):
         found(tmp_path, [{"text": "t"}])
+
+
+def lines(folder: Path, *rows: dict[str, Any]) -> Path:
+    (folder / "d.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return folder / "d.jsonl"
+
+
+def told(page: Document) -> list[str]:
+    """A line a segment: a text, or the file of an image and the text that owns it, if that is stated."""
+    texts = {text.position: text.text for text in page.texts}
+    assert all((image.owner is None) == (image.owner_found == "unknown") for image in page.images)
+    return [
+        segment.text if isinstance(segment, Text) else f"<{segment.ref.file or segment.ref.member}> of {texts.get(segment.owner)}"
+        for segment in page.segments
+    ]
+
+
+ZEBRA = {
+    "<image_start>[problem_image_{n}]<image_end>": "problem_image_{n}",
+    "<image_start>[reasoning_image_{n}]<image_end>": "reasoning_image_{n}",
+}
+TRACE = [{"text": "Question", "marks": ZEBRA}, {"text": "Text Reasoning Trace", "marks": ZEBRA}, {"text": "Final Answer"}]
+
+
+def zebra(images: dict[str, Any]) -> dict[str, Any]:
+    """A row as Zebra-CoT has them, its images as given."""
+    return {
+        "Question": "Where does the ball land? <image_start>[problem_image_1]<image_end>",
+        "Text Reasoning Trace": "THOUGHT 0: The ramp ends here.\n\n<image_start>[reasoning_image_2]<image_end>\n\nTHOUGHT 1: So it falls, "
+        "<image_start>[reasoning_image_1]<image_end> as <image_start>[reasoning_image_2]<image_end> shows.",
+        "Final Answer": "In the cup.",
+        **images,
+    }
+
+
+def test_numbered_columns_stand_where_their_marks_are(tmp_path):
+    images = {"problem_image_1": "p1.png", "reasoning_image_1": "r1.png", "reasoning_image_2": "r2.png", "reasoning_image_3": None}
+    (page,) = found(lines(tmp_path, zebra(images)), TRACE)
+    assert told(page) == [
+        "Where does the ball land?",
+        "<p1.png> of Where does the ball land?",
+        "THOUGHT 0: The ramp ends here.",
+        "<r2.png> of THOUGHT 0: The ramp ends here.",
+        "THOUGHT 1: So it falls,",
+        "<r1.png> of THOUGHT 1: So it falls,",
+        "as <image_start>[reasoning_image_2]<image_end> shows.",  # placed already: a further mention stays text
+        "In the cup.",
+    ]
+
+
+def test_the_tags_around_a_mark_go_with_it_also_where_the_pattern_is_without_them(tmp_path):
+    short = {"[problem_image_{n}]": "problem_image_{n}", "[reasoning_image_{n}]": "reasoning_image_{n}"}
+    images = {"problem_image_1": "p1.png", "reasoning_image_1": "r1.png", "reasoning_image_2": "r2.png"}
+    path = lines(tmp_path, zebra(images))
+    (page,) = found(path, [{**entry, "marks": short} if "marks" in entry else entry for entry in TRACE])
+    (same,) = found(path, TRACE)
+    assert page.segments == same.segments
+
+
+def test_numbered_columns_of_parquet_are_read_and_their_bytes_found_again(tmp_path):
+    images = {name: {"bytes": picture(number), "path": None} for number, name in enumerate(("problem_image_1", "reasoning_image_1"))}
+    second = {**zebra({**images, "reasoning_image_2": {"bytes": picture(2), "path": None}}), "other": "x"}
+    made = pa.Table.from_pylist([second], schema=pa.schema([(name, PICTURE if "image" in name else pa.string()) for name in second]))
+    pq.write_table(made, tmp_path / "a.parquet")
+    (page,) = found(tmp_path / "a.parquet", TRACE)
+    assert [image.ref.member for image in page.images] == [
+        f"row=0,column={name}_image_{n}" for name, n in (("problem", 1), ("reasoning", 2), ("reasoning", 1))
+    ]
+    assert [fetch(image.ref, tmp_path) for image in page.images] == [picture(number) for number in (0, 2, 1)]
+
+
+def test_a_numbered_name_that_no_file_has_stops_the_build(tmp_path):
+    wrong = [{"text": "title", "marks": {"[image_{n}]": "image_{n}"}}]
+    with pytest.raises(RecipeError, match=r"no column 'image_\{n\}'"):
+        found(table(tmp_path), wrong)
+    with pytest.raises(RecipeError, match="no column 'shost'; did you mean 'shots'"):
+        found(table(tmp_path), [{"text": "title", "marks": {"[image_{n}]": "shost"}}])
+
+
+@pytest.mark.parametrize(
+    ("text", "marks", "wanted"),
+    [
+        ("Draw Image #2, then Image #1.", {"Image #{n}": "i"}, ["Draw", "<b> of Draw", ", then", "<a> of , then", "."]),
+        ("a <|image_1|> b", {"<|image_{n}|>": "i"}, ["a", "<a> of a", "b"]),
+        ("a <|image_0|> b", {"<|image_{n}|>": {"image": "i", "from": 0}}, ["a", "<a> of a", "b"]),
+        ("<image>\nFirst. <image> Second.", {"<image>": "i"}, ["<a> of First.", "First.", "<b> of First.", "Second."]),
+        ("see [cover] here", {"[cover]": "c"}, ["see", "<c> of see", "here"]),
+        ("a <img><1></img> b", {"<{n}>": "i"}, ["a", "<a> of a", "b"]),
+        ("Image #1 is Image #1", {"Image #{n}": "i"}, ["<a> of is Image #1", "is Image #1"]),
+        ("<image_2><image_1>", {"<image_{n}>": "i"}, ["<b> of None", "<a> of None"]),
+        ("One.\n\nTwo. [1]\n\nThree.", {"[{n}]": "i"}, ["One.", "Two.", "<a> of Two.", "Three."]),
+    ],
+)
+def test_forms_of_marks(tmp_path, text, marks, wanted):
+    pages = found(lines(tmp_path, {"t": text, "i": ["a", "b"], "c": "c"}), [{"text": "t", "marks": marks}])
+    assert told(pages[0]) == wanted
+
+
+@pytest.mark.parametrize("text", ["Image #12 and MyImage #1", "Image #1b", "image #1", "Image 1", "[image_1"])
+def test_what_only_begins_like_a_mark_is_text(tmp_path, text):
+    page, *_ = found(
+        lines(tmp_path, {"t": text.replace("Image #12", "Image #1x"), "i": ["a"]}), [{"text": "t", "marks": {"Image #{n}": "i"}}]
+    )
+    assert [item.text for item in page.texts] == [text.replace("Image #12", "Image #1x")]
+    assert page.images == ()
+
+
+@pytest.mark.parametrize(
+    ("row", "detail"),
+    [
+        ({"t": "a Image #3", "i": ["a", "b"]}, "'Image #3' is in the text, and i has 2 images, none of them is item 2"),
+        ({"t": "a Image #0", "i": ["a", "b"]}, "'Image #0' is in the text, and i has 2 images, none of them is item -1"),
+        ({"t": "a Image #2", "i": ["a", None]}, "'Image #2' is in the text, and i, item 1, holds no image"),
+        ({"t": "a Image #1", "i": ["../up.png"]}, "'Image #1' is in the text, and i, item 0, holds no image"),
+        ({"t": "a Image #1", "i": None}, "'Image #1' is in the text, and i holds no image"),
+        ({"t": "a Image #1", "ii": ["a"]}, "'Image #1' is in the text, and the row has no column 'i'; did you mean 'ii'?"),
+        ({"t": "a [img_2]", "img_1": "a"}, "'[img_2]' is in the text, and the row has no column 'img_2'; did you mean 'img_1'?"),
+        ({"t": "a [img_1]", "img_1": None}, "'[img_1]' is in the text, and img_1 holds no image"),
+    ],
+)
+def test_a_mark_without_its_image_loses_the_row(tmp_path, row, detail):
+    items = found(lines(tmp_path, row), [{"text": "t", "marks": {"Image #{n}": "i", "[img_{n}]": "img_{n}"}}])
+    assert [(item.reason, item.detail) for item in items if item.whole] == [("mark_without_image", detail)]
+    assert not any(isinstance(item, Document) for item in items)
+
+
+def test_an_image_that_no_mark_names_is_a_piece_or_stands_where_its_column_is_mapped(tmp_path):
+    row = {"t": "a Image #2 b", "i": ["a", "b", "c"], "img_1": "x", "img_10": "z", "img_2": "y", "u": "b [img_2]"}
+    marked = [{"text": "t", "marks": {"Image #{n}": "i"}}, {"text": "u", "marks": {"[img_{n}]": "img_{n}"}}]
+    page, *lost = found(lines(tmp_path, row), marked)
+    assert [image.ref.file for image in page.images] == ["b", "y"]
+    assert [(item.reason, item.detail.partition(":")[0], item.whole) for item in lost] == [
+        ("unnamed_image", "i, item 0", False),
+        ("unnamed_image", "i, item 2", False),
+        ("unnamed_image", "img_1", False),
+        ("unnamed_image", "img_10", False),
+    ]
+    (page,) = found(lines(tmp_path, row), [{"image": "i"}, *marked, {"image": "img_{n}"}])
+    assert [image.ref.file for image in page.images] == ["a", "c", "b", "y", "x", "z"]
+    assert [image.owner_found for image in page.images] == ["unknown", "unknown", "stated", "stated", "unknown", "unknown"]
+
+
+def test_marks_in_parallel_lists_are_read_in_reading_order(tmp_path):
+    row = {"q": ["one Image #1", "two Image #2"], "a": ["answer Image #2", "answer Image #1"], "i": ["a", "b"]}
+    marks = {"marks": {"Image #{n}": "i"}}
+    (page,) = found(lines(tmp_path, row), [{"interleave": [{"text": "q", **marks}, {"text": "a", **marks}]}])
+    assert told(page) == ["one", "<a> of one", "answer", "<b> of answer", "two Image #2", "answer Image #1"]
+
+
+def test_what_is_known_of_an_image_comes_to_its_mark(tmp_path):
+    row = {"t": "a <image_1> b <image_2>", "i": ["a", "b"], "alts": ["first", None], "links": [None, "http://a.org/b"]}
+    path = lines(tmp_path, row)
+    (page,) = found(path, [{"text": "t", "marks": {"<image_{n}>": {"image": "i", "alt": "alts", "url": "links"}}}])
+    assert [(image.alt, image.url) for image in page.images] == [("first", None), ("", "http://a.org/b")]
+    (same,) = found(path, [{"text": "t", "marks": {"<image_{n}>": "i"}}, {"image": "i", "alt": "alts", "url": "links"}])
+    assert same.segments == page.segments
+
+
+@pytest.mark.parametrize("more", [{}, {"images": "images"}])
+def test_a_conversation_with_declared_marks(tmp_path, more):
+    """How WEAVE speaks of its images."""
+    said = [{"from": "human", "value": "Put Image #1 on Image #2."}, {"from": "gpt", "value": "Done: Image #3, from Image #1 and <image>."}]
+    rows = [
+        {"chats": said, "images": ["a", "b", "c"]},
+        {"chats": said, "images": ["a", "b"]},
+        {"chats": said, "images": ["a", "b", "c", "d"]},
+    ]
+    items = found(lines(tmp_path, *rows), [{"conversation": "chats", "marks": {"Image #{n}": "images"}, **more}])
+    pages = [item for item in items if isinstance(item, Document)]
+    for page in pages:
+        assert [segment.ref.file if isinstance(segment, Image) else segment.text for segment in page.segments] == [
+            "Put", "a", "on", "b", ".", "Done:", "c", ", from Image #1 and <image>.",
+        ]  # fmt: skip
+        assert [segment.role for segment in page.segments] == ["user"] * 5 + ["assistant"] * 3
+    assert [item.provenance.locator for item in pages] == ["line=1", "line=3"]
+    lost = [(item.locator, item.reason, item.whole) for item in items if isinstance(item, Rejected) and item.reason != "unmapped_mark"]
+    assert lost == [("line=2", "mark_without_image", True), ("line=3", "unnamed_image", False)]
+
+
+def test_parts_of_messages_beside_declared_marks_take_the_images_that_are_left(tmp_path):
+    parts = [{"type": "text", "text": "See Image #1."}, {"type": "image"}]
+    said = [{"role": "user", "content": parts}, {"role": "assistant", "content": "Yes."}]
+    (page,) = found(lines(tmp_path, {"m": said, "i": ["a", "b"]}), [{"conversation": "m", "images": "i", "marks": {"Image #{n}": "i"}}])
+    assert [image.ref.file for image in page.images] == ["a", "b"]
+
+
+def test_numbered_members_of_a_tar_are_its_images(tmp_path):
+    members = [("d/0.txt", b"a [image_2] b [image_1]"), ("d/0.image_1.png", picture(1)), ("d/0.image_2.png", picture(2))]
+    (page,) = found(tar(tmp_path / "a.tar", members), [{"text": "txt", "marks": {"[image_{n}]": "image_{n}.png"}}])
+    assert [fetch(image.ref, tmp_path) for image in page.images] == [picture(2), picture(1)]
+
+
+@pytest.mark.parametrize(
+    ("marks", "message"),
+    [
+        (
+            {"[image]": "image_{n}"},
+            "the column 'image_{n}' has {n} and the mark '[image]' has none; write {n} where the mark has its number",
+        ),
+        ({"[image_{i}]": "image_{n}"}, "a number is written {n}, not '{i}'"),
+        ({"[{n}_{n}]": "images"}, "has {n} 2 times; one number names an image"),
+        ({"{n}": "images"}, "would fit ordinary text"),
+        ({"": "images"}, "would fit ordinary text"),
+        ({"[image_{n}]": "a_{n}.b_{n}"}, "the column 'a_{n}.b_{n}' has {n} 2 times"),
+        ({"[image_{n}]": {"imag": "images"}}, "needs the column of its images"),
+        ({"[image_{n}]": {"image": "images", "form": 0}}, "has the unknown key 'form'; did you mean 'from'?"),
+        ({"[image_{n}]": {"image": "image_{n}", "from": 0}}, "`from` counts the items of a list"),
+        ({"<image>": {"image": "images", "from": 0}}, "`from` is for marks with {n}"),
+        ({"[image_{n}]": None}, "needs the column of its images"),
+    ],
+)
+def test_a_wrong_mark_is_one_line_when_the_recipe_is_read(tmp_path, marks, message):
+    source = {"kind": "hub", "name": "z", "path": "d.jsonl", "segments": [{"text": "t", "marks": marks}]}
+    with pytest.raises(RecipeError) as error:
+        load(recipe(tmp_path, ingest={"sources": [source]}))
+    assert "ingest.sources[0].segments[0].marks: the " in str(error.value)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "segments", "pattern", "hint"),
+    [
+        ("a [reasoning_image_3]", [{"text": "t"}], "[reasoning_image_{n}]", '"[reasoning_image_{n}]": "reasoning_image_{n}"'),
+        ("a <|image_1|>", [{"text": "t"}, {"image": "i"}], "<|image_{n}|>", '"<|image_{n}|>": "i"'),
+        ("a <image_2>", [{"text": "t"}, {"image": "i"}], "<image_{n}>", '"<image_{n}>": "i"'),
+        ("a <image>", [{"text": "t"}, {"image": "i"}], "<image>", '"<image>": "i"'),
+        ("a Image #1 b", [{"text": "t"}, {"image": "i"}], "Image #{n}", '"Image #{n}": "i"'),
+        ("a [cover]", [{"text": "t"}], "[cover]", '"[cover]": "cover"'),
+        ("a [cover]", [{"text": "t"}, {"image": "cover"}], "[cover]", '"[cover]": "cover"'),
+        ("a reasoning_image_3 b", [{"text": "t"}], "reasoning_image_{n}", '"reasoning_image_{n}": "reasoning_image_{n}"'),
+        (
+            "a <image_start>[reasoning_image_3]<image_end>",
+            [{"text": "t"}],
+            "<image_start>[reasoning_image_{n}]<image_end>",
+            '"<image_start>[reasoning_image_{n}]<image_end>": "reasoning_image_{n}"',
+        ),
+        ("a <image_1> <|image_1|>", [{"text": "t", "marks": {"<image_{n}>": "i"}}], "<|image_{n}|>", '"<|image_{n}|>": "i"'),
+    ],
+)
+def test_text_that_looks_like_an_unmapped_mark_is_reported(tmp_path, text, segments, pattern, hint):
+    row = {"t": text, "reasoning_image_3": "r.png", "cover": "c.png", "i": ["a.png"]}
+    page, *lost = found(lines(tmp_path, row), segments)
+    (item,) = [item for item in lost if item.reason == "unmapped_mark"]
+    assert (item.whole, item.pattern, item.times, item.rows, item.source) == (False, pattern, 1, 1, "h")
+    assert item.hint == f"declare it at the text's column: marks: {{{hint}}}"
+    assert item.detail == f'"{pattern}" in the text looks like an image mark and fits none of the recipe, so it stays text; {item.hint}'
+    assert page.texts
+
+
+@pytest.mark.parametrize(
+    "text", ["A picture of two images.", "Figure 3 and [3] and [title] and {x}", "a < b > c", "Image of #1", "an array[0]"]
+)
+def test_prose_is_no_unmapped_mark(tmp_path, text):
+    (page,) = found(lines(tmp_path, {"t": text, "title": "x"}), [{"text": "t"}, {"text": "title"}])
+    assert page.texts[0].text == text
+
+
+def test_a_build_says_once_for_each_source_and_pattern_what_is_not_mapped(tmp_path):
+    made = [
+        {"title": f"How to draw {number} bars", "t": f"See [shot_{number}] and [shot_{number + 1}], then Image #1.", "shot_1": "a.png"}
+        for number in range(12)
+    ]
+    (tmp_path / "a.png").write_bytes(picture(1))
+    lines(tmp_path, *made)
+    source = {"kind": "hub", "name": "own", "path": "d.jsonl", "segments": [{"text": "title"}, {"text": "t"}, {"image": "shot_1"}]}
+    lax = {"min_words": 2, "min_images": 1, "alignment": {"allow_toy": True}, "judge": {"enabled": False}}
+    path = recipe(tmp_path, part_size=5, ingest={"sources": [source]}, filter=lax)
+    for arguments in (("build", path), ("build", path, "--limit", "6"), ("status", path)):
+        done = leaf(*arguments)
+        assert done.returncode == 0, done.stderr
+        rows_read = 6 if "--limit" in arguments else 12
+        said = [line for line in done.stdout.splitlines() if "looks like an image mark" in line]
+        hint = "is not mapped and stays text; declare it at the text's column: marks:"
+        count = f'{rows_read} x "Image #{{n}}" in the text of {rows_read} rows'
+        assert said == [
+            f'ingest: source own: {2 * rows_read} x "[shot_{{n}}]" in the text of {rows_read} rows (first: d.jsonl line=1) looks like an image mark, '
+            f'{hint} {{"[shot_{{n}}]": "shot_{{n}}"}}',
+            f'ingest: source own: {count} (first: d.jsonl line=1) looks like an image mark, {hint} {{"Image #{{n}}": "shot_1"}}',
+        ]
+
+
+def test_numbered_fields_of_a_struct_are_images(tmp_path):
+    row = {"t": "a [2] b [1]", "shots": {"s1": "a.png", "s2": "b.png", "s3": "c.png"}}
+    page, lost = found(lines(tmp_path, row), [{"text": "t", "marks": {"[{n}]": "shots.s{n}"}}])
+    assert [image.ref.file for image in page.images] == ["b.png", "a.png"]
+    assert (lost.reason, lost.detail.partition(":")[0]) == ("unnamed_image", "shots.s3")
+
+
+def test_items_of_a_list_keep_one_marker_around_their_images(tmp_path):
+    row = {"s": ["Cut it [1] here.", "[2] Fold it."], "t": "Cut it [1] here.\nFold it.", "i": ["a", "b"]}
+    marks = {"as": "list", "marks": {"[{n}]": "i"}}
+    (page,) = found(lines(tmp_path, row), [{"text": "s", **marks}])
+    assert told(page) == ["- Cut it", "<a> of - Cut it", "  here.", "<b> of - Fold it.", "- Fold it."]
+    page, _ = found(lines(tmp_path, row), [{"text": "t", **marks}])
+    assert told(page) == ["- Cut it", "<a> of - Cut it", "  here.\n- Fold it."]

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 import pytest
 from making import build, recipe, rows
 from pictures.films import film, shade, sound
@@ -135,9 +137,9 @@ def test_a_part_holds_few_videos_and_an_added_one_leaves_the_others_alone(tmp_pa
     assert len(after - before) <= 2
 
 
-def entry(*annotations: tuple[Any, Any], subset: str = "training") -> dict[str, Any]:
+def entry(*annotations: tuple[Any, Any], subset: str = "training", duration: float = 8.0) -> dict[str, Any]:
     return {
-        "duration": 8.0,
+        "duration": duration,
         "subset": subset,
         "recipe_type": "1",
         "video_url": "https://videos.example.org/watch?v=a",
@@ -179,7 +181,12 @@ def test_what_is_wrong_with_annotations_is_a_piece_and_the_video_goes_on(tmp_pat
 
 def test_videos_that_are_not_there_and_subsets(tmp_path):
     clip(tmp_path / "a.mp4", 2)
-    database = {"a": entry(([0, 2], "red")), "b": entry(([0, 2], "red")), "c": entry(([0, 2], "x"), subset="validation"), "d": 3}
+    database = {
+        "a": entry(([0, 2], "red"), duration=2.0),
+        "b": entry(([0, 2], "red")),
+        "c": entry(([0, 2], "x"), subset="validation"),
+        "d": 3,
+    }
     items = cooked(tmp_path, database)
     assert [item.provenance.file for item in items if isinstance(item, Document)] == ["a.mp4"]
     assert [(item.reason, item.locator) for item in items if isinstance(item, Rejected)] == [
@@ -192,7 +199,7 @@ def test_of_several_files_of_a_video_the_first_by_name_is_read_and_the_others_ar
     (tmp_path / "new").mkdir()
     for name in ("a.webm", "a.mp4", "new/a.mkv"):
         clip(tmp_path / name, 2)
-    items = cooked(tmp_path, {"a": entry(([0, 2], "red"))})
+    items = cooked(tmp_path, {"a": entry(([0, 2], "red"), duration=2.0)})
     assert [item.provenance.file for item in items if isinstance(item, Document)] == ["a.mp4"]
     told = [item for item in items if isinstance(item, Rejected)]
     assert [(item.file, item.reason, item.whole) for item in told] == [
@@ -242,11 +249,228 @@ def test_the_real_videos(real, tmp_path):
     pages = [item for span in video.plan(source, 500, tmp_path) for item in video.read(source, span, tmp_path)]
     counts = {page.provenance.file: (len(page.images), len(page.texts)) for page in pages if isinstance(page, Document)}
     assert counts == {"flower.mp4": (2, 4), "plotter-demo.mp4": (5, 5), "stream-of-water.mp4": (1, 3)}
-    annotated = YouCook2Source(
-        name="y", path=str(real / "video" / "annotations.json"), videos=str(real / "video"), frames=Frames(min_seconds=0.5)
-    )
+    annotated = YouCook2Source(name="y", path=str(real / "video" / "annotations.json"), videos=str(real / "video"))
     cooked_pages = [item for span in youcook2.plan(annotated, 500, tmp_path) for item in youcook2.read(annotated, span, tmp_path)]
-    assert {page.provenance.file: (len(page.images), len(page.texts)) for page in cooked_pages if isinstance(page, Document)}[
-        "flower.mp4"
-    ] == (4, 4)
+    assert {page.provenance.file: (len(page.images), len(page.texts)) for page in cooked_pages if isinstance(page, Document)} == {
+        "flower.mp4": (4, 4),
+        "plotter-demo.mp4": (5, 5),
+        "stream-of-water.mp4": (3, 3),
+    }
+    assert not any(isinstance(item, Rejected) for item in [*pages, *cooked_pages])
     assert all(isinstance(item, (Image, Text)) for page in cooked_pages if isinstance(page, Document) for item in page.segments)
+
+
+def outline(page: Document) -> list[str]:
+    """A line a segment: a text, or the time of a frame and the text that owns it. Each frame's owner is stated."""
+    assert all(image.owner_found == "stated" for image in page.images)
+    owners = {text.position: text.text for text in page.texts}
+    return [item.text if isinstance(item, Text) else f"{item.time:.1f} of {owners[item.owner]}" for item in page.segments]
+
+
+def intervals(page: Document, said: dict[str, tuple[float, float]]) -> bool:
+    """Whether each frame is of the sentence that follows, and of that sentence's own interval."""
+    owners = {text.position: text.text for text in page.texts}
+    of = [(image, said[owners[image.owner]]) for image in page.images]
+    between = [page.segments[image.position + 1 : image.owner] for image in page.images]
+    return all(start <= image.time < end for image, (start, end) in of) and all(
+        isinstance(item, Image) for some in between for item in some
+    )
+
+
+def test_annotated_segments_are_not_merged_by_default_and_subtitles_are(tmp_path):
+    clip(tmp_path / "a.mp4", 4)
+    subtitles(tmp_path / "a.srt", "one.", "two.", "three.", "four.", length=1.0)
+    annotated = entry(*(([index, index + 1], text) for index, text in enumerate(("one.", "two.", "three.", "four."))), duration=4.0)
+    (page,) = cooked(tmp_path, {"a": annotated})
+    assert [type(item).__name__ for item in page.segments] == ["Image", "Text"] * 4
+    (page,) = cooked(tmp_path, {"a": annotated}, frames={"per_step": 2})
+    assert len({image.owner for image in page.images}) == 4  # another key of frames leaves the default as it is
+    (merged,) = videos(tmp_path)
+    assert (len(merged.images), len(merged.texts)) == (2, 4)
+    (merged,) = cooked(tmp_path, {"a": annotated}, frames=Frames(min_seconds=2))
+    assert (len(merged.images), len(merged.texts)) == (2, 4)
+    assert YouCook2Source(name="y", path="a", videos="b").frames.min_seconds == 0
+    assert VideoSource(name="v", path="a").frames.min_seconds == 2
+
+
+@pytest.mark.parametrize("per_step", [1, 2, 3, 4])
+def test_a_frame_of_a_merged_step_stands_directly_before_the_sentence_it_shows(tmp_path, per_step):
+    film(tmp_path / "a.mp4", [shade(COLOURS[index // 10 % 4], index) for index in range(40)])
+    subtitles(tmp_path / "a.srt", "one.", "two.", "three.", "four.", length=1.0)
+    (page,) = videos(tmp_path, frames=Frames(min_seconds=9, per_step=per_step))
+    said = {text: (float(index), index + 1.0) for index, text in enumerate(("one.", "two.", "three.", "four."))}
+    assert intervals(page, said)
+    assert len(page.images) == per_step
+    assert [(text.text, text.time) for text in page.texts] == [(text, start) for text, (start, _) in said.items()]
+    if per_step == 4:
+        assert [type(item).__name__ for item in page.segments] == ["Image", "Text"] * 4
+
+
+def test_no_frame_is_of_the_pause_between_two_sentences_of_a_step(tmp_path):
+    pause = [shade((90, 90, 90), index) for index in range(60)]  # by far the longest shot
+    film(
+        tmp_path / "a.mp4", [*(shade(COLOURS[0], index) for index in range(10)), *pause, *(shade(COLOURS[1], index) for index in range(10))]
+    )
+    annotated = entry(([0, 1], "red"), ([7, 8], "blue"))
+    (page,) = cooked(tmp_path, {"a": annotated}, frames={"min_seconds": 2, "per_step": 2})
+    assert intervals(page, {"red": (0.0, 1.0), "blue": (7.0, 8.0)})
+    assert [type(item).__name__ for item in page.segments] == ["Image", "Text"] * 2
+
+
+def test_of_overlapping_sentences_the_one_that_begins_last_owns_the_frame(tmp_path):
+    film(tmp_path / "a.mp4", [shade(COLOURS[0], 0)] * 10 + [shade(COLOURS[1], index) for index in range(10)])
+    (page,) = cooked(tmp_path, {"a": entry(([0, 2], "all"), ([1, 2], "end"), duration=2.0)}, frames={"min_seconds": 9, "per_step": 2})
+    assert [line.partition(" of ")[2] for line in outline(page) if " of " in line] == ["all", "end"]
+
+
+def copies(real: Path, folder: Path, name: str, share: float) -> Path:
+    """A real clip whose bytes end early; its index is at the front, so it opens."""
+    data = (real / "video" / f"{name}.mp4").read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")
+    path = folder / f"{name}.mp4"
+    path.write_bytes(data[: int(len(data) * share)])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "share", "detail", "images"),
+    [
+        ("flower", 0.5, "the frames end at 2.336 s, its header states 5.005 s: 2 of 4 steps have no frame", 2),
+        ("flower", 0.8, "the frames end at 3.804 s, its header states 5.005 s: 1 of 4 steps has no frame", 3),
+        ("plotter-demo", 0.3, "the frames end at 2.200 s, its header states 10.000 s: 3 of 5 steps have no frame", 2),
+        ("plotter-demo", 0.5, "the frames end at 4.000 s, its header states 10.000 s: 3 of 5 steps have no frame", 2),
+        ("stream-of-water", 0.5, "the frames end at 1.401 s, its header states 3.002 s: 1 of 3 steps has no frame", 2),
+    ],
+)
+def test_a_cut_video_is_reported_and_its_steps_keep_their_text(real, tmp_path, name, share, detail, images):
+    copies(real, tmp_path, name, share)
+    annotations = json.loads((real / "video" / "annotations.json").read_text())["database"][name]
+    page, *lost = cooked(tmp_path, {name: annotations})
+    assert [(item.reason, item.detail, item.whole, item.file) for item in lost] == [("video_ends_early", detail, False, f"{name}.mp4")]
+    assert [text.text for text in page.texts] == [item["sentence"] for item in annotations["annotations"]]
+    assert len(page.images) == images
+    assert [item.text for item in page.segments[2 * images :]] == [text.text for text in page.texts[images:]]
+
+
+def test_the_truncated_video_is_reported(real, tmp_path):
+    (tmp_path / "a.mp4").write_bytes((real / "messy" / "truncated.mp4").read_bytes())
+    (tmp_path / "a.vtt").write_bytes((real / "video" / "flower.vtt").read_bytes())
+    page, lost = videos(tmp_path, frames={"min_seconds": 0})
+    assert (len(page.images), len(page.texts)) == (1, 4)
+    assert (lost.reason, lost.detail) == (
+        "video_ends_early",
+        "the frames end at 0.133 s, its header states 5.005 s: 3 of 4 steps have no frame",
+    )
+
+
+@pytest.mark.parametrize("damage", ["cut", "zeros"])
+@pytest.mark.parametrize("suffix", [".mkv", ".webm", ".flv"])
+def test_a_cut_or_overwritten_video_of_another_container_is_reported(tmp_path, suffix, damage):
+    path = film(tmp_path / f"a{suffix}", [shade(COLOURS[index // 20 % 4], index) for index in range(80)], gop=10)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2] + (b"" if damage == "cut" else bytes(len(data) - len(data) // 2)))
+    subtitles(tmp_path / "a.srt", "Red.", "Blue.", "Green.", "Yellow.")
+    page, *lost = videos(tmp_path)
+    assert len(page.texts) == 4
+    assert 1 <= len(page.images) < 4
+    assert reasons(lost) == ["video_ends_early"]
+    bare = 4 - len(page.images)
+    assert lost[0].detail.endswith(f": {bare} of 4 steps have no frame" if bare > 1 else ": 1 of 4 steps has no frame")
+
+
+def test_a_header_that_is_longer_than_the_frames_is_reported(tmp_path):
+    """Matroska states the duration of the longest stream: here of the sound."""
+    with_sound(tmp_path / "a.mkv", video=4, sound=8)
+    subtitles(tmp_path / "a.srt", "Red.", "Blue.", "Green.", "Yellow.")
+    page, lost = videos(tmp_path)
+    assert (len(page.images), len(page.texts)) == (2, 4)
+    assert (lost.reason, lost.whole) == ("video_ends_early", False)
+    assert lost.detail.startswith("the frames end at 4.000 s, its header states 8.")
+    assert lost.detail.endswith(": 2 of 4 steps have no frame")
+    subtitles(tmp_path / "a.srt", "Red.", "Blue.")
+    assert videos(tmp_path)[1].detail.endswith(
+        ": 0 of 2 steps have no frame"
+    )  # no step is behind, and still the file is not what it states
+
+
+def with_sound(path: Path, video: int, sound: int) -> None:
+    """A video whose pictures last `video` seconds and whose sound lasts `sound`."""
+    with av.open(str(path), "w") as out:
+        moving, heard = out.add_stream("libx264", rate=10), out.add_stream("aac", rate=8000)
+        moving.width, moving.height, moving.pix_fmt = 96, 64, "yuv420p"
+        for index in range(10 * video):
+            frame = av.VideoFrame.from_image(shade(COLOURS[index // 20 % 4], index))
+            frame.pts = index
+            out.mux(moving.encode(frame))
+        out.mux(moving.encode(None))
+        for index in range(sound * 8000 // 1024 + 1):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = 8000, 1024 * index
+            out.mux(heard.encode(frame))
+        out.mux(heard.encode(None))
+
+
+def test_an_annotated_duration_that_is_much_longer_than_the_file_is_reported(tmp_path):
+    clip(tmp_path / "a.mp4", 4)
+    said = [([index, index + 2], text) for index, text in ((0, "red"), (2, "blue"), (4, "green"), (10, "late"))]
+    page, *lost = cooked(tmp_path, {"a": entry(*said, duration=241.62)})
+    assert [text.text for text in page.texts] == ["red", "blue"]
+    assert reasons(lost) == ["segment_past_end", "segment_past_end", "video_ends_early"]
+    assert lost[-1].detail == "the frames end at 4.000 s, its annotations state 241.620 s: 2 of 4 steps have no frame"
+    page, *lost = cooked(tmp_path, {"a": entry(*said[:2], duration=4.4)})
+    assert lost == []
+
+
+def test_steps_in_a_damaged_middle_are_reported(tmp_path):
+    path = film(tmp_path / "a.mp4", [shade(COLOURS[index // 20 % 4], index) for index in range(80)], gop=20, sc_threshold="0")
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as opened:
+        for packet in opened.demux(video=0):
+            if packet.pts is not None and 2 <= packet.pts * packet.time_base < 4:
+                data[packet.pos : packet.pos + packet.size] = bytes(packet.size)
+    path.write_bytes(data)
+    subtitles(tmp_path / "a.srt", "Red.", "Blue.", "Green.", "Yellow.")
+    page, *lost = videos(tmp_path)
+    bare = [text.text for text in page.texts if text.position not in {image.owner for image in page.images}]
+    assert bare == ["Blue."]
+    assert [(item.reason, item.whole) for item in lost] == [("no_frame_in_step", False)]
+    assert lost[0].detail == "1 of 4 steps has no frame, the first from 2.000 s: none can be decoded there"
+
+
+@pytest.mark.parametrize(
+    ("segment", "kept", "lost"),
+    [
+        ([2, 4.01], True, []),  # ends 10 ms after the video
+        ([2, 4.0 + 1e-9], True, []),
+        ([4.0, 6], False, ["segment_past_end"]),
+        ([4.0 - 1e-9, 6], False, ["segment_past_end"]),  # begins at the end but for rounding
+        ([3.99, 6], False, ["segment_past_end"]),
+        ([4.01, 6], False, ["segment_past_end"]),
+        ([0.3, 0.1 + 0.2], False, ["zero_length_segment"]),  # 5e-17 s long
+        ([1.0, 1.01], False, ["zero_length_segment"]),
+        ([1.0, 1.11], True, []),
+    ],
+)
+def test_times_are_compared_with_a_tolerance(tmp_path, segment, kept, lost):
+    clip(tmp_path / "a.mp4", 4)
+    page, *rest = cooked(tmp_path, {"a": entry(([0, 2], "red"), (segment, "this"), duration=4.0)})
+    assert ("this" in [text.text for text in page.texts]) == kept
+    assert len(page.images) == 1 + kept
+    assert reasons(rest) == lost
+
+
+def test_a_step_of_the_shortest_length_is_not_merged_for_the_rounding_of_its_times(tmp_path):
+    clip(tmp_path / "a.mp4")
+    assert 4.1 - 2.1 < 2.0
+    annotated = entry(([2.1, 4.1], "red"), ([4.1, 6.1], "blue"))
+    (page,) = cooked(tmp_path, {"a": annotated}, frames={"min_seconds": 2.0})
+    assert len({image.owner for image in page.images}) == len(page.texts) == 2
+
+
+def test_two_cues_that_begin_ten_milliseconds_apart_are_one(tmp_path):
+    """Two speakers; else the first would last 10 ms and have no frame."""
+    clip(tmp_path / "a.mp4", 4)
+    cues = ("00:00:00,000 --> 00:00:02,000\nHello.", "00:00:00,010 --> 00:00:02,000\nHi!", "00:00:02,000 --> 00:00:04,000\nBye.")
+    (tmp_path / "a.srt").write_text("\n\n".join(f"{index}\n{cue}" for index, cue in enumerate(cues, 1)))
+    (page,) = videos(tmp_path)
+    assert [text.text for text in page.texts] == ["Hello. Hi!", "Bye."]

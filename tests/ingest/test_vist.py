@@ -46,6 +46,21 @@ PHOTOGRAPHS = [
 ]
 
 
+def address(number: int) -> str:
+    return f"https://farm.example.org/{number}_o.jpg"
+
+
+def test_a_photograph_without_its_sentence_has_no_owner(tmp_path):
+    story = [piece("a", 0, "0", "First."), piece("a", 1, "1", None), piece("a", 2, "77", "Third."), piece("a", 3, "3", "Fourth.")]
+    page, *_ = found(written(tmp_path, story, PHOTOGRAPHS))
+    assert [(image.position, image.owner, image.owner_found) for image in page.images] == [
+        (0, 1, "stated"),
+        (2, None, "unknown"),
+        (4, 5, "stated"),
+    ]
+    assert [(text.position, text.text) for text in page.texts] == [(1, "First."), (3, "Third."), (5, "Fourth.")]
+
+
 def test_photographs_stand_before_their_sentences_in_the_writers_order(tmp_path):
     mixed = [
         piece("a", 1, "1", "Then  two."),
@@ -56,9 +71,9 @@ def test_photographs_stand_before_their_sentences_in_the_writers_order(tmp_path)
     pages = found(written(tmp_path, mixed, PHOTOGRAPHS), license="unknown")
     assert [page.provenance.locator for page in pages] == ["story=a", "story=b"]
     assert pages[0].segments[:3] == (
-        Image(0, Ref(url="https://farm.example.org/0_o.jpg"), url="https://farm.example.org/0_o.jpg", license="All rights reserved"),
+        Image(0, Ref(url=address(0)), url=address(0), license="All rights reserved", owner=1, owner_found="stated"),
         Text(1, "First one."),
-        Image(2, Ref(url="https://farm.example.org/1_o.jpg"), url="https://farm.example.org/1_o.jpg", license="CC-BY-NC-SA-2.0"),
+        Image(2, Ref(url=address(1)), url=address(1), license="CC-BY-NC-SA-2.0", owner=3, owner_found="stated"),
     )
     assert [text.text for text in pages[0].texts] == ["First one.", "Then two.", "Three."]
 

@@ -46,6 +46,7 @@ class Misbehaving:
     always: Step | None = None
     port: int = 0
     most_at_once: int = 0
+    now: Callable[[], float] = time.monotonic
     _now: int = 0
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
 
@@ -86,7 +87,7 @@ class Misbehaving:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
-        self.seen.append(Seen(body, dict(request.headers), time.monotonic()))
+        self.seen.append(Seen(body, dict(request.headers), self.now()))
         step = self.steps.pop(0) if self.steps else self.always or good()
         self._now += 1
         self.most_at_once = max(self.most_at_once, self._now)
@@ -117,6 +118,33 @@ def say(text: object, finish: str = "stop", delay: float = 0.0, usage: Body | No
     async def step(_request: web.Request, _body: Body) -> web.StreamResponse:
         await asyncio.sleep(delay)
         return web.json_response(completion(text, finish, usage, **message))
+
+    return step
+
+
+def together(count: int) -> Step:
+    """A good answer, as soon as `count` requests have been there at once."""
+    here, full = 0, asyncio.Event()
+
+    async def step(_request: web.Request, _body: Body) -> web.StreamResponse:
+        nonlocal here
+        here += 1
+        if here == count:
+            full.set()
+        with contextlib.suppress(TimeoutError):  # then the test fails, instead of waiting for ever
+            await asyncio.wait_for(full.wait(), 60)
+        here -= 1
+        return web.json_response(completion(json.dumps(GOOD)))
+
+    return step
+
+
+def held(gate: threading.Event) -> Step:
+    """A good answer, as soon as the gate is open."""
+
+    async def step(_request: web.Request, _body: Body) -> web.StreamResponse:
+        await asyncio.to_thread(gate.wait, 60)
+        return web.json_response(completion(json.dumps(GOOD)))
 
     return step
 
@@ -170,15 +198,15 @@ def flood(size: int, sent: list[int], headers: dict[str, str] | None = None) -> 
     return step
 
 
-def trickle(seconds: float) -> Step:
-    """A byte now and then, so that no read ever times out."""
+def trickle(count: int, after: Callable[[int], None]) -> Step:
+    """A byte now and then, `count` of them before the answer, so that no read ever times out. after: called with the number of each."""
 
     async def step(request: web.Request, _body: Body) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        for number in range(count):
             await response.write(b" ")
+            after(number)
             await asyncio.sleep(0.02)
         await response.write(json.dumps(completion(json.dumps(GOOD))).encode())
         return response

@@ -6,15 +6,17 @@ import asyncio
 import gzip
 import json
 import socket
-import time
 import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import pytest
 from llm.asking import SCHEMA, ask, ask_and_count, online, question
+from llm.fake_clock import FakeClock
 from llm.misbehaving import GOOD, Body, Misbehaving, Step, completion, cut, depending, flood, good, raw, say, status, trickle
 
+from leafinstruct.llm import clock as clocks
+from leafinstruct.llm.clock import Clock
 from leafinstruct.llm.request import Picture
 
 
@@ -94,13 +96,30 @@ def test_two_server_errors_do_not_change_the_form_of_the_question(server: Misbeh
     assert [seen.body["response_format"]["type"] for seen in server.seen] == ["json_schema"] * 3
 
 
-def test_a_body_that_trickles_past_the_timeout_is_given_up(server: Misbehaving, tmp_path: Path) -> None:
+def test_a_body_that_trickles_past_the_timeout_is_given_up(server: Misbehaving, tmp_path: Path, clock: FakeClock) -> None:
     """`timeout` bounds the whole try: a read timeout would start anew with each byte."""
-    server.script(trickle(5))
-    began = time.monotonic()
-    [answer] = ask(online(server.url, timeout=0.3), tmp_path, question())
-    assert answer.state == "ok"
-    assert time.monotonic() - began < 2
+    server.script(trickle(500, lambda number: clock.expire() if number == 3 else None))
+    [answer] = ask(online(server.url), tmp_path, question())
+    assert (answer.state, len(server.seen)) == ("ok", 2)
+
+
+def test_a_try_lasts_as_long_as_timeout_and_deadline_allow(server: Misbehaving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shorter of `timeout` and what is left of `deadline`; the real clock ends it."""
+    asked: list[float] = []
+    real = Clock()
+
+    class Counting(FakeClock):
+        def limit(self, seconds: float) -> asyncio.Timeout:
+            asked.append(seconds)
+            return real.limit(0)
+
+    counting = Counting()
+    monkeypatch.setattr(clocks, "CLOCK", counting)
+    [answer] = ask(online(server.url, timeout=3, deadline=4), tmp_path, question())
+    assert answer.detail.startswith("no answer within ")
+    assert asked[0] == 3
+    assert 0 < asked[-1] < 3
+    assert asked == sorted(asked, reverse=True)
 
 
 def test_retry_after_holds_every_request_of_the_client(server: Misbehaving, tmp_path: Path) -> None:
@@ -114,15 +133,14 @@ def test_retry_after_holds_every_request_of_the_client(server: Misbehaving, tmp_
     assert counts.requests == len(server.seen) == 9
 
 
-def test_a_pause_longer_than_the_deadline_fails_at_once(server: Misbehaving, tmp_path: Path) -> None:
+def test_a_pause_longer_than_the_deadline_fails_at_once(server: Misbehaving, tmp_path: Path, clock: FakeClock) -> None:
     server.always = status(429, headers={"Retry-After": "3600"})
-    began = time.monotonic()
     answers = ask(online(server.url, max_in_flight=1, deadline=60), tmp_path, *[question(str(number)) for number in range(4)])
     assert {answer.state for answer in answers} == {"failed"}
     assert all(answer.retryable for answer in answers)
     assert "longer than llm.deadline" in answers[1].detail
     assert len(server.seen) == 1
-    assert time.monotonic() - began < 5
+    assert clock.slept == []
 
 
 def test_without_an_answer_at_the_deadline_the_state_is_failed_and_the_detail_counts_the_tries(server: Misbehaving, tmp_path: Path) -> None:
@@ -133,16 +151,16 @@ def test_without_an_answer_at_the_deadline_the_state_is_failed_and_the_detail_co
     assert f"{len(server.seen)} tries" in answer.detail
 
 
-def test_a_dead_server_is_waited_for_once_and_not_once_per_question(tmp_path: Path) -> None:
+def test_a_dead_server_is_waited_for_once_and_not_once_per_question(tmp_path: Path, clock: FakeClock) -> None:
     """Connection refused for a whole deadline: those that still queue fail at once, or a run of thousands would take a day to stop."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
-    began = time.monotonic()
+    began = clock.now()
     answers = ask(online(url, deadline=1, max_in_flight=1), tmp_path, *[question(str(number)) for number in range(20)])
     assert {answer.state for answer in answers} == {"failed"}
     assert all(answer.detail.startswith("connection refused; ") for answer in answers)
-    assert time.monotonic() - began < 4
+    assert clock.now() - began <= 1
 
 
 def test_a_server_that_drops_connections_is_asked_again(server: Misbehaving, tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def arguments(model: Any, ids: Tensor) -> dict[str, Tensor]:
     if model.config.model_type != "emu2":
         return {"input_ids": ids}
     patch = (ids >= 4) & (ids < 4 + CODES)
-    vectors = torch.randn(CODES, 12, generator=torch.Generator().manual_seed(7))
+    vectors = torch.randn(CODES, 12, generator=torch.Generator().manual_seed(7)).to(next(model.parameters()).dtype)
     found = {"input_ids": ids.masked_fill(patch, PLACE)}
     return {**found, "patches": vectors[ids[patch] - 4]} if patch.any() else found
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
+from moss.exact import exact
 from moss.tiny import emu3, picture, words
 from peft import get_peft_model
 
@@ -17,7 +18,7 @@ from leafinstruct import moss
 
 
 def model_() -> Any:
-    base = emu3()
+    base = exact(emu3())
     torch.manual_seed(1)
     return get_peft_model(base, moss.MossConfig(r_text=3, r_image=4, init="random"))
 

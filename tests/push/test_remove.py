@@ -13,6 +13,8 @@ from leafinstruct import recipe as recipes
 from leafinstruct.errors import LeafInstructError, RecipeError
 from leafinstruct.pipeline import artifacts
 from leafinstruct.push.removal import remove
+from leafinstruct.records.document import Provenance
+from leafinstruct.records.example import Example
 from leafinstruct.report import funnel
 from leafinstruct.suppressed import Shown, Suppressed, add, beside, entry, load
 
@@ -52,6 +54,33 @@ def test_an_entry_matches_what_it_means(kind, value):
 )
 def test_an_entry_matches_nothing_else(kind, value):
     assert Suppressed((entry(kind, value),)).match(PAGE) is None
+
+
+FOUND = Shown("e", "d", "https://shop.example/canonical", (), (), "https://www.shop.example/found/")
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("url", "https://shop.example/canonical"),
+        ("url", "https://www.shop.example/found"),
+        ("url", "http://WWW.shop.example:80/found/#top"),
+        ("domain", "www.shop.example"),
+        ("domain", "shop.example"),
+    ],
+)
+def test_a_page_is_taken_out_by_the_url_at_which_it_was_found_and_by_its_canonical_one(kind, value):
+    list_ = Suppressed((entry(kind, value),))
+    assert list_.match(FOUND) is not None
+    row = {"id": "e", "document_id": "d", "url": FOUND.url, "page_url": FOUND.page_url, "image_info": []}
+    assert list_.match(Shown.of_row(row)) is not None
+    example = Example("e", "d", "s", "guide", (), Provenance("f"), url=FOUND.url, page_url=FOUND.page_url)
+    assert list_.match(Shown.of_example(example)) is not None
+
+
+def test_a_url_that_no_library_parses_is_matched_all_the_same():
+    odd = Shown("e", "d", "http://shop.example:999999/x", (), ())
+    assert Suppressed((entry("domain", "shop.example"),)).match(odd) is not None
 
 
 def test_a_domain_with_letters_of_its_own_is_one_however_it_is_written():

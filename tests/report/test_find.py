@@ -90,8 +90,8 @@ def test_a_picture_means_every_document_that_shows_it_also_those_that_were_dropp
 
 
 def test_an_address_means_its_page_or_the_pages_that_show_it(stages, ids):
-    assert found(stages, "https://b.example/icon") == [(ids["icon"], "page address", ())]
-    assert found(stages, "https://b.example/icon/more stuff-1-1.png") == [(ids["icon"], "picture address", (2,))]
+    assert found(stages, "https://b.example/icon") == [(ids["icon"], "page URL", ())]
+    assert found(stages, "https://b.example/icon/more stuff-1-1.png") == [(ids["icon"], "image URL", (2,))]
     assert found(stages, "https://b.example/ico") == []
 
 

@@ -63,7 +63,11 @@ def told(wild: str, example: str | None = None) -> dict[str, Any]:
         "document": "0" * 16,
         "part": wild,
         "fate": "sharded" if example else "dropped_by_filter",
-        "source": {"name": wild, "url": wild, "license": wild, "file": wild, "locator": wild, "path": wild, "sha256": "b" * 64},
+        "source": {
+            **dict.fromkeys(("name", "title", "url", "license", "file", "locator", "path"), wild),
+            "page_url": wild + "?",
+            "sha256": "b" * 64,
+        },
         "segments": [
             {"position": 0, "kind": "prose", "time": None, "role": None, "text": wild},
             {"position": 1, "kind": "picture", "time": 2.5, "role": "user", "ref": wild, "alt": wild, **picture},
@@ -162,10 +166,10 @@ class _Filtered:
 
 
 def test_many_matches_are_a_line_each_and_name_the_next_command():
-    match = {"document": "2" * 16, "fate": "kept", "by": "page address", "positions": [3]}
+    match = {"document": "2" * 16, "fate": "kept", "by": "page URL", "positions": [3]}
     lines = list(story.matches([match] * (story.SHOWN_LOSSES + 5), "http://a/\x1b", "leaf explain ID my.yaml"))
     assert lines[0] == "25 documents fit http://a/ "
-    assert lines[1] == "  2222222222222222  kept, not rewritten yet  page address, picture [3]"
+    assert lines[1] == "  2222222222222222  kept, not rewritten yet  page URL, picture [3]"
     assert lines[-2:] == ["  and 5 more; --json lists all", "next: leaf explain 2222222222222222 my.yaml"]
 
 

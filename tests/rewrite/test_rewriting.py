@@ -1,18 +1,29 @@
-"""Rewriting: pictures one to one and in order, every word used, tasks that fit."""
+"""Rewriting: images one to one and in order, every word used, tasks that fit, long documents in pieces."""
+
+from __future__ import annotations
+
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import validate
 from making import document
+from pydantic import ValidationError
 
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.records.document import Document, Image, Text
-from leafinstruct.rewrite import parse, prompt
+from leafinstruct.rewrite import parse, prompt, tasks
+from leafinstruct.rewrite.config import CONTINUATION, EDIT, GUIDE, NEXT_STEP, PACKAGED, REPORT, STORY, RewriteConfig, TaskFamily
+from leafinstruct.rewrite.edits import request_of
+from leafinstruct.rewrite.genre import first_sentence, genre_of
+from leafinstruct.rewrite.steps import pieces, steps_of
+from leafinstruct.rewrite.tasks import Facts
 
 PROMPT = Prompt("rewrite", "Do {{ task }}.\n---\nThe document:")
 TEXT_FIRST = ("# How to draw a house", "draw a wall", "!a", "> a wall", "add a roof", "!b", "paint a door", "!c")
 PICTURE_FIRST = ("# How to draw a house", "!a", "draw a wall", "!b", "add a roof")
+FAMILIES = tuple(PACKAGED.values())
 
 parts = st.lists(
     st.one_of(st.sampled_from(["!p", "> caption", "- item", "# head"]), st.text(alphabet="abc <image>|", min_size=1)),
@@ -23,109 +34,274 @@ parts = st.lists(
 
 @st.composite
 def documents(draw) -> Document:
-    """Any order of texts and pictures, with at least one picture."""
+    """Any order of texts and images, with at least one image."""
     items = [f"!p{index}" if part == "!p" else part for index, part in enumerate(draw(parts))]
     items = [item if item.strip("!># -") else "word" for item in items]
     return document(*items, "!last", file=draw(st.text(alphabet="abcdef", min_size=3, max_size=3)))
 
 
-def test_steps_keep_the_text_that_belongs_to_a_picture_on_either_side():
-    text_first = prompt.steps_of(document(*TEXT_FIRST))
+def names(page: Document, families: tuple[TaskFamily, ...] = FAMILIES, facts: Facts = Facts(resemblance=0.9)) -> list[str]:  # noqa: B008
+    return [family.name for family in tasks.fitting(page, families, facts)]
+
+
+def test_steps_keep_the_text_that_belongs_to_an_image_on_either_side():
+    text_first = steps_of(document(*TEXT_FIRST))
     assert [[segment.position for segment in step] for step in text_first.steps] == [[1, 2, 3], [4, 5], [6, 7]]
-    picture_first = prompt.steps_of(document(*PICTURE_FIRST))
-    assert [[segment.position for segment in step] for step in picture_first.steps] == [[1, 2], [3, 4]]
-    assert text_first.title == "How to draw a house"
+    image_first = steps_of(document(*PICTURE_FIRST))
+    assert [[segment.position for segment in step] for step in image_first.steps] == [[1, 2], [3, 4]]
 
 
-@given(documents())
-def test_steps_lose_nothing_and_each_holds_one_picture(page):
-    cut = prompt.steps_of(page)
-    title = [cut.title] if cut.title else []
-    body = [segment for step in cut.steps for segment in step]
-    assert [*title, *(item.text for item in body if isinstance(item, Text))] == [text.text for text in page.texts]
-    assert all(sum(isinstance(item, Image) for item in step) == 1 for step in cut.steps)
+def test_an_introduction_does_not_turn_the_steps_around():
+    """The fault of the first versions: any text before the first image made every step end with its image."""
+    page = document("# T", "In two steps.", "!a", "Step 1: draw a wall.", "!b", "Step 2: add a roof.")
+    answer = prompt.by_templates(page, CONTINUATION)
+    assert answer["context"][-1] == {"type": "text", "text": "Step 1: draw a wall."}
+    assert answer["response"] == [{"type": "image", "image": 2}, {"type": "text", "text": "Step 2: add a roof."}]
 
 
-@given(documents(), st.sampled_from(["guide", "continuation", "edit"]))
-def test_templates_pass_the_check_that_a_model_must_pass(page, task):
-    if task not in prompt.fitting(page, (task,)):
+@given(documents(), st.sampled_from(FAMILIES))
+def test_templates_pass_the_check_that_a_model_must_pass(page, family):
+    if family not in tasks.fitting(page, (family,), Facts(resemblance=1.0)):
         return
-    answer = prompt.by_templates(page, task)
+    answer = prompt.by_templates(page, family)
     validate(answer, parse.SCHEMA)
-    assert parse.fault(answer, task, len(page.images)) is None
+    given_images = sum(isinstance(segment, Image) for segment in tasks.parts_of(page, family).context)
+    assert parse.fault(answer, given_images, len(page.images)) is None
     user, assistant = parse.turns(answer, page.images)
     shown = [part for turn in (user, assistant) for part in turn.parts if isinstance(part, Image)]
     assert [image.position for image in shown] == [image.position for image in page.images]
-    words = " ".join(part for turn in (user, assistant) for part in turn.parts if isinstance(part, str))
-    for text in page.texts[1:]:
-        assert text.text in words
+    written = [part for turn in (user, assistant) for part in turn.parts[turn.role == "user" :] if isinstance(part, str)]
+    title = [page.title] if page.title is not None else []
+    if family is not EDIT:
+        assert [*title, *written] == [text.text for text in page.texts]
 
 
-def test_a_literal_placeholder_stays_text_and_counts_as_no_picture():
+def test_a_literal_placeholder_stays_text_and_counts_as_no_image():
     page = document("# T", "use <image> and <|image start|> here", "!a", "then <image>", "!b")
-    answer = prompt.by_templates(page, "guide")
-    assert parse.fault(answer, "guide", 2) is None
+    answer = prompt.by_templates(page, REPORT)
+    assert parse.fault(answer, 0, 2) is None
     _, assistant = parse.turns(answer, page.images)
     assert "use <image> and <|image start|> here" in assistant.parts
 
 
 @pytest.mark.parametrize(
-    ("shown", "task", "reason"),
+    ("shown", "allowed", "reason"),
     [
-        (([], [1, 3, 2]), "guide", r"pictures 1 to 3 once each and in this order; you showed \[1, 3, 2\]"),
-        (([], [1, 2]), "guide", r"you showed \[1, 2\]"),
-        (([], [1, 2, 2, 3]), "guide", "once each"),
-        (([1], [2, 3, 4]), "continuation", "pictures 1 to 3"),
-        (([1, 2, 3], []), "continuation", "the response must show at least one picture"),
-        (([1], [2, 3]), "guide", "all pictures belong to the response"),
-        (([], [1, 2, 3]), "continuation", "the context must show at least the first picture"),
+        (([], [1, 3, 2]), 0, r"images 1 to 3 once each and in this order; you showed \[1, 3, 2\]"),
+        (([], [1, 2]), 0, r"you showed \[1, 2\]"),
+        (([], [1, 2, 2, 3]), 0, "once each"),
+        (([1], [2, 3, 4]), 1, "images 1 to 3"),
+        (([1, 2, 3], []), 1, "the context must show images 1 and no other; the response must show images 2 to 3"),
+        (([1], [2, 3]), 0, "the context must show no image"),
+        (([1, 2], [3]), 1, "the context must show images 1 and no other"),
+        (([], [1, 2, 3]), 2, "the context must show images 1 to 2 and no other; the response must show images 3"),
     ],
 )
-def test_an_answer_that_loses_invents_or_reorders_is_told_what_to_mend(shown, task, reason):
+def test_an_answer_that_loses_invents_reorders_or_moves_the_border_is_told_what_to_correct(shown, allowed, reason):
     context, response = ([{"type": "image", "image": number} for number in numbers] for numbers in shown)
     value = {"instruction": "do", "context": context, "response": [*response, {"type": "text", "text": "x"}]}
-    found = parse.fault(value, task, 3)
+    found = parse.fault(value, allowed, 3)
     assert found is not None
-    import re
-
     assert re.search(reason, found)
 
 
-def test_the_edit_instruction_holds_the_change_and_only_the_changed_picture_is_asked_for():
-    page = document("# Before and after", "a red ball", "!a", "make the ball blue", "!b")
-    answer = prompt.by_templates(page, "edit")
-    assert "make the ball blue" in answer["instruction"]
-    assert answer["response"] == [{"type": "image", "image": 2}]
-    assert {"type": "text", "text": "a red ball"} in answer["context"]
+# Which task fits ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_stories_and_reports_are_not_asked_for_as_guides():
+    story = document("# The cat", "Once upon a time there was a cat.", "!a", "She went out and saw a bird.", "!b")
+    assert genre_of(story) == "story"
+    assert names(story) == ["story", "continuation"]
+    report = document("# Serial radios", "A serial radio sends data over the air.", "!a", "Its range is about two kilometers.", "!b")
+    assert genre_of(report) == "report"
+    assert names(report) == ["report", "continuation"]
+    guide = document("# How to bake", "Mix it all.", "!a", "Wait an hour.", "!b", "Bake it.", "!c")
+    assert names(guide) == ["guide", "continuation", "next_step"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "genre"),
+    [
+        (["# Paper boat", "Fold the paper.", "!a", "Press the edges.", "!b", "Pull it open."], "how_to"),
+        (["# Printer", "- 1. Open the lid.\n2. Wait.", "!a"], "how_to"),
+        (["# 番茄炒蛋", "第1步 洗番茄。", "!a", "第2步 打鸡蛋。", "!b"], "how_to"),
+        (["# A walk", "We went to the lake.", "!a", "I saw a swan.", "!b", "Then she left."], "story"),
+        (["# Лес", "Лес полон деревьев.", "!a", "Там живут медведи.", "!b"], "report"),
+    ],
+)
+def test_the_genre_is_read_off_the_text(parts, genre):
+    assert genre_of(document(*parts)) == genre
+
+
+def test_a_document_whose_owners_are_unknown_is_never_cut():
+    page = document("# How to bake", "Mix it all well.", "!a", "Wait for an hour.", "!b", "Bake it now.")
+    assert {image.owner_found for image in page.images} == {"unknown"}
+    assert names(page) == ["guide"]
+
+
+@pytest.mark.parametrize(
+    ("passage", "request_"),
+    [
+        ("Now make the roof blue.", "Make the roof blue."),
+        ("Step 2: add a chimney on the left.", "Add a chimney on the left."),
+        ("After: the roof is blue now.", "Change the picture so that this is true: the roof is blue now."),
+        ("The garden in May.", None),
+        ("If you find a mistake in this recipe, please open an issue.", None),
+        ("Steam them for three minutes and pour hot oil over them.", None),
+        ("Turn it. " * 25, None),
+    ],
+)
+def test_an_edit_wants_one_short_passage_that_asks_for_a_change(passage, request_):
+    page = document("# Before and after", "A red house.", "!a", passage.strip(), "!b", "That is all.")
+    page = document("# Before and after", "Here is a picture of a house:", "!a", passage.strip(), "!b") if request_ else page
+    assert request_of(page) == request_
+
+
+def test_an_edit_wants_images_that_resemble_each_other_and_none_lost():
+    page = document("# Before and after", "A red house.", "!a", "Make the roof blue.", "!b")
+    assert names(page, (EDIT,), Facts(resemblance=0.5)) == ["edit"]
+    assert names(page, (EDIT,), Facts(resemblance=0.49)) == []
+    assert names(page, (EDIT,), Facts(resemblance=None)) == []
+    assert names(page, (EDIT,), Facts(whole=False, resemblance=0.9)) == []
+
+
+def test_the_text_behind_the_last_image_of_an_edit_stays_behind_it():
+    page = document("# Before and after", "A red house:", "!a", "Make the roof blue.", "!b", "# Appendix", "Write to us.")
+    answer = prompt.by_templates(page, EDIT)
+    assert answer["instruction"].startswith(("Make the roof blue.", "Please edit this picture. Make the roof blue."))
+    assert answer["context"] == [{"type": "text", "text": "A red house:"}, {"type": "image", "image": 1}]
+    assert answer["response"] == [
+        {"type": "image", "image": 2},
+        {"type": "text", "text": "Appendix"},
+        {"type": "text", "text": "Write to us."},
+    ]
+
+
+def test_the_next_step_is_the_last_one():
+    answer = prompt.by_templates(document(*TEXT_FIRST), NEXT_STEP)
+    assert answer["response"] == [{"type": "text", "text": "paint a door"}, {"type": "image", "image": 3}]
+
+
+def test_without_a_title_the_question_needs_none_and_a_beginning_is_given_first():
+    page = document("先把锅烧热、然后倒入两勺油。放入番茄。", "!a", "再打入三个鸡蛋:", "!b")
+    assert page.title is None
+    assert first_sentence(page) == "先把锅烧热、然后倒入两勺油。"
+    chosen = {tasks.choose(page, FAMILIES, Facts(), str(number)).name for number in range(20)}
+    assert chosen == {"continuation"}
+    assert all("{" not in ask and "None" not in ask for ask in tasks.questions(page, CONTINUATION))
+    only = tasks.questions(page, REPORT)
+    assert all("先把锅烧热、然后倒入两勺油。" in ask for ask in only)
 
 
 def test_a_guide_whose_title_begins_how_to_is_also_asked_for_as_people_ask():
-    asked = {prompt.by_templates(document("# How to fold a boat", f"step {at}", "!a"), "guide")["instruction"] for at in range(60)}
-    assert asked == set(prompt.guide_asks("How to fold a boat"))
+    asked = {prompt.by_templates(document("# How to fold a boat", f"step {at}", "!a"), GUIDE)["instruction"] for at in range(60)}
+    assert asked == set(tasks.guide_asks("How to fold a boat"))
     assert "How do I fold a boat?" in asked
     assert len(asked) == 4
-    assert prompt.guide_asks("How To Fix Your Bike")[3:] == ["How do I Fix Your Bike?"]
-    assert len(prompt.guide_asks("Show and how to tell")) == len(prompt.guide_asks("However")) == 3
+    assert len(tasks.guide_asks("Show and how to tell")) == len(tasks.guide_asks("However")) == 3
 
 
-def test_tasks_are_drawn_by_id_among_those_that_fit():
-    assert prompt.choose(document("words"), ("guide",)) is None
-    assert prompt.fitting(document(*TEXT_FIRST), ("guide", "continuation", "edit")) == ["guide", "continuation"]
-    drawn = {prompt.choose(document(*PICTURE_FIRST, file=str(number)), ("guide", "continuation", "edit")) for number in range(60)}
-    assert drawn == {"guide", "continuation", "edit"}
+def test_a_title_that_is_a_question_is_the_question():
+    page = document("# What is a serial radio?", "It sends data.", "!a")
+    assert tasks.questions(page, REPORT) == ["What is a serial radio? Answer with text and images."]
 
 
-def test_kinds_of_text_stay_visible():
-    assert prompt.as_text(Text(0, "one", "list")) == "- one"
-    assert prompt.as_text(Text(0, "- one", "list")) == "- one"
+def test_tasks_are_chosen_by_id_among_those_that_fit():
+    assert tasks.choose(document("words"), FAMILIES, Facts(), "x") is None
+    chosen = {tasks.choose(document(*TEXT_FIRST), FAMILIES, Facts(), str(number)).name for number in range(60)}
+    assert chosen == {"guide", "continuation", "next_step"}
+
+
+# Families as data --------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_recipe_names_packaged_families_changes_them_and_brings_its_own():
+    config = RewriteConfig.model_validate(
+        {"tasks": ["story", {"name": "guide", "ask": ["How? {title}"]}, {"name": "recap", "given": "first", "ask": ["Go on: {title}"]}]}
+    )
+    assert config.tasks[0] == STORY
+    assert config.tasks[1].ask == ("How? {title}",)
+    assert config.tasks[1].needs == GUIDE.needs
+    assert (config.tasks[2].name, config.tasks[2].given, config.tasks[2].asked) == ("recap", "first", "rest")
+    answer = prompt.by_templates(document(*TEXT_FIRST), config.tasks[2])
+    assert [part for part in answer["context"] if part["type"] == "image"] == [{"type": "image", "image": 1}]
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        ("giude", "unknown task 'giude'; did you mean 'guide'?"),
+        ({"name": "x", "ask": ["{titel}"]}, "names {titel}; did you mean {title}?"),
+        ({"name": "x"}, "the task x has no question"),
+        ({"name": "x", "ask_untitled": ["{title}"]}, "a question in ask_untitled names {title}"),
+        ({"name": "x", "asked": "change", "given": "first", "ask": ["Do it"]}, "{change} stands in every question"),
+        ({"name": "x", "ask": ["{"]}, "is no template"),
+        ({"name": "Bad Name", "ask": ["a"]}, "String should match pattern"),
+    ],
+)
+def test_a_wrong_family_is_an_error_with_a_hint(task, message):
+    with pytest.raises(ValidationError) as error:
+        RewriteConfig.model_validate({"tasks": [task]})
+    assert message in str(error.value)
+
+
+# Long documents ----------------------------------------------------------------------------------------------------------------------
+
+LONG = (
+    *("# Radios", "All about radios.", "# Range", "It is long.", "!a", "# Power", "It is low.", "!b", "And more.", "!c"),
+    *("# Price", "It is fair.", "!d"),
+)
+
+
+def test_a_long_document_becomes_pieces_cut_at_its_headings():
+    found = pieces(document(*LONG), None, 2)
+    assert [[segment.position for segment in piece.document.segments] for piece in found] == [[0, 1, 2, 3, 4], [6, 7, 8, 9], [11, 12]]
+    assert [piece.title for piece in found] == ["Radios", "Radios: Power", "Radios: Price"]
+    assert [[image.position for image in piece.document.images] for piece in found] == [[4], [7, 9], [12]]
+
+
+def test_a_section_above_the_bounds_is_cut_between_its_steps():
+    found = pieces(document("# T", "One one one.", "!a", "Two two two.", "!b", "Three three three.", "!c"), 4, None)
+    assert [[segment.position for segment in piece.document.segments] for piece in found] == [[0, 1, 2], [3, 4], [5, 6]]
+
+
+def test_a_document_within_the_bounds_is_one_piece():
+    page = document(*LONG)
+    assert [piece.document for piece in pieces(page, 100, 10)] == [page]
+    assert [piece.document for piece in pieces(page, None, None)] == [page]
+
+
+@given(documents(), st.integers(1, 6), st.integers(1, 3))
+def test_pieces_lose_nothing_but_headings_that_became_their_titles(page, max_words, max_images):
+    found = pieces(page, max_words, max_images)
+    kept = [segment.position for piece in found for segment in piece.document.segments]
+    assert kept == sorted(kept)
+    gone = {segment.position for segment in page.segments} - set(kept)
+    marked = any(text.kind == "heading" for text in page.texts)
+    headings = {text.position: text.text for text in page.texts if text.kind == "heading" or not marked}
+    assert gone <= set(headings)
+    assert all(any((piece.title or "").endswith(headings[position]) for piece in found) for position in gone)
+    assert [piece.number for piece in found] == list(range(len(found)))
+
+
+# What is shown to a model, and what is kept as it is ----------------------------------------------------------------------------------
+
+
+def test_kinds_of_text_stay_visible_and_markup_has_one_owner():
+    assert prompt.as_text(Text(0, "- one\n- two", "list")) == "- one\n- two"
+    assert prompt.as_text(Text(0, "3. three", "list")) == "3. three"
+    assert prompt.as_text(Text(0, "   a second paragraph", "list")) == "   a second paragraph"
     assert prompt.as_text(Text(0, "x = 1", "code")) == "```\nx = 1\n```"
 
 
-def test_the_question_names_every_picture_by_its_number():
-    request = prompt.request(document(*TEXT_FIRST), "guide", {"a": (b"x", "image/png")}, PROMPT)
-    assert "guide:" in request.messages[0].parts[0]
+def test_the_question_names_every_image_by_its_number_and_owner():
+    request = prompt.request(document(*TEXT_FIRST), NEXT_STEP, {"a": (b"x", "image/png")}, PROMPT)
+    assert "next_step: the context is the beginning of the document with images 1 to 2" in request.messages[0].parts[0]
     text = "".join(part for part in request.messages[1].parts if isinstance(part, str))
-    assert [f"picture {number}:" in text for number in (1, 2, 3, 4)] == [True, True, True, False]
+    assert 'title: "How to draw a house"' in text
+    assert "image 1 (belongs to [3]):" in text  # its caption
+    assert "image 2 (belongs to [4]):" in text
+    assert "image 4" not in text
 
 
 def test_a_conversation_is_kept_as_its_source_tells_it():
@@ -144,3 +320,8 @@ def test_a_conversation_is_kept_as_its_source_tells_it():
     refused = _keep(document("no roles", "!a"), ())
     assert isinstance(refused, _Refused)
     assert refused.reason == "not_a_conversation"
+
+
+@pytest.mark.parametrize("text", ["- one", "1. one\n   - two\n\n   three", "   more\n2. three", "one"])
+def test_the_text_of_a_list_is_unchanged_in_an_example(text):
+    assert prompt.as_text(Text(0, text, "list")) == text

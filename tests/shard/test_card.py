@@ -13,7 +13,7 @@ from making import build, mmc4, png, recipe
 from markdown_it import MarkdownIt
 
 from leafinstruct import cards
-from leafinstruct.cards import CELL, cell, paragraph
+from leafinstruct.cards import CELL, cell, paragraph, passage
 from leafinstruct.errors import RecipeError
 from leafinstruct.shard.card import SHOWN
 
@@ -50,6 +50,20 @@ def test_a_paragraph_is_one_run_of_text_and_opens_nothing(text):
     assert {child.type for token in quoted for child in token.children or ()} <= {"text", "text_special"}
     plain = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
     assert words == plain or len(text) > 400
+
+
+@given(st.text() | st.sampled_from(["1. a\n   - b\n2. c", "a\n---", "# a\n# b", "a\n\n    code", "<br>\n| a |"]))
+def test_a_passage_is_one_paragraph_whose_lines_are_shown(text):
+    tokens = MARKDOWN.parse(f"> {passage(text, 400)}\n\nafter")
+    quoted = tokens[1 : [token.type for token in tokens].index("blockquote_close")]
+    assert [token.type for token in quoted] in ([], ["paragraph_open", "inline", "paragraph_close"])
+    children = [child for token in quoted for child in token.children or ()]
+    assert {child.type for child in children} <= {"text", "text_special", "html_inline"}
+    assert {child.content for child in children if child.type == "html_inline"} <= {"<br>"}
+
+
+def test_a_list_in_a_passage_keeps_its_lines_and_indentation():
+    assert passage("1. a\n   - b\n\n   c\n2. d", 400) == "1\\. a<br>&nbsp;&nbsp;&nbsp;\\- b<br>&nbsp;&nbsp;&nbsp;c<br>2\\. d"
 
 
 @pytest.mark.parametrize(

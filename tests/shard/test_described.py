@@ -22,7 +22,17 @@ HARM = (
     "\n---\nlicense: mit\n---\n# Mine <script>alert(1)</script> ![p](https://evil.example/p.png) {{ recipe }} {% raw %} ${x} "
     "[click](javascript:alert(1)) `code` | a | b | https://evil.example www.evil.example \\(x\\) $$y$$ <!-- @everyone"
 )
-HEADINGS = ["t@dev", "What is in it", "Licences", "Examples", "guide", "How it came about", "Rules, models, prompts", "Scores"]
+HEADINGS = [
+    "t@dev",
+    "What is in it",
+    "Licences",
+    "Examples",
+    "guide",
+    "Questions and answers",
+    "How it came about",
+    "Rules, models, prompts",
+    "Scores",
+]
 
 
 def picture(number: int) -> bytes:
@@ -244,7 +254,21 @@ def test_mlcroissant_takes_the_croissant_and_reads_the_records(mixed):
         assert [info["examples/image_info/sha256"].decode() for info in record["examples/image_info"]] == [
             info["sha256"] for info in row["image_info"]
         ]
+        assert [info["examples/image_info/owner_found"].decode() for info in record["examples/image_info"]] == [
+            info["owner_found"] for info in row["image_info"]
+        ]
+        assert {"examples/title", "examples/page_url"} < set(record)
     assert not told
+
+
+def test_card_and_croissant_describe_every_column_of_the_documents_origin(mixed):
+    fields = json.loads((mixed / "croissant.json").read_text(encoding="utf-8"))["recordSet"][0]["field"]
+    described = {field["name"]: field.get("description") for field in fields}
+    assert {"page_url", "title"} <= {name for name, text in described.items() if text}
+    (info,) = (field["subField"] for field in fields if field["name"] == "image_info")
+    assert {"image_info/owner", "image_info/owner_found"} <= {field["name"] for field in info if field.get("description")}
+    card = (mixed / "README.md").read_text(encoding="utf-8")
+    assert all(f"{name}" in card for name in ('row["title"]', 'row["page_url"]', "`image_info.owner_found`"))
 
 
 def test_a_file_that_changed_is_not_what_the_croissant_names(mixed):

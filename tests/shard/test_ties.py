@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import document
 
-from leafinstruct.shard.domain import domains_of, host_of
+from leafinstruct.records.url import domains_of, host_of
 from leafinstruct.shard.ties import BANDS, ties_of
 
 

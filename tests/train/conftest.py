@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import signal
 import subprocess
 from pathlib import Path
@@ -23,7 +22,6 @@ from leafinstruct.records import public
 from leafinstruct.train import checkpoints
 
 torch.set_num_threads(1)  # tiny models are fastest on one, and several wait for each other on a busy machine
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # of processes that tests start
 
 COLOURS = ((200, 30, 30), (30, 160, 60), (40, 60, 190), (230, 200, 40))
 

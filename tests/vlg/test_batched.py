@@ -6,6 +6,7 @@ import warnings
 
 import pytest
 import torch
+from moss.exact import exact
 from moss.tiny import BOI
 from PIL import Image
 from vlg.tiny_backbones import interleaved, tiny_chameleon, tiny_emu2
@@ -30,7 +31,7 @@ def adapted(taps: str = "top_left", mode: str = "full_space"):
     from peft import get_peft_model
 
     torch.manual_seed(5)
-    model = interleaved()
+    model = exact(interleaved())
     with torch.no_grad():
         model.lm_head.weight[BOI] += 0.12 * model.lm_head.weight[130:148].abs().mean(0)
     with warnings.catch_warnings():

@@ -1,0 +1,25 @@
+"""The clock of all waiting in this package: the current time, a pause, and a time limit. Tests replace it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+
+class Clock:
+    """Seconds of a clock that never goes back."""
+
+    def now(self) -> float:
+        """The current time in seconds, from an unspecified start."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Pause this task."""
+        await asyncio.sleep(seconds)
+
+    def limit(self, seconds: float) -> asyncio.Timeout:
+        """A context that raises TimeoutError when its body takes longer."""
+        return asyncio.timeout(seconds)
+
+
+CLOCK = Clock()

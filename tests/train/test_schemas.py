@@ -1,0 +1,39 @@
+"""Training reads shards of either schema."""
+
+from __future__ import annotations
+
+import pytest
+from records.golden import FOLDERS, SHARDS, earlier_and_later
+from vlg.tiny_backbones import tiny_chameleon
+
+from leafinstruct.artifact import Artifact
+from leafinstruct.records import shards
+from leafinstruct.train import card, tokens
+
+LICENSES = {"1": [("CC0-1.0", 2)], "2": [("CC-BY-4.0", 1), ("CC0-1.0", 1)]}
+IMAGES = {"1": (2, 5), "2": (2, 3)}
+
+
+@pytest.mark.parametrize("version", FOLDERS)
+def test_golden_shards_are_trained_on(version, tmp_path):
+    counts = tokens.make(tiny_chameleon(), "x", SHARDS[version], 8192, Artifact(tmp_path / "tokens"), lambda *_: None)
+    assert counts["rows"] == 2
+    assert counts["pictures"] == sum(IMAGES[version])
+    assert counts["pictures_said"] == sum(IMAGES[version]) - 1  # the question of the edit shows one
+    assert card.licenses(SHARDS[version]) == LICENSES[version]
+
+
+@pytest.mark.parametrize("version", FOLDERS)
+def test_a_split_of_golden_shards_is_found_and_gives_whole_rows(version, tmp_path):
+    (path,) = shards.files(str(FOLDERS[version]), tmp_path, "test")
+    (row,) = shards.rows(path, (*shards.COLUMNS, "title", "image_info"))
+    assert row["title"] == (None if version == "1" else "How to draw a house")
+    assert [info["owner_found"] for info in row["image_info"]] == (
+        ["unknown"] * 5 if version == "1" else ["inferred", "inferred", "unknown"]
+    )
+    assert all(image["bytes"].startswith(b"\x89PNG") for image in row["images"])
+
+
+def test_a_shard_without_a_later_column_is_trained_on(tmp_path):
+    counts = tokens.make(tiny_chameleon(), "x", [earlier_and_later(tmp_path)], 8192, Artifact(tmp_path / "tokens"), lambda *_: None)
+    assert (counts["rows"], counts["pictures"]) == (1, 2)
