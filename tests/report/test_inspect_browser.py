@@ -5,10 +5,11 @@ One headless Chromium for the module, one build of the embedded corpus and two m
 
 from __future__ import annotations
 
+import random
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,11 @@ from report.looking import hostile
 
 from leafinstruct import pipeline
 from leafinstruct import recipe as recipes
+from leafinstruct.filter.steps import without_image, without_step
+from leafinstruct.filter.text import word_parts
 from leafinstruct.records import table
-from leafinstruct.report import inspection
+from leafinstruct.records.document import Document, Image
+from leafinstruct.report import gather, inspection
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
@@ -225,6 +229,57 @@ def test_moved_bounds_keep_what_a_build_keeps(look, run, move_name):
     page.get_by_role("button", name="Put the bounds back").click()
     assert fates(page) == before
     assert page.locator("#what-if").is_hidden()
+
+
+def owned_pages(rng: random.Random) -> Iterator[tuple[Document, list[tuple[int, bool]]]]:
+    """Documents whose images have owners, each with images that are dropped: (position, with its step)."""
+    texts = (
+        "# one two",
+        "# three",
+        "some words",
+        "一二三四 words",
+        "> a caption",
+        "- 1. one\n2. two words\n3. 三",
+        "- - a\n  - b\n- c d",
+        "- one item",
+    )
+    for _ in range(400):
+        kinds = rng.choices(("!", *texts), weights=(5, *(1 for _ in texts)), k=rng.randint(2, 10))
+        page = making.document(*(f"!{at}" if kind == "!" else kind for at, kind in enumerate(kinds)))
+        places = [text.position for text in page.texts]
+        owners = {image.position: rng.choice(places) for image in page.images if places and rng.random() < 0.8}
+        segments = (replace(one, owner=owners.get(one.position)) if isinstance(one, Image) else one for one in page.segments)
+        lost = rng.sample(page.images, rng.randint(0, len(page.images)))
+        yield replace(page, segments=tuple(segments)), [(image.position, rng.random() < 0.7) for image in lost]
+
+
+def test_the_page_drops_the_texts_that_a_build_drops(look, run):
+    """The words that are left after each image was dropped, with and without its step, in the page and in filter/steps.py."""
+    page, compared = look(run.page), 0
+    for document, lost in owned_pages(random.Random(5)):
+        layout = gather._steps(table.document_row(document)["segments"])  # what the page is given
+        if not layout:
+            continue
+        numbers = {image.position: number for number, image in enumerate(document.images)}
+        rest = document
+        for position, with_step in lost:
+            image = next(one for one in rest.images if one.position == position)
+            rest = without_step(rest, image)[0] if with_step else without_image(rest, image)
+        counted = [word_parts(text.text) for text in document.texts]
+        left = [word_parts(text.text) for text in rest.texts]
+        wanted = [sum(pair[at] for pair in counted) - sum(pair[at] for pair in left) for at in (0, 1)]
+        given = {"steps": layout["steps"], "lost": [(numbers[position], with_step) for position, with_step in lost]}
+        found = page.evaluate(
+            """({ steps, lost }) => {
+              const texts = new Texts(steps);
+              for (const [index, withStep] of lost) texts.lose(index, withStep);
+              return texts.lost().reduce((sum, [words, characters]) => [sum[0] + words, sum[1] + characters], [0, 0]);
+            }""",
+            given,
+        )
+        assert found == wanted, (document.segments, lost)
+        compared += 1
+    assert compared > 200
 
 
 def doubles(path: Path) -> set[str]:

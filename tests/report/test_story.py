@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafinstruct.report import prose, story
+from leafinstruct.report import prose, story, trial
 
 WILD = st.text(min_size=1, max_size=200)
 HEADINGS = ("document ", "ingest: ", "filter: ", "rewrite: ", "example ", "shard: ", "cost: ", "versions")
@@ -151,6 +151,26 @@ def test_a_verdict_is_a_sentence_also_where_there_was_no_value(value):
     lines = list(story.story({**told("x"), "filter": {**told("x")["filter"], "drops": [drop]}}))
     wanted = "is 0.5" if value else "has no value (unparsed)"
     assert f"  alignment.own of picture [4] {wanted}, the bound is 0.13" in lines
+
+
+def test_an_image_that_was_dropped_with_its_text_is_reported_with_the_text():
+    detail = "truncated: file ends early; its text [3] was dropped with it"
+    drop = {"rule": "picture.decoded", "position": 4, "value": 0.0, "threshold": 1.0, "state": "ok", "detail": detail}
+    cell = {"name": "picture.decoded", "position": 4, "value": 0.0, "state": "ok", "detail": ""}
+    rule = trial.rules(_Filtered({"score": "picture.decoded", "min": 1, "drop": "step"}), [cell], [drop])[0]
+    assert rule["outcome"] == "dropped_step"
+    known = {"verdict": "kept", "drops": [drop], "rules": [rule], "duplicates": None, "judge": None}
+    lines = list(story.story({**told("x"), "filter": known, "scores": [cell]}, width=100))
+    at = next(at for at, line in enumerate(lines) if line.startswith("  picture.decoded"))
+    assert lines[at].endswith("at least 1       lost images and their text")
+    assert lines[at + 1] == f"      [4] 0 {detail}"
+
+
+class _Filtered:
+    """A filter stage that was built with one rule."""
+
+    def __init__(self, rule: dict[str, Any]) -> None:
+        self.fingerprint = {"filter": {"rules": [rule]}, "active_rules": [rule["score"]]}
 
 
 def test_many_matches_are_a_line_each_and_name_the_next_command():
