@@ -20,9 +20,9 @@ from report.looking import hostile
 from leafinstruct import pipeline
 from leafinstruct import recipe as recipes
 from leafinstruct.filter.steps import without_image, without_step
-from leafinstruct.filter.text import word_parts
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, Image
+from leafinstruct.records.words import word_parts
 from leafinstruct.report import gather, inspection
 
 CHROMIUM = shutil.which("chromium")
