@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -130,6 +131,7 @@ def test_a_second_build_in_the_same_place_is_refused_while_the_first_runs(tmp_pa
     lock = tmp_path / "a/runs/my-dataset/.lock"
     while not lock.exists():
         time.sleep(0.01)
+    first.send_signal(signal.SIGSTOP)  # it holds its lock, however long the second takes to start
     second = leaf("build", cwd=tmp_path / "a")
     first.kill()
     first.wait()
@@ -145,7 +147,7 @@ def test_an_interrupt_is_130_and_says_how_to_go_on(tmp_path):
     while not (tmp_path / "a/runs/my-dataset/.lock").exists():
         time.sleep(0.01)
     process.send_signal(2)
-    _, noise = process.communicate(timeout=60)
+    _, noise = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "run the same command to go on" in noise
     assert "Traceback" not in noise

@@ -87,7 +87,7 @@ def test_workers_end_with_a_parent_that_was_killed(tmp_path):
         time.sleep(0.05)
     process.kill()
     process.wait()
-    gone, alive = psutil.wait_procs(workers, timeout=20)
+    gone, alive = psutil.wait_procs(workers, timeout=300)
     assert len(gone) == 2, alive
 
 

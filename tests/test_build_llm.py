@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from llm.fake_clock import FakeClock
 from llm.misbehaving import Body, Misbehaving, Step, depending, good, say, status
 from making import build, leaf, mmc4, recipe, rows
 from report.looking import Page
@@ -17,9 +18,16 @@ from test_build import pages
 
 from leafinstruct import pipeline
 from leafinstruct import recipe as recipes
+from leafinstruct.llm import clock as clocks
 from leafinstruct.llm.request import Picture
 from leafinstruct.records import table
 from leafinstruct.report import funnel, inspection, lineage
+
+
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Builds of this process: pauses cost no time, and deadlines do not depend on how busy the machine is."""
+    monkeypatch.setattr(clocks, "CLOCK", FakeClock())
 
 
 @pytest.fixture
@@ -72,7 +80,7 @@ def own(tmp_path: Path, server: Misbehaving) -> Path:
         tmp_path,
         ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data"}]},
         filter={"min_words": 10, "alignment": {"allow_toy": True}, "rules": [{"score": "judge.text_quality", "min": 3, "model": "m"}]},
-        llm={"provider": "openai", "base_url": server.url, "model": "m", "deadline": 3, "timeout": 2},
+        llm={"provider": "openai", "base_url": server.url, "model": "m", "deadline": 60, "timeout": 60},
     )
 
 
@@ -218,7 +226,7 @@ def test_what_was_asked_is_explained_as_sent_with_every_try_and_what_it_took(own
 
 def test_an_outage_is_no_verdict_it_ends_the_run_resumable(own, server):
     server.always = depending(lambda body: answer(body) if "Number 1." in text_of(body) else status(503))
-    first = leaf("build", own)
+    first = leaf("build", own, "--set", "llm.deadline=8")
     assert first.returncode == 1
     assert "stopped answering" in first.stderr
     assert "1 of 6 documents are judged and kept: run the same command again" in first.stderr

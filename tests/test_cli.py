@@ -41,7 +41,7 @@ def test_two_signals_in_quick_succession_are_one_interrupt(tmp_path, wait, pair)
     time.sleep(0.02)
     process.send_signal(pair[1])
     try:
-        _, noise = process.communicate(timeout=20)
+        _, noise = process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode == 130, noise

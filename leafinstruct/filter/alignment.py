@@ -33,7 +33,7 @@ from PIL import Image as Pil
 from leafinstruct import torchvision_import
 from leafinstruct.errors import RecipeError
 from leafinstruct.filter.text import cell
-from leafinstruct.records import owners
+from leafinstruct.records import owners, places
 from leafinstruct.records.document import Document, Image
 from leafinstruct.records.example import Cell
 from leafinstruct.records.table import Row
@@ -203,7 +203,7 @@ def embed(
 def texts_beside(document: Document, image: Image) -> list[int]:
     """Positions of the texts on both sides of an image: the nearest before it, and its captions or else the nearest behind it."""
     index = next(at for at, segment in enumerate(document.segments) if segment.position == image.position)
-    captions = [text.position for text in document.segments[index + 1 : owners.captions(document.segments, index)]]
+    captions = [text.position for text in document.segments[index + 1 : places.captions(document.segments, index)]]
     before = [text.position for text in document.texts if text.position < image.position and text.kind not in ("heading", "caption")]
     after = [text.position for text in document.texts if text.position > image.position and text.kind not in ("heading", "caption")]
     found = [*before[-1:], *(captions or after[:1])]

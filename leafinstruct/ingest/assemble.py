@@ -14,7 +14,7 @@ from leafinstruct.ingest.grouping import Side
 from leafinstruct.ingest.licence import named
 from leafinstruct.ingest.page import Page
 from leafinstruct.ingest.sources import Picture
-from leafinstruct.records import owners
+from leafinstruct.records import places
 from leafinstruct.records.document import Document, Image, Provenance, Ref, Rejected, Segment, Text, document_id
 from leafinstruct.records.url import one_domain
 
@@ -83,7 +83,7 @@ def _owned(segments: Sequence[Segment], sides: Mapping[int, Side]) -> tuple[Segm
     """The segments with the owners that the page's markup groups them with: position of an image -> side on which its own text stands."""
     owned = list(segments)
     for at, side in sides.items():
-        image, text = owned[at], owners.neighbor(segments, at, -1 if side == "before" else 1)
+        image, text = owned[at], places.neighbor(segments, at, -1 if side == "before" else 1)
         if isinstance(image, Image) and text is not None:
             owned[at] = replace(image, owner=text.position, owner_found="inferred")
     return tuple(owned)

@@ -30,7 +30,7 @@ Lost = tuple[str, str]
 """Reason and sentence."""
 EARLY = 1.0
 """Seconds by which frames may end before a stated duration without a report, as long as no step is behind them: sound tracks are longer than the
-pictures, and annotations were made on other encodings of a video."""
+frames, and annotations were made on other encodings of a video."""
 _PAST = "segment_past_end"
 
 

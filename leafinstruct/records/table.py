@@ -62,12 +62,7 @@ _SEGMENT = pa.struct(
 )
 _ORIGIN = pa.struct([("file", pa.string()), ("locator", pa.string())])
 _DOCUMENT: list[tuple[str, pa.DataType]] = [
-    ("id", pa.string()),
-    ("source", pa.string()),
-    ("url", pa.string()),
-    ("license", pa.string()),
-    ("title", pa.string()),
-    ("page_url", pa.string()),
+    *((name, pa.string()) for name in ("id", "source", "url", "license", "title", "page_url")),
     ("segments", pa.list_(_SEGMENT)),
     ("provenance", _ORIGIN),
 ]
@@ -103,12 +98,7 @@ SCORES = pa.schema([("document_id", pa.string()), *_CELL])
 
 PICTURES = pa.schema(
     [
-        ("ref", pa.string()),
-        ("file", pa.string()),
-        ("stamp", pa.string()),
-        ("state", pa.string()),
-        ("reason", pa.string()),
-        ("sha256", pa.string()),
+        *((name, pa.string()) for name in ("ref", "file", "stamp", "state", "reason", "sha256")),
         ("width", pa.int32()),
         ("height", pa.int32()),
         ("format", pa.string()),

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 
 from leafinstruct.records.document import Document, Text
-from leafinstruct.records.owners import STEP
+from leafinstruct.records.signs import STEP
 from leafinstruct.rewrite.config import Genre
 
 FEWEST_STEPS, ORDERS, TOLD, FEWEST_SENTENCES = 2, 0.25, 0.5, 2

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from itertools import groupby, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +26,15 @@ from leafinstruct.llm.prompt import Prompt
 from leafinstruct.llm.request import Answer
 from leafinstruct.pictures.send import Sent, all_as_sent
 from leafinstruct.records import asked, table
-from leafinstruct.records.document import Document, Text
-from leafinstruct.records.example import Cell, Example, Turn, example_id
-from leafinstruct.records.references import Dangling, dangling
+from leafinstruct.records.document import Document
+from leafinstruct.records.example import Cell, Example, example_id
 from leafinstruct.rewrite import parse, prompt, steps, tasks
 from leafinstruct.rewrite.config import RewriteConfig
 from leafinstruct.rewrite.genre import genre_of
+from leafinstruct.rewrite.outcome import DANGLING, Refused, counted, dropped_row, example, keep, unanswered_of
 from leafinstruct.rewrite.resemblance import resemblance
 from leafinstruct.rewrite.steps import Piece
 from leafinstruct.rewrite.tasks import Facts
-
-DANGLING = "reference.dangling"
-"""The score of a document that a row has for its example: what filter counted is replaced by what is counted on the finished example."""
 
 CODE = 7
 """Raised when the same documents and answers give other examples than before."""
@@ -58,16 +55,6 @@ class RewriteSettings:
         if self.config.mode == "keep":
             return "none"
         return prompt.OFFLINE if self.llm.provider == "offline" else self.llm.revision or f"{self.llm.model} at {self.llm.base_url}"
-
-
-@dataclass(frozen=True)
-class _Refused:
-    """A document, or a piece of a long one, that became no example, and why."""
-
-    document: Document
-    reason: str
-    state: str
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -142,8 +129,8 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
     documents, drops = _documents(inputs, part)
     cells = _cells(inputs, part, set(drops))
     answers: list[tuple[str, Answer]] = []
-    outcomes: list[Example | _Refused] = [
-        _keep(document, cells[document.id], drops[document.id])
+    outcomes: list[Example | Refused] = [
+        keep(document, cells[document.id], drops[document.id])
         for document in documents
         if settings.config.mode == "keep" or document.is_conversation
     ]
@@ -161,7 +148,7 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
         outcomes += await asyncio.gather(*(_rewrite(item, settings, client, pictures, answers) for item in asked_for))
     prompts = tuple(sorted(_prompts(settings, inputs).items()))
     examples = [replace(outcome, prompts=prompts) for outcome in outcomes if isinstance(outcome, Example)]
-    refused = [outcome for outcome in outcomes if isinstance(outcome, _Refused)]
+    refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
     with writing(out.file("asked", part.name)) as temporary:
         table.write(
             temporary,
@@ -171,7 +158,7 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
     with writing(out.file("examples", part.name)) as temporary:
         table.write(temporary, map(table.example_row, examples), table.EXAMPLES)
     with writing(out.file("dropped", part.name)) as temporary:
-        table.write(temporary, map(_dropped_row, refused), table.VERDICTS)
+        table.write(temporary, map(dropped_row, refused), table.VERDICTS)
     report = {
         "counts": {
             "documents": len(documents),
@@ -189,7 +176,7 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
     return out.commit(part.name, part.payload, report, [out.file("examples", part.name), out.file("dropped", part.name)])
 
 
-def _reasons(refused: Sequence[_Refused], kept: set[str]) -> dict[str, Counter[str]]:
+def _reasons(refused: Sequence[Refused], kept: set[str]) -> dict[str, Counter[str]]:
     """Reasons of documents that became no example at all, each document once; and of the images of those pieces of others that became none."""
     first = {item.document.id: item.reason for item in reversed(refused) if item.document.id not in kept}
     lost: Counter[str] = Counter()
@@ -201,41 +188,27 @@ def _reasons(refused: Sequence[_Refused], kept: set[str]) -> dict[str, Counter[s
 
 async def _rewrite(
     item: _Asked, settings: RewriteSettings, client: Client, pictures: Mapping[str, Sent], answers: list[tuple[str, Answer]]
-) -> Example | _Refused:
+) -> Example | Refused:
     """One piece's outcome; `answers` is filled on the way."""
     config, piece, document = settings.config, item.piece, item.piece.document
     if not document.images:
-        return _Refused(document, "piece_without_image", "ok", f"piece {piece.number + 1} of a long document has no image")
+        return Refused(document, "piece_without_image", "ok", f"piece {piece.number + 1} of a long document has no image")
     if not steps.fits(document.segments, config.max_words, config.max_images):
-        return _Refused(document, "too_long", "ok", f"piece {piece.number + 1} is above the bounds and has no border to cut it at")
+        return Refused(document, "too_long", "ok", f"piece {piece.number + 1} is above the bounds and has no border to cut it at")
     family = tasks.choose(document, config.tasks, item.facts, example_id(document.id, "", piece.number))
     if family is None:
         names = ", ".join(task.name for task in config.tasks)
-        return _Refused(
-            document, "no_task_fits", "ok", f"{len(document.images)} images, {genre_of(document)}: it has not what {names} need"
-        )
+        return Refused(document, "no_task_fits", "ok", f"{len(document.images)} images, {genre_of(document)}: it has not what {names} need")
     answer = await client.ask(prompt.request(document, family, pictures, settings.prompt))
     answers.append((document.id, answer))
     if answer.value is None:
-        return _Refused(document, f"answer_{answer.state}", answer.state, answer.detail)
+        return Refused(document, f"answer_{answer.state}", answer.state, answer.detail)
     turns = parse.turns(answer.value, document.images)
-    unanswered = _dangling(document, turns)
+    unanswered = unanswered_of(document, turns)
     if config.max_dangling is not None and len(unanswered) > config.max_dangling:
-        return _Refused(document, "dangling_reference", "ok", f"piece {piece.number + 1} says {unanswered[0]}")
-    cells = tuple(_counted(cell, unanswered) if cell.name == DANGLING else cell for cell in item.cells)
-    return _example(document, family.name, turns, answer, cells, piece.number)
-
-
-def _dangling(document: Document, turns: Sequence[Turn]) -> list[Dangling]:
-    """The references of a finished example that its images do not answer. Texts that are the document's own are known as such, because an image
-    answers its owner in both directions."""
-    own = {prompt.as_text(text): text for text in document.texts}
-    return dangling([own.get(part, part) if isinstance(part, str) else part for turn in turns for part in turn.parts])
-
-
-def _counted(cell: Cell, unanswered: Sequence[Dangling]) -> Cell:
-    """The score of the document as that of the example."""
-    return replace(cell, value=float(len(unanswered)), detail=str(unanswered[0]) if unanswered else "")
+        return Refused(document, "dangling_reference", "ok", f"piece {piece.number + 1} says {unanswered[0]}")
+    cells = tuple(counted(cell, unanswered) if cell.name == DANGLING else cell for cell in item.cells)
+    return example(document, family.name, turns, answer, cells, piece.number)
 
 
 def _with_resemblance(items: Sequence[_Asked], config: RewriteConfig, inputs: Artifact, part: Part) -> list[_Asked]:
@@ -252,48 +225,6 @@ def _with_resemblance(items: Sequence[_Asked], config: RewriteConfig, inputs: Ar
         replace(item, facts=replace(item.facts, resemblance=resemble(item.piece.document))) if wants else item
         for item, wants in zip(items, wanted, strict=True)
     ]
-
-
-def _example(
-    document: Document, task: str, turns: tuple[Turn, ...], answer: Answer | None, cells: tuple[Cell, ...], piece: int = 0
-) -> Example:
-    kept = {None, *(image.position for image in document.images)}
-    models = {item.name.partition(".")[0]: item.model for item in cells if item.model is not None}
-    if answer is not None:
-        models["rewrite"] = answer.model
-    return Example(
-        id=example_id(document.id, task, piece),
-        document_id=document.id,
-        source=document.source,
-        task=task,
-        turns=turns,
-        provenance=document.provenance,
-        scores=tuple(item for item in cells if item.position in kept),
-        url=document.url,
-        license=document.license,
-        title=document.title,
-        page_url=document.page_url,
-        models=tuple(sorted(models.items())),
-    )
-
-
-def _keep(document: Document, cells: tuple[Cell, ...], drops: Sequence[table.Row] = ()) -> Example | _Refused:
-    """A conversation as its source tells it, whole or not at all: where a picture was dropped, a question or an answer is about nothing. Segments
-    without a role belong to whoever spoke last, to the user at the beginning."""
-    if not document.is_conversation:
-        return _Refused(document, "not_a_conversation", "ok", "rewrite.mode is keep, but no segment has a role")
-    if drops:
-        lost = f"its picture at {drops[0]['position']} was dropped by {drops[0]['rule']}"
-        return _Refused(document, "picture_dropped", "ok", f"{lost}, and a conversation is kept whole or not at all")
-    role, roles = "user", []
-    for segment in document.segments:
-        role = segment.role or role
-        roles.append(role)
-    turns = tuple(
-        Turn("assistant" if who == "assistant" else "user", tuple(item.text if isinstance(item, Text) else item for _, item in run))
-        for who, run in groupby(zip(roles, document.segments, strict=True), key=lambda pair: pair[0])
-    )
-    return _example(document, "conversation", turns, None, cells)
 
 
 def _documents(inputs: Artifact, part: Part) -> tuple[list[Document], dict[str, list[table.Row]]]:
@@ -317,11 +248,6 @@ def _cells(inputs: Artifact, part: Part, wanted: set[str]) -> dict[str, tuple[Ce
 def _bytes(inputs: Artifact, part: Part, names: set[str]) -> dict[str, bytes]:
     rows = table.read(inputs.file("pictures", part.name), ["sha256", "bytes"])
     return {row["sha256"]: row["bytes"] for row in rows if row["sha256"] in names}
-
-
-def _dropped_row(item: _Refused) -> table.Row:
-    drop = {"rule": item.reason, "position": None, "value": None, "threshold": None, "state": item.state, "detail": item.detail}
-    return table.document_row(item.document, [drop])
 
 
 def _refuse_failures(settings: RewriteSettings, out: Artifact, reports: list[dict[str, Any]]) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from leafinstruct.records import owners
+from leafinstruct.records import owners, signs
 from leafinstruct.records.document import Document, Image, Segment, Text
 from leafinstruct.records.words import count_words
 
@@ -92,7 +92,7 @@ def _goes_on(before: Segment, segment: Segment, marked: bool) -> bool:
 
     marked: whether the source marks headings; in others a short line that is no sentence may be one.
     """
-    if _heads(before) or (not marked and owners.is_line(before)):
+    if _heads(before) or (not marked and signs.is_line(before)):
         return True
     return isinstance(segment, Text) and segment.kind == "list" and segment.text[:1] == " "
 
@@ -120,7 +120,7 @@ def _piece(document: Document, number: int, group: Sequence[Segment]) -> Piece:
     first, title = group[0], document.title
     if number:
         marked = any(map(_heads, document.segments))
-        heading = first.text if isinstance(first, Text) and (_heads(first) or (not marked and owners.is_line(first))) else None
+        heading = first.text if isinstance(first, Text) and (_heads(first) or (not marked and signs.is_line(first))) else None
         title = None if heading is None else f"{title}: {heading}" if title else heading
         group = group if heading is None else group[1:]
     return Piece(number, replace(document, segments=tuple(group), title=title), title)

@@ -35,7 +35,7 @@ OPENING = 4
 
 _CACHED = 1 << 20
 """Words whose hashes are remembered."""
-_ENDS = ".:!?…。：！？"  # noqa: RUF001 - the sentence ends of other scripts are meant
+_ENDS, _OTHER_ENDS = ".:!。：！", "?？…"  # noqa: RUF001 - the sentence ends of other scripts are meant
 _HOW_TO = re.compile(r"^how to\s+(?=\S)", re.IGNORECASE)
 
 
@@ -155,10 +155,12 @@ class Counting:
 
 
 def templated(question: str, title: str | None) -> str:
-    """A question in which the title, without marks at its end and in any case, is replaced by `{title}`; of "How to fold a boat" also "fold a boat",
-    since people ask "How do I fold a boat?"."""
-    stated = (title or "").strip().rstrip(_ENDS)
-    for name in dict.fromkeys((stated, _HOW_TO.sub("", stated, count=1))) if stated else ():
+    """A question in which the title, in any case and without a full stop at its end, is replaced by `{title}`; where it is not found so, without the
+    question mark or ellipsis at its end, and of "How to fold a boat" the words "fold a boat", since people ask "How do I fold a boat?"."""
+    bare = (title or "").strip().rstrip(_ENDS)
+    barer = bare.rstrip(_ENDS + _OTHER_ENDS)
+    names = (bare, barer, _HOW_TO.sub("", bare, count=1), _HOW_TO.sub("", barer, count=1))
+    for name in filter(None, dict.fromkeys(names)):
         before, after = (r"(?<!\w)" if _is_spaced(name[0]) else ""), (r"(?!\w)" if _is_spaced(name[-1]) else "")
         found, count = re.subn(f"{before}{re.escape(name)}{after}", "{title}", question, flags=re.IGNORECASE)
         if count:

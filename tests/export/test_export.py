@@ -15,6 +15,7 @@ from making import leaf
 
 from leafinstruct.errors import DriftError, SourceError
 from leafinstruct.export.run import FORMATS, export
+from leafinstruct.export.sample import Sample, sample_of
 from leafinstruct.records.escaping import unescape
 
 CHAT = ("llama-factory", "ms-swift")
@@ -321,3 +322,20 @@ def test_the_verb(tmp_path):
     assert "'csv' is none of conversations, webdataset, llama-factory, ms-swift" in " ".join(wrong.stderr.split())
     assert "Value error" not in wrong.stderr
     assert f"[{'|'.join(FORMATS)}]" in leaf("export", "--help").stdout
+
+
+LIST = ["Do this.", "3. Cut it.\n   - well", picture(1), "     more\n\n   Press it.\n4. Bake it.", "```\nx\n```", "Done."]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_list_keeps_its_bytes_and_is_apart_from_the_texts_beside_it(name):
+    sample = sample_of(row(1, ("user", ["Go"]), ("assistant", LIST)))
+    assert isinstance(sample, Sample)
+    record = FORMATS[name].record(sample)
+    turn = (record.get("conversations") or record["messages"])[1]
+    content = turn.get("value") or turn["content"]
+    texts = [part["text"] for part in content if part["type"] == "text"] if isinstance(content, list) else content.split("\n<image>\n")
+    assert texts == [
+        "Do this.\n\n3. Cut it.\n   - well",
+        "     more\n\n   Press it.\n4. Bake it.\n\n```\nx\n```\nDone.",
+    ]

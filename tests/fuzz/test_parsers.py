@@ -298,7 +298,7 @@ def test_bombs_cost_seconds_and_megabytes(bomb, tmp_path):
     path = tmp_path / sound(kind, tmp_path)[0]
     path.write_bytes(data)
     command = [sys.executable, "-c", CHILD, str(Path(__file__).parent.parent), kind, str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr[-800:]
     seconds, megabytes, _ = map(float, done.stdout.split())
     assert seconds < PER_CASE

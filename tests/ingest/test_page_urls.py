@@ -14,7 +14,8 @@ from making import build, png, recipe, rows
 from leafinstruct import pipeline
 from leafinstruct import recipe as recipes
 from leafinstruct.ingest import conversations, html, hub, mmc4, obelics, warc
-from leafinstruct.ingest.config import ConversationsSource, HtmlSource, HubSource, Mmc4Source, ObelicsSource, TextColumn, WarcSource
+from leafinstruct.ingest.columns_config import TextColumn
+from leafinstruct.ingest.config import ConversationsSource, HtmlSource, HubSource, Mmc4Source, ObelicsSource, WarcSource
 from leafinstruct.push.removal import remove
 from leafinstruct.records.document import Document
 from leafinstruct.report.find import find
@@ -186,8 +187,10 @@ def test_a_canonical_link_neither_hides_a_page_nor_moves_it_under_another_remova
     loaded = recipes.load(built, ())
     stages = pipeline.artifacts(loaded)
     listed = built.with_name(f"{built.stem}.suppressed.jsonl")
-    for kind, value in (("url", ATTACKER), ("domain", "attacker.example"), ("url", VICTIM), ("domain", "victim.example")):
+    by_page = [("url", ATTACKER), ("domain", "attacker.example"), ("url", VICTIM), ("domain", "victim.example")]
+    for kind, value in (*by_page, ("url", COPY), ("url", "https://shop.example/page/")):
         told = remove(loaded.path, loaded.directory, stages, [entry(kind, value)])
         listed.unlink()
         assert (told["records"], told["examples"]) == (1, 1), value
-    assert {row["url"] for row in rows(loaded.directory / "shard")} == {VICTIM, ATTACKER, "http://shop.example/page"}
+    shown = {(row["url"], row["page_url"], row["title"]) for row in rows(loaded.directory / "shard")}
+    assert shown == {(VICTIM, VICTIM, "Wall 0"), (ATTACKER, ATTACKER, "Wall 1"), ("http://shop.example/page", COPY, "Wall 2")}

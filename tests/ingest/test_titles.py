@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from ingest.reading import archive, documents, outline, read_all, record
 
 from leafinstruct.ingest import html, hub, marginal, mmc4, obelics, title, warc
-from leafinstruct.ingest.config import HtmlSource, HubSource, ImageColumn, Mmc4Source, ObelicsSource, TextColumn, WarcSource
+from leafinstruct.ingest.columns_config import ImageColumn, TextColumn
+from leafinstruct.ingest.config import HtmlSource, HubSource, Mmc4Source, ObelicsSource, WarcSource
 from leafinstruct.ingest.page import parse
 from leafinstruct.records.document import Document, Image, Ref, Text
 

@@ -61,12 +61,12 @@ class Misbehaving:
         ready = threading.Event()
         thread = threading.Thread(target=self._run, args=(ready,), daemon=True)
         thread.start()
-        assert ready.wait(10)
+        assert ready.wait(300)
         return thread
 
     def stop(self, thread: threading.Thread) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
-        thread.join(10)
+        thread.join(300)
 
     def _run(self, ready: threading.Event) -> None:
         asyncio.set_event_loop(self._loop)

@@ -49,7 +49,7 @@ def optimiser_of(model: Any) -> torch.optim.Optimizer:
 def work(rank: int, kind: str, folder: str) -> None:
     torch.set_num_threads(1)
     store = f"file://{Path(folder).absolute()}/{kind}-store"
-    torch.distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=2, timeout=timedelta(seconds=60))
+    torch.distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=2, timeout=timedelta(seconds=600))
     model = model_()
     if kind == "ddp":
         model = torch.nn.parallel.DistributedDataParallel(model)

@@ -156,15 +156,15 @@ def test_slow_names_cost_living_hosts_nothing(server, tmp_path):
 
     def ask(host: str) -> list[str]:
         if host.startswith("slow"):
-            free.wait(10)
+            free.wait(60)
             raise socket.gaierror(socket.EAI_AGAIN, "timed out")
         return ["127.0.0.1"]
 
     async def run() -> tuple[Fetched, list[Fetched]]:
-        web = Web(FetchConfig(contact="a@b.org", retries=0, timeout=0.5, in_flight=4, allow_hosts=("mirror.test",)), Store(tmp_path), ask)
+        web = Web(FetchConfig(contact="a@b.org", retries=0, timeout=4.0, in_flight=4, allow_hosts=("mirror.test",)), Store(tmp_path), ask)
         slow = [asyncio.ensure_future(web.fetch(f"http://slow{index}.test/a.png")) for index in range(40)]
         good = asyncio.ensure_future(web.fetch(server.url("/a.png", "mirror.test")))
-        await asyncio.sleep(1.0)  # twice what a picture has; its name waits for a thread as long
+        await asyncio.sleep(5.0)  # more than a picture has; its name waits for a thread as long
         free.set()
         try:
             return await good, list(await asyncio.gather(*slow))

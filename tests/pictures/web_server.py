@@ -17,7 +17,8 @@ FILES = ("/robots.txt", "/.well-known/tdmrep.json")
 
 
 class Wild:
-    """`asked`: requests by path; `at_once`: the most that were in hand at a time; `scripts`: path -> answers for its first requests, in turn."""
+    """`asked`: requests by path; `at_once`: the most that were in hand at a time; `scripts`: path -> answers for its first requests, in turn;
+    `hold`: seconds before each answer; `together`: no picture is answered before so many requests are there at a time."""
 
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
@@ -28,6 +29,8 @@ class Wild:
         self.scripts: dict[str, list[bytes]] = {}
         self.agents: set[str] = set()
         self.hold = 0.0
+        self.together = 0
+        self._full = asyncio.Event()
         self._loop = asyncio.new_event_loop()
         self._server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0))
         self.port = int(self._server.sockets[0].getsockname()[1])
@@ -54,7 +57,7 @@ class Wild:
                 task.cancel()
             await asyncio.gather(*others, return_exceptions=True)
 
-        asyncio.run_coroutine_threadsafe(end(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(end(), self._loop).result(300)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -70,6 +73,11 @@ class Wild:
                 self._now += 1
                 self.at_once = max(self.at_once, self._now)
                 try:
+                    if self._now >= self.together:
+                        self._full.set()
+                    if path not in FILES:
+                        with contextlib.suppress(TimeoutError):  # then the test fails, instead of waiting for ever
+                            await asyncio.wait_for(self._full.wait(), 60)
                     await asyncio.sleep(self.hold)
                     going_on = await self._answer(path, writer)
                 finally:

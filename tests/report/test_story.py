@@ -52,7 +52,14 @@ def told(wild: str, example: str | None = None) -> dict[str, Any]:
     drop = {"rule": "text.links", "position": None, "value": 9.0, "threshold": 2.0, "state": "ok", "detail": wild}
     fetch = {"sha256": None, "status": 404, "state": "ok", "reason": wild, "at": wild, "final_url": wild, "url": wild + "?", "attempts": 1}
     found = {"format": None, "width": None, "height": None, "sha256": None, "reason": wild}
-    picture = {"url": wild + "!", "license": wild, "found": found, "fetch": {**fetch, "seconds": 0.5, "size": None}}
+    picture = {
+        "url": wild + "!",
+        "license": wild,
+        "owner": 0,
+        "owner_found": "stated",
+        "found": found,
+        "fetch": {**fetch, "seconds": 0.5, "size": None},
+    }
     turns = [{"role": "user", "parts": [wild, wild]}]
     named = [{"name": "rewrite", "identity": wild}]
     shard = {"file": "guide.train-00000-of-00001.parquet", "path": wild, "row": 17, "task": "guide", "split": "train"}
@@ -124,11 +131,12 @@ def test_a_picture_is_told_with_its_moment_its_licence_and_how_it_was_fetched():
     fetch = {"sha256": "0", "status": 200, "size": 34_000, "at": "2026-01-02T03:04:05+00:00", "final_url": None, "url": "http://a/"}
     found = {"format": "PNG", "width": 64, "height": 48, "reason": "", "sha256": "d" * 64}
     segment = {"position": 3, "kind": "picture", "time": 2.5, "role": None, "ref": "a.mp4#t=2.5", "alt": "", "url": "http://a/"}
-    known = {"license": "CC0-1.0", "found": found, "fetch": {**fetch, "attempts": 2, "seconds": 1.25}}
+    known = {"license": "CC0-1.0", "owner": 2, "owner_found": "stated", "found": found, "fetch": {**fetch, "attempts": 2, "seconds": 1.25}}
     lines = list(story.story({**told("x"), "segments": [{**segment, **known}]}))
     at = lines.index("ingest: 0 texts and 1 pictures")
-    assert lines[at + 1 : at + 7] == [
+    assert lines[at + 1 : at + 8] == [
         "  [3] picture at 2.500 s: a.mp4#t=2.5",
+        "      belongs to [2], stated",
         "      address http://a/",
         "      licence CC0-1.0",
         "      fetched 2026-01-02T03:04:05+00:00: 200, 34,000 bytes; 2 tries, 1.25 s",

@@ -307,18 +307,18 @@ def test_the_question_names_every_image_by_its_number_and_owner():
 def test_a_conversation_is_kept_as_its_source_tells_it():
     from leafinstruct.records.document import Provenance, Ref
     from leafinstruct.records.example import Example
-    from leafinstruct.rewrite.stage import _keep, _Refused
+    from leafinstruct.rewrite.outcome import Refused, keep
 
     segments = (Text(0, "draw it", role="user"), Image(1, Ref(file="a.png")), Text(2, "so", role="assistant"), Image(3, Ref(file="b.png")))
-    kept = _keep(Document("i", "s", segments, Provenance("f")), ())
+    kept = keep(Document("i", "s", segments, Provenance("f")), ())
     assert isinstance(kept, Example)
     assert [(turn.role, len(turn.parts)) for turn in kept.turns] == [("user", 2), ("assistant", 2)]
     assert kept.task == "conversation"
-    holed = _keep(Document("i", "s", segments, Provenance("f")), (), [{"position": 3, "rule": "picture.side"}])
-    assert isinstance(holed, _Refused)
+    holed = keep(Document("i", "s", segments, Provenance("f")), (), [{"position": 3, "rule": "picture.side"}])
+    assert isinstance(holed, Refused)
     assert holed.reason == "picture_dropped"
-    refused = _keep(document("no roles", "!a"), ())
-    assert isinstance(refused, _Refused)
+    refused = keep(document("no roles", "!a"), ())
+    assert isinstance(refused, Refused)
     assert refused.reason == "not_a_conversation"
 
 

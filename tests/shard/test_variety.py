@@ -105,7 +105,10 @@ def test_no_rows_give_no_shares():
         ("A boatman", "A boat", "A boatman"),
         ("Show me.", None, "Show me."),
         ("Show me.", " .!", "Show me."),
-        ("What is (a+b)? Why (a+b)?", "(a+b)?", "What is {title}? Why {title}?"),
+        ("Why is the sky blue? Answer with images.", "Why is the sky blue?", "{title} Answer with images."),
+        ("Explain why is the sky blue.", "Why is the sky blue?", "Explain {title}."),
+        ("Go on: “A boat on a…”.", "A boat on a…", "Go on: “{title}”."),
+        ("What is (a+b)! Why (a+b)!", "(a+b)!", "What is {title}! Why {title}!"),
         ("请介绍折纸船的方法", "折纸船", "请介绍{title}的方法"),
     ],
 )

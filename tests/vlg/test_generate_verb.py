@@ -517,7 +517,7 @@ def test_an_interrupt_leaves_nothing(home, tmp_path):
     )
     first = process.stderr.readline()
     process.send_signal(signal.SIGINT)
-    out, noise = process.communicate(timeout=60)
+    out, noise = process.communicate(timeout=300)
     assert " tokens, " in first
     assert process.returncode == 130, noise
     assert noise.splitlines()[-1] == "leaf: interrupted; nothing was written"

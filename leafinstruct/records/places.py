@@ -1,0 +1,166 @@
+"""Where an image stands in its document: its section, its captions, and the two texts that it may belong to. Pure.
+
+A heading is a border: no text behind it belongs to an image before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from leafinstruct.records import signs
+from leafinstruct.records.document import Document, Image, Segment, Text
+
+_LABEL_WORDS = 3
+"""Words up to which a text before an image is a label ("Facet:" and a status icon); labels say nothing about the direction of the document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An image and what stands round it.
+
+    at: its index among the segments; captions: positions of those directly behind it; before, behind: its candidates; starts, ends: whether no
+    text of its section stands before (behind) it, other images and captions aside; section: number of its section; in_row: whether it stands in
+    a row of images that is followed by as many short lines, which may be their names.
+    """
+
+    at: int
+    image: Image
+    captions: tuple[int, ...]
+    before: Text | None
+    behind: Text | None
+    starts: bool
+    ends: bool
+    section: int
+    in_row: bool
+
+    @property
+    def both(self) -> bool:
+        return self.before is not None and self.behind is not None
+
+    def pointing(self) -> Iterator[Text]:
+        """The texts beside it that point at it, or introduce it with a colon."""
+        if self.before is not None and (signs.introduces(self.before) or signs.POINTS_ON.search(self.before.text[-300:])):
+            yield self.before
+        if self.behind is not None and signs.POINTS_BACK.search(self.behind.text[:300]):
+            yield self.behind
+
+    @property
+    def evidence(self) -> float:
+        """For the text before (positive) or behind (negative), from the image alone."""
+        if self.before is None or self.behind is None:
+            return 0.0
+        if self.image.owner is not None and self.image.owner_found != "unknown" and self.image.owner not in self.captions:
+            return 2.0 if self.image.owner < self.image.position else -2.0
+        if signs.is_caption_of(self.image, self.behind, self.before):
+            return -2.0
+        found = sum(2.0 if text is self.before else -2.0 for text in self.pointing())
+        if found > 0 and signs.opens(self.behind.text):
+            return 0.0  # an introduction points at the image of the first step
+        return found or signs.of_alt(self.image, self.before, self.behind)
+
+    @property
+    def vote(self) -> float:
+        """What this image says about the direction of its document."""
+        if self.before is not None and len(self.before.text.split()) <= _LABEL_WORDS:
+            return 0.0
+        if self.both:
+            return self.evidence
+        return 1.0 if self.before is not None and self.ends else -0.5 if self.behind is not None and self.at > 1 else 0.0
+
+
+def places_of(segments: Sequence[Segment]) -> Iterator[Place]:
+    section = 0
+    run: list[int] = []  # indices of the images since the last text that is no caption
+    for at, segment in enumerate(segments):
+        if isinstance(segment, Text):
+            section += segment.kind == "heading"
+            if segment.kind != "caption":
+                run = []
+            continue
+        run.append(at)
+        end = captions(segments, at)
+        first, last = run[0], _last_of_run(segments, at)
+        yield Place(
+            at=at,
+            image=segment,
+            captions=tuple(text.position for text in segments[at + 1 : end]),
+            before=neighbor(segments, at, -1),
+            behind=neighbor(segments, end - 1, 1),
+            starts=first == 0 or is_heading(segments[first - 1]),
+            ends=last + 1 == len(segments) or is_heading(segments[last + 1]),
+            section=section,
+            in_row=_is_row(segments, first, last),
+        )
+
+
+def with_headings(document: Document) -> tuple[Segment, ...]:
+    """The segments with those texts as headings that are headings in a source that marks none: the title, and lines like "Step 2: Fold the middle".
+
+    Only for reasoning about the structure; the document keeps its kinds.
+    """
+    segments = document.segments
+    marked = any(is_heading(segment) for segment in segments)
+    found = list(segments)
+    for at, segment in enumerate(segments):
+        if not isinstance(segment, Text) or segment.kind != "prose":
+            continue
+        following = segments[at + 1] if at + 1 < len(segments) else None
+        step = (
+            not marked
+            and isinstance(following, Text)
+            and signs.is_line(segment)
+            and (number := signs.STEP.match(segment.text))
+            and number[1]
+        )
+        if step or (at == 0 and segment.text == document.title):
+            found[at] = replace(segment, kind="heading")
+    return tuple(found)
+
+
+def neighbor(segments: Sequence[Segment], at: int, step: int) -> Text | None:
+    """The nearest text in one direction that can be an owner, up to a heading; images and captions are passed over, code and tables only up to the
+    next image."""
+    other: Text | None = None
+    index = at + step
+    while 0 <= index < len(segments):
+        segment = segments[index]
+        if isinstance(segment, Image):
+            if other is not None:
+                break
+        elif segment.kind == "heading":
+            break
+        elif segment.kind in ("code", "table"):
+            other = other or segment
+        elif segment.kind != "caption":
+            return segment
+        index += step
+    return other
+
+
+def captions(segments: Sequence[Segment], at: int) -> int:
+    """Index behind the captions that directly follow the image at index `at`."""
+    end = at + 1
+    while end < len(segments) and isinstance(segment := segments[end], Text) and segment.kind == "caption":
+        end += 1
+    return end
+
+
+def _last_of_run(segments: Sequence[Segment], at: int) -> int:
+    """Index of the last image or caption that follows the image with no other text between."""
+    while at + 1 < len(segments) and (isinstance(segment := segments[at + 1], Image) or segment.kind == "caption"):
+        at += 1
+    return at
+
+
+def is_heading(segment: Segment) -> bool:
+    return isinstance(segment, Text) and segment.kind == "heading"
+
+
+def _is_row(segments: Sequence[Segment], first: int, last: int) -> bool:
+    """Whether the images from first to last are followed by as many short lines: a table of images above their names, or something else."""
+    count = last - first + 1
+    if count < 2 or not all(isinstance(segment, Image) for segment in segments[first : last + 1]):
+        return False
+    lines = segments[last + 1 : last + 1 + count]
+    return len(lines) == count and all(isinstance(segment, Text) and signs.is_line(segment) for segment in lines)

@@ -1,0 +1,87 @@
+"""Signs in texts of which image they belong to: a colon, "as shown below", "the image above", the words of an alt text, a step's number. Pure.
+
+Patterns of English and, for the commonest phrases, of German, French, Spanish, Portuguese, Russian, Chinese and Japanese. A sign that is not known
+only costs a decision (records/owners.py); so each of them is one that a reader would take as such.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from leafinstruct.records.document import Image, Segment, Text
+
+CAPTION_WORDS = 15
+"""Words up to which a line that is no sentence can be a caption or, where the source marks none, a heading."""
+
+ALT_WORDS, ALT_SENTENCE = 0.6, 0.8
+"""Share of the alt text's words that a line, or a short sentence, holds which says the same."""
+
+STEP = re.compile(
+    r"[\W_]*(?:(?:step|part|stage|schritt|étape|etapa|paso|passo|stap|шаг|krok|ステップ|步骤|步驟)\s*|第)(\d{1,3})(?!\d)|[\W_]{0,2}(\d{1,3})[.):、]\s",
+    re.IGNORECASE,
+)
+_FIRST = re.compile(
+    r"\W*(?:(?:first(?:ly)?,?|to (?:start|begin)|(?:start|begin) (?:by|with)|the first \w+|once upon|at first)\b|before\s*:)", re.IGNORECASE
+)
+_NOUN = (
+    r"(?:pictures?|images?|photo(?:graph)?s?|figures?|fig\.|diagrams?|screenshots?|screen shots?|illustrations?|drawings?|charts?|graphs?"
+    r"|bild|abbildung|foto|imagen|imagem|figura|schéma|afbeelding|рисун\w*|изображени\w*)"
+)
+POINTS_ON = re.compile(
+    rf"\b(?:shown|seen|pictured|illustrated|displayed|see|looks?|appears?)\s+(?:\w+\s+){{0,4}}?(?:below|here|like this)\b"
+    rf"|\b(?:below|following|next)\s+(?:\w+\s+)?{_NOUN}|\b{_NOUN}\s+(?:\w+\s+)?below\b|\bhere(?:'s| is| are)\s+(?:\w+\s+){{0,3}}?{_NOUN}\b"
+    rf"|\bin (?:this|the) (?:\w+\s+)?{_NOUN}\b|如下|下图|下圖|次の図|siguiente imagen|imagem abaixo|ci-dessous"
+    r"|(?:folgende|nächste)\w* (?:bild|abbildung)",
+    re.IGNORECASE,
+)
+POINTS_BACK = re.compile(
+    rf"\b(?:shown|seen|pictured|illustrated)\s+above\b|\babove\s+(?:\w+\s+)?{_NOUN}|\b{_NOUN}\s+(?:\w+\s+)?above\b|^\W*above\s*:"
+    rf"|^\W*(?:figure|fig\.|abb\.|abbildung|figura)\s*\d|^\W*(?:this|these)\s+{_NOUN}\b|如上|上图|上圖|上の図|ci-dessus",
+    re.IGNORECASE,
+)
+_INTRODUCES = (":", "：")  # noqa: RUF001 - the full-width colon is meant
+_ENDS = tuple(".!?;,…。！？।॥؟۔") + _INTRODUCES  # noqa: RUF001 - the sentence ends of other scripts are meant
+_WORD = re.compile(r"\w{2,}")
+
+
+def is_line(segment: Segment) -> bool:
+    """A short line of prose that is no sentence: a heading, a label or a caption where the source marks none."""
+    return isinstance(segment, Text) and _is_line(segment)
+
+
+def _is_line(text: Text, but: str = "") -> bool:
+    """A short line that is no sentence."""
+    line = text.text.strip()
+    ended = line.endswith(_ENDS) and not (but and line.endswith(but))
+    return text.kind == "prose" and "\n" not in line and len(line) <= 120 and len(line.split()) <= CAPTION_WORDS and not ended
+
+
+def introduces(text: Text) -> bool:
+    return text.text.rstrip().endswith(_INTRODUCES)
+
+
+def opens(text: str) -> bool:
+    """Whether a text begins the first step: `Step 1`, `1.`, `First`."""
+    numbered = STEP.match(text)
+    return int(numbered[1] or numbered[2]) == 1 if numbered else _FIRST.match(text) is not None
+
+
+def of_alt(image: Image, before: Text, behind: Text) -> float:
+    """A weak sign: one of the two texts holds most words of the alt text, the other does not."""
+    words = set(_WORD.findall(image.alt.lower()))
+    if len(words) < 2:
+        return 0.0
+    shares = [len(words & set(_WORD.findall(text.text.lower()))) / len(words) for text in (before, behind)]
+    if max(shares) < ALT_WORDS or min(shares) > ALT_WORDS / 2:
+        return 0.0
+    return 0.5 if shares[0] > shares[1] else -0.5
+
+
+def is_caption_of(image: Image, text: Text, before: Text) -> bool:
+    """Whether a short line behind the image says what its alt text says: two words and three fifths of them (four fifths for a sentence), and more
+    than the text before."""
+    words = set(_WORD.findall(image.alt.lower()))
+    held, other = (len(words & set(_WORD.findall(item.text.lower()))) for item in (text, before))
+    least = ALT_WORDS if _is_line(text) else ALT_SENTENCE if _is_line(text, ".") else math.inf
+    return held >= max(2, least * len(words)) and held > other
