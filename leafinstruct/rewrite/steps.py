@@ -36,11 +36,13 @@ class Steps:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a long document that is an example of its own. number: from 0; title: what it is about, None where nothing says it."""
+    """A part of a long document that is an example of its own. number: from 0; title: what it is about, None where nothing says it; of: how many
+    pieces the document has, 1 for a whole one."""
 
     number: int
     document: Document
     title: str | None
+    of: int = 1
 
 
 def body_of(document: Document) -> tuple[Segment, ...]:
@@ -112,10 +114,10 @@ def pieces(document: Document, max_words: int | None, max_images: int | None) ->
             groups[-1] += unit
         else:
             groups.append(list(unit))
-    return [_piece(document, number, group) for number, group in enumerate(groups)] if len(groups) > 1 else whole
+    return [_piece(document, number, len(groups), group) for number, group in enumerate(groups)] if len(groups) > 1 else whole
 
 
-def _piece(document: Document, number: int, group: Sequence[Segment]) -> Piece:
+def _piece(document: Document, number: int, of: int, group: Sequence[Segment]) -> Piece:
     """The first piece has the document's title, a later one its heading behind that title, or none where it begins with no heading."""
     first, title = group[0], document.title
     if number:
@@ -123,7 +125,7 @@ def _piece(document: Document, number: int, group: Sequence[Segment]) -> Piece:
         heading = first.text if isinstance(first, Text) and (_heads(first) or (not marked and signs.is_line(first))) else None
         title = None if heading is None else f"{title}: {heading}" if title else heading
         group = group if heading is None else group[1:]
-    return Piece(number, replace(document, segments=tuple(group), title=title), title)
+    return Piece(number, replace(document, segments=tuple(group), title=title), title, of)
 
 
 def _sections(document: Document) -> Iterator[list[Segment]]:
