@@ -22,7 +22,7 @@ STEP = re.compile(
     re.IGNORECASE,
 )
 _FIRST = re.compile(
-    r"\W*(?:(?:first(?:ly)?,?|to (?:start|begin)|(?:start|begin) (?:by|with)|the first \w+|once upon|at first)\b|before\s*:)", re.IGNORECASE
+    r"\W*(?:(?:first(?:ly)?,?|to (?:start|begin)|(?:start|begin) (?:by|with)|the first (?:step|thing|stage|task|part)|once upon|at first)\b|before\s*:)", re.IGNORECASE
 )
 _NOUN = (
     r"(?:pictures?|images?|photo(?:graph)?s?|figures?|fig\.|diagrams?|screenshots?|screen shots?|illustrations?|drawings?|charts?|graphs?"
