@@ -40,6 +40,9 @@ SURE_T, SURE_GAP = 2.0, 0.02
 """From which t-value and which mean difference of cosines (text before minus text behind) the alignment matrix decides the direction: twice the
 standard error, and more than re-encoding an image moves. Set on the packaged CLIP; no published weights were tried."""
 
+_FEWEST_ALTS, ALT_GAP = 3, 0.15
+"""Alt texts, and mean share of their terms by which one side leads, from which they decide the direction together."""
+
 _FEWEST_HEADINGS = 3
 """Headings that all follow an image directly, from which images may stand above the headings of their sections."""
 
@@ -176,7 +179,7 @@ class _Sides:
     def _of_structure(self) -> int:
         """1: images stand behind their texts, -1: before them, 0: not known."""
         votes = {(str(place.image.ref), place.image.alt): place.vote for place in self.places}  # an icon that is repeated votes once
-        total = sum(votes.values()) + _of_steps(self._segments) + _of_ends(self._segments)
+        total = sum(votes.values()) + _of_steps(self._segments) + _of_ends(self._segments) + _of_alts(self.places)
         return 0 if abs(total) < CLEAR else 1 if total > 0 else -1
 
 
@@ -188,14 +191,26 @@ def _may_stand_above_headings(segments: Sequence[Segment], places: Sequence[Plac
     return len(headings) >= _FEWEST_HEADINGS and {place.at for place in places} == ends and not any(place.captions for place in places)
 
 
-def _sure(gaps: Sequence[float]) -> int:
-    """The direction that differences of cosines (before minus behind) agree on; 0 where they do not."""
+def _sure(gaps: Sequence[float], least: float = SURE_GAP) -> int:
+    """The direction that differences (before minus behind) agree on; 0 where they do not or their mean is below the least one."""
     if not gaps:
         return 0
     mean = sum(gaps) / len(gaps)
     spread = math.sqrt(sum((gap - mean) ** 2 for gap in gaps) / len(gaps))
-    error = max(spread, SURE_GAP) / math.sqrt(len(gaps))
-    return 0 if abs(mean) < max(SURE_GAP, SURE_T * error) else 1 if mean > 0 else -1
+    error = max(spread, least) / math.sqrt(len(gaps))
+    return 0 if abs(mean) < max(least, SURE_T * error) else 1 if mean > 0 else -1
+
+
+def _of_alts(places: Sequence[Place]) -> float:
+    """The direction that the alt texts agree on, all images together; 0 where they do not."""
+    leads: dict[str, float] = {}  # an alt text that is repeated counts once
+    for place in places:
+        if place.before is not None and place.behind is not None:
+            lead = signs.lead_of_alt(place.image, place.before, place.behind)
+            if lead is not None:
+                leads.setdefault(place.image.alt, lead)
+    gaps = list(leads.values())
+    return CLEAR * _sure(gaps, ALT_GAP) if len(gaps) >= _FEWEST_ALTS else 0.0
 
 
 def _of_steps(segments: Sequence[Segment]) -> float:
@@ -219,7 +234,8 @@ def _of_ends(segments: Sequence[Segment]) -> float:
             runs.append(0)
         elif segment.kind not in ("caption", "heading"):
             runs[-1] += 1
-    lead, *gaps, trail = runs if len(runs) > 2 else (0, 0, 0)
+    lead, *between, trail = runs if len(runs) > 2 else (0, 0, 0)
+    gaps = [gap for gap in between if gap]  # images side by side count as one
     if set(gaps) != {1} or max(lead, trail) > _ENDS_TEXTS:
         return 0.0
     if not lead or not trail:
