@@ -83,7 +83,7 @@ def _owned(segments: Sequence[Segment], sides: Mapping[int, Side]) -> tuple[Segm
     """The segments with the owners that the page's markup groups them with: position of an image -> side on which its own text stands."""
     owned = list(segments)
     for at, side in sides.items():
-        image, text = owned[at], places.neighbor(segments, at, -1 if side == "before" else 1)
+        image, text = owned[at], places.grouped(segments, at, -1 if side == "before" else 1)
         if isinstance(image, Image) and text is not None:
             owned[at] = replace(image, owner=text.position, owner_found="inferred")
     return tuple(owned)

@@ -3,6 +3,7 @@
     <li>Peel the apples.<img></li>                    before
     <tr><td><img></td><td>Peel the apples.</td></tr>  behind
     <div><img><p>Peel the apples.</p></div>           behind
+    <div><img><h3>Apples</h3><p>Peel them.</p></div>  behind
 
 The element looked at is the innermost one round the image that holds text, headings and captions aside. It must hold one image, or be a list
 item or a table row; text on both sides, or an element with other images, says nothing. Bounds: a hostile page has ten thousand of everything.
@@ -22,7 +23,7 @@ Side = Literal["before", "behind"]
 
 LEVELS, CHILDREN = 6, 16
 """Elements round an image, and children of each, that are looked at; a card has fewer."""
-_WHOLE = word_set("body main article html section tbody table ul ol dl")
+_WHOLE = word_set("body main html tbody table ul ol dl")
 """Elements that hold a page, or many items: what stands in them beside the image is not its own."""
 _ITEMS = word_set("li tr dd")
 _SILENT = word_set("h1 h2 h3 h4 h5 h6 figcaption caption script style noscript source track")

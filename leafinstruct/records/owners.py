@@ -28,7 +28,7 @@ from itertools import groupby
 
 from leafinstruct.records import signs
 from leafinstruct.records.document import Document, Image, Segment, Text
-from leafinstruct.records.places import Place, places_of, with_headings
+from leafinstruct.records.places import Place, is_heading, places_of, with_headings
 
 CLEAR = 1.0
 """Sum of evidence from which the direction of a document is decided; one image that stands directly before a heading has 1."""
@@ -39,6 +39,12 @@ Cosines = Mapping[int, Mapping[int, float]]
 SURE_T, SURE_GAP = 2.0, 0.02
 """From which t-value and which mean difference of cosines (text before minus text behind) the alignment matrix decides the direction: twice the
 standard error, and more than re-encoding an image moves. Set on the packaged CLIP; no published weights were tried."""
+
+_FEWEST_ALTS, ALT_GAP = 3, 0.15
+"""Alt texts, and mean share of their terms by which one side leads, from which they decide the direction together."""
+
+_FEWEST_HEADINGS = 3
+"""Headings that all follow an image directly, from which images may stand above the headings of their sections."""
 
 _FEWEST_GAPS, _ENDS_TEXTS = 2, 2
 """Gaps between images that make a page regular, and texts that an introduction or a closing word has."""
@@ -125,7 +131,9 @@ class _Sides:
     def __init__(self, document: Document, direction: int | None = None) -> None:
         """direction: 1 (images behind their texts) or -1 (before them) where it is known, None to take it from the structure."""
         self._segments = with_headings(document)
+        self._texts = {text.position: text for text in document.texts}
         self.places = list(places_of(self._segments))
+        self._above_headings = _may_stand_above_headings(self._segments, self.places)
         self._direction = self._of_structure() if direction is None else direction
         groups = groupby(self.places, key=lambda place: place.section)
         self._sections = {number: self._of_section(list(places)) if direction is None else 0 for number, places in groups}
@@ -133,11 +141,28 @@ class _Sides:
     def owner(self, place: Place) -> Text | None:
         if place.in_row:
             return None
+        grouped = self._grouped(place)
+        if grouped is not None:
+            return grouped
         if not place.both:
-            return place.before or place.behind
+            return self._alone(place)
         evidence = place.evidence
         side = evidence if abs(evidence) >= CLEAR else self._sections[place.section] or self._direction
         return None if side == 0 else place.before if side > 0 else place.behind
+
+    def _grouped(self, place: Place) -> Text | None:
+        """The text that the page's markup groups an image with, where a heading or another text lies between the two (a card: image, heading,
+        text). None where there is no such group."""
+        image = place.image
+        if image.owner is None or image.owner_found != "inferred":
+            return None
+        if any(text is not None and text.position == image.owner for text in (place.before, place.behind)):
+            return None
+        return self._texts.get(image.owner)
+
+    def _alone(self, place: Place) -> Text | None:
+        """The only candidate; none where images may stand above the headings of their sections."""
+        return None if self._above_headings and place.ends else place.before or place.behind
 
     def _of_section(self, places: Sequence[Place]) -> int:
         """By whether its first image opens it and its last one ends it; 0 where both or neither does, and for images at the top of the page."""
@@ -163,18 +188,38 @@ class _Sides:
     def _of_structure(self) -> int:
         """1: images stand behind their texts, -1: before them, 0: not known."""
         votes = {(str(place.image.ref), place.image.alt): place.vote for place in self.places}  # an icon that is repeated votes once
-        total = sum(votes.values()) + _of_steps(self._segments) + _of_ends(self._segments)
+        total = sum(votes.values()) + _of_steps(self._segments) + _of_ends(self._segments) + _of_alts(self.places)
         return 0 if abs(total) < CLEAR else 1 if total > 0 else -1
 
 
-def _sure(gaps: Sequence[float]) -> int:
-    """The direction that differences of cosines (before minus behind) agree on; 0 where they do not."""
+def _may_stand_above_headings(segments: Sequence[Segment], places: Sequence[Place]) -> bool:
+    """Whether each heading but the title follows an image directly, and no image stands anywhere else: either an introduction with an image of
+    its own and a last section without one, or images above the headings of their sections."""
+    headings = [at for at, segment in enumerate(segments) if at and is_heading(segment)]
+    ends = {at - 1 for at in headings}
+    return len(headings) >= _FEWEST_HEADINGS and {place.at for place in places} == ends and not any(place.captions for place in places)
+
+
+def _sure(gaps: Sequence[float], least: float = SURE_GAP) -> int:
+    """The direction that differences (before minus behind) agree on; 0 where they do not or their mean is below the least one."""
     if not gaps:
         return 0
     mean = sum(gaps) / len(gaps)
     spread = math.sqrt(sum((gap - mean) ** 2 for gap in gaps) / len(gaps))
-    error = max(spread, SURE_GAP) / math.sqrt(len(gaps))
-    return 0 if abs(mean) < max(SURE_GAP, SURE_T * error) else 1 if mean > 0 else -1
+    error = max(spread, least) / math.sqrt(len(gaps))
+    return 0 if abs(mean) < max(least, SURE_T * error) else 1 if mean > 0 else -1
+
+
+def _of_alts(places: Sequence[Place]) -> float:
+    """The direction that the alt texts agree on, all images together; 0 where they do not."""
+    leads: dict[str, float] = {}  # an alt text that is repeated counts once
+    for place in places:
+        if place.before is not None and place.behind is not None:
+            lead = signs.lead_of_alt(place.image, place.before, place.behind)
+            if lead is not None:
+                leads.setdefault(place.image.alt, lead)
+    gaps = list(leads.values())
+    return CLEAR * _sure(gaps, ALT_GAP) if len(gaps) >= _FEWEST_ALTS else 0.0
 
 
 def _of_steps(segments: Sequence[Segment]) -> float:
@@ -198,9 +243,10 @@ def _of_ends(segments: Sequence[Segment]) -> float:
             runs.append(0)
         elif segment.kind not in ("caption", "heading"):
             runs[-1] += 1
-    lead, *gaps, trail = runs if len(runs) > 2 else (0, 0, 0)
+    lead, *between, trail = runs if len(runs) > 2 else (0, 0, 0)
+    gaps = [gap for gap in between if gap]  # images side by side count as one
     if set(gaps) != {1} or max(lead, trail) > _ENDS_TEXTS:
         return 0.0
     if not lead or not trail:
         return 2.0 if lead else -2.0 if trail else 0.0
-    return float(lead - trail) if len(gaps) >= _FEWEST_GAPS else 0.0
+    return math.copysign(0.5, lead - trail) if lead != trail and len(gaps) >= _FEWEST_GAPS else 0.0

@@ -100,22 +100,35 @@ def with_headings(document: Document) -> tuple[Segment, ...]:
     Only for reasoning about the structure; the document keeps its kinds.
     """
     segments = document.segments
-    marked = any(is_heading(segment) for segment in segments)
+    marked = any(is_heading(segment) and segment.text != document.title for segment in segments)
     found = list(segments)
-    for at, segment in enumerate(segments):
-        if not isinstance(segment, Text) or segment.kind != "prose":
-            continue
-        following = segments[at + 1] if at + 1 < len(segments) else None
-        step = (
-            not marked
-            and isinstance(following, Text)
-            and signs.is_line(segment)
-            and (number := signs.STEP.match(segment.text))
-            and number[1]
-        )
-        if step or (at == 0 and segment.text == document.title):
-            found[at] = replace(segment, kind="heading")
+    lines = [] if marked else [at for at, segment in enumerate(segments) if _names_a_step(segment)]
+    over_images = all(_has_own_text(segments, at) for at in lines[:-1] or lines)
+    for at in lines:
+        if over_images or any(isinstance(segment, Text) for segment in segments[at + 1 : at + 2]):
+            found[at] = _as_heading(segments[at])
+    if segments and isinstance(first := segments[0], Text) and first.kind == "prose" and first.text == document.title:
+        found[0] = _as_heading(first)
     return tuple(found)
+
+
+def _as_heading(segment: Segment) -> Segment:
+    return replace(segment, kind="heading") if isinstance(segment, Text) else segment
+
+
+def _names_a_step(segment: Segment) -> bool:
+    """Whether a segment is a line like "Step 2: Fold the middle"."""
+    if not isinstance(segment, Text) or not signs.is_line(segment):
+        return False
+    number = signs.STEP.match(segment.text)
+    return number is not None and number[1] is not None
+
+
+def _has_own_text(segments: Sequence[Segment], at: int) -> bool:
+    """Whether a text that names no step follows a line, with images and captions at most between."""
+    following = (segments[index] for index in range(at + 1, len(segments)))
+    text = next((segment for segment in following if isinstance(segment, Text) and segment.kind != "caption"), None)
+    return text is not None and not _names_a_step(text)
 
 
 def neighbor(segments: Sequence[Segment], at: int, step: int) -> Text | None:
@@ -136,6 +149,21 @@ def neighbor(segments: Sequence[Segment], at: int, step: int) -> Text | None:
             return segment
         index += step
     return other
+
+
+def grouped(segments: Sequence[Segment], at: int, step: int) -> Text | None:
+    """The text of an image on the side on which the page's markup groups it with one: a row of a table beside it, a text behind the heading of a
+    card (image, heading, text), else the nearest that can be an owner."""
+    index = at + step
+    while 0 <= index < len(segments):
+        segment = segments[index]
+        if isinstance(segment, Text):
+            if segment.kind == "table":
+                return segment
+            if segment.kind != "caption" and (segment.kind != "heading" or step < 0):
+                break
+        index += step
+    return neighbor(segments, index - step, step)
 
 
 def captions(segments: Sequence[Segment], at: int) -> int:
