@@ -15,7 +15,6 @@ from leafinstruct.llm.prompt import Prompt
 from leafinstruct.records.document import Document, Image, Text
 from leafinstruct.rewrite import parse, prompt, tasks
 from leafinstruct.rewrite.config import CONTINUATION, EDIT, GUIDE, NEXT_STEP, PACKAGED, REPORT, STORY, RewriteConfig, TaskFamily
-from leafinstruct.rewrite.edits import request_of
 from leafinstruct.rewrite.genre import first_sentence, genre_of
 from leafinstruct.rewrite.steps import pieces, steps_of
 from leafinstruct.rewrite.tasks import Facts
@@ -139,24 +138,6 @@ def test_a_document_whose_owners_are_unknown_is_never_cut():
     assert names(page) == ["guide"]
 
 
-@pytest.mark.parametrize(
-    ("passage", "request_"),
-    [
-        ("Now make the roof blue.", "Make the roof blue."),
-        ("Step 2: add a chimney on the left.", "Add a chimney on the left."),
-        ("After: the roof is blue now.", "Change the picture so that this is true: the roof is blue now."),
-        ("The garden in May.", None),
-        ("If you find a mistake in this recipe, please open an issue.", None),
-        ("Steam them for three minutes and pour hot oil over them.", None),
-        ("Turn it. " * 25, None),
-    ],
-)
-def test_an_edit_wants_one_short_passage_that_asks_for_a_change(passage, request_):
-    page = document("# Before and after", "A red house.", "!a", passage.strip(), "!b", "That is all.")
-    page = document("# Before and after", "Here is a picture of a house:", "!a", passage.strip(), "!b") if request_ else page
-    assert request_of(page) == request_
-
-
 def test_an_edit_wants_images_that_resemble_each_other_and_none_lost():
     page = document("# Before and after", "A red house.", "!a", "Make the roof blue.", "!b")
     assert names(page, (EDIT,), Facts(resemblance=0.5)) == ["edit"]
@@ -198,6 +179,8 @@ def test_a_guide_whose_title_begins_how_to_is_also_asked_for_as_people_ask():
     assert asked == set(tasks.guide_asks("How to fold a boat"))
     assert "How do I fold a boat?" in asked
     assert len(asked) == 4
+    assert tasks.guide_asks("How to Fix a Shelf")[-1] == "How do I fix a Shelf?"
+    assert tasks.guide_asks("How to DIY")[-1] == "How do I DIY?"
     assert len(tasks.guide_asks("Show and how to tell")) == len(tasks.guide_asks("However")) == 3
 
 
@@ -243,32 +226,6 @@ def test_a_wrong_family_is_an_error_with_a_hint(task, message):
     with pytest.raises(ValidationError) as error:
         RewriteConfig.model_validate({"tasks": [task]})
     assert message in str(error.value)
-
-
-# Long documents ----------------------------------------------------------------------------------------------------------------------
-
-LONG = (
-    *("# Radios", "All about radios.", "# Range", "It is long.", "!a", "# Power", "It is low.", "!b", "And more.", "!c"),
-    *("# Price", "It is fair.", "!d"),
-)
-
-
-def test_a_long_document_becomes_pieces_cut_at_its_headings():
-    found = pieces(document(*LONG), None, 2)
-    assert [[segment.position for segment in piece.document.segments] for piece in found] == [[0, 1, 2, 3, 4], [6, 7, 8, 9], [11, 12]]
-    assert [piece.title for piece in found] == ["Radios", "Radios: Power", "Radios: Price"]
-    assert [[image.position for image in piece.document.images] for piece in found] == [[4], [7, 9], [12]]
-
-
-def test_a_section_above_the_bounds_is_cut_between_its_steps():
-    found = pieces(document("# T", "One one one.", "!a", "Two two two.", "!b", "Three three three.", "!c"), 4, None)
-    assert [[segment.position for segment in piece.document.segments] for piece in found] == [[0, 1, 2], [3, 4], [5, 6]]
-
-
-def test_a_document_within_the_bounds_is_one_piece():
-    page = document(*LONG)
-    assert [piece.document for piece in pieces(page, 100, 10)] == [page]
-    assert [piece.document for piece in pieces(page, None, None)] == [page]
 
 
 @given(documents(), st.integers(1, 6), st.integers(1, 3))
