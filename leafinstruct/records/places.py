@@ -97,7 +97,7 @@ def with_headings(document: Document) -> tuple[Segment, ...]:
     Only for reasoning about the structure; the document keeps its kinds.
     """
     segments = document.segments
-    marked = any(is_heading(segment) and segment.text != document.title for segment in segments)
+    marked = any(text.kind == "heading" and text.text != document.title for text in document.texts)
     found = list(segments)
     lines = [] if marked else [at for at, segment in enumerate(segments) if _names_a_step(segment)]
     over_images = all(_has_own_text(segments, at) for at in lines[:-1] or lines)

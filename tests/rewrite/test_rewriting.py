@@ -220,12 +220,25 @@ def test_a_recipe_names_packaged_families_changes_them_and_brings_its_own():
         ({"name": "x", "asked": "change", "given": "first", "ask": ["Do it"]}, "{change} stands in every question"),
         ({"name": "x", "ask": ["{"]}, "is no template"),
         ({"name": "Bad Name", "ask": ["a"]}, "String should match pattern"),
+        ({"name": "x", "ask": ["{title:d}"]}, "formats what it names; write the name alone"),
+        ({"name": "x", "ask": ["{title!r:>{opening}}"]}, "formats what it names; write the name alone"),
+        ({"name": "x", "ask": [" "]}, "a question is empty"),
+        ({"name": "x", "ask": "Do {title}"}, "questions are a list: write ['Do {title}']"),
+        ({"name": "x", "ask": ["a"], "needs": {"genres": []}}, "at least 1 item"),
+        ({"name": "conversation", "ask": ["a"]}, "choose another name"),
     ],
 )
 def test_a_wrong_family_is_an_error_with_a_hint(task, message):
     with pytest.raises(ValidationError) as error:
         RewriteConfig.model_validate({"tasks": [task]})
     assert message in str(error.value)
+    assert error.value.error_count() == 1
+
+
+@pytest.mark.parametrize("given_tasks", ["guide", [], None, {"name": "x"}])
+def test_tasks_that_are_no_list_are_an_error_with_a_hint(given_tasks):
+    with pytest.raises(ValidationError, match=r"tasks is a list of one task family or more, such as \[guide, story"):
+        RewriteConfig.model_validate({"tasks": given_tasks})
 
 
 @given(documents(), st.integers(1, 6), st.integers(1, 3))
