@@ -11,7 +11,11 @@ lies behind. Where only one candidate exists, it is the owner. Where both exist,
        above") or is a short line made of the words of the alt text, or the page groups the image with one of them (a list item, a table row)
     2. its section: an image directly below the heading speaks for images first, one directly before the next heading for texts first
     3. the direction of the document: the alignment matrix where one exists, else the sum of the evidence of all images, of where the first
-       numbered step stands, and of how much text stands before the first and behind the last image
+       numbered step stands, of how much text stands before the first and behind the last image, and of the side on which the texts share more
+       words with the alt texts, all of them together
+
+Where the page's markup groups an image with a text behind a heading (a card: image, heading, text), that text is its owner. Where every heading
+directly follows an image, the images may stand above the headings of their sections: unknown.
 
 A document whose evidence is below `CLEAR` leaves the image unknown: a wrong owner tears an image from its text, an unknown one only costs a task.
 
