@@ -35,7 +35,7 @@ from leafinstruct.records import owners, table
 from leafinstruct.records.document import Document, Frame, Image, Rejected
 from leafinstruct.records.frames import adding
 
-CODE = 8
+CODE = 9
 """Raised when the same input gives other documents than before."""
 
 
@@ -216,18 +216,30 @@ def _records(unit: Unit) -> int:
 def _documents(
     unit: Unit, cache: Path, counts: Counter[str], rejected: list[dict[str, Any]], keep: Callable[[Frame], None]
 ) -> Iterator[Document]:
+    read: Document | None = None  # held back until the pieces that it lost are known, which follow it
     for item in reader(unit.source.kind).read(unit.source, unit.span, cache):
         if isinstance(item, Rejected):
             _note(item, rejected)
+            read = read and _without(read, item)
             continue
         if unit.cap is not None and counts["documents"] >= unit.cap:
-            return
+            break
         if isinstance(item, Frame):
             keep(item)
             continue
+        if read is not None:
+            yield read
         counts["documents"] += 1
         counts["pictures"] += len(item.images)
-        yield owners.infer(item)
+        read = owners.infer(item)
+    if read is not None:
+        yield read
+
+
+def _without(document: Document, rejected: Rejected) -> Document:
+    """The document with a lost piece counted, if it is its own. A tracking pixel is no loss."""
+    own = (rejected.file, rejected.locator) == (document.provenance.file, document.provenance.locator)
+    return replace(document, lost=document.lost + 1) if own and not rejected.whole and rejected.reason != "tracking_pixel" else document
 
 
 def _note(item: Rejected, rejected: list[dict[str, Any]]) -> None:

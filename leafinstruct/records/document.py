@@ -117,7 +117,8 @@ class Document:
     """One page, record or video, as a reader found it.
 
     url: the canonical URL of the page, if it is of the same domain, else the page's own; page_url: the URL at which the page was found, None for
-    a local file; title: the title that the source states (the page's h1, else its title element), None where it states none.
+    a local file; title: the title that the source states (the page's h1, else its title element), None where it states none; lost: pieces of the
+    record (images without a usable reference, broken entries) that its reader lost, so that it is not whole.
     """
 
     id: str
@@ -128,6 +129,7 @@ class Document:
     license: str | None = None
     title: str | None = None
     page_url: str | None = None
+    lost: int = 0
 
     @property
     def texts(self) -> tuple[Text, ...]:

@@ -11,7 +11,11 @@ lies behind. Where only one candidate exists, it is the owner. Where both exist,
        above") or is a short line made of the words of the alt text, or the page groups the image with one of them (a list item, a table row)
     2. its section: an image directly below the heading speaks for images first, one directly before the next heading for texts first
     3. the direction of the document: the alignment matrix where one exists, else the sum of the evidence of all images, of where the first
-       numbered step stands, and of how much text stands before the first and behind the last image
+       numbered step stands, of how much text stands before the first and behind the last image, and of the side on which the texts share more
+       words with the alt texts, all of them together
+
+Where the page's markup groups an image with a text behind a heading (a card: image, heading, text), that text is its owner. Where every heading
+directly follows an image, the images may stand above the headings of their sections: unknown.
 
 A document whose evidence is below `CLEAR` leaves the image unknown: a wrong owner tears an image from its text, an unknown one only costs a task.
 
@@ -42,6 +46,9 @@ standard error, and more than re-encoding an image moves. Set on the packaged CL
 
 _FEWEST_ALTS, ALT_GAP = 3, 0.15
 """Alt texts, and mean share of their terms by which one side leads, from which they decide the direction together."""
+
+DESCRIBED = 1.5
+"""What that counts: more than a doubtful layout, less than a regular one."""
 
 _FEWEST_HEADINGS = 3
 """Headings that all follow an image directly, from which images may stand above the headings of their sections."""
@@ -188,7 +195,7 @@ class _Sides:
     def _of_structure(self) -> int:
         """1: images stand behind their texts, -1: before them, 0: not known."""
         votes = {(str(place.image.ref), place.image.alt): place.vote for place in self.places}  # an icon that is repeated votes once
-        total = sum(votes.values()) + _of_steps(self._segments) + _of_ends(self._segments) + _of_alts(self.places)
+        total = sum(votes.values()) + _of_steps(self._segments) + _of_ends(self._segments) + _of_descriptions(self.places, self._texts)
         return 0 if abs(total) < CLEAR else 1 if total > 0 else -1
 
 
@@ -210,16 +217,17 @@ def _sure(gaps: Sequence[float], least: float = SURE_GAP) -> int:
     return 0 if abs(mean) < max(least, SURE_T * error) else 1 if mean > 0 else -1
 
 
-def _of_alts(places: Sequence[Place]) -> float:
-    """The direction that the alt texts agree on, all images together; 0 where they do not."""
+def _of_descriptions(places: Sequence[Place], texts: Mapping[int, Text]) -> float:
+    """The direction that the alt texts, or captions where there are none, agree on, all images together; 0 where they do not."""
     leads: dict[str, float] = {}  # an alt text that is repeated counts once
     for place in places:
+        description = place.image.alt or " ".join(texts[caption].text for caption in place.captions)
         if place.before is not None and place.behind is not None:
-            lead = signs.lead_of_alt(place.image, place.before, place.behind)
+            lead = signs.lead_of(description, place.before, place.behind)
             if lead is not None:
-                leads.setdefault(place.image.alt, lead)
+                leads.setdefault(description, lead)
     gaps = list(leads.values())
-    return CLEAR * _sure(gaps, ALT_GAP) if len(gaps) >= _FEWEST_ALTS else 0.0
+    return DESCRIBED * _sure(gaps, ALT_GAP) if len(gaps) >= _FEWEST_ALTS else 0.0
 
 
 def _of_steps(segments: Sequence[Segment]) -> float:

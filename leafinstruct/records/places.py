@@ -62,7 +62,7 @@ class Place:
     @property
     def vote(self) -> float:
         """What this image says about the direction of its document."""
-        if self.before is not None and len(self.before.text.split()) <= _LABEL_WORDS:
+        if self.before is not None and len(self.before.text.split(maxsplit=_LABEL_WORDS)) <= _LABEL_WORDS:
             return 0.0
         if self.both:
             return self.evidence
@@ -70,28 +70,25 @@ class Place:
 
 
 def places_of(segments: Sequence[Segment]) -> Iterator[Place]:
-    section = 0
-    run: list[int] = []  # indices of the images since the last text that is no caption
-    for at, segment in enumerate(segments):
+    """The places of all images, in order. Images side by side have their candidates in common, so the cost is linear."""
+    section, at = 0, 0
+    while at < len(segments):
+        segment = segments[at]
         if isinstance(segment, Text):
             section += segment.kind == "heading"
-            if segment.kind != "caption":
-                run = []
+            at += 1
             continue
-        run.append(at)
-        end = captions(segments, at)
-        first, last = run[0], _last_of_run(segments, at)
-        yield Place(
-            at=at,
-            image=segment,
-            captions=tuple(text.position for text in segments[at + 1 : end]),
-            before=neighbor(segments, at, -1),
-            behind=neighbor(segments, end - 1, 1),
-            starts=first == 0 or is_heading(segments[first - 1]),
-            ends=last + 1 == len(segments) or is_heading(segments[last + 1]),
-            section=section,
-            in_row=_is_row(segments, first, last),
-        )
+        first, last = at, _last_of_run(segments, at)
+        before, behind = neighbor(segments, first, -1), neighbor(segments, last, 1)
+        starts = first == 0 or is_heading(segments[first - 1])
+        ends = last + 1 == len(segments) or is_heading(segments[last + 1])
+        in_row = _is_row(segments, first, last)
+        while at <= last:
+            image, end = segments[at], captions(segments, at)
+            if isinstance(image, Image):
+                own = tuple(segment.position for segment in segments[at + 1 : end])
+                yield Place(at, image, own, before, behind, starts, ends, section, in_row)
+            at = end
 
 
 def with_headings(document: Document) -> tuple[Segment, ...]:
@@ -100,7 +97,7 @@ def with_headings(document: Document) -> tuple[Segment, ...]:
     Only for reasoning about the structure; the document keeps its kinds.
     """
     segments = document.segments
-    marked = any(is_heading(segment) and segment.text != document.title for segment in segments)
+    marked = any(text.kind == "heading" and text.text != document.title for text in document.texts)
     found = list(segments)
     lines = [] if marked else [at for at, segment in enumerate(segments) if _names_a_step(segment)]
     over_images = all(_has_own_text(segments, at) for at in lines[:-1] or lines)

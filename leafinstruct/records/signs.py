@@ -23,7 +23,9 @@ STEP = re.compile(
     re.IGNORECASE,
 )
 _FIRST = re.compile(
-    r"\W*(?:(?:first(?:ly)?,?|to (?:start|begin)|(?:start|begin) (?:by|with)|the first (?:step|thing|stage|task|part)|once upon|at first)\b|before\s*:)", re.IGNORECASE
+    r"\W*(?:(?:first(?:ly)?,?|to (?:start|begin)|(?:start|begin) (?:by|with)|the first (?:step|thing|stage|task|part)|once upon|at first)\b"
+    r"|before\s*:)",
+    re.IGNORECASE,
 )
 _NOUN = (
     r"(?:pictures?|images?|photo(?:graph)?s?|figures?|fig\.|diagrams?|screenshots?|screen shots?|illustrations?|drawings?|charts?|graphs?"
@@ -58,13 +60,15 @@ def is_line(segment: Segment) -> bool:
 
 def _is_line(text: Text, but: str = "") -> bool:
     """A short line that is no sentence."""
+    if len(text.text) > _MOST:
+        return False
     line = text.text.strip()
     ended = line.endswith(_ENDS) and not (but and line.endswith(but))
     return text.kind == "prose" and "\n" not in line and len(line) <= 120 and len(line.split()) <= CAPTION_WORDS and not ended
 
 
 def introduces(text: Text) -> bool:
-    return text.text.rstrip().endswith(_INTRODUCES)
+    return text.text[-_MOST:].rstrip().endswith(_INTRODUCES)
 
 
 def opens(text: str) -> bool:
@@ -84,12 +88,12 @@ def of_alt(image: Image, before: Text, behind: Text) -> float:
     return 0.5 if shares[0] > shares[1] else -0.5
 
 
-def lead_of_alt(image: Image, before: Text, behind: Text) -> float | None:
-    """By how much more of the alt text's terms the text before holds than the text behind, in [-1, 1]; None where there is no term.
+def lead_of(description: str, before: Text, behind: Text) -> float | None:
+    """By how much more of the terms of an alt text or a caption the text before holds than the text behind, in [-1, 1]; None without a term.
 
-    Terms: stems of words of four letters or more, pairs of Chinese and Japanese characters. A much weaker sign than `of_alt`, for many images together.
+    Terms: stems of words of four letters or more, pairs of Chinese and Japanese characters. Much weaker than `of_alt`: for many images together.
     """
-    terms = _terms(image.alt)
+    terms = _terms(description)
     if not terms:
         return None
     return (len(terms & _terms(before.text)) - len(terms & _terms(behind.text))) / len(terms)

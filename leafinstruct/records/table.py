@@ -65,6 +65,7 @@ _DOCUMENT: list[tuple[str, pa.DataType]] = [
     *((name, pa.string()) for name in ("id", "source", "url", "license", "title", "page_url")),
     ("segments", pa.list_(_SEGMENT)),
     ("provenance", _ORIGIN),
+    ("lost", pa.int32()),
 ]
 _DROP = pa.struct(
     [
@@ -228,6 +229,7 @@ def document_row(document: Document, drops: Sequence[Mapping[str, Any]] | None =
         "page_url": document.page_url,
         "segments": [_segment_row(segment) for segment in document.segments],
         "provenance": asdict(document.provenance),
+        "lost": document.lost,
     }
     return row if drops is None else {**row, "drops": list(drops)}
 
@@ -242,6 +244,7 @@ def document_of(row: Row) -> Document:
         page_url=row["page_url"],
         segments=tuple(_segment_of(segment) for segment in row["segments"]),
         provenance=Provenance(**row["provenance"]),
+        lost=row["lost"],
     )
 
 

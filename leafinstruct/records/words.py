@@ -14,7 +14,12 @@ _MARKERS = re.compile(r"^[ \t]*(?:(?:-|\d{1,9}\.)(?:[ \t]+|$))+", re.MULTILINE)
 def count_words(texts: Sequence[str]) -> int:
     """White-space words without list markers, plus one for every 1.5 Chinese or Japanese characters, which are written without spaces."""
     counted = [word_parts(text) for text in texts]
-    return sum(spaced for spaced, _ in counted) + int(sum(characters for _, characters in counted) / 1.5)
+    return words_from(sum(spaced for spaced, _ in counted), sum(characters for _, characters in counted))
+
+
+def words_from(spaced: int, characters: int) -> int:
+    """Words, from the sums of what `word_parts` counts."""
+    return spaced + int(characters / 1.5)
 
 
 def word_parts(text: str) -> tuple[int, int]:

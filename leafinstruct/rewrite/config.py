@@ -23,7 +23,7 @@ class _Section(BaseModel):
 class Needs(_Section):
     """What a document must have for a task."""
 
-    genres: tuple[Genre, ...] = ("how_to", "story", "report")
+    genres: tuple[Genre, ...] = Field(default=("how_to", "story", "report"), min_length=1)
     """What kind of text it is: instructions in steps, a story, or anything else (`report`)."""
     min_steps: int = Field(default=1, ge=1)
     """Steps at least. A step is one or more images with the texts that belong to them."""
@@ -53,15 +53,33 @@ class TaskFamily(_Section):
     ask_untitled: tuple[str, ...] = ()
     """Questions for documents without a title; without any, the family is for documents with one."""
 
+    @field_validator("name")
+    @classmethod
+    def _free(cls, name: str) -> str:
+        if name == "conversation":
+            raise ValueError("`conversation` is the task of documents that are conversations already; choose another name")
+        return name
+
+    @field_validator("ask", "ask_untitled", mode="before")
+    @classmethod
+    def _listed(cls, asks: Any) -> Any:
+        if isinstance(asks, str):
+            raise ValueError(f"questions are a list: write [{asks!r}]")
+        return asks
+
     @field_validator("ask", "ask_untitled")
     @classmethod
     def _templates(cls, asks: tuple[str, ...]) -> tuple[str, ...]:
         for ask in asks:
+            if not ask.strip():
+                raise ValueError("a question is empty; write what is asked, or leave it out")
             try:
-                names = {name for _, name, _, _ in string.Formatter().parse(ask) if name is not None}
+                fields = [field[1:] for field in string.Formatter().parse(ask) if field[1] is not None]
             except ValueError as error:
                 raise ValueError(f"the question {ask!r} is no template: {error}; write {{{{ for a brace") from error
-            if unknown := sorted(names - PLACES):
+            if any(spec or conversion for _, spec, conversion in fields):
+                raise ValueError(f"the question {ask!r} formats what it names; write the name alone, as {{title}}")
+            if unknown := sorted({name or "" for name, _, _ in fields} - PLACES):
                 near = get_close_matches(unknown[0], PLACES, n=1)
                 hint = f"did you mean {{{near[0]}}}?" if near else f"known are {', '.join(f'{{{name}}}' for name in sorted(PLACES))}"
                 raise ValueError(f"the question {ask!r} names {{{unknown[0]}}}; {hint}")
@@ -170,7 +188,7 @@ class RewriteConfig(_Section):
 
     mode: Literal["rewrite", "keep"] = "rewrite"
     """Conversations (segments with a role) pass unchanged in either mode; `keep` refuses everything else."""
-    tasks: tuple[TaskFamily, ...] = Field(default=tuple(PACKAGED.values()), min_length=1)
+    tasks: tuple[TaskFamily, ...] = tuple(PACKAGED.values())
     """Task families: a name of the packaged ones (guide, story, report, continuation, next_step, edit), or a family of your own with name,
     given, asked, needs and ask. Each example gets one, chosen by its id among those that fit its document."""
     max_words: int | None = Field(default=None, gt=0)
@@ -188,8 +206,8 @@ class RewriteConfig(_Section):
     @classmethod
     def _named(cls, tasks: Any) -> Any:
         """Names of packaged families become those families; a family of your own that bears such a name changes only what it says."""
-        if not isinstance(tasks, (list, tuple)):
-            return tasks
+        if not isinstance(tasks, (list, tuple)) or not tasks:
+            raise ValueError(f"tasks is a list of one task family or more, such as [{', '.join(PACKAGED)}]")
         found: list[Any] = []
         for task in tasks:
             if isinstance(task, str):

@@ -15,12 +15,27 @@ from leafinstruct.rewrite.steps import body_of
 WORDS = 40
 """A longer passage explains something else than one change."""
 
-_LEAD = re.compile(r"^(?:\W|(?:now|then|next|after that|finally|please|step \d+|\d+[.)])\b[,:]?\s*)+", re.IGNORECASE)
-_CHANGE = re.compile(
-    r"(?:add|blur|brighten|change|color|colour|convert|crop|darken|delete|draw|enlarge|erase|fill|flip|give|make|mirror|move|paint|place|put|recolor"
-    r"|recolour|remove|repaint|replace|resize|rotate|sharpen|shrink|swap|take .{1,40}? (?:away|off|out)|turn)\b",
+_LEAD = re.compile(
+    r"^(?:\W|(?:now|then|next|after that|finally|please|(?:can|could|would|will) you(?: please)?|step \d+|\d+[.)])\b[,:]?\s*)+",
     re.IGNORECASE,
 )
+_OBJECT = (
+    r"(?:an?|the|this|that|these|those|its?|her|his|their|him|them|my|your|our|one|two|three|some|more|another|all|every\w*|each|both)\b"
+)
+_CHANGE = re.compile(
+    # what is done to a picture needs no object that shows it
+    r"(?:blur|brighten|crop|darken|enlarge|erase|flip|mirror|recolou?r|repaint|replace|resize|rotate|sharpen|shrink|swap)\b(?!-)"
+    rf"|(?:add|colou?r|delete|draw|fill|move|paint|place|put|remove)\s+(?:in\s+)?{_OBJECT}|take .{{1,40}}? (?:away|off|out)\b"
+    r"|(?:add|draw|paint|remove)\s+(?!to\b|up\b|on\b)\w+(?:\s+\w+){0,2}?(?=\s*[.!]?$|\s+(?:to|on|in|at|from|behind|above|below|beside|around)\b)"
+    rf"|(?:change|convert|make|turn)\s+{_OBJECT}|give\s+(?!it a (?:try|go|shot)\b){_OBJECT}",
+    re.IGNORECASE,
+)
+_OTHER = re.compile(
+    r"\b(?:your (?:own|account|order|e?-?mail|name|data|password)|(?:the|this|our) (?:form|page|cart|queue|newsletter|link)|the (?:way|most|best)\b"
+    r"|a (?:comment|reservation|donation|difference|note|decision|conclusion)|(?:it|them) a (?:try|go|shot))\b",
+    re.IGNORECASE,
+)
+"""What an order that is none about a picture speaks of: "Fill in the form", "Make the most of it"."""
 _RESULT = re.compile(r"^(?:after(?:wards)?|result|after the change)\s*:\s*", re.IGNORECASE)
 
 
@@ -37,4 +52,6 @@ def request_of(document: Document) -> str | None:
     if (result := _RESULT.match(text)) is not None and text[result.end() :]:
         return f"Change the picture so that this is true: {text[result.end() :]}"
     order = _LEAD.sub("", text)
-    return order[:1].upper() + order[1:] if _CHANGE.match(order) else None
+    if _CHANGE.match(order) is None or _OTHER.search(order) is not None:
+        return None
+    return order[:1].upper() + (f"{order[1:-1]}." if order.endswith("?") else order[1:])

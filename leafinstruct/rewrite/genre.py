@@ -1,7 +1,8 @@
 """What kind of text a document is: instructions in steps, a story, or anything else. Pure; English words, and numbers of any language.
 
-    how_to   its title or first text says so ("How to ...", "Draw a house"), or it has two numbered steps or more, or a quarter of its sentences are
-             orders ("Connect the cable.")
+    how_to   its title or first text says so ("How to ...", "Draw a house"), or it has two steps that are called so ("Step 2") or numbered in a
+             language that these words do not know, or a quarter of its sentences are orders ("Connect the cable."; an eighth are enough where
+             texts are numbered or the title may be one: "Press the keys" is, "Press freedom" is not)
     story    it opens like a story, or half of its sentences tell what somebody did, and few of them are orders
     report   everything else, and every text whose language these words do not know
 
@@ -16,12 +17,20 @@ from leafinstruct.records.document import Document, Text
 from leafinstruct.records.signs import STEP
 from leafinstruct.rewrite.config import Genre
 
-FEWEST_STEPS, ORDERS, TOLD, FEWEST_SENTENCES = 2, 0.25, 0.5, 2
-"""Numbered steps of a how-to; share of orders in a how-to; share of told sentences in a story; sentences below which shares mean nothing."""
+FEWEST_STEPS, ORDERS, SOME_ORDERS, TOLD, FEWEST_SENTENCES = 2, 0.25, 0.125, 0.5, 2
+"""Numbered steps of a how-to; share of orders in a how-to, and in one whose numbers or title hint at it; share of told sentences in a story;
+sentences below which shares mean nothing."""
 
-_HOW_TO = re.compile(
-    r"\b(?:how (?:to|do|can)|step[- ]by[- ]step|instructions?|tutorial|lesson|recipe|diy|learn to|in \d+ (?:\w+ )?steps)\b", re.IGNORECASE
+_HOW_TO = re.compile(r"\b(?:how to|step[- ]by[- ]step|tutorial|diy|learn to|in \d+ (?:\w+ )?steps)\b", re.IGNORECASE)
+_SHOWS_HOW = re.compile(
+    r"^\W*how to\b|\b(?:show(?:s|n)?|learn|explains?|describes?|here(?:'s|\u2019s| is)|find out|teach(?:es)?|guide|know"
+    r"|tell you|see)\b.{0,40}\bhow (?:to|you can)\b"
+    r"|\b(?:this|the|my|our) (?:recipe|tutorial|lesson|guide)\b|\bstep[- ]by[- ]step\b|\bin \d+ (?:\w+ )?steps\b",
+    re.IGNORECASE,
 )
+_HINTS = re.compile(r"\b(?:how (?:do|can)|instructions?|lesson|recipe)\b", re.IGNORECASE)
+_REPORTS = re.compile(r"\b(?:reviews?|reviewed|report|news|comparison|compared|versus|vs|study)\b", re.IGNORECASE)
+_ENGLISH = re.compile(r"\b(?:the|and|of|is|are|was|were|with|for|its?|that|this|you|your)\b", re.IGNORECASE)
 _ORDINAL = re.compile(r"\W*the (?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|next|last) step\b", re.IGNORECASE)
 _STORY = re.compile(
     r"\b(?:once upon a time|one (?:fine |sunny |rainy )?(?:day|morning|night|evening)\b|(?:short|small|picture) story\b|the story of\b"
@@ -36,13 +45,21 @@ _ORDER = re.compile(
     r"|continue|cook|copy|cover|create|cut|download|drag|drain|draw|drill|drop|enter|fill|find|fold|glue|go|grab|hold|insert|install|join|keep|lay"
     r"|leave|let|lift|look|make|mark|measure|melt|mix|mount|move|navigate|open|paint|paste|peel|pick|place|plug|position|pour|press|pull|push|put"
     r"|remove|repeat|replace|rinse|roll|rotate|run|save|screw|select|separate|set|sew|shake|shape|slice|slide|solder|sprinkle|spread|stir|start|stick"
-    r"|switch|take|tape|tap|test|tie|tighten|touch|trim|try|turn|type|unplug|use|wait|wash|wear|wrap|write)\b",
+    r"|switch|take|tape|tap|test|tie|tighten|touch|trim|try|turn|type|unplug|use|wait|wash|wear|wrap|write|preheat|beat|whisk|simmer|serve|season|unscrew|attach|loosen|unfold|crimp|knead|grease|toss)\b"
+    r"(?!\s+(?:of|is|are|was|were|has|have|had|will|in)\b)",
     re.IGNORECASE,
 )
+_TITLE_ORDER = re.compile(rf"(?:{_ORDER.pattern})\s+(?:an?|the|your|my|this|it|up|\d+)\b", re.IGNORECASE)
+_OPENING = 1_000
+"""Characters of the first text that may say what the document is."""
 _TOLD = re.compile(
-    r"\b(?:i|we|he|she|they)\s+(?:\w+ly\s+)?(?:was|were|had|went|saw|found|came|took|made|got|said|felt|knew|thought|ran|ate|met|gave|left|\w{2,}ed)\b",
+    r"\b(?:i|we|he|she|they)\s+(?:\w+ly\s+)?(?:was|were|had|went|saw|found|came|took|made|got|felt|knew|thought|ran|ate|met|gave|left|lost|rode"
+    r"|swam|flew|fell|began|brought|bought|built|caught|drank|drove|forgot|grew|heard|held|hid|kept|led|paid|sang|sat|slept|spent|spoke|stood|threw|told"
+    r"|woke|won|wore|wrote|\w{2,}ed)\b",
     re.IGNORECASE,
 )
+_SAID = re.compile(r"\b(?:said|says|told reporters)\b", re.IGNORECASE)
+"""What somebody said is news as often as a story."""
 _SENTENCE = re.compile(r"(?<=[.!?。！？।؟])\s+|\n+")  # noqa: RUF001 - the sentence ends of other scripts are meant
 
 
@@ -54,19 +71,34 @@ def genre_of(document: Document) -> Genre:
         return "how_to"
     if any(_STORY.search(text.text) for text in texts[:3]) or _STORY.search(title):
         return "story"
-    if _ORDER.match(title) or _HOW_TO.search(texts[0].text if texts else "") or _numbered(texts) >= FEWEST_STEPS:
+    body = [text for text in texts if text.text != title]
+    called, numbered = _steps(body)
+    first = body[0].text[:_OPENING] if body else ""
+    if called >= FEWEST_STEPS or (_SHOWS_HOW.search(first) and not _TOLD.search(first)) or _TITLE_ORDER.match(title):
         return "how_to"
     sentences = [part for text in texts if text.kind != "heading" for part in _SENTENCE.split(text.text) if part.strip()]
+    if called + numbered >= FEWEST_STEPS and not any(_ENGLISH.search(sentence) for sentence in sentences):
+        return "how_to"
     if len(sentences) < FEWEST_SENTENCES:
         return "report"
     orders = sum(_ORDER.match(_LEAD.sub("", sentence)) is not None for sentence in sentences) / len(sentences)
-    told = sum(_TOLD.search(sentence) is not None for sentence in sentences) / len(sentences)
-    return "how_to" if orders >= ORDERS else "story" if told >= TOLD else "report"
+    told = sum(_TOLD.search(sentence) is not None and not _SAID.search(sentence) for sentence in sentences) / len(sentences)
+    hinted = called + numbered >= FEWEST_STEPS or _ORDER.match(title) or _HINTS.search(title)
+    if orders >= (SOME_ORDERS if hinted else ORDERS):
+        return "how_to"
+    return "story" if told >= TOLD and not _REPORTS.search(title) else "report"
 
 
-def _numbered(texts: list[Text]) -> int:
-    """Numbered steps: `Step 2: ...` in any kind of text, `2. ...` where an item of a list or a paragraph begins so."""
-    return sum((STEP.match(line) or _ORDINAL.match(line)) is not None for text in texts for line in text.text.split("\n"))
+def _steps(texts: list[Text]) -> tuple[int, int]:
+    """Steps that are called so (`Step 2: ...`, in any kind of text), and lines that are numbered alone (`2. ...`)."""
+    called = numbered = 0
+    for text in texts:
+        for line in text.text.split("\n"):
+            found = STEP.match(line)
+            plain = found is not None and found[1] is None
+            numbered += plain
+            called += not plain and (found is not None or _ORDINAL.match(line) is not None)
+    return called, numbered
 
 
 def first_sentence(document: Document, words: int = 25, characters: int = 160) -> str:

@@ -36,7 +36,7 @@ from leafinstruct.rewrite.resemblance import resemblance
 from leafinstruct.rewrite.steps import Piece
 from leafinstruct.rewrite.tasks import Facts
 
-CODE = 7
+CODE = 8
 """Raised when the same documents and answers give other examples than before."""
 
 
@@ -136,7 +136,7 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
     ]
     pages = [document for document in documents if settings.config.mode == "rewrite" and not document.is_conversation]
     asked_for = [
-        _Asked(piece, Facts(whole=not any(drop["position"] is not None for drop in drops[document.id])), cells[document.id])
+        _Asked(piece, _facts(document, drops[document.id]), cells[document.id])
         for document in pages
         for piece in steps.pieces(document, settings.config.max_words, settings.config.max_images)
     ]
@@ -174,6 +174,11 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
         "seconds": time.perf_counter() - started,
     }
     return out.commit(part.name, part.payload, report, [out.file("examples", part.name), out.file("dropped", part.name)])
+
+
+def _facts(document: Document, drops: Sequence[table.Row]) -> Facts:
+    """Whether the document lost nothing: neither its reader a piece nor filter an image."""
+    return Facts(whole=not document.lost and all(drop["position"] is None for drop in drops))
 
 
 def _reasons(refused: Sequence[Refused], kept: set[str]) -> dict[str, Counter[str]]:

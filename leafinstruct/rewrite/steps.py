@@ -11,12 +11,13 @@ is above the bounds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
-from leafinstruct.records import owners, signs
+from leafinstruct.records import owners, places, signs
 from leafinstruct.records.document import Document, Image, Segment, Text
-from leafinstruct.records.words import count_words
+from leafinstruct.records.words import word_parts, words_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +62,23 @@ def steps_of(document: Document) -> Steps:
     bound = owners.bound(document)
     if bound is None:
         return Steps((body,), False)
-    borders = list(_borders(body, bound, any(map(_heads, document.segments))))
+    heads = {segment.position for segment in places.with_headings(document) if _heads(segment)}
+    borders = list(_borders(body, bound, heads, any(map(_heads, document.segments))))
     starts = [0, *borders]
     return Steps(tuple(body[start:end] for start, end in zip(starts, [*borders, len(body)], strict=True)), True)
 
 
-def _borders(body: Sequence[Segment], bound: Mapping[int, frozenset[int]], marked: bool) -> Iterator[int]:
-    """Indices before which a step begins, the first step's aside. marked: whether the source marks headings."""
+def _borders(body: Sequence[Segment], bound: Mapping[int, frozenset[int]], heads: Set[int], marked: bool) -> Iterator[int]:
+    """Indices before which a step begins, the first step's aside. heads: positions of headings; marked: whether the source marks them."""
     index = {segment.position: at for at, segment in enumerate(body)}
     images = [(at, segment) for at, segment in enumerate(body) if isinstance(segment, Image)]
     reach = [(at, *(index[text] for text in bound[image.position] if text in index)) for at, image in images]
+    lasts = list(accumulate(map(max, reach), max))  # of the images up to each one
+    firsts = list(accumulate(map(min, reversed(reach)), min))[::-1]  # of the images from each one on
     for number in range(1, len(images)):
-        low = max(map(max, reach[:number])) + 1
-        high = min(map(min, reach[number:]))
-        allowed = [at for at in range(low, high + 1) if not _goes_on(body[at - 1], body[at], marked)]
-        headings = [at for at in allowed if _heads(body[at])]
+        low, high = lasts[number - 1] + 1, firsts[number]
+        allowed = [at for at in range(low, high + 1) if not _goes_on(body[at - 1], body[at], heads, marked)]
+        headings = [at for at in allowed if body[at].position in heads]
         before, image = images[number - 1]
         if headings:
             yield headings[0]
@@ -89,12 +92,12 @@ def _heads(segment: Segment) -> bool:
     return isinstance(segment, Text) and segment.kind == "heading"
 
 
-def _goes_on(before: Segment, segment: Segment, marked: bool) -> bool:
+def _goes_on(before: Segment, segment: Segment, heads: Set[int], marked: bool) -> bool:
     """Whether no border may stand between two neighbors: behind a heading, or inside an item of a list.
 
     marked: whether the source marks headings; in others a short line that is no sentence may be one.
     """
-    if _heads(before) or (not marked and signs.is_line(before)):
+    if before.position in heads or (not marked and signs.is_line(before)):
         return True
     return isinstance(segment, Text) and segment.kind == "list" and segment.text[:1] == " "
 
@@ -109,19 +112,25 @@ def pieces(document: Document, max_words: int | None, max_images: int | None) ->
         return whole
     units = [unit for section in _sections(document) for unit in _units(document, section, max_words, max_images)]
     groups: list[list[Segment]] = []
+    size = _Size()
     for unit in units:
-        if groups and fits([*groups[-1], *unit], max_words, max_images):
+        own = _Size.of(unit)
+        size += own
+        if groups and size.keeps(max_words, max_images):
             groups[-1] += unit
         else:
             groups.append(list(unit))
-    return [_piece(document, number, len(groups), group) for number, group in enumerate(groups)] if len(groups) > 1 else whole
+            size = own
+    marked = any(map(_heads, document.segments))
+    if len(groups) == 1:
+        return whole
+    return [_piece(document, number, len(groups), group, marked) for number, group in enumerate(groups)]
 
 
-def _piece(document: Document, number: int, of: int, group: Sequence[Segment]) -> Piece:
+def _piece(document: Document, number: int, of: int, group: Sequence[Segment], marked: bool) -> Piece:
     """The first piece has the document's title, a later one its heading behind that title, or none where it begins with no heading."""
     first, title = group[0], document.title
     if number:
-        marked = any(map(_heads, document.segments))
         heading = first.text if isinstance(first, Text) and (_heads(first) or (not marked and signs.is_line(first))) else None
         title = None if heading is None else f"{title}: {heading}" if title else heading
         group = group if heading is None else group[1:]
@@ -132,7 +141,7 @@ def _sections(document: Document) -> Iterator[list[Segment]]:
     """Runs of segments that begin with a heading, headings without anything under them kept with the next one; the title with the first."""
     section: list[Segment] = []
     for segment in document.segments:
-        if _heads(segment) and any(not _heads(item) for item in section):
+        if _heads(segment) and section and not _heads(section[-1]):
             yield section
             section = []
         section.append(segment)
@@ -151,6 +160,25 @@ def _units(document: Document, section: list[Segment], max_words: int | None, ma
 
 def fits(segments: Sequence[Segment], max_words: int | None, max_images: int | None) -> bool:
     """Whether some segments keep the bounds."""
-    words = count_words([segment.text for segment in segments if isinstance(segment, Text)])
-    images = sum(isinstance(segment, Image) for segment in segments)
-    return (max_words is None or words <= max_words) and (max_images is None or images <= max_images)
+    return _Size.of(segments).keeps(max_words, max_images)
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """White-space words, Chinese and Japanese characters, and images of some segments; all three add up, which words do not (words.count_words)."""
+
+    spaced: int = 0
+    characters: int = 0
+    images: int = 0
+
+    @classmethod
+    def of(cls, segments: Sequence[Segment]) -> _Size:
+        parts = [word_parts(segment.text) for segment in segments if isinstance(segment, Text)]
+        return cls(sum(spaced for spaced, _ in parts), sum(characters for _, characters in parts), len(segments) - len(parts))
+
+    def __add__(self, other: _Size) -> _Size:
+        return _Size(self.spaced + other.spaced, self.characters + other.characters, self.images + other.images)
+
+    def keeps(self, max_words: int | None, max_images: int | None) -> bool:
+        words = words_from(self.spaced, self.characters)
+        return (max_words is None or words <= max_words) and (max_images is None or self.images <= max_images)

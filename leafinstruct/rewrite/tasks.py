@@ -28,8 +28,8 @@ _QUESTIONS = ("?", "？", "؟")  # noqa: RUF001 - the question marks of other sc
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a document beyond its segments. whole: no image of it was dropped; resemblance: the smallest structural similarity of two
-    images that follow each other, None where it was not computed."""
+    """What is known of a document beyond its segments. whole: no image of it was dropped or lost; resemblance: the smallest structural similarity of
+    two images that follow each other, None where it was not computed."""
 
     whole: bool = True
     resemblance: float | None = None
@@ -98,8 +98,13 @@ def guide_asks(title: str) -> list[str]:
     """The ways in which a guide of this title is asked for."""
     asks = [ask.format(title=title) for ask in GUIDE.ask]
     if title.lower().startswith(_HOW_TO):
-        asks.append(f"How do I {title[len(_HOW_TO) :]}?")
+        asks.append(f"How do I {_uncapitalized(title[len(_HOW_TO) :])}?")
     return asks
+
+
+def _uncapitalized(words: str) -> str:
+    """Words that went on behind others: `Fix a Shelf` with a small letter, `DNS works` as it is."""
+    return words[:1].lower() + words[1:] if words[1:2].islower() else words
 
 
 def number_of(text: str) -> int:

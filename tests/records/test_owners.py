@@ -8,13 +8,17 @@ rules were written; the rules were then adjusted on them.
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import document
+from making import document, png
 
+from leafinstruct.ingest import html as html_reader
+from leafinstruct.ingest.config import HtmlSource
 from leafinstruct.ingest.page import parse
 from leafinstruct.records import owners, table
 from leafinstruct.records.document import Document, Image, Text
@@ -50,6 +54,73 @@ def cuts(page: Document) -> list[list[int]]:
 def test_the_owner_is_read_off_the_structure(parts, expected):
     assert [owner for owner, _ in owned(document(*parts))] == expected
     assert {found for _, found in owned(document(*parts))} == {"inferred"}
+
+
+def pictured(*parts: str) -> Document:
+    """As `document`, each image with its name as alt text."""
+    page = document(*parts)
+    named = (replace(item, alt=item.sha256 or "") if isinstance(item, Image) else item for item in page.segments)
+    return owners.infer(replace(page, segments=tuple(named)))
+
+
+def test_alt_texts_decide_together_where_each_of_them_is_too_weak():
+    steps = {"apple bowl": "Slice six apples.", "pastry board": "Roll out the pastry.", "cream jug": "Whip some cream."}
+    before = ["# T", "Welcome.", *(part for alt, text in steps.items() for part in (text, f"!{alt}")), "Bye."]
+    assert [owner for owner, _ in owned(pictured(*before))] == [2, 4, 6]
+    behind = ["# T", "Welcome.", "Hello.", *(part for alt, text in steps.items() for part in (f"!{alt}", text))]
+    assert [owner for owner, _ in owned(pictured(*behind))] == [4, 6, 8]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [
+            "# T",
+            "Intro.",
+            "More.",
+            "!a",
+            "One.",
+            "!b",
+            "Two.",
+            "!c",
+            "Three.",
+        ],  # either one introduction and a closing word, or two and none
+        [
+            "# T",
+            "Intro.",
+            "!a",
+            "# One",
+            "Text.",
+            "!b",
+            "# Two",
+            "Text.",
+            "!c",
+            "# Three",
+            "Text.",
+        ],  # images may stand above their headings
+        [
+            "The evening",
+            "It rained.",
+            "The first night",
+            "!a",
+            "It was dark.",
+            "The castle",
+            "!b",
+            "It was old.",
+            "Home",
+            "!c",
+            "We slept.",
+        ],
+    ],
+)
+def test_a_layout_that_two_readings_fit_leaves_the_owner_unknown(parts):
+    assert {found for _, found in owned(document(*parts))} == {"unknown"}
+
+
+def test_step_lines_above_images_are_headings_where_a_text_follows():
+    page = document("# T", "Hello.", "Step 1: The dough", "!a", "Mix it all.", "Step 2: The oven", "!b", "Bake it.", "Bye.")
+    assert [owner for owner, _ in owned(page)] == [4, 7]
+    assert cuts(page) == [[1, 2, 3, 4], [5, 6, 7, 8]]
 
 
 def test_where_nothing_decides_the_owner_is_unknown_and_the_document_is_not_cut():
@@ -99,6 +170,10 @@ def test_the_alignment_matrix_leaves_what_is_stated():
         ),
         ("<div><p>Peel.</p><div><img src=a.png></div></div><div><p>Bake.</p><div><img src=b.png></div></div>", "before"),
         ("<div><a href=x><img src=a.png></a><p>Peel.</p></div><div><a href=x><img src=b.png></a><p>Bake.</p></div>", "behind"),
+        (
+            "<section><div><img src=a.png></div><p>Peel.</p></section><section><div><img src=b.png></div><p>Bake.</p></section>",
+            "behind",
+        ),
         ("<p>Peel.</p><p><img src=a.png></p><p>Bake.</p><p><img src=b.png></p>", None),
         ("<p>Peel <img src=a.png> them.</p><p>Bake <img src=b.png> it.</p>", None),
         ("<div><h2>Peel</h2><img src=a.png></div><div><h2>Bake</h2><img src=b.png></div>", None),
@@ -107,6 +182,42 @@ def test_the_alignment_matrix_leaves_what_is_stated():
 def test_the_markup_says_on_which_side_an_images_own_text_stands(html, side):
     page = parse(f"<html><body><main><h1>Pie</h1>{html}<p>Some more words at the end of it.</p></main></body></html>".encode())
     assert [piece.side for piece in page.pieces if hasattr(piece, "side")] == [side, side]
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        (
+            "<div><img src=a.png><h2>Peel</h2><p>Peel them.</p></div><div><img src=b.png><h2>Bake</h2><p>Bake it.</p></div>",
+            ["Peel them.", "Bake it."],
+        ),
+        (
+            "<table><tr><th>No</th><th>Do</th><th>See</th></tr><tr><td>1</td><td>Peel them.</td><td><img src=a.png></td></tr>"
+            "<tr><td>2</td><td>Bake it.</td><td><img src=b.png></td></tr></table>",
+            ["No | Do | See\n1 | Peel them.", "2 | Bake it."],
+        ),
+    ],
+)
+def test_a_card_or_a_row_belongs_together_whatever_is_between(html, expected, tmp_path):
+    (tmp_path / "p.html").write_text(f"<html><body><main><h1>Pie</h1><p>It is good.</p>{html}<p>Some more words.</p></main></body></html>")
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(png())
+    source = HtmlSource(kind="html", name="pages", path=str(tmp_path))
+    (page,) = (item for span in html_reader.plan(source, 9, tmp_path) for item in html_reader.read(source, span, tmp_path))
+    page = owners.infer(page)
+    texts = {text.position: text.text for text in page.texts}
+    assert [texts[image.owner].rstrip(" |") for image in page.images] == expected
+    of = {segment.position: number for number, step in enumerate(steps_of(page).steps) for segment in step}
+    assert all(of[image.owner] == of[image.position] for image in page.images)
+    assert len(steps_of(page).steps) == 2
+
+
+def test_two_thousand_images_between_two_long_texts_take_seconds_at_most():
+    page = document("# T", "word " * 200_000, *(f"!image {at}" for at in range(2_000)), "word " * 200_000)
+    started = time.perf_counter()
+    owners.infer(page)
+    steps_of(page)
+    assert time.perf_counter() - started < 10  # was 60 s
 
 
 @given(

@@ -15,7 +15,6 @@ from leafinstruct.llm.prompt import Prompt
 from leafinstruct.records.document import Document, Image, Text
 from leafinstruct.rewrite import parse, prompt, tasks
 from leafinstruct.rewrite.config import CONTINUATION, EDIT, GUIDE, NEXT_STEP, PACKAGED, REPORT, STORY, RewriteConfig, TaskFamily
-from leafinstruct.rewrite.edits import request_of
 from leafinstruct.rewrite.genre import first_sentence, genre_of
 from leafinstruct.rewrite.steps import pieces, steps_of
 from leafinstruct.rewrite.tasks import Facts
@@ -139,24 +138,6 @@ def test_a_document_whose_owners_are_unknown_is_never_cut():
     assert names(page) == ["guide"]
 
 
-@pytest.mark.parametrize(
-    ("passage", "request_"),
-    [
-        ("Now make the roof blue.", "Make the roof blue."),
-        ("Step 2: add a chimney on the left.", "Add a chimney on the left."),
-        ("After: the roof is blue now.", "Change the picture so that this is true: the roof is blue now."),
-        ("The garden in May.", None),
-        ("If you find a mistake in this recipe, please open an issue.", None),
-        ("Steam them for three minutes and pour hot oil over them.", None),
-        ("Turn it. " * 25, None),
-    ],
-)
-def test_an_edit_wants_one_short_passage_that_asks_for_a_change(passage, request_):
-    page = document("# Before and after", "A red house.", "!a", passage.strip(), "!b", "That is all.")
-    page = document("# Before and after", "Here is a picture of a house:", "!a", passage.strip(), "!b") if request_ else page
-    assert request_of(page) == request_
-
-
 def test_an_edit_wants_images_that_resemble_each_other_and_none_lost():
     page = document("# Before and after", "A red house.", "!a", "Make the roof blue.", "!b")
     assert names(page, (EDIT,), Facts(resemblance=0.5)) == ["edit"]
@@ -198,6 +179,8 @@ def test_a_guide_whose_title_begins_how_to_is_also_asked_for_as_people_ask():
     assert asked == set(tasks.guide_asks("How to fold a boat"))
     assert "How do I fold a boat?" in asked
     assert len(asked) == 4
+    assert tasks.guide_asks("How to Fix a Shelf")[-1] == "How do I fix a Shelf?"
+    assert tasks.guide_asks("How to DIY")[-1] == "How do I DIY?"
     assert len(tasks.guide_asks("Show and how to tell")) == len(tasks.guide_asks("However")) == 3
 
 
@@ -237,38 +220,25 @@ def test_a_recipe_names_packaged_families_changes_them_and_brings_its_own():
         ({"name": "x", "asked": "change", "given": "first", "ask": ["Do it"]}, "{change} stands in every question"),
         ({"name": "x", "ask": ["{"]}, "is no template"),
         ({"name": "Bad Name", "ask": ["a"]}, "String should match pattern"),
+        ({"name": "x", "ask": ["{title:d}"]}, "formats what it names; write the name alone"),
+        ({"name": "x", "ask": ["{title!r:>{opening}}"]}, "formats what it names; write the name alone"),
+        ({"name": "x", "ask": [" "]}, "a question is empty"),
+        ({"name": "x", "ask": "Do {title}"}, "questions are a list: write ['Do {title}']"),
+        ({"name": "x", "ask": ["a"], "needs": {"genres": []}}, "at least 1 item"),
+        ({"name": "conversation", "ask": ["a"]}, "choose another name"),
     ],
 )
 def test_a_wrong_family_is_an_error_with_a_hint(task, message):
     with pytest.raises(ValidationError) as error:
         RewriteConfig.model_validate({"tasks": [task]})
     assert message in str(error.value)
+    assert error.value.error_count() == 1
 
 
-# Long documents ----------------------------------------------------------------------------------------------------------------------
-
-LONG = (
-    *("# Radios", "All about radios.", "# Range", "It is long.", "!a", "# Power", "It is low.", "!b", "And more.", "!c"),
-    *("# Price", "It is fair.", "!d"),
-)
-
-
-def test_a_long_document_becomes_pieces_cut_at_its_headings():
-    found = pieces(document(*LONG), None, 2)
-    assert [[segment.position for segment in piece.document.segments] for piece in found] == [[0, 1, 2, 3, 4], [6, 7, 8, 9], [11, 12]]
-    assert [piece.title for piece in found] == ["Radios", "Radios: Power", "Radios: Price"]
-    assert [[image.position for image in piece.document.images] for piece in found] == [[4], [7, 9], [12]]
-
-
-def test_a_section_above_the_bounds_is_cut_between_its_steps():
-    found = pieces(document("# T", "One one one.", "!a", "Two two two.", "!b", "Three three three.", "!c"), 4, None)
-    assert [[segment.position for segment in piece.document.segments] for piece in found] == [[0, 1, 2], [3, 4], [5, 6]]
-
-
-def test_a_document_within_the_bounds_is_one_piece():
-    page = document(*LONG)
-    assert [piece.document for piece in pieces(page, 100, 10)] == [page]
-    assert [piece.document for piece in pieces(page, None, None)] == [page]
+@pytest.mark.parametrize("given_tasks", ["guide", [], None, {"name": "x"}])
+def test_tasks_that_are_no_list_are_an_error_with_a_hint(given_tasks):
+    with pytest.raises(ValidationError, match=r"tasks is a list of one task family or more, such as \[guide, story"):
+        RewriteConfig.model_validate({"tasks": given_tasks})
 
 
 @given(documents(), st.integers(1, 6), st.integers(1, 3))
