@@ -48,11 +48,14 @@ class Piece:
 
 def body_of(document: Document) -> tuple[Segment, ...]:
     """The segments without the one that is the title: a question states the title, so the answer does not repeat it."""
+    shown = False
     for at, segment in enumerate(document.segments):
-        if isinstance(segment, Text) and document.title is not None and segment.text == document.title:
-            return document.segments[:at] + document.segments[at + 1 :]
         if isinstance(segment, Image):
-            break  # a title stands before the first image
+            shown = True
+        elif segment.text == document.title and (
+            segment.kind == "heading" or not shown
+        ):  # behind an image only a heading is sure to be the title
+            return document.segments[:at] + document.segments[at + 1 :]
     return document.segments
 
 

@@ -10,16 +10,19 @@ title come first where the document has none.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from leafinstruct.records.document import Document, Image, Segment, Text
 from leafinstruct.records.words import count_words
-from leafinstruct.rewrite.config import GUIDE, TaskFamily
+from leafinstruct.rewrite.config import GUIDE, PACKAGED, TaskFamily
 from leafinstruct.rewrite.edits import request_of
 from leafinstruct.rewrite.genre import first_sentence, genre_of
 from leafinstruct.rewrite.steps import Steps, steps_of
 
+_STOP_BEHIND_MARK = re.compile(r"([?!…？！؟])\.")  # noqa: RUF001 - the marks of other scripts are meant
+"""A template's full stop behind a title that ends in a mark of its own."""
 _HOW_TO = "how to "
 """A guide whose title begins so is asked for as people ask, too: "How do I fold a boat?"."""
 _TITLE_ENDS = ".:!。：！।"  # noqa: RUF001 - the sentence ends of other scripts are meant
@@ -84,14 +87,19 @@ def parts_of(document: Document, family: TaskFamily) -> Parts:
 def questions(document: Document, family: TaskFamily, change: str | None = None) -> list[str]:
     """The ways in which the family asks for this document; one of them is used. How-to titles are asked for as people ask, too."""
     opening = first_sentence(document)
-    title = (document.title or "").strip().rstrip(_TITLE_ENDS)
+    title = _unquoted((document.title or "").strip().rstrip(_TITLE_ENDS))
     if not title:
         return [ask.format(opening=opening, change=change) for ask in family.ask_untitled if opening or "{opening}" not in ask]
-    if title.endswith(_QUESTIONS) and family.given == "nothing":
+    if title.endswith(_QUESTIONS) and family.given == "nothing" and family.ask == PACKAGED.get(family.name, family).ask:
         return [f"{title} Answer with text and images."]
-    if family.ask == GUIDE.ask:
-        return guide_asks(title)
-    return [ask.format(title=title, opening=opening, change=change) for ask in family.ask]
+    asks = guide_asks(title) if family.ask == GUIDE.ask else [ask.format(title=title, opening=opening, change=change) for ask in family.ask]
+    return [_STOP_BEHIND_MARK.sub(r"\1", ask) for ask in asks]
+
+
+def _unquoted(title: str) -> str:
+    """A title without the quotation marks around the whole of it: questions put their own."""
+    inner = title[1:-1]
+    return inner if len(title) > 2 and title[0] in '“"„«' and title[-1] in '”"“»' and not set(inner) & set('“”"„«»') else title
 
 
 def guide_asks(title: str) -> list[str]:

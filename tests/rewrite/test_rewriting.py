@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -187,6 +188,25 @@ def test_a_guide_whose_title_begins_how_to_is_also_asked_for_as_people_ask():
 def test_a_title_that_is_a_question_is_the_question():
     page = document("# What is a serial radio?", "It sends data.", "!a")
     assert tasks.questions(page, REPORT) == ["What is a serial radio? Answer with text and images."]
+
+
+@pytest.mark.parametrize(
+    ("title", "question"),
+    [
+        ("Apples…", "Continue this: Apples…. Keep the style of the pictures."),
+        ("How do I bake?", "Continue this: How do I bake? Keep the style of the pictures."),
+        ("“Apple strudel”", "Here is the first part of “Apple strudel”. Write and illustrate the rest."),
+    ],
+)
+def test_a_title_keeps_its_own_marks_and_no_second_ones(title, question):
+    page = document(f"# {title}", "One is this:", "!a", "Two is that:", "!b")
+    assert question.replace("….", "…") in tasks.questions(page, CONTINUATION)
+
+
+def test_the_title_is_not_repeated_where_an_image_stands_above_it():
+    page = replace(document("!hero", "# Apple strudel", "Bake it:", "!a"), title="Apple strudel")
+    answer = prompt.by_templates(page, REPORT)
+    assert [part.get("text") for part in answer["response"]] == [None, "Bake it:", None]
 
 
 def test_tasks_are_chosen_by_id_among_those_that_fit():
