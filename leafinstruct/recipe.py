@@ -12,9 +12,8 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -25,6 +24,7 @@ from leafinstruct.ingest.config import PATH_KEYS, IngestConfig
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.push.config import PushConfig
+from leafinstruct.recipe_faults import faults_of
 from leafinstruct.rewrite.config import RewriteConfig
 from leafinstruct.shard.config import ShardConfig
 from leafinstruct.train.config import TrainConfig
@@ -134,7 +134,7 @@ def load(path: Path, changes: tuple[str, ...] = (), limit: int | None = None) ->
     try:
         recipe = Recipe.model_validate(_with_absolute_paths(raw, path.resolve().parent))
     except ValidationError as error:
-        raise RecipeError("\n".join(f"{path}, {line}" for line in _faults(error))) from error
+        raise RecipeError("\n".join(f"{path}, {line}" for line in faults_of(error, Recipe, _KINDS))) from error
     _check_models(path, recipe)
     return Loaded(path=path.absolute(), recipe=recipe, limit=limit)
 
@@ -152,7 +152,7 @@ def load_training(path: Path, changes: tuple[str, ...] = ()) -> Training:
     try:
         return Training.model_validate(_with_absolute_paths(raw, path.resolve().parent))
     except ValidationError as error:
-        raise RecipeError("\n".join(f"{path}, {line}" for line in _faults(error))) from error
+        raise RecipeError("\n".join(f"{path}, {line}" for line in faults_of(error, Recipe, _KINDS))) from error
 
 
 def _text(path: Path) -> str:
@@ -223,60 +223,6 @@ def _with_absolute_paths(raw: dict[str, Any], base: Path) -> dict[str, Any]:
     if isinstance(alignment, dict) and str(alignment.get("model", "")).endswith((".pt", ".pth")):
         absolute(alignment, "model")
     return raw
-
-
-def _faults(error: ValidationError) -> list[str]:
-    """One line a fault: key, what is wrong, the nearest known key."""
-    lines = []
-    for fault in error.errors(include_url=False):
-        key = _key([step for step in fault["loc"] if not _is_tag(step)])
-        if fault["type"] == "extra_forbidden":
-            name = str(fault["loc"][-1])
-            known = _known_keys(fault["loc"][:-1])
-            near = get_close_matches(name, known, n=1)
-            lines.append(f"{key}: unknown key" + (f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"))
-        elif fault["type"] == "missing":
-            lines.append(f"{key}: missing")
-        elif fault["type"].startswith("union_tag"):
-            lines.append(f"{key}.kind: one of {', '.join(_KINDS)} is needed")
-        else:
-            message = fault["msg"].removeprefix("Value error, ")
-            secret = fault["loc"][:1] == ("llm",)  # somebody may have written a key where its variable's name belongs
-            given = "" if fault["type"] == "value_error" or secret else f", not {fault['input']!r}"
-            cure = "; write it in quotes" if fault["type"] == "string_type" else ""
-            lines.append(f"{key}: {message[0].lower()}{message[1:]}{given}{cure}")
-    return lines
-
-
-def _is_tag(step: str | int) -> bool:
-    """pydantic puts the kind of a source, or `<sort>` of a mapping, into the path of a fault; it is no key of the recipe."""
-    return step in _KINDS or str(step).startswith("<")
-
-
-def _key(steps: list[str | int]) -> str:
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
-    return text.removeprefix(".") or "recipe"
-
-
-def _known_keys(steps: tuple[str | int, ...]) -> list[str]:
-    """The fields of the section that a path of a fault leads to."""
-    candidates: list[Any] = [Recipe]
-    for step in steps:
-        if isinstance(step, int):
-            continue
-        models = [model for model in candidates if isinstance(model, type) and issubclass(model, BaseModel)]
-        if any(step in model.model_fields for model in models):
-            candidates = [leaf for model in models if step in model.model_fields for leaf in _leaves(model.model_fields[step].annotation)]
-        else:  # the tag of a source's kind
-            candidates = [
-                model for model in models if "kind" in model.model_fields and step in get_args(model.model_fields["kind"].annotation)
-            ]
-    return [name for model in candidates if isinstance(model, type) and issubclass(model, BaseModel) for name in model.model_fields]
-
-
-def _leaves(annotation: Any) -> list[Any]:
-    inner = get_args(annotation)
-    return [leaf for part in inner for leaf in _leaves(part)] if inner else [annotation]
 
 
 def _check_models(path: Path, recipe: Recipe) -> None:

@@ -146,7 +146,7 @@ def load(path: Path) -> Suppressed:
 
 def entry(kind: Kind, value: str, reason: str = "") -> Entry:
     """An entry as it is kept. Raises RecipeError for a value that could never match: a domain with a path, half a sha256."""
-    value = value.strip()
+    value = given = value.strip()
     if kind == "sha256":
         value = value.lower()
         wrong = None if _SHA256.fullmatch(value) else "a sha256 is 64 hex digits, as in image_info of a row"
@@ -160,7 +160,7 @@ def entry(kind: Kind, value: str, reason: str = "") -> Entry:
     else:
         wrong = None if value.isprintable() and value and " " not in value else "an id is one word, as in the columns id and document_id"
     if wrong:
-        raise RecipeError(f"{kind} {value[:80] or 'given'!r}: {wrong}")
+        raise RecipeError(f"{kind} {given[:80]!r}: {wrong}")
     return Entry(kind, value, " ".join(reason.split()))
 
 

@@ -175,7 +175,7 @@ def _show_funnel(console: Console, steps: Sequence[Step]) -> None:
     read = next(step.documents or 0 for step in steps if not step.lost)
     table = _table("", "documents", "of read", *([""] if bars else []), "pictures")
     for step in steps:
-        share = None if step.documents is None or (step.stage == "ingest" and step.lost) else step.documents / max(1, read)
+        share = None if step.documents is None or step.cut or (step.stage == "ingest" and step.lost) else step.documents / max(1, read)
         documents, pictures = step.told
         cells = [documents, "" if share is None else f"{share:.1%}", *([_bar(share)] if bars else []), pictures]
         name = Padding(Text(printable(step.what)), (0, 0, 0, 2 * step.lost))  # a name that wraps stays under its beginning

@@ -56,7 +56,9 @@ def corpus(plan: Experiment, arm: str, work: Path) -> Told:
         if arm == "filtered":
             rules = {"min_images": 3, "min_words": 20, "rules": plan.data.rules}
     common = {"seed": 1, "part_size": 100, "workdir": str(work.absolute()), "shard": {"splits": {"train": 1.0}}}
-    return {"name": f"data-{arm}", **common, "ingest": {"sources": [source]}, "filter": rules, "rewrite": {"tasks": ["guide"]}}
+    # All documents of an arm are asked for as guides, whatever defects they have: what is dropped is for the arm's rules alone.
+    rewriting = {"tasks": [{"name": "guide", "needs": {}}], "max_dangling": None}
+    return {"name": f"data-{arm}", **common, "ingest": {"sources": [source]}, "filter": rules, "rewrite": rewriting}
 
 
 def write_captions(plan: Experiment, folder: Path) -> None:

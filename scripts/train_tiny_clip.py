@@ -219,7 +219,7 @@ def check(model: Any, tokens: Tokens, documents: int) -> None:
 
 
 def own(model: Any, tokens: Tokens, document: Page) -> list[float]:
-    """`alignment.own` of each picture of the page, as the filter computes it."""
+    """`alignment.beside` of each image of the page, as the filter computes it."""
     blocks = document.blocks
     places = [place for place, block in enumerate(blocks) if isinstance(block, Picture)]
     opened = [squeeze(Image.open(io.BytesIO(picture.data)).convert("RGB")) for picture in document.pictures]

@@ -6,7 +6,6 @@ import gzip
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -15,6 +14,8 @@ from pathlib import Path
 import pytest
 from making import build, leaf, mmc4, png, recipe, rows
 from test_build import pages
+
+from leafinstruct.artifact import one_build
 
 LAX = {"min_words": 1, "alignment": {"allow_toy": True}}
 
@@ -126,15 +127,8 @@ def test_a_checkpoint_that_is_missing_or_no_checkpoint_is_one_line(tmp_path):
 
 def test_a_second_build_in_the_same_place_is_refused_while_the_first_runs(tmp_path):
     leaf("init", tmp_path / "a")
-    command = [sys.executable, "-c", "from leafinstruct.cli import main; main()", "build"]
-    first = subprocess.Popen(command, cwd=tmp_path / "a", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    lock = tmp_path / "a/runs/my-dataset/.lock"
-    while not lock.exists():
-        time.sleep(0.01)
-    first.send_signal(signal.SIGSTOP)  # it holds its lock, however long the second takes to start
-    second = leaf("build", cwd=tmp_path / "a")
-    first.kill()
-    first.wait()
+    with one_build(tmp_path / "a/runs/my-dataset"):
+        second = leaf("build", cwd=tmp_path / "a")
     assert second.returncode == 1
     assert "another `leaf build` is running here" in second.stderr
     assert "Traceback" not in second.stderr
@@ -145,6 +139,7 @@ def test_an_interrupt_is_130_and_says_how_to_go_on(tmp_path):
     command = [sys.executable, "-c", "from leafinstruct.cli import main; main()", "build"]
     process = subprocess.Popen(command, cwd=tmp_path / "a", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     while not (tmp_path / "a/runs/my-dataset/.lock").exists():
+        assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(2)
     _, noise = process.communicate(timeout=300)

@@ -124,7 +124,7 @@ def test_trls_vision_collator_encodes_the_rows_as_they_are(sketch):
         pictures, tokenizer, patch_size=16, vision_feature_select_strategy="full", chat_template=TEMPLATE, num_additional_image_tokens=0
     )
     shards = sketch / "runs/my-dataset/shard"
-    for task in ("guide", "continuation", "edit"):
+    for task in ("guide", "continuation", "next_step"):
         data = load_dataset("parquet", data_files=str(shards / f"{task}.train-*.parquet"), split="train", cache_dir=str(sketch / "cache"))
         rows_ = [data[0], data[1], data[2]]
         batch = DataCollatorForVisionLanguageModeling(processor)(rows_)
@@ -138,14 +138,17 @@ def test_the_card_says_what_was_done(sketch):
     text = (sketch / "runs/my-dataset/shard/README.md").read_text(encoding="utf-8")
     counts = json.loads((sketch / "runs/my-dataset/shard/record.json").read_text())["counts"]
     assert f"{counts['rows']:,} interleaved" in text
-    assert "offline-rules@1" in text
+    assert "offline-rules@2" in text
     assert "`alignment.own`" in text
     head = yaml.safe_load(text.split("---")[1])
     shards = sketch / "runs/my-dataset/shard"
     for configuration in head["configs"]:
         for split in configuration["data_files"]:
             assert list(shards.glob(split["path"]))
-    assert {configuration["config_name"] for configuration in head["configs"]} == {"default", "guide", "continuation", "edit"}
+    assert {configuration["config_name"] for configuration in head["configs"]} == {
+        "default",
+        *(shards_.name.partition(".")[0] for shards_ in shards.glob("*.parquet")),
+    }
 
 
 def test_explain_tells_the_story_of_kept_and_dropped(sketch):

@@ -62,8 +62,9 @@ def answer(body: Body) -> Step:
 
 def example(body: Body, shuffle: bool = False) -> dict[str, Any]:
     text = text_of(body)
-    numbers = [int(number) for number in re.findall(r"^picture (\d+):", text, re.MULTILINE)]
-    context = [] if "task is guide" in text else numbers[:1]
+    numbers = [int(number) for number in re.findall(r"^image (\d+)(?: \(belongs to \[\d+\]\))?:", text, re.MULTILINE)]
+    given = re.search(r"the context is the beginning of the document with images? (?:1 to )?(\d+)", text)
+    context = numbers[: int(given[1])] if given else []
     response = [number for number in numbers if number not in context]
     part = [{"type": "image", "image": number} for number in (reversed(response) if shuffle else response)]
     return {

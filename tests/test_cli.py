@@ -35,6 +35,7 @@ def test_two_signals_in_quick_succession_are_one_interrupt(tmp_path, wait, pair)
     leaf("init", tmp_path / "a")
     process = subprocess.Popen([*COMMAND, "build"], cwd=tmp_path / "a", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     while not (tmp_path / "a/runs/my-dataset/.lock").exists():
+        assert process.poll() is None
         time.sleep(0.01)
     time.sleep(wait)
     process.send_signal(pair[0])

@@ -50,7 +50,8 @@ ALLOWED = {
     # engine: a large page is made in processes; llm: answers as received, prompts as sent
     "report": {"records", "artifact", "engine", "pictures", "filter", "llm", "errors"},
     "export": {"records", "artifact", "pictures", "cards", "errors"},  # pictures: what a header says names a file's type; cards: cell
-    "recipe": {"errors", "ingest", "filter", "llm", "rewrite", "shard", "push", "train"},
+    "recipe_faults": set(),
+    "recipe": {"recipe_faults", "errors", "ingest", "filter", "llm", "rewrite", "shard", "push", "train"},
     "resolved": {"recipe", "ingest"},  # which keys of a source hold paths
     "pipeline": STAGES | {"recipe", "resolved", "artifact", "engine", "errors", "push", "suppressed", "sketchbook"},
     "cli": {"pipeline", "recipe", "report", "engine", "errors", "terminal", "vlg", "train", "export", "push", "suppressed", "artifact"},

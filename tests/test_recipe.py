@@ -39,6 +39,17 @@ def fault(path: Path, *changes: str) -> str:
             "ingest.sources[0].pictrues: unknown key; did you mean 'pictures'?",
         ),
         ({"ingest": SKETCH, "shard": {"splits": {"train": 0.5}}}, "shard.splits: shares must be 0 or more and sum to 1, not 0.5"),
+        ({"ingest": SKETCH, "rewrite": {"tasks": []}}, "rewrite.tasks: at least 1 is needed"),
+        ({"ingest": SKETCH, "rewrite": {"tasks": "guide"}}, "rewrite.tasks: input should be a list, not 'guide'"),
+        (
+            {"ingest": SKETCH, "rewrite": {"tasks": [{"name": "guide", "ask": ["Hi {titel}"]}]}},
+            "rewrite.tasks[0].ask: the question 'Hi {titel}' names {titel}; did you mean {title}?",
+        ),
+        ({"ingest": []}, "ingest: input should be a valid mapping"),
+        (
+            {"ingest": {"sources": [{"kind": "hub", "name": "a", "path": "x", "segments": [{"text": "t", "mark": {}}]}]}},
+            "ingest.sources[0].segments[0].mark: unknown key; did you mean 'marks'?",
+        ),
     ],
 )
 def test_a_wrong_key_or_value_is_one_line_with_its_place_and_cure(tmp_path, sections, message):

@@ -15,7 +15,7 @@ from typing import Any
 
 from leafinstruct.pictures.decode import Undecodable, probe
 from leafinstruct.records.escaping import escape
-from leafinstruct.records.joining import joined
+from leafinstruct.records.joining import behind_mark, joined
 
 COLUMNS = ("id", "document_id", "source", "task", "messages", "images", "image_info", "url", "license", "provenance")
 """Of the published row. Scores stay behind: they are what a dataset is chosen by, not what is learnt from it."""
@@ -49,8 +49,13 @@ class Turn:
         return tuple(part for part in self.parts if isinstance(part, Picture))
 
     def marked(self, mark: str) -> str:
-        """One string, a mark for each picture on a line of its own."""
-        return "\n".join(part if isinstance(part, str) else mark for part in self.parts)
+        """One string, a mark for each picture on a line of its own, and a blank line where a Markdown parser needs it beside a list."""
+        found, before = "", None
+        for index, part in enumerate(self.parts):
+            gap = "" if not index else behind_mark(before, part) if isinstance(part, str) else "\n"
+            found += gap + (part if isinstance(part, str) else mark)
+            before = part if isinstance(part, str) else before
+        return found
 
 
 @dataclass(frozen=True, slots=True)

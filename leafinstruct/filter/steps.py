@@ -10,8 +10,10 @@ goes (the last one before it, or the first one after it), with the lines that co
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
+from leafinstruct.records import owners
 from leafinstruct.records.document import Document, Image, Segment, Text
 
 _ITEM = re.compile(r"(\s*)(?:[-*•‣◦]|\d{1,3}[.)])\s")
@@ -32,8 +34,11 @@ def without_image(document: Document, image: Image) -> Document:
     return replace(document, segments=tuple(kept))
 
 
-def without_step(document: Document, image: Image) -> tuple[Document, str]:
+def without_step(document: Document, image: Image, figures: Mapping[int, int] | None = None) -> tuple[Document, str]:
     """The document without an image, its captions and the text that owns it, and a sentence about that text.
+
+    figures: position of an image whose owner is its caption -> position of the text of its step, which then goes too (owners.steps_of_figures; by
+    default those of `document`).
 
     The owner stays where another image of the document has the same owner, and where it is a heading that still heads something. Where it is
     unknown, only the image and its captions go. A heading before a removed segment goes too when the next segment is a heading or
@@ -42,8 +47,10 @@ def without_step(document: Document, image: Image) -> tuple[Document, str]:
     rest = without_image(document, image)
     if image.owner is None:
         return rest, "the owner of the image is unknown, so no text was dropped with it"
-    owner = next((segment for segment in rest.segments if isinstance(segment, Text) and segment.position == image.owner), None)
-    sharing = [other.position for other in rest.images if other.owner == image.owner]
+    figures = owners.steps_of_figures(document) if figures is None else figures
+    wanted = figures.get(image.position, image.owner)
+    owner = next((segment for segment in rest.segments if isinstance(segment, Text) and segment.position == wanted), None)
+    sharing = [other.position for other in rest.images if figures.get(other.position, other.owner) == wanted]
     if owner is not None and sharing:
         return rest, f"its text [{owner.position}] stays, because image [{sharing[0]}] belongs to it too"
     said = []

@@ -13,11 +13,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from leafinstruct.filter.config import FilterConfig, Rule
 from leafinstruct.filter.scores import SCORES, Level
 from leafinstruct.filter.steps import without_image, without_step
+from leafinstruct.records import owners
 from leafinstruct.records.document import Document, Image
 from leafinstruct.records.example import Cell
 from leafinstruct.records.words import count_words
@@ -68,6 +70,14 @@ class Trial:
     cells: list[Cell] = field(default_factory=list)
     verdicts: list[Drop] = field(default_factory=list)
     image_drops: list[Drop] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._read = self.document
+
+    @cached_property
+    def _figures(self) -> dict[int, int]:
+        """The steps of captioned figures, as the reader found the document: what was dropped since says nothing about its structure."""
+        return owners.steps_of_figures(self._read)
 
     @property
     def alive(self) -> bool:
@@ -127,7 +137,7 @@ class Trial:
             if rule.drop == "document":
                 self.verdicts.append(drop)
             elif rule.drop == "step":
-                self.document, about_text = without_step(self.document, image)
+                self.document, about_text = without_step(self.document, image, self._figures)
                 drop = replace(drop, detail="; ".join(filter(None, (drop.detail, about_text))))
             else:
                 self.document = without_image(self.document, image)

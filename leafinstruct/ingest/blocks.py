@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborNode
 
-from leafinstruct.ingest.lists import MAX_LEVELS, List
+from leafinstruct.ingest.lists import INTERRUPTING, MAX_LEVELS, List
 from leafinstruct.ingest.sources import Picture
 from leafinstruct.ingest.text import one_line
 from leafinstruct.records.document import TextKind
@@ -29,7 +29,8 @@ class Writer:
 
     kinds: what is open, innermost last; lists: the open lists of a block of kind list; deeper: open lists below the deepest
     level; first: number of pieces before that block; gap: whether a blank line goes before the next line if that line
-    continues an item; gap_before_list: likewise if it begins a list; in_cell: the open lists of a cell or caption; cells: of the open row so far.
+    continues an item; gap_before_list: likewise if it begins a list; continues: whether the block has only lines without a marker
+    so far, behind a split; in_cell: the open lists of a cell or caption; cells: of the open row so far.
     """
 
     pieces: list[Block | Picture] = field(default_factory=list)
@@ -39,6 +40,7 @@ class Writer:
     first: int = 0
     gap: bool = False
     gap_before_list: bool = False
+    continues: bool = False
     in_cell: list[List] = field(default_factory=list)
     cells: int = 0
     line: list[str] = field(default_factory=list)
@@ -128,8 +130,10 @@ class Writer:
         items.marker, items.fresh = "", False
 
     def _add_line(self, text: str) -> None:
-        if self.done and self._is_apart():
+        marker = next((items.marker for items in self.lists if items.marker), "")
+        if self.done and (self._is_apart() or (self.continues and marker not in ("", *INTERRUPTING))):
             self.done.append("")
+        self.continues = not marker and (self.continues or not self.done)
         self.gap = self.gap_before_list = False
         self.done.append((self._prefix() + text).rstrip())
 

@@ -3,7 +3,8 @@
 It follows CommonMark (https://spec.commonmark.org/0.31.2/#list-items). A marker is `- ` or `N. `. The other lines of an item, its
 sub-lists included, are indented by the width of its marker. A blank line separates the paragraphs of an item; <br> is a line
 break. `start`, `value` and `reversed` number items as in browsers. Numbering continues after whatever splits the list. Text that
-follows a split inside an item has no marker and keeps its indentation. Where an item begins with an image, code or a table, its
+follows a split inside an item has no marker and keeps its indentation; a blank line separates it from the next marker, unless that is
+`- ` or `1. `. Where an item begins with an image, code or a table, its
 marker is on its next text; a heading takes the marker. An item without text keeps its number (`2.`), but no bullet is written for
 it; a list without any text is not written.
 
@@ -21,6 +22,8 @@ from selectolax.lexbor import LexborNode
 
 MAX_LEVELS = 32
 """Nested lists with an indentation of their own; without a limit, a hostile page's indentation would be quadratic in its size."""
+INTERRUPTING = ("- ", "1. ")
+"""The markers that can follow the text of a paragraph without a blank line; CommonMark takes others for a part of it."""
 _INTEGER = re.compile(r"[ \t\n\f\r]*([+-]?[0-9]{1,9})(?![0-9])")
 """How browsers read integers, at most as long as CommonMark's numbers."""
 _MARKED = re.compile(r"[ \t]*(?:[-*+•]|\d{1,9}[.)])(?:[ \t]|$)")
@@ -51,7 +54,7 @@ class List:
         """Begin an item. after_list: whether a list ended directly before it.
 
         A blank line goes before the first item of a list that follows another list, and where CommonMark takes its marker for
-        the text of a paragraph before it: only `- ` and `1. ` can follow one.
+        the text of a paragraph before it.
         """
         self.fresh, self.split = True, None
         self.items += 1
@@ -63,7 +66,7 @@ class List:
             number = _integer(node, "value", self.number)
             self.marker, self.number = f"{number}. ", number + self.step
             self.width = len(self.marker)
-        self.gap = self.items == 1 and (after_list or self.marker not in ("- ", "1. "))
+        self.gap = self.items == 1 and (after_list or self.marker not in INTERRUPTING)
 
     def keeps_number(self) -> bool:
         """Whether the current item, if it has no text, is written as its number."""

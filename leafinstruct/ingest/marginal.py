@@ -43,7 +43,8 @@ _GENERIC = _HOME | word_set(
     skip_to_content skip_to_main_content primary_navigation table_of_contents sidebar comments leave_a_reply leave_a_comment share
     unbenannt unbenanntes_dokument ohne_titel sans_titre document_sans_titre sin_título sin_titulo documento_sin_título sem_título senza_titolo
     seite_nicht_gefunden page_introuvable página_no_encontrada без_названия 无标题 无标题文档 無標題 無題 제목_없음 بدون_عنوان
-    null undefined none title page test"""
+    null undefined none title page test react_app vite_app vite_react vite_react_ts vite_vue vue_app svelte_app sveltekit_app create_next_app
+    next_app nuxt_app angular_app my_app web_app gatsby_default_starter"""
 )
 """Titles of no page in particular, with `_` for a space."""
 _SHARE = word_set(

@@ -4,8 +4,9 @@
     head.title(nodes)                  after it: nodes as `boilerplate.content` returns them
 
 Which h1, where there are several in the document: the first that the head agrees with; else the only one, or the first one where the head states no
-title. An h1 that is marginal (a byline, a date), generic (Menu) or the site's name is passed over. An h1 behind paragraphs that the head does not
-agree with is the heading of a section. An h1 that holds an image alone is its alternative text.
+title. An h1 that is marginal (a byline, a date), generic (Menu) or the site's name is passed over. An h1 that the head does not agree with is the
+heading of a section where it stands behind paragraphs or is named as one (Ingredients, Step 1). An h1 that holds an image alone is its alternative
+text.
 
 The site's names: og:site_name, application-name, the publisher or WebSite of JSON-LD, the registered domain and its first label, what logos,
 site titles and links to the home page read, an h1 of a header with navigation, and `© 2024 My Kitchen`.
@@ -28,7 +29,7 @@ from leafinstruct.ingest.names import is_title
 from leafinstruct.ingest.nodes import CANDIDATES
 from leafinstruct.ingest.sources import Picture
 from leafinstruct.ingest.text import one_line
-from leafinstruct.ingest.title import can_be_title, without_site
+from leafinstruct.ingest.title import can_be_title, is_section, without_site
 from leafinstruct.ingest.walk import Block, walk
 from leafinstruct.records.url import domain_of, host_of
 
@@ -85,13 +86,14 @@ class Head:
         for text in h1s:
             if any(_agree(text, other) for other in head):
                 return text
+        h1s = [text for text in h1s if not is_section(text)]
         if h1s and not head:
             return h1s[0]
         if len(h1s) == 1 and _leads(h1s[0], pieces):
             return h1s[0]
         if head:
             return head[0]
-        only = [text for text in own if can_be_title(text)]
+        only = [text for text in own if can_be_title(text) and not is_section(text)]
         return only[0] if only else None
 
     def _of_head(self, sites: set[str], known: Sequence[str]) -> list[str]:
@@ -131,7 +133,8 @@ def read_head(tree: LexborHTMLParser, url: str | None = None) -> Head:
 
 
 def before_title(pieces: Sequence[Block | Picture], title: str | None) -> tuple[Block | Picture, ...]:
-    """The pieces without the marginal lines that stand before the heading of the title: breadcrumb, date, byline, share line.
+    """The pieces without the marginal lines that stand before the heading of the title: breadcrumb, date, byline, share line; and without a heading
+    directly behind it that repeats it.
 
     Only where a heading has the title's very text; only texts that are prose, a list or a heading, of at most MAX_MARGINAL characters a line, and
     wholly marginal. Images and real paragraphs before the heading stay, and so does their order.
@@ -142,7 +145,10 @@ def before_title(pieces: Sequence[Block | Picture], title: str | None) -> tuple[
         for piece in pieces[:at]
         if isinstance(piece, Picture) or piece.kind not in ("prose", "list", "heading") or not _goes(piece.text)
     ]
-    return (*kept, *pieces[at:])
+    again = at + 1
+    while again < len(pieces) and _is_heading(pieces[at], title) and _is_heading(pieces[again], title):
+        again += 1
+    return (*kept, *pieces[at : at + 1], *pieces[again:])
 
 
 def _goes(text: str) -> bool:

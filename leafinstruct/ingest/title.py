@@ -37,7 +37,11 @@ _SECTIONS = word_set(
     einleitung zutaten zubereitung inhalt introducción ingredientes preparación introduction ingrédients préparation введение ингредиенты
     简介 介绍 材料 做法 目录 用料 はじめに 材料 作り方 目次"""
 )
-"""Headings of sections: no title where no markup says that they are one."""
+"""Headings of sections: no title where no markup says that they are one, and no title as the h1 of a page whose head does not state it."""
+_STEP = re.compile(
+    r"(?:step|schritt|étape|etape|paso|passo|stap|steg|krok|шаг|part|teil|chapter|kapitel)\s*\d{1,3}\b|第\s*\d{1,3}\s*[步章部]",
+    re.IGNORECASE,
+)
 _ITEM = re.compile(r"(?:[-*•‣◦▪–]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+", re.IGNORECASE)
 _FIRST_PERSON = re.compile(
     r"(?:i|i['’](?:m|ve|d|ll)|we|we['’](?:re|ve|ll)|click|tap|log in|sign up|subscribe|copyright|©|advert\w*|photo|image|credit|source)\b",
@@ -48,6 +52,11 @@ _FIRST_PERSON = re.compile(
 def can_be_title(text: str) -> bool:
     """Whether a line that is marked as a title can be one: not too long, and neither marginal nor generic."""
     return 0 < len(text) <= MAX_TITLE and not is_generic(text) and not is_marginal(text)
+
+
+def is_section(text: str) -> bool:
+    """Whether a heading is the name of a part of a document: `Ingredients`, `Step 1: Peel`."""
+    return folded(text) in _SECTIONS or _STEP.match(text) is not None
 
 
 def without_site(title: str, sites: Iterable[str], known: Iterable[str] = (), slug: str = "") -> str:
@@ -109,7 +118,7 @@ def of_prose(segments: Sequence[Segment]) -> str | None:
     line = first.text
     if "\n" in line or len(line) > MAX_PROSE or len(line.split()) > MAX_WORDS or is_sentence(line):
         return None
-    if not can_be_title(line) or _ITEM.match(line) or WEB_OR_MAIL.search(line) or _FIRST_PERSON.match(line) or folded(line) in _SECTIONS:
+    if not can_be_title(line) or _ITEM.match(line) or WEB_OR_MAIL.search(line) or _FIRST_PERSON.match(line) or is_section(line):
         return None
     following = segments[1]
     broken = isinstance(following, Text) and following.text[:1].islower() and len(line.split()) >= BROKEN

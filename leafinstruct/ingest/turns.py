@@ -5,9 +5,10 @@
 
 Marks are filled from the record's pictures in order, over all turns; a part that says which (`index`) gets that one, and a part that brings its own
 (`{"type": "image", "image": name}`, `{"type": "image_url", "image_url": {"url": ...}}`) takes none. A record with more marks than pictures, or
-fewer, is lost as a whole: any way of filling the rest would be a guess. Text is kept as it is written, less white space around a mark. A system
-turn is what the user says first, since our rows know two speakers. Words that are no mark (`<img>`, `<image 1>`) are text, unless the caller
-declares other marks (`declared`); then those alone are marks, and which images they name is the caller's to check.
+fewer, is lost as a whole: any way of filling the rest would be a guess. Text is kept as it is written, less blank lines at its ends and white space
+on a mark's line. A system turn is what the user says first, since our rows know two speakers. Words that are no mark (`<img>`,
+`<image 1>`) are text, unless the caller declares other marks (`declared`); then those alone are marks, and which images they name is the caller's to
+check.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ _ROLES: dict[str, Role] = {
     "bot": "assistant",
 }
 _SPLIT = re.compile(f"({re.escape(MARK)})")
+_BLANK = " \t\N{NO-BREAK SPACE}\N{IDEOGRAPHIC SPACE}"
 _OWN = ("image", "image_url", "url", "path")
 """Keys under which a part brings its own picture."""
 
@@ -113,22 +115,24 @@ def _said(content: object, number: int, declared: Declared | None) -> Iterator[s
     elif isinstance(content, str) and declared is not None:
         yield from _around(content, declared)
     elif isinstance(content, str):
-        for piece in _SPLIT.split(content):
-            if piece == MARK:
-                yield _Mark()
-            else:
-                yield from _kept(lines(piece).strip())
+        pieces = _SPLIT.split(content)
+        for index, piece in enumerate(pieces):
+            yield from [_Mark()] if piece == MARK else _kept(_beside(piece, index > 0, index + 1 < len(pieces)))
     else:
         raise LostError("bad_turns", f"turn {number} says {shown(content)}")
 
 
 def _around(text: str, declared: Declared) -> Iterator[str | Image]:
     """A text's pieces around its declared marks. Raises LostError."""
-    for piece in declared.pieces(text):
-        if isinstance(piece, str):
-            yield from _kept(lines(piece).strip())
-        else:
-            yield piece
+    pieces = list(declared.pieces(text))
+    for index, piece in enumerate(pieces):
+        yield from [piece] if isinstance(piece, Image) else _kept(_beside(piece, index > 0, index + 1 < len(pieces)))
+
+
+def _beside(piece: str, after: bool, before: bool) -> str:
+    """A text without the white space on the line of a mark before or behind it; the indentation of its other lines, which lists need, stays."""
+    piece = piece.lstrip(_BLANK) if after else piece
+    return lines(piece.rstrip() if before else piece)
 
 
 def _mark(part: Mapping[str, object], number: int) -> _Mark:

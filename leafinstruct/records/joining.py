@@ -15,11 +15,23 @@ from typing import TypeVar
 T = TypeVar("T")
 
 _MARKER = re.compile(r"^ *(?:-|\d{1,9}\.)(?: |$)", re.MULTILINE)
+_IN_LIST = re.compile(r"(?: *(?:-|\d{1,9}\.)(?: |$)|  )")
+"""The beginning of a line of a list: a marker, or the indentation of an item's other lines."""
 
 
 def separator(before: str, after: str) -> str:
     """What goes between two texts that follow one another: a line break, or a blank line beside a list."""
     return "\n\n" if _MARKER.search(before) or _MARKER.search(after) else "\n"
+
+
+def behind_mark(before: str | None, after: str) -> str:
+    """What goes between an image mark, on the line below the text `before`, and the text behind it; before: None where the turn begins with the mark.
+
+    The mark stands in the last item of a list before it, and what continues the list follows on the next line. A blank line goes before any other
+    text behind a list, which would be read as part of its last item, and before a list behind other text, which would be read as part of that.
+    """
+    inside = before is not None and _IN_LIST.match(before.rpartition("\n")[2]) is not None
+    return "\n" if inside == (_IN_LIST.match(after) is not None) else "\n\n"
 
 
 def joined(texts: Sequence[str]) -> str:

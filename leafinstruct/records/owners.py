@@ -123,6 +123,15 @@ def bound(document: Document) -> dict[int, frozenset[int]] | None:
     return found
 
 
+def steps_of_figures(document: Document) -> dict[int, int]:
+    """Position of each image whose owner is its caption -> position of the text of its step; without those whose step is not known."""
+    if not any(text.kind == "caption" for text in document.texts):
+        return {}
+    sides = _Sides(document)
+    figures = [place for place in sides.places if place.image.owner in place.captions]
+    return {place.image.position: step.position for place in figures if (step := sides.owner(place)) is not None}
+
+
 class _Sides:
     """Which text of its two candidates each image of a document belongs to."""
 

@@ -52,7 +52,7 @@ class Place:
             return 0.0
         if self.image.owner is not None and self.image.owner_found != "unknown" and self.image.owner not in self.captions:
             return 2.0 if self.image.owner < self.image.position else -2.0
-        if signs.is_caption_of(self.image, self.behind, self.before):
+        if not self.captions and signs.is_caption_of(self.image, self.behind, self.before):
             return -2.0
         found = sum(2.0 if text is self.before else -2.0 for text in self.pointing())
         if found > 0 and signs.opens(self.behind.text):

@@ -118,4 +118,4 @@ def is_caption_of(image: Image, text: Text, before: Text) -> bool:
     words = set(_WORD.findall(image.alt.lower()))
     held, other = (len(words & _words(item.text)) for item in (text, before))
     least = ALT_WORDS if _is_line(text) else ALT_SENTENCE if _is_line(text, ".") else math.inf
-    return held >= max(2, least * len(words)) and held > other
+    return held >= max(2, least * len(words)) and held > other and not STEP.match(text.text)

@@ -38,7 +38,8 @@ _STEPS = (
 class Step:
     """One line of the funnel: what a stage was left with, or (`lost`) what one reason took from it. None: not counted in this unit.
 
-    Losses of ingest are no part of what was read: records and pieces that never became documents.
+    Losses of ingest are no part of what was read: records and pieces that never became documents. cut: whether `documents` counts the examples into
+    which longer documents were cut, which are no share of what was read.
     """
 
     stage: str
@@ -46,6 +47,7 @@ class Step:
     documents: int | None
     pictures: int | None
     lost: bool = False
+    cut: bool = False
 
     @property
     def told(self) -> tuple[str, str]:
@@ -121,6 +123,7 @@ def unfinished(entries: list[dict[str, Any]], again: str) -> list[str]:
 def steps(entries: Sequence[dict[str, Any]]) -> Iterator[Step]:
     """The funnel from the top: the losses of a stage, the most first, then what it was left with. Stages that have nothing yet are left out."""
     by_stage = {entry["stage"]: entry for entry in entries}
+    kept, cut = _rewritten(by_stage["rewrite"])
     for stage, label, documents in _STEPS:
         entry = by_stage[stage]
         if not entry["parts"]:
@@ -131,7 +134,16 @@ def steps(entries: Sequence[dict[str, Any]]) -> Iterator[Step]:
             yield Step(stage, what, count, None, lost=True)
         for reason, count in entry["picture_reasons"].items():
             yield Step(stage, f"{piece}{reason}", None, count, lost=True)
-        yield Step(stage, label, entry["counts"].get(documents, 0), entry["counts"].get("pictures", 0))
+        number, pictures = entry["counts"].get(documents, 0), entry["counts"].get("pictures", 0)
+        if cut and stage == "rewrite":
+            yield Step(stage, "documents with examples", kept, pictures)
+        yield Step(stage, label, number, pictures, cut=cut and stage in ("rewrite", "shard"))
+
+
+def _rewritten(entry: Mapping[str, Any]) -> tuple[int, bool]:
+    """How many documents became examples, and whether some became several."""
+    kept = entry["counts"].get("documents", 0) - sum(entry["reasons"].values())
+    return kept, entry["counts"].get("examples", 0) > kept > 0
 
 
 def spending(entries: Sequence[dict[str, Any]], seconds: float | None = None) -> Iterator[str]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from heapq import nsmallest
@@ -28,12 +28,11 @@ from typing import Any
 from leafinstruct.artifact import Artifact
 from leafinstruct.engine.base import Engine, Part
 from leafinstruct.filter.scores import SCORES
-from leafinstruct.filter.steps import without_item
 from leafinstruct.records import table
-from leafinstruct.records.document import Text
 from leafinstruct.records.shards import named, values
 from leafinstruct.records.table import Row
 from leafinstruct.records.words import word_parts
+from leafinstruct.report.layout import layout
 from leafinstruct.report.parts import OnProgress, in_order
 
 TEXT_BYTES, LEAST = 12_000_000, 1_500
@@ -144,12 +143,13 @@ def _records(stages: Mapping[str, Artifact], part: str, chosen: set[str], shared
     """The records of one part, in the order of its documents."""
     filtered, rewrite = stages["filter"], stages["rewrite"]
     decided = filtered.report(part) is not None
-    verdicts = {
-        row["id"]: (verdict, row["drops"])
-        for kind, verdict in (("documents", "kept"), ("dropped", "dropped"))
-        for row in (rows_of(filtered.file(kind, part), ["id", "drops"]) if decided else ())
-        if row["id"] in chosen
-    }
+    verdicts: dict[str, tuple[str, list[Row]]] = {}
+    owners_now: dict[str, dict[int, int | None]] = {}
+    for kind, verdict in (("documents", "kept"), ("dropped", "dropped")):
+        for row in rows_of(filtered.file(kind, part), ["id", "drops", "segments"]) if decided else ():
+            if row["id"] in chosen:
+                verdicts[row["id"]] = verdict, row["drops"]
+                owners_now[row["id"]] = {one["position"]: one["owner"] for one in row["segments"] if one["type"] == "image"}
     refused = {row["id"]: row["drops"] for row in rows_of(rewrite.file("dropped", part), ["id", "drops"]) if row["id"] in chosen}
     examples = {row["document_id"]: row for row in rows_of(rewrite.file("examples", part), _BECAME) if row["document_id"] in chosen}
     cells: dict[str, list[Row]] = {}
@@ -174,7 +174,7 @@ def _records(stages: Mapping[str, Artifact], part: str, chosen: set[str], shared
             **({"refused": [_drop(drop) for drop in refused[row["id"]]]} if row["id"] in refused else {}),
             "segments": segments,
             **_minima(row["segments"]),
-            **_steps(row["segments"]),
+            **layout(row, owners_now.get(row["id"], {})),
             **_cells(cells.get(row["id"], []), positions, shared),
             **example,
         }
@@ -224,28 +224,6 @@ def _minima(segments: Iterable[Row]) -> dict[str, Any]:
             total[0] += words
             total[1] += characters
     return {"words": whole, "caption_words": of_captions}
-
-
-def _steps(segments: Sequence[Row]) -> dict[str, Any]:
-    """What `drop: step` is replayed from, where an image has an owner: an entry a segment, parallel to the segments.
-
-    An image is ["image", index of its owner or null]; a text is [kind, words, characters], and a list of several items goes on with the words and
-    characters of its last and of its first item (filter/steps).
-    """
-    places = {segment["position"]: index for index, segment in enumerate(segments)}
-    if not any(segment["type"] == "image" and segment["owner"] in places for segment in segments):
-        return {}
-    return {"steps": [["image", places.get(one["owner"])] if one["type"] == "image" else _text_of_step(one) for one in segments]}
-
-
-def _text_of_step(segment: Row) -> list[Any]:
-    words, characters = word_parts(segment["text"])
-    text = Text(segment["position"], segment["text"], segment["kind"])
-    shorter = [without_item(text, last) for last in (True, False)] if text.kind == "list" else []
-    items = [word_parts(other.text) for other in shorter if other is not None]
-    if len(items) < 2:
-        return [text.kind, words, characters]
-    return [text.kind, words, characters, *(number for other in items for number in (words - other[0], characters - other[1]))]
 
 
 def _cells(rows: Iterable[Row], positions: Mapping[int, int], shared: _OfPart) -> dict[str, Any]:

@@ -196,7 +196,7 @@ async def _rewrite(
 ) -> Example | Refused:
     """One piece's outcome; `answers` is filled on the way."""
     config, piece, document = settings.config, item.piece, item.piece.document
-    if not document.images:
+    if not document.images and piece.of > 1:
         return Refused(document, "piece_without_image", "ok", f"piece {piece.number + 1} of a long document has no image")
     if not steps.fits(document.segments, config.max_words, config.max_images):
         return Refused(document, "too_long", "ok", f"piece {piece.number + 1} is above the bounds and has no border to cut it at")

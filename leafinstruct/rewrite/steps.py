@@ -37,11 +37,13 @@ class Steps:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a long document that is an example of its own. number: from 0; title: what it is about, None where nothing says it."""
+    """A part of a long document that is an example of its own. number: from 0; title: what it is about, None where nothing says it; of: how many
+    pieces the document has, 1 for a whole one."""
 
     number: int
     document: Document
     title: str | None
+    of: int = 1
 
 
 def body_of(document: Document) -> tuple[Segment, ...]:
@@ -119,18 +121,18 @@ def pieces(document: Document, max_words: int | None, max_images: int | None) ->
         else:
             groups.append(list(unit))
             size = own
-    marked = any(map(_heads, document.segments))
-    return [_piece(document, number, group, marked) for number, group in enumerate(groups)] if len(groups) > 1 else whole
+    marked, of = any(map(_heads, document.segments)), len(groups)
+    return [_piece(document, number, of, group, marked) for number, group in enumerate(groups)] if of > 1 else whole
 
 
-def _piece(document: Document, number: int, group: Sequence[Segment], marked: bool) -> Piece:
+def _piece(document: Document, number: int, of: int, group: Sequence[Segment], marked: bool) -> Piece:
     """The first piece has the document's title, a later one its heading behind that title, or none where it begins with no heading."""
     first, title = group[0], document.title
     if number:
         heading = first.text if isinstance(first, Text) and (_heads(first) or (not marked and signs.is_line(first))) else None
         title = None if heading is None else f"{title}: {heading}" if title else heading
         group = group if heading is None else group[1:]
-    return Piece(number, replace(document, segments=tuple(group), title=title), title)
+    return Piece(number, replace(document, segments=tuple(group), title=title), title, of)
 
 
 def _sections(document: Document) -> Iterator[list[Segment]]:

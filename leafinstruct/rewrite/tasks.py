@@ -89,7 +89,7 @@ def questions(document: Document, family: TaskFamily, change: str | None = None)
         return [ask.format(opening=opening, change=change) for ask in family.ask_untitled if opening or "{opening}" not in ask]
     if title.endswith(_QUESTIONS) and family.given == "nothing":
         return [f"{title} Answer with text and images."]
-    if family == GUIDE:
+    if family.ask == GUIDE.ask:
         return guide_asks(title)
     return [ask.format(title=title, opening=opening, change=change) for ask in family.ask]
 

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from export.dataset import HOSTILE, dataset, guide, picture, row, shard
 from making import leaf
+from markdown_it import MarkdownIt
 
 from leafinstruct.errors import DriftError, SourceError
 from leafinstruct.export.run import FORMATS, export
@@ -339,3 +340,15 @@ def test_a_list_keeps_its_bytes_and_is_apart_from_the_texts_beside_it(name):
         "Do this.\n\n3. Cut it.\n   - well",
         "     more\n\n   Press it.\n4. Bake it.\n\n```\nx\n```\nDone.",
     ]
+
+
+@pytest.mark.parametrize("name", ["conversations", "llama-factory", "ms-swift"])
+def test_a_markdown_parser_finds_the_lists_around_marks(name):
+    parts = ["Do:", picture(1), "3. Cut.\n4. Mix.", picture(2), "   - well", picture(3), "   Wait.\n\n5. Bake.", picture(4), "Done."]
+    sample = sample_of(row(1, ("user", ["Go"]), ("assistant", parts)))
+    assert isinstance(sample, Sample)
+    record = FORMATS[name].record(sample)
+    turn = (record.get("conversations") or record["messages"])[1]
+    tokens = MarkdownIt().parse((turn.get("value") or turn["content"]).replace("<image>", "![](x.png)"))
+    assert [token.info for token in tokens if token.type == "list_item_open"] == ["3", "4", "", "5"]
+    assert [token.content for token in tokens if token.type == "inline" and token.level == 1] == ["Do:\n![](x.png)", "Done."]

@@ -13,13 +13,16 @@ from leafinstruct.filter.config import FilterConfig, Rule
 from leafinstruct.filter.verdict import Trial
 from leafinstruct.records.document import Document, Image, Text
 from leafinstruct.records.example import Cell
+from leafinstruct.records.owners import steps_of_figures
 
 
 def owned(*parts: str, **owners: int) -> Document:
     """A made document; owners: name of an image -> position of its owner."""
     page = document(*parts)
     segments = (
-        replace(one, owner=owners[one.sha256], owner_found="stated") if isinstance(one, Image) and one.sha256 in owners else one
+        replace(one, owner=owners.get(one.sha256), owner_found="stated" if one.sha256 in owners else "unknown")
+        if isinstance(one, Image)
+        else one
         for one in page.segments
     )
     return replace(page, segments=tuple(segments))
@@ -48,6 +51,18 @@ def test_an_image_takes_its_owner_and_captions_and_nothing_else():
 
 def test_an_owner_behind_its_image_goes_too():
     assert left(lose(owned("# T", "!a", "step a", "!b", "step b", a=2, b=4), "a")) == [0, 3, 4]
+
+
+def test_a_captioned_figure_takes_the_text_of_its_step_along():
+    """A reader states that the caption owns its image; the step is the text that the structure of the page gives it."""
+    page = document("# T", "intro to it", "step a", "!a", "> of a", "step b", "!b", "> of b", "step c", "!c", "> of c")
+    assert [image.owner for image in page.images] == [4, 7, 10]
+    trial = lose(page, "a", "c")
+    assert left(trial) == [0, 1, 5, 6, 7]
+    assert trial.image_drops[0].detail == "its text [2] and its caption [4] were dropped with it"
+    two = document("# T", "step a", "!a", "> of a", "!b", "> of b", "step c", "!c", "> of c")
+    assert left(lose(two, "a")) == [0, 1, 4, 5, 6, 7, 8]
+    assert left(lose(two, "a", "b")) == [0, 6, 7, 8]
 
 
 def test_a_text_of_two_images_goes_with_the_last_of_them():
@@ -96,7 +111,7 @@ def test_of_a_list_only_the_item_next_to_the_image_goes(text, image_first, rest)
 
 
 def test_where_the_owner_is_unknown_only_the_image_and_its_captions_go_and_the_drop_says_so():
-    trial = lose(document("x", "!a", "> of a", "y"), "a")
+    trial = lose(owned("x", "!a", "> of a", "y"), "a")
     assert left(trial) == [0, 3]
     assert trial.image_drops[0].detail == "the owner of the image is unknown, so no text was dropped with it"
 
@@ -129,7 +144,9 @@ def test_positions_and_other_texts_are_never_changed(kinds, data):
     after = trial.document.segments
     assert [one.position for one in after] == sorted({one.position for one in after})
     assert {one.sha256 for one in trial.document.images} == set(images) - lost
-    mine = {owners[name] for name in lost if name in owners} - {owners[name] for name in images if name in owners and name not in lost}
+    figures = steps_of_figures(page)
+    steps = {image.sha256: figures.get(image.position, image.owner) for image in page.images}
+    mine = {steps[name] for name in lost} - {steps[name] for name in images if name not in lost}
     for position, segment in before.items():
         now = next((one for one in after if one.position == position), None)
         if now is not None and now != segment:

@@ -197,6 +197,25 @@ def test_a_part_keeps_its_indentation_and_marks_in_it_are_words(tmp_path):
     assert [text.text for text in page.texts] == ["    draw()\n  <image>", "a"]
 
 
+@pytest.mark.parametrize(
+    ("value", "texts"),
+    [
+        ("1. Mix:\n<image>\n   Stir.\n2. Bake.", ["1. Mix:", "   Stir.\n2. Bake."]),
+        ("1. Mix:\n\n<image>\n\n   - flour\n   - milk", ["1. Mix:", "   - flour\n   - milk"]),
+        ("   - milk\n<image>", ["   - milk"]),
+        ("1. Mix: \t<image> \u3000Stir.", ["1. Mix:", "Stir."]),
+        ("<image> \n   Stir. \n<image>", ["   Stir."]),
+    ],
+)
+def test_the_continuation_of_a_list_keeps_its_indentation_beside_a_mark(tmp_path, value, texts):
+    """An export writes an image inside a list on a line of its own; without the indentation, the text behind it leaves the list item."""
+    images = ["a.png"] * value.count("<image>")
+    (page,) = found(
+        written(tmp_path, [{"image": images, "conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": value}]}])
+    )
+    assert [text.text for text in page.texts[1:]] == texts
+
+
 GOOD = '{"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}'
 
 

@@ -218,6 +218,29 @@ def sentences(tmp_path: Path, texts: list[str], image_at: int | None = None) -> 
     return found.title
 
 
+@pytest.mark.parametrize("section", ["Ingredients", "Step 1", "Step 1: Peel", "Zutaten", "第1步"])
+@pytest.mark.parametrize(("head", "expected"), [("<title>Apple strudel</title>", "Apple strudel"), ("", None)])
+def test_an_h1_that_is_named_as_a_section_is_no_title(tmp_path, section, head, expected):
+    found = page(tmp_path, head, f"<main><h1>{section}</h1>{BODY}</main>")
+    assert found.title == expected
+    assert section in [text.text for text in found.texts]
+
+
+def test_a_section_that_the_head_states_is_the_title(tmp_path):
+    assert page(tmp_path, "<title>Introduction - The Tool</title>", f"<main><h1>Introduction</h1>{BODY}</main>").title == "Introduction"
+
+
+def test_a_heading_that_repeats_the_title_behind_it_goes(tmp_path):
+    found = page(tmp_path, BAR, f"<main><h1>Apple strudel</h1><h2>Apple strudel</h2>{BODY}<h2>Apple strudel</h2><p>Eat it.</p></main>")
+    assert [text.text for text in found.texts].count("Apple strudel") == 2
+    assert found.texts[1].text.startswith("Cut the apples")
+
+
+@pytest.mark.parametrize("name", ["React App", "Vite + React", "Create Next App"])
+def test_the_name_of_an_app_template_is_no_title(tmp_path, name):
+    assert page(tmp_path, f"<title>{name}</title>", f"<div id=root>{BODY}</div>").title is None
+
+
 @pytest.mark.parametrize("text", ["Apple strudel", "How to fold a boat", "苹果卷", "St. Gallen in a day", "By the sea", "Make"])
 def test_a_short_line_that_is_no_sentence_is_the_title_of_a_record_without_markup(tmp_path, text):
     assert sentences(tmp_path, [text, "Cut the apples.", "Bake them."], image_at=1) == text

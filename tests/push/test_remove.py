@@ -94,6 +94,7 @@ def test_a_domain_with_letters_of_its_own_is_one_however_it_is_written():
         ("domain", "https://a.example/x", "a domain is the name of a host"),
         ("domain", "a.example:80", "a domain is the name of a host"),
         ("domain", "", "a domain is the name of a host"),
+        ("domain", "http://x y", "domain 'http://x y': a domain is the name of a host"),
         ("url", "a.example/x", "an address begins with http"),
         ("sha256", "ab", "64 hex digits"),
         ("id", "two words", "an id is one word"),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from leafinstruct.records.joining import joined, paragraphs
+from leafinstruct.records.joining import behind_mark, joined, paragraphs
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,21 @@ def test_segments_keep_their_bytes_and_order(segments):
 def test_a_markdown_parser_finds_the_paragraph_behind_a_list():
     types = [token.type for token in MarkdownIt().parse(joined(["Do this:", "3. a\n4. b", "Then rest."])) if token.level == 0]
     assert types == ["paragraph_open", "paragraph_close", "ordered_list_open", "ordered_list_close", *types[:2]]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "between"),
+    [
+        (None, "a", "\n"),
+        (None, "1. a", "\n\n"),
+        ("a", "b", "\n"),
+        ("Do this:", "3. a", "\n\n"),
+        ("1. a", "2. b", "\n"),
+        ("1. a", "   - b", "\n"),
+        ("1. a\n\n   b", "   c\n\n2. d", "\n"),
+        ("1. a\n2. b", "Then rest.", "\n\n"),
+        ("   a", "Then rest.", "\n\n"),
+    ],
+)
+def test_a_blank_line_behind_a_mark_ends_the_list_before_it(before, after, between):
+    assert behind_mark(before, after) == between

@@ -73,3 +73,25 @@ def test_a_stage_that_has_no_part_yet_says_no_count(chain):
     entries = funnel.status(chain)
     assert [(entry["state"], entry["parts"]) for entry in entries][1] == ("unfinished", 0)
     assert [step.what for step in funnel.steps(entries)] == ["read", "examples", "in shards"]
+
+
+def test_examples_of_cut_documents_are_no_share_of_what_was_read():
+    entries = [
+        {"stage": stage, "parts": 1, "counts": counts, "reasons": reasons, "picture_reasons": {}}
+        for stage, counts, reasons in (
+            ("ingest", {"documents": 5}, {}),
+            ("filter", {"kept": 4}, {"min_images": 1}),
+            ("rewrite", {"documents": 4, "examples": 9}, {"too_long": 1}),
+            ("shard", {"rows": 9}, {}),
+        )
+    ]
+    found = [(step.what, step.documents, step.cut) for step in funnel.steps(entries) if not step.lost]
+    assert found == [
+        ("read", 5, False),
+        ("kept", 4, False),
+        ("documents with examples", 3, False),
+        ("examples", 9, True),
+        ("in shards", 9, True),
+    ]
+    entries[2]["counts"]["examples"] = 3
+    assert not any(step.cut for step in funnel.steps(entries))

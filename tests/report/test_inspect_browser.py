@@ -20,10 +20,10 @@ from report.looking import hostile
 from leafinstruct import pipeline
 from leafinstruct import recipe as recipes
 from leafinstruct.filter.steps import without_image, without_step
-from leafinstruct.filter.text import word_parts
-from leafinstruct.records import table
+from leafinstruct.records import owners, table
 from leafinstruct.records.document import Document, Image
-from leafinstruct.report import gather, inspection
+from leafinstruct.records.words import word_parts
+from leafinstruct.report import inspection, layout
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
@@ -189,16 +189,17 @@ def test_the_build_s_own_bounds_give_the_build_s_own_verdicts(look, run):
 
 def test_filters_and_search_find_what_the_tables_hold(look, run):
     page = look(run.page)
-    filtered = stages_of(run.recipe)["filter"]
+    filtered, rewritten = (stages_of(run.recipe)[stage] for stage in ("filter", "rewrite"))
     rows = [row for part in filtered.parts() for row in table.read(filtered.file("dropped", part))]
+    refused = [row for part in rewritten.parts() for row in table.read(rewritten.file("dropped", part))]
     reason = rows[0]["drops"][0]["rule"]
     page.locator("#funnel-table").get_by_role("button", name=reason, exact=True).first.click()
     every = [row for part in filtered.parts() for kind in ("documents", "dropped") for row in table.read(filtered.file(kind, part))]
     assert matching(page) == {row["id"] for row in every if reason in {drop["rule"] for drop in row["drops"]}}
     page.get_by_role("button", name="Clear").click()
     page.select_option("#state", "dropped")
-    assert matching(page) == {row["id"] for row in rows}
-    assert page.locator("#count").inner_text() == f"{len(rows)} of {len(every)} records"
+    assert matching(page) == {row["id"] for row in rows + refused}
+    assert page.locator("#count").inner_text() == f"{len(rows + refused)} of {len(every)} records"
     page.get_by_role("button", name="Clear").click()
     page.get_by_label("Search records").fill(every[3]["id"].upper())
     until(page, f"found.length === 1 && found[0].id === '{every[3]['id']}'")
@@ -247,8 +248,8 @@ def owned_pages(rng: random.Random) -> Iterator[tuple[Document, list[tuple[int, 
         kinds = rng.choices(("!", *texts), weights=(5, *(1 for _ in texts)), k=rng.randint(2, 10))
         page = making.document(*(f"!{at}" if kind == "!" else kind for at, kind in enumerate(kinds)))
         places = [text.position for text in page.texts]
-        owners = {image.position: rng.choice(places) for image in page.images if places and rng.random() < 0.8}
-        segments = (replace(one, owner=owners.get(one.position)) if isinstance(one, Image) else one for one in page.segments)
+        owner = {image.position: rng.choice(places) for image in page.images if places and rng.random() < 0.8}
+        segments = (replace(one, owner=owner.get(one.position)) if isinstance(one, Image) else one for one in page.segments)
         lost = rng.sample(page.images, rng.randint(0, len(page.images)))
         yield replace(page, segments=tuple(segments)), [(image.position, rng.random() < 0.7) for image in lost]
 
@@ -257,25 +258,25 @@ def test_the_page_drops_the_texts_that_a_build_drops(look, run):
     """The words that are left after each image was dropped, with and without its step, in the page and in filter/steps.py."""
     page, compared = look(run.page), 0
     for document, lost in owned_pages(random.Random(5)):
-        layout = gather._steps(table.document_row(document)["segments"])  # what the page is given
-        if not layout:
+        given = layout.layout(table.document_row(document), {})
+        if not given:
             continue
         numbers = {image.position: number for number, image in enumerate(document.images)}
-        rest = document
+        rest, figures = document, owners.steps_of_figures(document)
         for position, with_step in lost:
             image = next(one for one in rest.images if one.position == position)
-            rest = without_step(rest, image)[0] if with_step else without_image(rest, image)
+            rest = without_step(rest, image, figures)[0] if with_step else without_image(rest, image)
         counted = [word_parts(text.text) for text in document.texts]
         left = [word_parts(text.text) for text in rest.texts]
         wanted = [sum(pair[at] for pair in counted) - sum(pair[at] for pair in left) for at in (0, 1)]
-        given = {"steps": layout["steps"], "lost": [(numbers[position], with_step) for position, with_step in lost]}
+        asked = {"steps": given["steps"], "lost": [(numbers[position], with_step) for position, with_step in lost]}
         found = page.evaluate(
             """({ steps, lost }) => {
               const texts = new Texts(steps);
               for (const [index, withStep] of lost) texts.lose(index, withStep);
               return texts.lost().reduce((sum, [words, characters]) => [sum[0] + words, sum[1] + characters], [0, 0]);
             }""",
-            given,
+            asked,
         )
         assert found == wanted, (document.segments, lost)
         compared += 1

@@ -32,8 +32,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("built")
     pages = {
         f"https://docs.site{number % 12}.com/ä-{number}": [
-            (f"Step {at}: draw a réd wall 红墙 <image> number {number}, please.", png((10 * number, 70 * at, 90), dot=at + number))
-            for at in range(2 + number % 3)
+            ("How to draw a wall", None),
+            *(
+                (f"Step {at}: draw a réd wall 红墙 <image> number {number}, please.", png((10 * number, 70 * at, 90), dot=at + number))
+                for at in range(2 + number % 3)
+            ),
         ]
         for number in range(24)
     }
@@ -58,7 +61,7 @@ def truth(built: Path) -> dict[str, Row]:
         for item in map(table.example_of, table.read(chain["rewrite"].file("examples", part))):
             found[item.id] = public.row_of(item, data, "t@dev")
     assert len(found) == 24
-    assert {row["task"] for row in found.values()} == {"guide", "continuation", "edit"}
+    assert {row["task"] for row in found.values()} == {"guide", "continuation", "next_step", "edit"}
     return found
 
 
@@ -125,11 +128,11 @@ def test_a_query_of_one_column_needs_no_picture(folder: Path, truth: dict[str, R
     """What people ask first, in SQL over nested columns."""
     with duckdb.connect() as connection:
         sql = "SELECT count(*), sum(len(images)), count(DISTINCT task) FROM read_parquet(?) WHERE len(messages) = 2"
-        assert connection.execute(sql, [str(folder / "*.parquet")]).fetchone() == (24, sum(len(row["images"]) for row in truth.values()), 3)
+        assert connection.execute(sql, [str(folder / "*.parquet")]).fetchone() == (24, sum(len(row["images"]) for row in truth.values()), 4)
 
 
 @pytest.mark.parametrize("streaming", [False, True], ids=["whole", "streaming"])
-@pytest.mark.parametrize("name", [None, "guide", "continuation", "edit"])
+@pytest.mark.parametrize("name", [None, "guide", "continuation", "next_step", "edit"])
 def test_datasets_reads_the_folder_by_its_card(
     folder: Path, truth: dict[str, Row], tmp_path: Path, name: str | None, streaming: bool
 ) -> None:

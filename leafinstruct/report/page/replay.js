@@ -77,6 +77,7 @@ function replay(record, planned) {
           else {
             standing = standing.filter((other) => other !== index);
             texts.lose(index, rule.drop === "step");
+            if (rule.drop === "step" && record.realigned && number >= FROM_TEXTS) unknown = true; // the owners here are those before alignment
           }
         }
       }

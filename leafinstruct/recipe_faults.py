@@ -1,0 +1,69 @@
+"""What is wrong with a recipe, in the words of the recipe: its keys, not the names of the classes that read it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+_IN_PYTHON = re.compile(r"dictionary(?: or instance of \w+)?")
+"""What pydantic calls a mapping."""
+
+
+def faults_of(error: ValidationError, recipe: type[BaseModel], kinds: Sequence[str]) -> list[str]:
+    """One line a fault: key, what is wrong, the nearest known key. kinds: those of a source."""
+    lines, faults = [], error.errors(include_url=False)
+    for fault in faults:
+        if fault["type"] == "too_short" and any(other["loc"][: len(fault["loc"])] == fault["loc"] != other["loc"] for other in faults):
+            continue  # the list is only short of the items that are wrong
+        key = _key([step for step in fault["loc"] if step not in kinds and not str(step).startswith("<")])
+        if fault["type"] == "extra_forbidden":
+            name = str(fault["loc"][-1])
+            known = _known_keys(recipe, fault["loc"][:-1])
+            near = get_close_matches(name, known, n=1)
+            lines.append(f"{key}: unknown key" + (f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"))
+        elif fault["type"] == "too_short":
+            lines.append(f"{key}: at least {fault['ctx']['min_length']} is needed")
+        elif fault["type"] == "missing":
+            lines.append(f"{key}: missing")
+        elif fault["type"].startswith("union_tag"):
+            lines.append(f"{key}.kind: one of {', '.join(kinds)} is needed")
+        else:
+            message = _IN_PYTHON.sub("mapping", fault["msg"].removeprefix("Value error, ").replace("valid tuple", "list"))
+            secret = fault["loc"][:1] == ("llm",)  # somebody may have written a key where its variable's name belongs
+            given = "" if fault["type"] == "value_error" or secret else f", not {fault['input']!r}"
+            cure = "; write it in quotes" if fault["type"] == "string_type" else ""
+            lines.append(f"{key}: {message[0].lower()}{message[1:]}{given}{cure}")
+    return lines
+
+
+def _key(steps: list[str | int]) -> str:
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+    return text.removeprefix(".") or "recipe"
+
+
+def _known_keys(recipe: type[BaseModel], steps: tuple[str | int, ...]) -> list[str]:
+    """The fields of the section that a path of a fault leads to."""
+    candidates: list[Any] = [recipe]
+    for step in steps:
+        if isinstance(step, int):
+            continue
+        models = [model for model in candidates if isinstance(model, type) and issubclass(model, BaseModel)]
+        if any(step in model.model_fields for model in models):
+            candidates = [leaf for model in models if step in model.model_fields for leaf in _leaves(model.model_fields[step].annotation)]
+        elif str(step).startswith("<"):
+            candidates = [model for model in models if str(step)[1:-1] in model.model_fields]
+        else:  # the tag of a source's kind
+            candidates = [
+                model for model in models if "kind" in model.model_fields and step in get_args(model.model_fields["kind"].annotation)
+            ]
+    models = [model for model in candidates if isinstance(model, type) and issubclass(model, BaseModel)]
+    return [field.alias or name for model in models for name, field in model.model_fields.items()]
+
+
+def _leaves(annotation: Any) -> list[Any]:
+    inner = get_args(annotation)
+    return [leaf for part in inner for leaf in _leaves(part)] if inner else [annotation]
