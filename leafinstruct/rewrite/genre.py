@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 
 from leafinstruct.records.document import Document, Text
-from leafinstruct.records.signs import STEP
+from leafinstruct.records.signs import STEP, is_line
 from leafinstruct.rewrite.config import Genre
 
 FEWEST_STEPS, ORDERS, SOME_ORDERS, TOLD, FEWEST_SENTENCES = 2, 0.25, 0.125, 0.5, 2
@@ -102,8 +102,13 @@ def _steps(texts: list[Text]) -> tuple[int, int]:
 
 
 def first_sentence(document: Document, words: int = 25, characters: int = 160) -> str:
-    """The first sentence of the prose, cut where it is long; empty for a document without one. Scripts without spaces are cut by characters."""
-    text = next((text.text for text in document.texts if text.kind == "prose"), "") or next((text.text for text in document.texts), "")
+    """The first sentence of the prose, cut where it is long; empty for a document without one. Scripts without spaces are cut by characters.
+
+    A short line that is no sentence ("Introduction") is passed over where a sentence follows.
+    """
+    prose = [text for text in document.texts if text.kind == "prose"]
+    first = next((text for text in prose if not is_line(text)), None) or next(iter([*prose, *document.texts]), None)
+    text = "" if first is None else first.text
     sentence = _END.split(" ".join(text.split()), maxsplit=1)[0]
     cut = " ".join(sentence.split()[:words])[:characters]
     return cut + ("…" if len(cut) < len(sentence) else "")

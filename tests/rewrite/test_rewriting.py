@@ -170,6 +170,7 @@ def test_without_a_title_the_question_needs_none_and_a_beginning_is_given_first(
     assert first_sentence(page) == "先把锅烧热、然后倒入两勺油。"
     chosen = {tasks.choose(page, FAMILIES, Facts(), str(number)).name for number in range(20)}
     assert chosen == {"continuation"}
+    assert first_sentence(document("Introduction", "This is all about it. And more.", "!a")) == "This is all about it."
     assert all("{" not in ask and "None" not in ask for ask in tasks.questions(page, CONTINUATION))
     only = tasks.questions(page, REPORT)
     assert all("先把锅烧热、然后倒入两勺油。" in ask for ask in only)
