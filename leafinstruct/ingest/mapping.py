@@ -38,7 +38,7 @@ def segments(source: HubSource, row: Mapping[str, Any], refer: Refer, license_: 
         elif isinstance(entry, InterleavedColumns):
             read = [list(_column(inner, row, refer, lost, placed, flat=False)) for inner in entry.interleave]
             for index in range(max((len(column) for column in read), default=0)):
-                found += [item for column in read if index < len(column) for item in column[index]]
+                found += _as_step([item for column in read if index < len(column) for item in column[index]], placed)
         else:
             found += [item for group in _column(entry, row, refer, lost, placed, flat=True) for item in group]
     lost += placed.unnamed()
@@ -56,6 +56,20 @@ def segments(source: HubSource, row: Mapping[str, Any], refer: Refer, license_: 
         else replace(item, position=position)
         for position, item in enumerate(found)
     )
+
+
+def _as_step(group: Sequence[Segment], placed: Placed) -> list[Segment]:
+    """What parallel lists hold at one index. Its images belong to its text: the nearest one before each, else the first; that is stated."""
+    items = [replace(item, position=placed.number()) if isinstance(item, Text) and item.position == 0 else item for item in group]
+    owner = next((item.position for item in items if isinstance(item, Text)), None)
+    if owner is None or any(item.role is not None for item in items):
+        return items
+    for at, item in enumerate(items):
+        if isinstance(item, Text):
+            owner = item.position
+        elif item.owner is None:
+            items[at] = replace(item, owner=owner, owner_found="stated")
+    return items
 
 
 def _column(

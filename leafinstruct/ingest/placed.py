@@ -84,12 +84,12 @@ class Placed:
         pieces = list(self.pieces(entry.marks, item))
         for index, piece in enumerate(pieces):
             if isinstance(piece, Image):
-                found.append(replace(piece, position=self._new(), role=entry.role))
+                found.append(replace(piece, position=self.number(), role=entry.role))
                 continue
             text = piece.lstrip(" \t") if index else piece
             text = text.rstrip() if index + 1 < len(pieces) else text
             begun = any(isinstance(segment, Text) for segment in found)
-            found += [replace(segment, position=self._new()) for segment in texts_of(entry, text, one_item, begun)]
+            found += [replace(segment, position=self.number()) for segment in texts_of(entry, text, one_item, begun)]
         owner = next((segment.position for segment in found if isinstance(segment, Text)), None)
         for index, segment in enumerate(found):
             if isinstance(segment, Text):
@@ -98,7 +98,8 @@ class Placed:
                 found[index] = replace(segment, owner=owner, owner_found="stated")
         return found
 
-    def _new(self) -> int:
+    def number(self) -> int:
+        """A number that names one segment of the row until it has its position."""
         self._number -= 1
         return self._number
 

@@ -75,7 +75,7 @@ def test_parquet_columns_become_segments_in_the_declared_order(tmp_path):
     assert page.segments == (
         Text(0, "Title 13", "heading"),
         Image(1, Ref(file="data.parquet", member="row=13,column=cover"), "a cover 13", license="CC-BY-4.0"),
-        Image(2, Ref(file="data.parquet", member="row=13,column=shots,item=0"), license="CC-BY-4.0"),
+        Image(2, Ref(file="data.parquet", member="row=13,column=shots,item=0"), license="CC-BY-4.0", owner=3, owner_found="stated"),
         Text(3, "First 13"),
         Image(4, Ref(file="data.parquet", member="row=13,column=shots,item=1"), license="CC-BY-4.0"),
         Text(5, "Third 13"),
@@ -759,3 +759,15 @@ def test_items_of_a_list_keep_one_marker_around_their_images(tmp_path):
     assert told(page) == ["- Cut it", "<a> of - Cut it", "  here.", "<b> of - Fold it.", "- Fold it."]
     page, _ = found(lines(tmp_path, row), [{"text": "t", **marks}])
     assert told(page) == ["- Cut it", "<a> of - Cut it", "  here.\n- Fold it."]
+
+
+def test_the_images_and_the_text_of_one_index_belong_together(tmp_path):
+    """Parallel lists of steps, images first: no direction has to be inferred."""
+    row = {"shots": ["a.png", "b.png", None, "c.png"], "steps": ["Peel them.", "Cut them.", "Wait.", None]}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    (page,) = found(tmp_path / "a.jsonl", [{"interleave": [{"image": "shots"}, {"text": "steps"}]}])
+    assert isinstance(page, Document)
+    texts = {text.position: text.text for text in page.texts}
+    assert [texts.get(image.owner) for image in page.images] == ["Peel them.", "Cut them.", None]
+    assert [image.owner_found for image in page.images] == ["stated", "stated", "unknown"]
+    assert [segment.position for segment in page.segments] == list(range(6))
