@@ -39,8 +39,8 @@ def fault(path: Path, *changes: str) -> str:
             "ingest.sources[0].pictrues: unknown key; did you mean 'pictures'?",
         ),
         ({"ingest": SKETCH, "shard": {"splits": {"train": 0.5}}}, "shard.splits: shares must be 0 or more and sum to 1, not 0.5"),
-        ({"ingest": SKETCH, "rewrite": {"tasks": []}}, "rewrite.tasks: at least 1 is needed"),
-        ({"ingest": SKETCH, "rewrite": {"tasks": "guide"}}, "rewrite.tasks: input should be a list, not 'guide'"),
+        ({"ingest": SKETCH, "rewrite": {"tasks": []}}, "rewrite.tasks: tasks is a list of one task family or more, such as [guide, "),
+        ({"ingest": SKETCH, "rewrite": {"tasks": "guide"}}, "rewrite.tasks: tasks is a list of one task family or more, such as [guide, "),
         (
             {"ingest": SKETCH, "rewrite": {"tasks": [{"name": "guide", "ask": ["Hi {titel}"]}]}},
             "rewrite.tasks[0].ask: the question 'Hi {titel}' names {titel}; did you mean {title}?",
