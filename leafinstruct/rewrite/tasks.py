@@ -75,7 +75,10 @@ def wants_resemblance(document: Document, families: Sequence[TaskFamily], facts:
 
 def parts_of(document: Document, family: TaskFamily) -> Parts:
     """The segments of a document that fits the family, parted."""
-    cut = steps_of(document)
+    return _parted(document, family, steps_of(document))
+
+
+def _parted(document: Document, family: TaskFamily, cut: Steps) -> Parts:
     if family.asked == "change":
         body = [segment for step in cut.steps for segment in step]
         first, second = (at for at, segment in enumerate(body) if isinstance(segment, Image))
@@ -127,17 +130,18 @@ def _fits(document: Document, family: TaskFamily, facts: Facts, steps: Steps) ->
     if family.asked == "change":
         if not steps.known or request_of(document) is None:
             return False
-    elif family.given != "nothing" and (not steps.known or len(steps.steps) < 2 or not _each_has_an_image(document, family)):
+    elif family.given != "nothing" and (
+        not steps.known or len(steps.steps) < 2 or not _each_has_an_image(_parted(document, family, steps))
+    ):
         return False
-    if needs.max_asked_words is not None and count_words(_texts(parts_of(document, family).response)) > needs.max_asked_words:
+    if needs.max_asked_words is not None and count_words(_texts(_parted(document, family, steps).response)) > needs.max_asked_words:
         return False
     if needs.resemblance is not None and (facts.resemblance is None or facts.resemblance < needs.resemblance):
         return False
     return bool(questions(document, family, ""))
 
 
-def _each_has_an_image(document: Document, family: TaskFamily) -> bool:
-    parts = parts_of(document, family)
+def _each_has_an_image(parts: Parts) -> bool:
     return all(any(isinstance(segment, Image) for segment in side) for side in (parts.context, parts.response))
 
 
