@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
@@ -289,16 +290,16 @@ def forecast(loaded: Loaded, engine: Engine) -> dict[str, Any]:
     with TemporaryDirectory(prefix="leaf-") as folder:
         planned, sample = ingesting.sample(settings_of(loaded, "ingest"), Artifact(Path(folder) / "ingest"), engine, SAMPLE)
     share, judge_tokens = filtering.estimate(settings_of(loaded, "filter"), sample)
-    rewrite_tokens = rewriting.estimate(settings_of(loaded, "rewrite"), sample)
+    questions, rewrite_tokens = rewriting.estimate(settings_of(loaded, "rewrite"), sample)
     per_document = sum(len(document.images) for document, _ in sample) / max(1, len(sample))
     documents = ingested["counts"]["documents"] if ingested else planned
     pictures = ingested["counts"]["pictures"] if ingested else round(planned * per_document)
     judged = round(documents * share) if loaded.recipe.filter.judge.enabled else 0
-    rewritten = kept["counts"]["kept"] if kept else round(documents * share)
+    rewritten = ceil(questions * (kept["counts"]["kept"] if kept else round(documents * share)))
     return {
         "documents": documents,
         "pictures": pictures,
-        **_cost(loaded, {"judge": (judged, judge_tokens), "rewrite": (rewritten if rewrite_tokens else 0, rewrite_tokens)}),
+        **_cost(loaded, {"judge": (judged, judge_tokens), "rewrite": (rewritten, rewrite_tokens)}),
         "estimated": [name for name, exact in (("documents", ingested), ("pictures", ingested), ("requests", None)) if not exact],
         "sample": len(sample),
     }

@@ -106,10 +106,12 @@ def _prompts(settings: RewriteSettings, inputs: Artifact) -> dict[str, str]:
     return {**record["prompts"], **_own_prompt(settings)}
 
 
-def estimate(settings: RewriteSettings, sample: Sequence[tuple[Document, Mapping[str, bytes]]]) -> float:
-    """For `--dry-run`: mean input tokens of one document's question; 0 where conversations are kept. sample: see filter.estimate."""
+def estimate(settings: RewriteSettings, sample: Sequence[tuple[Document, Mapping[str, bytes]]]) -> tuple[float, float]:
+    """For `--dry-run`: questions that a document gives, at least 1 (pieces of long ones, whether or not a task fits them), and mean input tokens of a
+    question. Zeros where conversations are kept. sample: see filter.estimate.
+    """
     if settings.config.mode == "keep":
-        return 0.0
+        return 0.0, 0.0
     config = settings.config
     pages = [(document, data) for document, data in sample if not document.is_conversation]
     pieces = [(piece.document, data) for document, data in pages for piece in steps.pieces(document, config.max_words, config.max_images)]
@@ -119,7 +121,7 @@ def estimate(settings: RewriteSettings, sample: Sequence[tuple[Document, Mapping
         for document, family, data in chosen
         if family is not None
     ]
-    return sum(tokens) / max(1, len(pages))
+    return (len(pieces) / len(pages), sum(tokens) / len(tokens)) if tokens else (0.0, 0.0)
 
 
 async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, client: Client, part: Part) -> dict[str, Any]:

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from making import build, recipe, rows
+from making import InlineEngine, build, recipe, rows
 from PIL import Image as Pil
 from PIL import ImageDraw
 
+from leafinstruct import pipeline
+from leafinstruct import recipe as recipes
 from leafinstruct.records import table
 from leafinstruct.rewrite.resemblance import resemblance
 
@@ -137,3 +139,17 @@ def test_resemblance_tells_a_change_from_another_image():
     assert all(resemblance(drawing(seed), drawing(seed + 100)) < 0.5 for seed in range(20))
     assert resemblance(drawing(1), drawing(1, size=(120, 160))) == 0.0  # other proportions
     assert resemblance(drawing(1), b"no image") == 0.0
+
+
+def test_a_dry_run_counts_a_question_for_each_piece_of_a_long_page(tmp_path):
+    page(tmp_path / "pages", "long", LONG, a=drawing(1), b=drawing(2), c=drawing(3))
+    source = {"kind": "html", "name": "pages", "path": str(tmp_path / "pages")}
+    llm = {"provider": "openai", "base_url": "http://127.0.0.1:9/v1", "model": "m"}
+    filtering = {"min_images": 1, "min_words": 3, "alignment": {"allow_toy": True}, "judge": {"enabled": False}}
+
+    def asked(**rewriting: Any) -> int:
+        path = recipe(tmp_path, ingest={"sources": [source]}, filter=filtering, rewrite=rewriting, llm=llm)
+        return pipeline.forecast(recipes.load(path), InlineEngine())["requests"]
+
+    assert asked() == 1
+    assert asked(max_images=1) == 3
