@@ -77,7 +77,6 @@ _DATE_WORDS = word_set(
 _NUMERIC_DATE = re.compile(
     r"\d{4}\s*[-/.年]\s*\d{1,2}\s*[-/.月]\s*\d{1,2}\s*日?|\d{1,2}\s*[-/.]\s*\d{1,2}\s*[-/.]\s*(?:\d{4}|\d{2})\b|\d{4}\s*年\s*\d{1,2}\s*月|\d{4}\s*년"
 )
-_YEAR = re.compile(r"(?:19|20)\d{2}")
 _TOKEN = re.compile(r"\d+|[^\W\d_]+", re.UNICODE)
 _READING = re.compile(r"(?:reading time:?\s*)?~?\d{1,3}\s*(?:[-–]\s*\d{1,3}\s*)?min(?:ute)?s?\.?(?:\s+(?:read|to read))?", re.IGNORECASE)
 _BY = re.compile(

@@ -102,25 +102,32 @@ def _with_owners(document: Document, sides: _Sides) -> Document:
 
 def bound(document: Document) -> dict[int, frozenset[int]] | None:
     """Position of each image -> positions of the texts that no border may separate it from: owner, captions, the step that a captioned figure
-    belongs to, a text before it that points on and one behind it that points back. None where an image's step is not known.
+    belongs to, a text before it that points on and one behind it that points back. None where the step of an image is not known.
     """
+    found = bonds(document)
+    known = {position: texts for position, texts in found.items() if texts is not None}
+    return known if len(known) == len(found) else None
+
+
+def bonds(document: Document) -> dict[int, frozenset[int] | None]:
+    """`bound` image by image: None for an image whose step is not known."""
     sides = _Sides(document)
     kept = {text.position: text for text in document.texts}
-    found: dict[int, frozenset[int]] = {}
-    for place in sides.places:
-        image = place.image
-        owner = kept.get(image.owner) if image.owner is not None else None
-        if image.owner_found == "unknown":
+    return {place.image.position: _bond(sides, place, kept) for place in sides.places}
+
+
+def _bond(sides: _Sides, place: Place, kept: Mapping[int, Text]) -> frozenset[int] | None:
+    image = place.image
+    if image.owner_found == "unknown":
+        return None
+    owner = kept.get(image.owner) if image.owner is not None else None
+    texts = {*place.captions, *([] if owner is None else [owner.position]), *(text.position for text in place.pointing())}
+    if owner is None or owner.kind == "caption":
+        step = sides.owner(place)
+        if step is None and place.both:
             return None
-        texts = {*place.captions, *([] if owner is None else [owner.position])}
-        if owner is None or owner.kind == "caption":
-            step = sides.owner(place)
-            if step is None and place.both:
-                return None
-            texts |= set() if step is None else {step.position}
-        texts |= {text.position for text in place.pointing()}
-        found[image.position] = frozenset(texts)
-    return found
+        texts |= set() if step is None else {step.position}
+    return frozenset(texts)
 
 
 def steps_of_figures(document: Document) -> dict[int, int]:

@@ -162,7 +162,7 @@ CONTINUATION = TaskFamily(
 NEXT_STEP = TaskFamily(
     name="next_step",
     given="all_but_last",
-    needs=Needs(genres=("how_to", "story"), min_steps=3, max_asked_words=150),
+    needs=Needs(genres=("how_to",), min_steps=3, max_asked_words=150),
     ask=(
         "What is the last step of “{title}”? Tell me and show me.",
         "I have come this far with “{title}”. What do I do next? Show it in a picture.",
@@ -174,7 +174,7 @@ EDIT = TaskFamily(
     name="edit",
     given="first",
     asked="change",
-    needs=Needs(min_images=2, whole=True, resemblance=0.5),
+    needs=Needs(min_images=2, whole=True, resemblance=0.8),
     ask=("{change}", "{change} Show me the result.", "Please edit this picture. {change}"),
     ask_untitled=("{change}", "{change} Show me the result.", "Please edit this picture. {change}"),
 )

@@ -113,7 +113,8 @@ def pieces(document: Document, max_words: int | None, max_images: int | None) ->
     whole = [Piece(0, document, document.title)]
     if fits(document.segments, max_words, max_images):
         return whole
-    units = [unit for section in _sections(document) for unit in _units(document, section, max_words, max_images)]
+    sections = _tied(list(_sections(document)), document)
+    units = [unit for section in sections for unit in _units(document, section, max_words, max_images)]
     groups: list[list[Segment]] = []
     size = _Size()
     for unit in units:
@@ -128,6 +129,34 @@ def pieces(document: Document, max_words: int | None, max_images: int | None) ->
     if len(groups) == 1:
         return whole
     return [_piece(document, number, len(groups), group, marked) for number, group in enumerate(groups)]
+
+
+def _tied(sections: Sequence[Sequence[Segment]], document: Document) -> list[list[Segment]]:
+    """The sections, joined where a border would separate an image from a text that it is bound to, or stand beside an image whose step is not
+    known."""
+    bonds = owners.bonds(document)
+    last: dict[int, int] = {}  # position of the first of an image and its texts -> of the last of them
+    for image, texts in bonds.items():
+        if texts:
+            start = min(image, *texts)
+            last[start] = max(last.get(start, 0), image, *texts)
+    unknown = {image for image, texts in bonds.items() if texts is None}
+    joined: list[list[Segment]] = []
+    reach = -1
+    for unit in sections:
+        if joined and (unit[0].position <= reach or _is_beside(joined[-1], unit, unknown)):
+            joined[-1] += unit
+        else:
+            joined.append(list(unit))
+        reach = max(reach, *(last.get(segment.position, -1) for segment in unit))
+    return joined
+
+
+def _is_beside(before: Sequence[Segment], behind: Sequence[Segment], images: Set[int]) -> bool:
+    """Whether one of the images stands at the border of two units, captions and headings aside."""
+    last = next((item for item in reversed(before) if not (isinstance(item, Text) and item.kind in ("caption", "heading"))), None)
+    first = next((item for item in behind if not _heads(item)), None)
+    return any(item is not None and item.position in images for item in (last, first))
 
 
 def _piece(document: Document, number: int, of: int, group: Sequence[Segment], marked: bool) -> Piece:

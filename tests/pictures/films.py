@@ -35,6 +35,7 @@ def film(
         stream = out.add_stream(codec or ("libx264" if path.suffix != ".webm" else "libvpx"), rate=rate)
         stream.width, stream.height, stream.pix_fmt = pictures[0].width, pictures[0].height, "yuv420p"
         stream.codec_context.gop_size = gop
+        stream.codec_context.thread_count = 1  # libvpx with threads was seen to spin for ever on a busy machine
         stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)
         stream.options = {"crf": "12", "bf": "2", **options}
         for number, picture in enumerate(pictures):

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from making import document
 
+from leafinstruct.ingest.assemble import assemble
+from leafinstruct.ingest.page import parse
+from leafinstruct.records import owners
+from leafinstruct.records.document import Document, Image, Provenance, Ref
 from leafinstruct.rewrite.steps import fits, pieces
+
+
+def locate(sources: tuple[str, ...]) -> tuple[Ref, str | None]:
+    return Ref(file=sources[0]), None
+
 
 LONG = (
     *("# Radios", "All about radios.", "# Range", "It is long.", "!a", "# Power", "It is low.", "!b", "And more.", "!c"),
@@ -46,3 +56,31 @@ def test_a_document_within_the_bounds_is_one_piece():
     page = document(*LONG)
     assert [piece.document for piece in pieces(page, 100, 10)] == [page]
     assert [piece.document for piece in pieces(page, None, None)] == [page]
+
+
+def test_pieces_are_never_cut_between_an_image_and_its_owner():
+    """Cards whose image stands above its heading: the heading is no border of the page's own making."""
+    cards = "".join(
+        f"<div><img src={name}.png alt='{name}'><h3>Fruit {name}</h3><p>The {name} is a fruit that grows on trees. {'It is sweet. ' * 9}</p></div>"
+        for name in ("apple", "pear", "plum", "fig")
+    )
+    taken = parse(f"<html><body><main><h1>Four fruits</h1><p>All about them.</p>{cards}</main></body></html>".encode())
+    page = next(item for item in assemble(taken, "s", Provenance("a.html"), None, None, locate) if isinstance(item, Document))
+    page = owners.infer(page)
+    assert [image.owner_found for image in page.images] == ["inferred"] * 4
+    found = pieces(page, 60, None)
+    assert len(found) == 4
+    for piece in found:
+        texts = {text.position for text in piece.document.texts}
+        assert all(image.owner in texts for image in piece.document.images)
+        assert len(piece.document.images) == 1
+
+
+def test_no_border_of_pieces_stands_beside_an_image_whose_owner_is_unknown():
+    page = document("# T", "One word is here.", "!a", "# Next", "Two words are here.", "!b", "# Last", "Three words are here.")
+    unknown = replace(
+        page,
+        segments=tuple(replace(item, owner=None, owner_found="unknown") if isinstance(item, Image) else item for item in page.segments),
+    )
+    assert len(pieces(page, 5, None)) == 3
+    assert len(pieces(unknown, 5, None)) == 1

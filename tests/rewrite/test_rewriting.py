@@ -141,8 +141,8 @@ def test_a_document_whose_owners_are_unknown_is_never_cut():
 
 def test_an_edit_wants_images_that_resemble_each_other_and_none_lost():
     page = document("# Before and after", "A red house.", "!a", "Make the roof blue.", "!b")
-    assert names(page, (EDIT,), Facts(resemblance=0.5)) == ["edit"]
-    assert names(page, (EDIT,), Facts(resemblance=0.49)) == []
+    assert names(page, (EDIT,), Facts(resemblance=0.8)) == ["edit"]
+    assert names(page, (EDIT,), Facts(resemblance=0.79)) == []
     assert names(page, (EDIT,), Facts(resemblance=None)) == []
     assert names(page, (EDIT,), Facts(whole=False, resemblance=0.9)) == []
 
