@@ -61,7 +61,7 @@ def truth(built: Path) -> dict[str, Row]:
         for item in map(table.example_of, table.read(chain["rewrite"].file("examples", part))):
             found[item.id] = public.row_of(item, data, "t@dev")
     assert len(found) == 24
-    assert {row["task"] for row in found.values()} == {"guide", "continuation", "next_step", "edit"}
+    assert {row["task"] for row in found.values()} == {"guide", "continuation", "next_step"}
     return found
 
 
@@ -128,11 +128,11 @@ def test_a_query_of_one_column_needs_no_picture(folder: Path, truth: dict[str, R
     """What people ask first, in SQL over nested columns."""
     with duckdb.connect() as connection:
         sql = "SELECT count(*), sum(len(images)), count(DISTINCT task) FROM read_parquet(?) WHERE len(messages) = 2"
-        assert connection.execute(sql, [str(folder / "*.parquet")]).fetchone() == (24, sum(len(row["images"]) for row in truth.values()), 4)
+        assert connection.execute(sql, [str(folder / "*.parquet")]).fetchone() == (24, sum(len(row["images"]) for row in truth.values()), 3)
 
 
 @pytest.mark.parametrize("streaming", [False, True], ids=["whole", "streaming"])
-@pytest.mark.parametrize("name", [None, "guide", "continuation", "next_step", "edit"])
+@pytest.mark.parametrize("name", [None, "guide", "continuation", "next_step"])
 def test_datasets_reads_the_folder_by_its_card(
     folder: Path, truth: dict[str, Row], tmp_path: Path, name: str | None, streaming: bool
 ) -> None:
