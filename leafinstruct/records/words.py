@@ -10,6 +10,9 @@ _WORD = re.compile(rf"{_CJK.pattern}|[^\s{_CJK.pattern[1:-1]}]+")
 
 _MARKERS = re.compile(r"^[ \t]*(?:(?:-|\d{1,9}\.)(?:[ \t]+|$))+", re.MULTILINE)
 
+TITLE_ENDS = ".:!。：！।"  # noqa: RUF001 - the sentence ends of other scripts are meant
+"""Marks at the end of a title that a question leaves out; who looks for a title in a question leaves them out, too."""
+
 
 def count_words(texts: Sequence[str]) -> int:
     """White-space words without list markers, plus one for every 1.5 Chinese or Japanese characters, which are written without spaces."""

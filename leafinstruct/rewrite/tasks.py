@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from leafinstruct.records.document import Document, Image, Segment, Text
-from leafinstruct.records.words import count_words
+from leafinstruct.records.words import TITLE_ENDS, count_words
 from leafinstruct.rewrite.config import GUIDE, PACKAGED, TaskFamily
 from leafinstruct.rewrite.edits import request_of
 from leafinstruct.rewrite.genre import first_sentence, genre_of
@@ -25,7 +25,6 @@ _STOP_BEHIND_MARK = re.compile(r"([?!…？！؟])\.")  # noqa: RUF001 - the mar
 """A template's full stop behind a title that ends in a mark of its own."""
 _HOW_TO = "how to "
 """A guide whose title begins so is asked for as people ask, too: "How do I fold a boat?"."""
-_TITLE_ENDS = ".:!。：！।"  # noqa: RUF001 - the sentence ends of other scripts are meant
 _QUESTIONS = ("?", "？", "؟")  # noqa: RUF001 - the question marks of other scripts are meant
 
 
@@ -90,7 +89,7 @@ def _parted(document: Document, family: TaskFamily, cut: Steps) -> Parts:
 def questions(document: Document, family: TaskFamily, change: str | None = None) -> list[str]:
     """The ways in which the family asks for this document; one of them is used. How-to titles are asked for as people ask, too."""
     opening = first_sentence(document)
-    title = _unquoted((document.title or "").strip().rstrip(_TITLE_ENDS))
+    title = _unquoted((document.title or "").strip().rstrip(TITLE_ENDS))
     if not title:
         return [ask.format(opening=opening, change=change) for ask in family.ask_untitled if opening or "{opening}" not in ask]
     if title.endswith(_QUESTIONS) and family.given == "nothing" and family.ask == PACKAGED.get(family.name, family).ask:

@@ -108,6 +108,7 @@ def test_no_rows_give_no_shares():
         ("Why is the sky blue? Answer with images.", "Why is the sky blue?", "{title} Answer with images."),
         ("Explain why is the sky blue.", "Why is the sky blue?", "Explain {title}."),
         ("Go on: “A boat on a…”.", "A boat on a…", "Go on: “{title}”."),
+        ("Continue this: नाव बनाना. Go on.", "नाव बनाना।", "Continue this: {title}. Go on."),
         ("What is (a+b)! Why (a+b)!", "(a+b)!", "What is {title}! Why {title}!"),
         ("请介绍折纸船的方法", "折纸船", "请介绍{title}的方法"),
     ],
