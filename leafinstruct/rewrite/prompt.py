@@ -1,8 +1,8 @@
 """From a document and its task to the question that is put to a rewriter, and the templates that answer it without a model. Pure, no I/O.
 
 The question shows the document's texts numbered and its images with the number of the text that each belongs to (records.owners), and says which
-images the context must show. The templates use every text of the document, verbatim and in order, with these exceptions: the title stands
-in the question, and so does the request of an edit.
+images the context must show. The templates use every text of the document, verbatim and in order, with these exceptions: the title is
+part of the question, and so is the request of an edit.
 """
 
 from __future__ import annotations

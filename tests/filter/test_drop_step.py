@@ -150,7 +150,9 @@ def test_positions_and_other_texts_are_never_changed(kinds, data):
     for position, segment in before.items():
         now = next((one for one in after if one.position == position), None)
         if now is not None and now != segment:
-            assert isinstance(now, Text) and segment.kind == "list" and position in mine  # noqa: PT018
+            assert isinstance(now, Text)
+            assert segment.kind == "list"
+            assert position in mine
         elif now is None and isinstance(segment, Text) and segment.kind in ("prose", "list"):
             assert position in mine
     if not lost:
