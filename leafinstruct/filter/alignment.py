@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -37,13 +36,12 @@ from leafinstruct.records import owners, places
 from leafinstruct.records.document import Document, Image
 from leafinstruct.records.example import Cell
 from leafinstruct.records.table import Row
+from leafinstruct.records.words import sentences_of
 
 DECODE_PX = 1024
 """Longer side at which pictures are decoded for CLIP: leaves 336 px, the largest published resolution, on the shorter side up to 3:1."""
 
 NO_OWNER = "no owner is known: the larger of both sides"
-
-_SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+")  # noqa: RUF001 - CJK sentence ends are meant
 
 
 @dataclass(frozen=True)
@@ -137,7 +135,7 @@ class Clip:
         start, end = self._tokenizer.encoder["<|startoftext|>"], self._tokenizer.encoder["<|endoftext|>"]
         room = self._context - 2
         whole = self._encode(text)
-        runs = [whole] if len(whole) <= room else [self._encode(sentence) for sentence in _SENTENCE_END.split(text)]
+        runs = [whole] if len(whole) <= room else [self._encode(sentence) for sentence in sentences_of(text)]
         windows = [run[at : at + room] for run in runs for at in range(0, max(1, len(run)), room)]
         return [[start, *window, end] for window in windows]
 

@@ -12,7 +12,6 @@ keys only, verdicts per part. Cost: about 100 bytes of memory for each document 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -20,8 +19,7 @@ from leafinstruct.filter.text import cell
 from leafinstruct.records.document import Document
 from leafinstruct.records.example import Cell
 from leafinstruct.records.table import Row
-
-_SPACE_AND_PUNCTUATION = re.compile(r"[\W_]+")
+from leafinstruct.records.words import identity_of
 
 
 def within(document: Document) -> list[Cell]:
@@ -35,9 +33,8 @@ def within(document: Document) -> list[Cell]:
 
 
 def text_digest(document: Document) -> str:
-    """Digest of the text, case, white space and punctuation aside, so that a re-typeset copy is the same text."""
-    words = _SPACE_AND_PUNCTUATION.sub(" ", " ".join(text.text for text in document.texts)).strip().lower()
-    words = words or f"\0{document.id}"  # documents without words are not copies of each other
+    """Digest of the text, its typesetting aside (records.words.identity); a document without words is no copy of another."""
+    words = identity_of(text.text for text in document.texts) or f"\0{document.id}"
     return hashlib.sha256(words.encode()).hexdigest()[:24]
 
 

@@ -27,6 +27,7 @@ from leafinstruct.llm.prompt import Prompt
 from leafinstruct.llm.request import Answer, Message, Picture, Request
 from leafinstruct.records.document import Document, Image, Text
 from leafinstruct.records.example import Cell
+from leafinstruct.records.words import count_words, first_words, sentence_spans
 
 OFFLINE = "offline-rules@2"
 
@@ -78,13 +79,12 @@ def shorten(document: Document, max_words: int) -> Document:
     segments: list[Text | Image] = []
     for segment in document.segments:
         if isinstance(segment, Text):
-            words = list(_WORD.finditer(segment.text))
             if left <= 0:
                 continue
-            if len(words) > left:
-                kept = segment.text[: words[left - 1].end()]  # with its line breaks, which lists are made of
+            kept = first_words(segment.text, left)  # with its line breaks, which lists are made of
+            left -= count_words([segment.text])
+            if kept != segment.text:
                 segment = replace(segment, text=f"{kept} [cut here]")  # noqa: PLW2901 - the shortened one is meant
-            left -= len(words)
         segments.append(segment)
     return replace(document, segments=tuple(segments))
 
@@ -108,8 +108,6 @@ _TO_THE_JUDGE = re.compile(
     r"|\bignore (?:all|any|the|your|previous)\b",
     re.IGNORECASE,
 )
-_WORD = re.compile(r"\S+")
-_SENTENCE = re.compile(r"(?<=[.!?])(\s+)")
 _NAMED_STEP = re.compile(r"^(?![ \t])\W*(?:step|part|stage)\s+(\d{1,3})\b", re.IGNORECASE)
 _NUMBER = re.compile(r"^(?![ \t]|[-*+•] )\W*(\d{1,3})(?:[.):]\s|[.)]$)")
 """Of a line that begins at the left edge: an indented line belongs to an item of a list, and so does what follows a bullet."""
@@ -161,9 +159,10 @@ def without_addresses_to_the_judge(document: Document) -> Document:
 
 def _without_addresses(text: str) -> str:
     """The text without such sentences, each other one with the white space before it."""
-    sentences = ["", *_SENTENCE.split(text)]
-    kept = [(space, said) for space, said in zip(sentences[::2], sentences[1::2], strict=True) if not _TO_THE_JUDGE.search(said)]
-    return "".join(piece for number, (space, said) in enumerate(kept) for piece in (space if number else "", said))
+    spans = list(sentence_spans(text))
+    starts = [0, *(end for _, end in spans)]
+    kept = [text[before:end] for before, (start, end) in zip(starts, spans, strict=False) if not _TO_THE_JUDGE.search(text[start:end])]
+    return "".join(kept) if len(kept) == len(spans) else "".join(kept).lstrip()
 
 
 def _text_quality(document: Document) -> _Finding:
@@ -231,7 +230,7 @@ def _text_image_relevance(document: Document) -> _Finding:
     """Each picture wants words of its own right beside it; rules cannot see whether they fit."""
     segments = document.segments
     beside = [
-        any(isinstance(near, Text) and len(near.text.split()) >= 3 for near in segments[max(0, at - 1) : at + 2])
+        any(isinstance(near, Text) and count_words([near.text]) >= 3 for near in segments[max(0, at - 1) : at + 2])
         for at, segment in enumerate(segments)
         if isinstance(segment, Image)
     ]

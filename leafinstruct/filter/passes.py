@@ -40,7 +40,7 @@ CODE = 8
 
 def libraries() -> dict[str, str]:
     """Versions that can move a score or a byte."""
-    return {name: version(name) for name in ("clip-anytorch", "torch", "pillow", "pyarrow")}
+    return {name: version(name) for name in ("clip-anytorch", "torch", "pillow", "pyarrow", "regex")}
 
 
 @dataclass(frozen=True)

@@ -40,14 +40,26 @@ class Score:
 
 
 _DECLARED: tuple[tuple[str, Level, str], ...] = (
-    ("text.words", "document", "white-space words, plus one for every 1.5 Chinese or Japanese characters"),
+    (
+        "text.words",
+        "document",
+        "words by UAX 29; of scripts without spaces 1.5 ideographs or 3 clusters of Thai, Lao, Khmer, Burmese are one",
+    ),
     ("text.images", "document", "picture segments that the reader found"),
-    ("text.mean_word_length", "document", "characters a word (Gopher keeps 3 to 10)"),
-    ("text.symbols", "document", "share of characters that are neither letters, digits, white space nor common punctuation, [0, 1]"),
-    ("text.capitals", "document", "share of capital letters among cased letters, [0, 1]"),
-    ("text.links", "document", "web addresses and @handles in 100 words"),
-    ("text.repetition", "document", "share of words inside a 5-word run that stood earlier in the document, [0, 1]"),
-    ("text.exclamations", "document", "exclamation marks in 100 words"),
+    (
+        "text.mean_word_length",
+        "document",
+        "characters a word (Gopher keeps 3 to 10); not applicable where most words are of scripts without spaces",
+    ),
+    (
+        "text.symbols",
+        "document",
+        "share of characters that are neither letters, marks, digits, white space nor punctuation of prose, [0, 1]",
+    ),
+    ("text.capitals", "document", "share of capitals among letters of all scripts, [0, 1]"),
+    ("text.links", "document", "web and e-mail addresses in 100 words"),
+    ("text.repetition", "document", "share of words inside a run of 5 words that occurs earlier in the document, [0, 1]"),
+    ("text.exclamations", "document", "exclamation marks of all scripts in 100 words"),
     ("picture.decoded", "image", "1 when the bytes were read and decode as a picture, else 0"),
     ("picture.side", "image", "shorter side, pixels"),
     ("picture.aspect", "image", "longer side over shorter side, at least 1"),

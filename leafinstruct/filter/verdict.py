@@ -44,9 +44,11 @@ class Drop:
 
 
 def judge(rule: Rule, cell: Cell | None) -> Drop | None:
-    """A rule over one cell: None when it passes. A missing cell fails as `not_scored`."""
+    """A rule over one cell: None when it passes. A missing cell fails as `not_scored`; a score that has no meaning for the document has no rules."""
     if cell is None:
         return Drop(rule.score, None, _bound(rule), "not_scored")
+    if cell.state == "not_applicable":
+        return None
     if cell.value is None or math.isnan(cell.value):
         return Drop(rule.score, None, _bound(rule), cell.state, cell.position, cell.detail)
     if rule.min is not None and cell.value < rule.min:

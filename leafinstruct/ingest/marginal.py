@@ -9,23 +9,17 @@ harm, and what is longer than MAX_MARGINAL is never marginal.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 
 from leafinstruct.ingest.text import word_set
+from leafinstruct.records.words import ends_clause, folded, sentences_of
 
 MAX_MARGINAL = 120
 """Characters; a longer line before the h1 is a paragraph whatever it begins with."""
 
-SENTENCE_ENDS = ".!?…。！？．｡।॥؟۔։።᙮။៕"
-"""Full stops, question and exclamation marks of all scripts in use: Latin, CJK (wide and narrow), Devanagari, Arabic, Urdu, Armenian, Ethiopic,
-Canadian syllabics, Burmese, Khmer."""
-_PAUSES = ":;,、：；，،؛"
-"""Marks at whose end a line goes on."""
-_CLOSING = "'\"’”»›)]}）】」』》〉 "
-_INNER_END = re.compile(r"[^\W\d_]{3,}[.!?…]['\"’”)]* +\S|[。！？।॥؟۔]\s*\S")
-"""A sentence end within a line: behind a word of three letters or more, so that `St. Gallen` and `No. 5` are none."""
+_LONG_END = re.compile(r"[^\W\d_]{3,}[.!?…]+\W*$|[^.!?…\w\s]$")
+"""The end of a sentence within a line: behind a word of three letters or more, so that `Mt. Fuji` and `No. 5` are none."""
 
 _PATH = re.compile(r"\s*(?:(?<![-=])>|[›»→▸⟩❯])\s*|\s+/\s+|\s*::\s*|\s+[|·•]\s+")
 STRICT_PATH = re.compile(r"\s+>\s+|\s*[›»⟩❯]\s*")
@@ -89,22 +83,9 @@ _BY = re.compile(
 WEB_OR_MAIL = re.compile(r"(?:https?://|www\.)\S+|\S+@\S+\.\S+", re.IGNORECASE)
 
 
-@lru_cache(maxsize=4096)
-def folded(text: str) -> str:
-    """Words without case and punctuation, one space between them: what two spellings of a title or a name have in common."""
-    kept = (sign if unicodedata.category(sign)[0] in "LNM" else " " for sign in unicodedata.normalize("NFKC", text).casefold())
-    return " ".join("".join(kept).split())
-
-
-def ends_sentence(text: str) -> bool:
-    """Whether a line ends as a sentence or a part of one does, in any script; quotes and brackets behind the mark are passed over."""
-    last = text.rstrip(_CLOSING)[-1:]
-    return last != "" and last in SENTENCE_ENDS + _PAUSES
-
-
 def is_sentence(text: str) -> bool:
-    """Whether a line is prose: it ends as a sentence, or one ends within it."""
-    return ends_sentence(text) or _INNER_END.search(text) is not None
+    """Whether a line is prose: it ends as a sentence or a part of one does, or a sentence ends within it."""
+    return ends_clause(text) or any(_LONG_END.search(sentence) for sentence in sentences_of(text)[:-1])
 
 
 def is_generic(text: str) -> bool:
@@ -146,7 +127,7 @@ def is_byline(text: str) -> bool:
     A bare `By` needs names behind it (capital letters, at most six words), so that `By the sea` is a title.
     """
     line = text.strip(" |·•–—-")
-    if len(line) > MAX_MARGINAL or ends_sentence(line.rstrip(".")):
+    if len(line) > MAX_MARGINAL or ends_clause(line.rstrip(".")):
         return False
     if _dated_byline(line):
         return True
@@ -191,7 +172,7 @@ def is_breadcrumb(text: str) -> bool:
     if len(items) > 1:
         return is_home(items[0].strip(" >›»/|")) and len(items) <= 8 and all(len(item) <= 60 and not is_sentence(item) for item in items)
     line = items[0].strip() if items else ""
-    if len(line) > 2 * MAX_MARGINAL or ends_sentence(line):
+    if len(line) > 2 * MAX_MARGINAL or ends_clause(line):
         return False
     line = re.sub(r"^you are here\s*:?\s*|^sie sind hier\s*:?\s*", "", line, flags=re.IGNORECASE)
     parts = [part for part in _PATH.split(line) if part]

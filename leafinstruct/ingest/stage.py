@@ -261,7 +261,7 @@ def _key(settings: IngestSettings, source: FileSource, span: Span, cap: int | No
 
 
 def _libraries(source: FileSource) -> dict[str, str]:
-    return {name: version(name) for name in reader(source.kind).LIBRARIES}
+    return {name: version(name) for name in (*reader(source.kind).LIBRARIES, "regex")}
 
 
 def _state(settings: IngestSettings, source: FileSource, file: str) -> str:

@@ -24,7 +24,7 @@ from urllib.parse import unquote, urlsplit
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from leafinstruct.ingest.marginal import folded, is_byline, is_date, is_generic, is_marginal
+from leafinstruct.ingest.marginal import is_byline, is_date, is_generic, is_marginal
 from leafinstruct.ingest.names import is_title
 from leafinstruct.ingest.nodes import CANDIDATES
 from leafinstruct.ingest.sources import Picture
@@ -32,6 +32,7 @@ from leafinstruct.ingest.text import one_line
 from leafinstruct.ingest.title import can_be_title, is_section, without_site
 from leafinstruct.ingest.walk import Block, walk
 from leafinstruct.records.url import domain_of, host_of
+from leafinstruct.records.words import folded
 
 LEAD = 300
 """Characters of text that may stand before an h1 that nothing else confirms as the title."""

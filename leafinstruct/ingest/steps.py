@@ -8,13 +8,13 @@ the interval of each of its texts, so that a frame can be placed at the text tha
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from leafinstruct.ingest.config import Frames
 from leafinstruct.ingest.subtitles import Cue
 from leafinstruct.pictures.times import is_before, length
+from leafinstruct.records.words import ends_sentence
 
 Interval = tuple[float, float]
 """Start and end in seconds, the end not included."""
@@ -25,7 +25,6 @@ PAUSE = 2.0
 """Seconds of silence that end a sentence."""
 APART = 10.0
 """Seconds between two steps from which they are not merged."""
-_END = re.compile("[.!?\u2026\u3002\uff01\uff1f]['\"\u201d\u2019)\\]]*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class Step:
 
 def sentences(cues: Sequence[Cue]) -> list[Step]:
     """Cues joined to sentences."""
-    if not any(_END.search(cue.text) for cue in cues):
+    if not any(ends_sentence(cue.text) for cue in cues):
         return [Step(cue.start, cue.end, (cue.text,)) for cue in cues]
     steps: list[Step] = []
     whole = True
@@ -69,7 +68,7 @@ def sentences(cues: Sequence[Cue]) -> list[Step]:
             steps[-1] = replace(steps[-1], end=cue.end, texts=(" ".join((*steps[-1].texts, cue.text)),))
         else:
             steps.append(Step(cue.start, cue.end, (cue.text,)))
-        whole = bool(_END.search(cue.text))
+        whole = ends_sentence(cue.text)
     return steps
 
 

@@ -13,9 +13,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from leafinstruct.ingest.marginal import STRICT_PATH, WEB_OR_MAIL, folded, is_generic, is_home, is_marginal, is_sentence
+from leafinstruct.ingest.marginal import STRICT_PATH, WEB_OR_MAIL, is_generic, is_home, is_marginal, is_sentence
 from leafinstruct.ingest.text import word_set
 from leafinstruct.records.document import Segment, Text
+from leafinstruct.records.words import count_words, folded
 
 MAX_TITLE = 200
 """Characters; a longer heading or <title> is a paragraph or a list of keywords."""
@@ -116,12 +117,12 @@ def of_prose(segments: Sequence[Segment]) -> str | None:
     if not isinstance(first, Text) or len(segments) < 2 or first.role is not None:
         return None
     line = first.text
-    if "\n" in line or len(line) > MAX_PROSE or len(line.split()) > MAX_WORDS or is_sentence(line):
+    if "\n" in line or len(line) > MAX_PROSE or count_words([line]) > MAX_WORDS or is_sentence(line):
         return None
     if not can_be_title(line) or _ITEM.match(line) or WEB_OR_MAIL.search(line) or _FIRST_PERSON.match(line) or is_section(line):
         return None
     following = segments[1]
-    broken = isinstance(following, Text) and following.text[:1].islower() and len(line.split()) >= BROKEN
+    broken = isinstance(following, Text) and following.text[:1].islower() and count_words([line]) >= BROKEN
     return None if broken else line
 
 

@@ -31,6 +31,7 @@ from typing import Literal
 
 from leafinstruct.records import reference_patterns as wordings
 from leafinstruct.records.document import Image, Text
+from leafinstruct.records.words import count_words
 
 Kind = Literal["count", "below", "above", "number"]
 
@@ -97,7 +98,7 @@ class _Sequence:
     def _is_series(self) -> bool:
         """Whether the images follow each other as those of steps do: texts between any two, short and of similar length."""
         gaps = [
-            sum(len(text.split()) for at, _, text in self.texts if before < at < after)
+            count_words([text for at, _, text in self.texts if before < at < after])
             for before, after in zip(self.images, self.images[1:], strict=False)
         ]
         return bool(gaps) and min(gaps) > 0 and max(gaps) <= min(SERIES_WORDS, 4 * sorted(gaps)[len(gaps) // 2] + 20)
@@ -167,7 +168,7 @@ class _Sequence:
                 is_outside = not is_unbounded
             elif kind != "caption" and not is_unbounded:
                 passed += 1
-                are_cells = are_cells and len(text.split()) <= CELL_WORDS
+                are_cells = are_cells and count_words([text]) <= CELL_WORDS
                 if is_outside or any(_matches(same, text)):
                     return False
                 if passed > REACH[step]:

@@ -11,6 +11,7 @@ import re
 from functools import lru_cache
 
 from leafinstruct.records.document import Image, Segment, Text
+from leafinstruct.records.words import UNITS, count_words, ends_clause, ends_with_colon, weight, words_of
 
 CAPTION_WORDS = 15
 """Words up to which a line that is no sentence can be a caption or, where the source marks none, a heading."""
@@ -43,9 +44,6 @@ POINTS_BACK = re.compile(
     rf"|^\W*(?:figure|fig\.|abb\.|abbildung|figura)\s*\d|^\W*(?:this|these)\s+{_NOUN}\b|如上|上图|上圖|上の図|ci-dessus",
     re.IGNORECASE,
 )
-_INTRODUCES = (":", "：")  # noqa: RUF001 - the full-width colon is meant
-_ENDS = tuple(".!?;,…。！？।॥؟۔") + _INTRODUCES  # noqa: RUF001 - the sentence ends of other scripts are meant
-_WORD = re.compile(r"\w{2,}")
 _STEM = 5
 """Letters of a word that stand for it and its inflections."""
 _TERM = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]{2,}|[^\W\d_\u3040-\u30ff\u3400-\u9fff]{4,}")
@@ -63,12 +61,13 @@ def _is_line(text: Text, but: str = "") -> bool:
     if len(text.text) > _MOST:
         return False
     line = text.text.strip()
-    ended = line.endswith(_ENDS) and not (but and line.endswith(but))
-    return text.kind == "prose" and "\n" not in line and len(line) <= 120 and len(line.split()) <= CAPTION_WORDS and not ended
+    if text.kind != "prose" or "\n" in line or len(line) > 120 or count_words([line]) > CAPTION_WORDS:
+        return False
+    return not ends_clause(line) or bool(but and line.endswith(but))
 
 
 def introduces(text: Text) -> bool:
-    return text.text[-_MOST:].rstrip().endswith(_INTRODUCES)
+    return ends_with_colon(text.text[-_MOST:])
 
 
 def opens(text: str) -> bool:
@@ -79,7 +78,7 @@ def opens(text: str) -> bool:
 
 def of_alt(image: Image, before: Text, behind: Text) -> float:
     """A weak sign: one of the two texts holds most words of the alt text, the other does not."""
-    words = set(_WORD.findall(image.alt.lower()))
+    words = _words(image.alt)
     if len(words) < 2:
         return 0.0
     shares = [len(words & _words(text.text)) / len(words) for text in (before, behind)]
@@ -101,7 +100,8 @@ def lead_of(description: str, before: Text, behind: Text) -> float | None:
 
 @lru_cache(maxsize=256)
 def _words(text: str) -> frozenset[str]:
-    return frozenset(_WORD.findall(text[:_MOST].lower()))
+    """Words of two letters or more, and ideographs and clusters of scripts without spaces."""
+    return frozenset(word for word in words_of(text[:_MOST].lower()) if len(word) > 1 or weight(word) != UNITS)
 
 
 @lru_cache(maxsize=256)
@@ -115,7 +115,7 @@ def _terms(text: str) -> frozenset[str]:
 def is_caption_of(image: Image, text: Text, before: Text) -> bool:
     """Whether a short line behind the image says what its alt text says: two words and three fifths of them (four fifths for a sentence), and more
     than the text before."""
-    words = set(_WORD.findall(image.alt.lower()))
+    words = _words(image.alt)
     held, other = (len(words & _words(item.text)) for item in (text, before))
     least = ALT_WORDS if _is_line(text) else ALT_SENTENCE if _is_line(text, ".") else math.inf
     return held >= max(2, least * len(words)) and held > other and not STEP.match(text.text)

@@ -31,7 +31,7 @@ from leafinstruct.filter.scores import SCORES
 from leafinstruct.records import table
 from leafinstruct.records.shards import named, values
 from leafinstruct.records.table import Row
-from leafinstruct.records.words import word_parts
+from leafinstruct.records.words import word_units
 from leafinstruct.report.layout import layout
 from leafinstruct.report.parts import OnProgress, in_order
 
@@ -209,20 +209,20 @@ def _segments(row: Row, pictures: Mapping[str, Row], allowance: _Allowance, shar
 
 
 def _minima(segments: Iterable[Row]) -> dict[str, Any]:
-    """What `min_words` is judged by: [words, Chinese and Japanese characters] of the whole document, and of the captions that go with each
-    picture (filter/verdict: those that directly follow it)."""
-    whole, of_captions = [0, 0], list[list[int]]()
+    """What `min_words` is judged by: words of the whole document, and of the captions that go with each image (filter/verdict: those that directly
+    follow it), in units of words.UNITS."""
+    whole, of_captions = 0, list[int]()
     in_captions = False
     for segment in segments:
         if segment["type"] == "image":
-            of_captions.append([0, 0])
+            of_captions.append(0)
             in_captions = True
             continue
-        words, characters = word_parts(segment["text"])
+        words = word_units(segment["text"])
+        whole += words
         in_captions = in_captions and segment["kind"] == "caption"
-        for total in (whole, of_captions[-1]) if in_captions else (whole,):
-            total[0] += words
-            total[1] += characters
+        if in_captions:
+            of_captions[-1] += words
     return {"words": whole, "caption_words": of_captions}
 
 

@@ -9,14 +9,14 @@ from leafinstruct.filter.steps import without_item
 from leafinstruct.records import owners, table
 from leafinstruct.records.document import Text
 from leafinstruct.records.table import Row
-from leafinstruct.records.words import word_parts
+from leafinstruct.records.words import word_units
 
 
 def layout(row: Row, now: Mapping[int, int | None]) -> dict[str, Any]:
     """What `drop: step` is replayed from, where an image has an owner: an entry a segment, parallel to the segments.
 
-    An image is ["image", index of its owner or null]; a text is [kind, words, characters], and a list of several items goes on with the words and
-    characters of its last and of its first item (filter/steps). now: position of an image -> its owner after filter, which the alignment matrix may
+    An image is ["image", index of its owner or null]; a text is [kind, words], and a list of several items goes on with the words of its last and
+    of its first item (filter/steps), in units of words.UNITS. now: position of an image -> its owner after filter, which the alignment matrix may
     have moved; then `realigned` is set.
     """
     segments: Sequence[Row] = row["segments"]
@@ -31,10 +31,8 @@ def layout(row: Row, now: Mapping[int, int | None]) -> dict[str, Any]:
 
 
 def _text_of_step(segment: Row) -> list[Any]:
-    words, characters = word_parts(segment["text"])
+    words = word_units(segment["text"])
     text = Text(segment["position"], segment["text"], segment["kind"])
     shorter = [without_item(text, last) for last in (True, False)] if text.kind == "list" else []
-    items = [word_parts(other.text) for other in shorter if other is not None]
-    if len(items) < 2:
-        return [text.kind, words, characters]
-    return [text.kind, words, characters, *(number for other in items for number in (words - other[0], characters - other[1]))]
+    items = [words - word_units(other.text) for other in shorter if other is not None]
+    return [text.kind, words, *(items if len(items) == 2 else ())]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from leafinstruct.records.document import Document, Image, Text
+from leafinstruct.records.words import count_words
 from leafinstruct.rewrite.steps import body_of
 
 WORDS = 40
@@ -46,7 +47,7 @@ def request_of(document: Document) -> str | None:
     if len(images) != 2 or images[1] != images[0] + 2:
         return None
     passage = body[images[0] + 1]
-    if not isinstance(passage, Text) or passage.kind != "prose" or "\n" in passage.text or len(passage.text.split()) > WORDS:
+    if not isinstance(passage, Text) or passage.kind != "prose" or "\n" in passage.text or count_words([passage.text]) > WORDS:
         return None
     text = passage.text.strip()
     if (result := _RESULT.match(text)) is not None and text[result.end() :]:

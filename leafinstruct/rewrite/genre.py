@@ -15,6 +15,7 @@ import re
 
 from leafinstruct.records.document import Document, Text
 from leafinstruct.records.signs import STEP, is_line
+from leafinstruct.records.words import first_words, sentences_of
 from leafinstruct.rewrite.config import Genre
 
 FEWEST_STEPS, ORDERS, SOME_ORDERS, TOLD, FEWEST_SENTENCES = 2, 0.25, 0.125, 0.5, 2
@@ -38,7 +39,7 @@ _STORY = re.compile(
     re.IGNORECASE,
 )
 _LEAD = re.compile(
-    r"^(?:\W|(?:now|then|next|first|second|third|finally|lastly|after that|please|step \d+|\d+[.)])\b[,:]?\s*)+", re.IGNORECASE
+    r"^(?:\W|(?:now|then|next|first|second|third|finally|lastly|after that|please|step \d+)\b[,:]?\s*|\d+[.)]\s+)+", re.IGNORECASE
 )
 _ORDER = re.compile(
     r"(?:add|adjust|apply|arrange|attach|bake|bend|boil|bring|build|carry|change|check|choose|chop|clean|click|close|color|colour|combine|connect"
@@ -60,7 +61,6 @@ _TOLD = re.compile(
 )
 _SAID = re.compile(r"\b(?:said|says|told reporters)\b", re.IGNORECASE)
 """What somebody said is news as often as a story."""
-_SENTENCE = re.compile(r"(?<=[.!?。！？।؟])\s+|\n+")  # noqa: RUF001 - the sentence ends of other scripts are meant
 
 
 def genre_of(document: Document) -> Genre:
@@ -76,7 +76,7 @@ def genre_of(document: Document) -> Genre:
     first = body[0].text[:_OPENING] if body else ""
     if called >= FEWEST_STEPS or (_SHOWS_HOW.search(first) and not _TOLD.search(first)) or _TITLE_ORDER.match(title):
         return "how_to"
-    sentences = [part for text in texts if text.kind != "heading" for part in _SENTENCE.split(text.text) if part.strip()]
+    sentences = [part for text in texts if text.kind != "heading" for part in sentences_of(text.text)]
     if called + numbered >= FEWEST_STEPS and not any(_ENGLISH.search(sentence) for sentence in sentences):
         return "how_to"
     if len(sentences) < FEWEST_SENTENCES:
@@ -102,16 +102,13 @@ def _steps(texts: list[Text]) -> tuple[int, int]:
 
 
 def first_sentence(document: Document, words: int = 25, characters: int = 160) -> str:
-    """The first sentence of the prose, cut where it is long; empty for a document without one. Scripts without spaces are cut by characters.
+    """The first sentence of the prose, cut where it is long; empty for a document without one.
 
     A short line that is no sentence ("Introduction") is passed over where a sentence follows.
     """
     prose = [text for text in document.texts if text.kind == "prose"]
     first = next((text for text in prose if not is_line(text)), None) or next(iter([*prose, *document.texts]), None)
     text = "" if first is None else first.text
-    sentence = _END.split(" ".join(text.split()), maxsplit=1)[0]
-    cut = " ".join(sentence.split()[:words])[:characters]
-    return cut + ("…" if len(cut) < len(sentence) else "")
-
-
-_END = re.compile(r"(?<=[.!?])\s|(?<=[。！？।؟۔])")  # noqa: RUF001 - the sentence ends of other scripts are meant
+    sentence = next(iter(sentences_of(" ".join(text.split()))), "")
+    cut = first_words(sentence, words)
+    return sentence if cut == sentence and len(sentence) <= characters else cut[:characters].rstrip() + "…"

@@ -25,7 +25,7 @@ from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.llm.request import Answer
 from leafinstruct.pictures.send import Sent, all_as_sent
-from leafinstruct.records import asked, table
+from leafinstruct.records import asked, table, words
 from leafinstruct.records.document import Document
 from leafinstruct.records.example import Cell, Example, example_id
 from leafinstruct.rewrite import parse, prompt, steps, tasks
@@ -272,7 +272,14 @@ def _refuse_failures(settings: RewriteSettings, out: Artifact, reports: list[dic
 
 def _identity(settings: RewriteSettings) -> dict[str, Any]:
     sampling = {"temperature": settings.llm.temperature, "max_tokens": settings.llm.max_tokens}
-    return {"rewrite": settings.config.model_dump(mode="json"), "model": settings.model, "prompt": settings.prompt.sha256, **sampling}
+    libraries = {"regex": words.VERSION}
+    return {
+        "rewrite": settings.config.model_dump(mode="json"),
+        "model": settings.model,
+        "prompt": settings.prompt.sha256,
+        "libraries": libraries,
+        **sampling,
+    }
 
 
 def _key(settings: RewriteSettings, inputs: Artifact, name: str) -> str:

@@ -17,7 +17,7 @@ from itertools import accumulate
 
 from leafinstruct.records import owners, places, signs
 from leafinstruct.records.document import Document, Image, Segment, Text
-from leafinstruct.records.words import word_parts, words_from
+from leafinstruct.records.words import UNITS, word_units
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,20 +197,19 @@ def fits(segments: Sequence[Segment], max_words: int | None, max_images: int | N
 
 @dataclass(frozen=True, slots=True)
 class _Size:
-    """White-space words, Chinese and Japanese characters, and images of some segments; all three add up, which words do not (words.count_words)."""
+    """Words, in the units of words.UNITS, and images of some segments; both add up, which rounded words do not."""
 
-    spaced: int = 0
-    characters: int = 0
+    units: int = 0
     images: int = 0
 
     @classmethod
     def of(cls, segments: Sequence[Segment]) -> _Size:
-        parts = [word_parts(segment.text) for segment in segments if isinstance(segment, Text)]
-        return cls(sum(spaced for spaced, _ in parts), sum(characters for _, characters in parts), len(segments) - len(parts))
+        texts = [segment.text for segment in segments if isinstance(segment, Text)]
+        return cls(sum(map(word_units, texts)), len(segments) - len(texts))
 
     def __add__(self, other: _Size) -> _Size:
-        return _Size(self.spaced + other.spaced, self.characters + other.characters, self.images + other.images)
+        return _Size(self.units + other.units, self.images + other.images)
 
     def keeps(self, max_words: int | None, max_images: int | None) -> bool:
-        words = words_from(self.spaced, self.characters)
+        words = self.units // UNITS
         return (max_words is None or words <= max_words) and (max_images is None or self.images <= max_images)

@@ -73,7 +73,7 @@ def fingerprint(settings: ShardSettings, inputs: Artifact, out: Artifact, engine
     """Config, seed, recipe's name, card, libraries that shape bytes, what rewrite made, and what the card tells of the stages before."""
     record = inputs.record
     assert record is not None, "rewrite is done"
-    libraries = {name: version(name) for name in (*LIBRARIES, *SPLITTING)}
+    libraries = {name: version(name) for name in (*LIBRARIES, *SPLITTING, "regex")}
     config = settings.config.model_dump(mode="json")
     return {
         "code": CODE,

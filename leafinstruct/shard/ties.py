@@ -1,6 +1,6 @@
 """Ties of a document to others: equal numbers in one column hold two documents together on one side of a split.
 
-    text        one number      the words in order, without case, punctuation and white space
+    text        one number      the text without its typesetting (records.words.identity)
     near_text   BANDS numbers   MinHash of the runs of five words, cut into bands: alike texts share at least one
     pictures    one a picture   sha256 of the bytes
 
@@ -19,19 +19,16 @@ Numbers have 64 bits: among ten million different keys the chance that any two m
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 
 import numpy as np
 from datasketch import MinHash
 
 from leafinstruct.records.document import Document
+from leafinstruct.records.words import identity_of, words_of
 
 BANDS, ROWS, RUN = 14, 8, 5
 """Bands, hashes a band, words a run."""
-
-_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]|[^\W_\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
-"""Chinese and Japanese are written without spaces: each sign is a word, else a whole sentence would be one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +42,11 @@ class Ties:
 
 def ties_of(document: Document) -> Ties:
     """The ties of one document."""
-    words = [word.lower() for text in document.texts for word in _WORD.findall(text.text)]
+    text = identity_of(text.text for text in document.texts)
     pictures = sorted({int(image.sha256[:16], 16) for image in document.images if image.sha256})
-    if not words:
+    if not text:
         return Ties(None, [], pictures)
-    return Ties(_number(" ".join(words).encode()), _bands(words), pictures)
+    return Ties(_number(text.encode()), _bands([word.casefold() for text in document.texts for word in words_of(text.text)]), pictures)
 
 
 def _bands(words: list[str]) -> list[int]:

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from leafinstruct.records.words import TITLE_ENDS, words_of
+from leafinstruct.records.words import QUESTION_MARKS, TITLE_ENDS, words_of
 from leafinstruct.shard.sketch import Distinct, Frequencies, Hashes
 
 COLUMNS = ("task", "title", "messages")
@@ -35,7 +35,6 @@ OPENING = 4
 
 _CACHED = 1 << 20
 """Words whose hashes are remembered."""
-_OTHER_ENDS = "?？…"  # noqa: RUF001 - the question mark of other scripts is meant
 _HOW_TO = re.compile(r"^how to\s+(?=\S)", re.IGNORECASE)
 
 
@@ -158,7 +157,7 @@ def templated(question: str, title: str | None) -> str:
     """A question in which the title, in any case and without a full stop at its end, is replaced by `{title}`; where it is not found so, without the
     question mark or ellipsis at its end, and of "How to fold a boat" the words "fold a boat", since people ask "How do I fold a boat?"."""
     bare = (title or "").strip().rstrip(TITLE_ENDS)
-    barer = bare.rstrip(TITLE_ENDS + _OTHER_ENDS)
+    barer = bare.rstrip(TITLE_ENDS + QUESTION_MARKS + "…")
     names = (bare, barer, _HOW_TO.sub("", bare, count=1), _HOW_TO.sub("", barer, count=1))
     for name in filter(None, dict.fromkeys(names)):
         before, after = (r"(?<!\w)" if _is_spaced(name[0]) else ""), (r"(?!\w)" if _is_spaced(name[-1]) else "")

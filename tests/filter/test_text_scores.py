@@ -1,22 +1,27 @@
 """Scores of text: each is a definition, and each test a case that another definition would fail."""
 
+# ruff: noqa: RUF001 - marks of other scripts are meant
+
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from making import document
 
 from leafinstruct.filter import text
+from leafinstruct.filter.config import Rule
+from leafinstruct.filter.verdict import judge
 
 
 def values(*parts: str) -> dict[str, float | None]:
     return {cell.name: cell.value for cell in text.scores(document(*parts))}
 
 
-def test_words_count_white_space_tokens_and_two_thirds_of_cjk_characters():
-    assert text.count_words(["one two", "three"]) == 3
-    assert text.count_words(["画一个红色的房子"]) == 5  # 8 characters / 1.5
-    assert text.count_words(["hello 世界世"]) == 3
+def test_words_are_those_of_the_document_rounded_once():
+    assert values("one two", "# three")["text.words"] == 3
+    assert values("画一个红色的房子")["text.words"] == 5  # 8 ideographs / 1.5
+    assert values("hello 世", "世世")["text.words"] == 3
 
 
 def test_repetition_is_the_share_of_words_in_runs_seen_before():
@@ -32,11 +37,11 @@ def test_saying_it_all_twice_repeats_at_least_half(words):
 
 def test_capitals_symbols_links_and_exclamations_are_rates():
     found = values("BUY NOW! Visit www.shop.example and https://a.example now!")
-    assert found["text.links"] == round(100 * 2 / 7, 4)
-    assert found["text.exclamations"] == round(100 * 2 / 7, 4)
+    assert found["text.words"] == 8  # BUY NOW Visit www.shop.example and https a.example now
+    assert found["text.links"] == round(100 * 2 / 8, 4)
+    assert found["text.exclamations"] == round(100 * 2 / 8, 4)
     assert text.capital_share("AAbb") == 0.5
-    assert text.capital_share("漢字") == 0.0
-    assert text.symbol_share("ab¤¤") == 0.5
+    assert values("ab¤¤")["text.symbols"] == 0.5
 
 
 def test_code_is_no_spam():
@@ -64,4 +69,89 @@ def test_list_markers_are_neither_words_nor_symbols():
     marked = values("- 1. Cut the red apple.\n   - Peel it.\n\n     Now.\n10. Bake it for 2. hours")
     assert marked == values("- Cut the red apple.\nPeel it.\nNow.\nBake it for 2. hours")
     assert marked["text.words"] == 12
-    assert text.count_words(["-", "2.", "- 1. a", "a - b"]) == 4
+    assert values("-", "2.", "- 1. a", "a - b")["text.words"] == 3
+
+
+SPAM = {
+    "en": "Click here to buy at the best price today. ",
+    "zh": "点击购买优惠大酬宾",
+    "ja": "ここをクリックして今すぐ購入",
+    "th": "คลิกที่นี่เพื่อซื้อสินค้าราคาถูก",
+    "lo": "ກົດບ່ອນນີ້ເພື່ອຊື້",
+    "km": "ចុចទីនេះដើម្បីទិញ",
+    "my": "ဝယ်ရန်ဒီမှာနှိပ်ပါ",
+    "ko": "지금 바로 여기를 눌러 싸게 사세요. ",
+    "ar": "انقر هنا للشراء بأفضل سعر اليوم. ",
+    "hi": "सबसे अच्छे दाम पर खरीदने के लिए यहाँ क्लिक करें। ",
+}
+
+
+@pytest.mark.parametrize("language", SPAM)
+def test_a_phrase_said_again_and_again_is_repetition_in_every_script(language):
+    assert values(SPAM[language] * 40)["text.repetition"] > 0.95
+    assert values(SPAM[language])["text.repetition"] == 0
+
+
+def test_a_run_is_five_words_and_not_five_ideographs():
+    assert text.repetition(list("我喜欢吃苹果") + list("他不喜欢吃") + list("我喜欢吃苹果")) == 0  # six ideographs are four words
+    assert text.repetition(list("我们都喜欢吃苹果") * 2) == 0.5
+    assert text.repetition(list("我们都喜欢吃苹果") + list("今天天气很好") + list("我们都喜欢吃苹果")) == 8 / 22
+
+
+def test_capitals_are_a_share_of_all_letters():
+    assert text.capital_share("把IoT接到GPIO") == 6 / 10
+    assert values("开发板通过几根短线连接到传感器的IoT模块，再接上GPIO引脚，然后打开电源。")["text.capitals"] < 0.25
+    assert text.capital_share("ΑΒγδ ДЖ") == 4 / 6
+    assert text.capital_share("... 12") == 0.0
+
+
+@pytest.mark.parametrize(
+    "prose",
+    [
+        "पहले चावल को तीन बार धोइए, फिर आधे घंटे के लिए छोड़ दीजिए।",
+        "首先把米洗三遍，然后静置半小时，再用小火慢慢煮熟。",
+        "「まず」米を三回洗い、30分置いてから、弱火でゆっくり炊きます。",
+        "می‌خواهم برنج را سه بار بشویم؛ سپس نیم ساعت صبر می‌کنم.",
+        "¿Qué? ¡No! «Да» — №5, 20°…",
+    ],
+)
+def test_punctuation_and_vowel_signs_of_no_script_are_symbols(prose):
+    assert values(prose)["text.symbols"] == 0
+
+
+@pytest.mark.parametrize(
+    ("prose", "links"),
+    [
+        ("See https://www.foo.com/x for more", 1),
+        ("See http://a.org/b?c=d.com and www.e.net.", 2),
+        ("https://a.com,https://b.com", 2),
+        ("visit foo.shop or Foo-bar.COM/x", 2),
+        ("write to bob.smith@mail.foo.com", 1),
+        ("访问www.foo.com，或者foo.com吧", 2),
+        ("Put @property above it, @Override too, and @media in CSS.", 0),
+        ("ASP.NET and Node.js, e.g. v2.5, obj.network, end.Info", 0),
+    ],
+)
+def test_an_address_is_counted_once(prose, links):
+    assert text.count_links(prose) == links
+    found = values(prose)
+    assert found["text.links"] == round(100 * links / found["text.words"], 4)
+
+
+def test_the_length_of_words_has_no_meaning_where_none_are_between_spaces():
+    (cell,) = (
+        cell for cell in text.scores(document("首先把米洗三遍，然后静置半小时。", "用 IoT 设备")) if cell.name == "text.mean_word_length"
+    )
+    assert (cell.value, cell.state, cell.detail) == (
+        None,
+        "not_applicable",
+        "most of its words are of a script without spaces between words",
+    )
+    assert judge(Rule(score="text.mean_word_length", min=3), cell) is None
+    assert values("नमस्ते नम")["text.mean_word_length"] == 3  # vowel signs and the virama are parts of their letters
+    assert values("ab abcd", "- 1. abc")["text.mean_word_length"] == 3
+
+
+@pytest.mark.parametrize("mark", ["!", "！"])
+def test_exclamations_are_counted_in_every_width(mark):
+    assert values(f"one two{mark} three{mark}")["text.exclamations"] == round(200 / 3, 4)

@@ -235,8 +235,8 @@ def test_words_of_captions_are_counted_with_their_picture(tmp_path):
     """What min_words is judged by after a picture is dropped, Chinese included: verdict.py takes captions that directly follow."""
     document = making.document("one two", "!a", "> three four five", "> 六七八", "six", "> no caption of a picture", "!b", "seven")
     (record,) = data_of(page_of(make(tmp_path / "run", [document]), tmp_path / "page.html"), "data")
-    assert record["words"] == [12, 3]
-    assert record["caption_words"] == [[3, 3], [0, 0]]
+    assert record["words"] == 6 * 12 + 3 * 4  # in sixths of a word; an ideograph is four of them
+    assert record["caption_words"] == [6 * 3 + 3 * 4, 0]
 
 
 def test_the_verb_writes_the_page_and_says_where(tmp_path):

@@ -1,10 +1,11 @@
 // A document's trial under other bounds, from the scores that the build computed.
 //
 // The same order as leafinstruct/filter/verdict.py and passes.py; tests/report/test_inspect_browser.py compares the two on a whole corpus. A cell is a
-// number, or the name of a state (not_scored, failed: no value), or null: never computed, because the document was dropped before.
+// number, or the name of a state (not_scored, failed: no value; not_applicable), or null: never computed, because the document was dropped before.
 
 "use strict";
 
+const UNITS = 6; // of a word, as in leafinstruct/records/words.py
 const KEPT = "kept", DROPPED = "dropped", UNKNOWN = "unknown";
 const PASSES = [
   { own: ["text"], image: [] },
@@ -23,8 +24,9 @@ const AGGREGATES = {
   "alignment.share": (values, above) => values.filter((value) => value >= above).length / values.length,
 };
 
-// Whether a rule speaks against a cell. Bounds are inclusive; what has no value fails.
+// Whether a rule speaks against a cell. Bounds are inclusive; what has no value fails, unless the score has no meaning for the document.
 function fails(rule, cell) {
+  if (cell === "not_applicable") return false;
   if (typeof cell !== "number") return true;
   return (rule.min !== null && cell < rule.min) || (rule.max !== null && cell > rule.max);
 }
@@ -96,7 +98,7 @@ class Texts {
     this.steps = steps ?? [];
     this.images = this.steps.flatMap((step, at) => (step[0] === "image" ? [at] : []));
     this.gone = new Set();
-    this.items = new Map(); // list -> words and characters of the item that it lost
+    this.items = new Map(); // list -> words of the item that it lost
   }
 
   present() { return this.steps.map((_, at) => at).filter((at) => !this.gone.has(at)); }
@@ -110,8 +112,8 @@ class Texts {
     if (!withStep || owner === null) return;
     if (!this.gone.has(owner)) {
       if (this.images.some((other) => !this.gone.has(other) && this.steps[other][1] === owner)) return;
-      const [kind, , , ...items] = this.steps[owner];
-      if (items.length && !this.items.has(owner)) this.items.set(owner, owner < image ? items.slice(0, 2) : items.slice(2));
+      const [kind, , ...items] = this.steps[owner];
+      if (items.length && !this.items.has(owner)) this.items.set(owner, owner < image ? items[0] : items[1]);
       else if (kind !== "heading") this.gone.add(owner);
     }
     this.dropIdleHeadings(before);
@@ -129,8 +131,8 @@ class Texts {
     }
   }
 
-  // [words, characters] of each text, or item of a list, that is gone.
-  lost() { return [...[...this.gone].filter((at) => this.steps[at][0] !== "image").map((at) => this.steps[at].slice(1, 3)), ...this.items.values()]; }
+  // Words of each text, or item of a list, that is gone.
+  lost() { return [...[...this.gone].filter((at) => this.steps[at][0] !== "image").map((at) => this.steps[at][1]), ...this.items.values()]; }
 
   // Which texts other than captions are gone, as one string.
   dropped() { return [...[...this.gone].filter((at) => !["image", "caption"].includes(this.steps[at][0])), ...[...this.items.keys()].map((at) => `item ${at}`)].sort().join(); }
@@ -145,13 +147,9 @@ function failed(record, pass, standing) {
 // min_images or min_words, when fewer are left than it asks for.
 function short(record, standing, texts, minima) {
   if (standing.length < minima.images) return "min_images";
-  const left = [...record.words];
   const lost = record.steps ? texts.lost() : record.caption_words.filter((_, index) => !standing.includes(index));
-  for (const [words, characters] of lost) {
-    left[0] -= words;
-    left[1] -= characters;
-  }
-  return left[0] + Math.trunc(left[1] / 1.5) < minima.words ? "min_words" : null;
+  const left = lost.reduce((words, own) => words - own, record.words);
+  return Math.floor(left / UNITS) < minima.words ? "min_words" : null;
 }
 
 // A score of the document over other pictures than the build's: null where it cannot be told from here.
