@@ -166,12 +166,13 @@ def _without_addresses(text: str) -> str:
 
 
 def _text_quality(document: Document) -> _Finding:
-    values = {item.name.partition(".")[2]: item.value or 0.0 for item in text_scores.scores(document)}
+    cells = {item.name.partition(".")[2]: item for item in text_scores.scores(document)}
+    values = {name: item.value or 0.0 for name, item in cells.items()}
     limits = {"symbols": 0.1, "capitals": 0.3, "links": 4.0, "repetition": 0.3, "exclamations": 5.0}
     faults = [name for name, limit in limits.items() if values[name] > limit]
     if values["words"] < 15:
         faults.append("few words")
-    if not 2 <= values["mean_word_length"] <= 12:
+    if cells["mean_word_length"].state != "not_applicable" and not 2 <= values["mean_word_length"] <= 12:
         faults.append("word length")
     return _Finding(max(1, 5 - 2 * len(faults)), f"outside the usual: {', '.join(faults)}" if faults else "nothing unusual in the text")
 

@@ -25,6 +25,12 @@ def test_case_space_and_punctuation_are_no_difference_but_words_are():
     assert duplicate.text_digest(document("a red house")) != duplicate.text_digest(document("a red horse"))
 
 
+def test_texts_that_differ_in_a_symbol_or_a_vowel_sign_are_no_copies():
+    for one, other in (("Learn C++", "Learn C#"), ("Keep it at -5", "Keep it at 5"), ("हिंदी की किताब", "हिंदू का काताब"), ("กาแฟ", "กีแฟ")):
+        assert duplicate.text_digest(document(one)) != duplicate.text_digest(document(other))
+    assert duplicate.text_digest(document("在 IoT 中,好")) == duplicate.text_digest(document("在IoT中，", "好。"))  # noqa: RUF001 - wide marks
+
+
 @given(st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, max_size=20), st.randoms(use_true_random=False))
 def test_exactly_one_of_each_text_has_none_before_it_for_any_order_and_partition(texts, random):
     keys = rows(*texts)

@@ -1,5 +1,7 @@
 """The judge: what the request shows, what the written rules see, and what a document may not do to them."""
 
+# ruff: noqa: RUF001 - marks of other scripts are meant
+
 import json
 
 import pytest
@@ -150,6 +152,34 @@ def test_what_the_judge_is_shown_keeps_the_lines_of_a_list():
     assert judge.without_addresses_to_the_judge(page).texts[1].text == "1. Cut it.\n2. Fold it.\n\n   Press it."
     assert judge.shorten(page, 6).texts[1].text.startswith("1. Cut it.")
     assert judge.shorten(document("- 1. a\n2. b c"), 2).texts[0].text == "1. a\n2. b [cut here]"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("首先把米洗三遍，然后静置半小时。", "首先把米洗三 [cut here]"),  # six ideographs are four words
+        ("ก่อนอื่นล้างข้าวสามครั้งแล้วพักไว้", "ก่อนอื่นล้างข้าวส [cut here]"),  # twelve clusters are four words
+        ("Erst waschen, dann kochen. Und essen.", "Erst waschen, dann kochen [cut here]"),
+    ],
+)
+def test_unspaced_text_is_cut_after_as_many_words(text, shown):
+    assert judge.shorten(document(text), 4).texts[0].text == shown
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("物联网入门", "把IoT开发板通过USB连接到电脑，打开GPIO引脚，然后运行示例程序。", "灯会每隔一秒闪一次，说明接线没有问题。"),
+        ("米の炊き方", "まず米を三回洗い、三十分ほど水につけておきます。", "それから弱火でゆっくり炊いてください。"),
+        ("วิธีหุงข้าว", "ก่อนอื่นล้างข้าวสามครั้งแล้วพักไว้ครึ่งชั่วโมง", "จากนั้นหุงด้วยไฟอ่อนอย่างช้าๆ จนสุก"),
+        ("चावल पकाना", "पहले चावल को तीन बार धोइए, फिर आधे घंटे के लिए छोड़ दीजिए।", "इसके बाद धीमी आँच पर पकाइए।"),
+        ("طبخ الأرز", "أولًا اغسل الأرز ثلاث مرات ثم اتركه نصف ساعة في الماء.", "بعد ذلك اطبخه على نار هادئة."),
+    ],
+)
+def test_sound_text_of_any_script_has_nothing_unusual(texts):
+    title, first, second = texts
+    found = judge.by_rules(document(f"# {title}", first, "!a", second, "!b"))["text_quality"]
+    assert found == {"score": 5, "reason": "nothing unusual in the text"}
 
 
 @given(st.lists(st.one_of(st.just("!p"), st.text(min_size=1, max_size=60).filter(lambda text: not text.startswith("!"))), max_size=8))

@@ -2,11 +2,14 @@
 
 # ruff: noqa: RUF001 - marks of other scripts are meant
 
+import time
+
 import pytest
 import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leafinstruct.filter.text import count_links
 from leafinstruct.records import words
 from leafinstruct.records.words import (
     UNITS,
@@ -197,6 +200,21 @@ def test_typesetting_makes_no_other_text(one, other):
 @pytest.mark.parametrize(("one", "other"), DIFFERENT)
 def test_what_a_reader_reads_differently_is_another_text(one, other):
     assert identity(one) != identity(other)
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["_", "'", ".", "a.", "1,", "! ", "a\u0301\u0301.", "ก", "漢", "\n", "1. ", "https://", "a@", "a-", "👩\u200d", 'א"', "# ", "- "],
+)
+def test_the_cost_of_a_hostile_text_grows_with_its_length(unit):
+    def cost(text: str) -> float:
+        start = time.process_time()
+        for function in (words_of, identity, sentences_of, count_symbols, folded.__wrapped__, ends_clause, count_links):
+            function(text)
+        return time.process_time() - start
+
+    cost(unit * 1_000)
+    assert min(cost(unit * 80_000) for _ in range(2)) < 40 * max(min(cost(unit * 8_000) for _ in range(3)), 0.005)  # linear: 10 times
 
 
 def test_texts_without_words_are_no_copies_of_each_other():

@@ -91,6 +91,12 @@ def test_signs_of_a_script_without_spaces_are_words():
     assert ties_of(document(text)).text != ties_of(document(text[::-1])).text
 
 
+def test_vowel_signs_are_parts_of_words():
+    """Without them two Hindi texts of the same consonants were one."""
+    assert ties_of(document("हिंदी की किताब")).text != ties_of(document("हंद क कतब")).text
+    assert shared(["हिंदी", "की", "किताब", "पढ़ो", "आज"], ["हंद", "क", "कतब", "पढ", "आज"]) == 0
+
+
 def test_short_texts_have_bands_and_no_text_has_no_tie():
     assert shared(["one", "two"], ["one", "two"]) == BANDS
     assert shared(["one", "two"], ["two", "one"]) == 0
