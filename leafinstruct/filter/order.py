@@ -14,16 +14,16 @@ lists the same indentation. An image or a text between two steps changes nothing
     ordinal           First, / The second step / On the third day (English), 첫째 (Korean)
 
 A numbering is split into lists: a number continues the latest list that ended with the number before it; 1 and 0 begin a list, and
-so does every other number that continues none. So restarts, sub-lists, a table of contents with the sections that it lists, two
+so does every other number that continues none. So restarts, sub-lists, a table of contents and the sections that it lists, and two
 interleaved columns are lists of their own.
 
 A contradiction is a number whose predecessor comes only later: 4 in 1, 2, 4, 3. It is not a contradiction if a number is absent
-(1, 2, 4: filters and page boundaries lose steps), if a list begins with 3, or if a number occurs twice. A later list that begins
-with 1 explains nothing if the number continues an earlier list from which steps are lost: 1, 2, 4, then 1, 2, 3 is in order.
+(1, 2, 4: filters and page boundaries lose steps), if a list begins with 3, or if a number is written twice (1, 2, 2, 3). A number that
+may continue an earlier list with lost steps has no predecessor in a list that begins later: 1, 2, 4, then 1, 2, 3 is in order.
 The share is contradictions / (numbers - 1): each pair of successive numbers is one chance for a contradiction, so steps in random
-order have about 1/2, and one moved step 1 or 2 contradictions. A numbering is judged from 3 named steps, or 4 plain numbers, which
-are weaker evidence: a line may begin with a date or a quantity. Markers of which more than a third of the numbers between the
-smallest and the largest are absent are dates or quantities.
+order have about 1/2, and one moved step has 1 or 2 contradictions. A numbering is judged from 3 named steps, or 4 plain numbers,
+which are weaker evidence: a line may begin with a date or a quantity. A numbering in which more than a third of the numbers between
+the smallest and the largest are absent consists of dates or quantities.
 
 A count-down of plain numbers (10, 9, 8, ...) is an order: numbers that fall throughout, or that fall by 1 from 4 or more down to 1,
 in a list from 3. Named steps do not count down. Not read, since they are rarely numbers of steps: numbers of more than 3 digits
@@ -33,7 +33,7 @@ Words are weaker still. English texts that begin with "First,", "Then" or "Final
 without any other text and are at least half of the document's texts, as in a page that is all steps; then an opening word after two
 others or a closing word before two others scores 3. Three such words are English enough; other languages are judged by numbers.
 
-Cost: about 20 microseconds a line.
+Cost: about 2 microseconds a line; linear in the length of a line.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ _LEAD = r"(?:(?![(\[（【$€£¥+±=~≈@&])\W)*"
 _HAN = r"[一二三四五六七八九十]{1,3}"
 _CIRCLED = "[①-⒛➀-➓❶-❿]"
 _NAMED = re.compile(
-    rf"{_LEAD}(?:(?P<word>{'|'.join(sorted(_STEP_WORDS.split(), key=len, reverse=True))})\s*(?:no\.|nr\.|n[º°]|№|#|ya)?\s*"
+    rf"{_LEAD}(?:(?P<word>{'|'.join(sorted(_STEP_WORDS.split(), key=len, reverse=True))})\s{{0,2}}(?:no\.|nr\.|n[º°]|№|#|ya)?\s{{0,2}}"
     rf"(?P<number>\d{{1,3}}(?!\d|[.,]\d|[A-Za-z])|{_HAN}|{_CIRCLED})"
     rf"|第?\s?(?P<before>\d{{1,3}}|{_HAN})\s?(?P<unit>步骤|步驟|步|段階|阶段|階段|工程|ステップ|단계))",
     re.IGNORECASE,
@@ -155,6 +155,8 @@ def contradictions(numbers: Sequence[int]) -> list[int]:
     runs: list[_Run] = []
     open_runs: dict[int, list[_Run]] = {}
     for place, number in enumerate(numbers):
+        if number > 1 and place and number == numbers[place - 1]:
+            continue  # written twice
         if before := open_runs.get(number - 1):
             run = before.pop()
             run.last, run.end = number, place
