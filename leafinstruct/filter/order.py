@@ -9,7 +9,7 @@ A marker is a number at the beginning of a line of prose, list or heading; table
 numbering if they are written alike: the same sign after the number or the same word for step, headings apart from texts, and in
 lists the same indentation. An image or a text between two steps changes nothing.
 
-    number + sign     1.  1)  1:  1、  1 -  (1)  【1】  ①  一、  (一)          numbers in the decimal digits of any script
+    number + sign     1.  1)  1:  1、  1-  (1)  【1】  ①  一、  (一)          numbers in the decimal digits of any script
     word + number     Step 1, Schritt 1, Étape 1, Шаг 1, الخطوة 1, 手順1, 第一步, 1단계        with or without "of 3"
     ordinal           First, / The second step / On the third day (English), 첫째 (Korean)
 
@@ -27,7 +27,7 @@ the smallest and the largest are absent consists of dates or quantities.
 
 A count-down of plain numbers (10, 9, 8, ...) is an order: numbers that fall throughout, or that fall by 1 from 4 or more down to 1,
 in a list from 3. Named steps do not count down. Not read, since they are rarely numbers of steps: numbers of more than 3 digits
-(years), decimal numbers (2.5 cups), numbers of sections (1.2), notes ([1]), letters and Roman numerals (A. Smith), and the title.
+(years), quantities (2.5 cups, 2 - onions), numbers of sections (1.2), notes ([1]), letters and Roman numerals (A. Smith), and the title.
 
 Words are weaker still. English texts that begin with "First,", "Then" or "Finally," are compared only if 3 or more follow each other
 without any other text and are at least half of the document's texts, as in a page that is all steps; then an opening word after two
@@ -79,7 +79,7 @@ _NAMED = re.compile(
 _PLAIN = re.compile(
     rf"{_LEAD}(?:(?P<digits>\d{{1,3}})"
     r"(?:\s?(?P<sign>\.[-º]|[.):။៖])(?:\s+|$)|(?P<wide>[、．：）])(?!\d)|(?P<tight>\.)(?=[^\W\d_a-z])|\ufe0f?\u20e3"
-    r"|(?P<dash>\s?[-–—]\s+(?!\d)|[-–—](?=[\u0590-\u08ff])))"
+    r"|(?P<dash>[-–—](?:\s+(?!\d)|(?=[\u0590-\u08ff]))))"
     rf"|(?P<han>{_HAN})、|[(（](?P<in_brackets>\d{{1,3}}|{_HAN})[)）]|【(?P<boxed>\d{{1,3}}|{_HAN})】|(?P<circled>{_CIRCLED}))"
 )
 _ITEM = re.compile(r"[ \t]*(?:[-*+•]|(?P<digits>\d{1,9})[.)])(?:[ \t]+|$)")

@@ -1,6 +1,7 @@
 """The judge: what the request shows, what the written rules see, and what a document may not do to them."""
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -107,3 +108,10 @@ def test_a_long_document_is_cut_where_it_says_so_and_keeps_its_pictures():
     assert [text.text for text in cut.texts] == ["one two three [cut here]"]
     assert len(cut.images) == 2
     assert judge.shorten(page, 100) == page
+
+
+@pytest.mark.parametrize("text", ["step" + " " * 100_000 + "x", "*" * 100_000, "- " + "1. " * 50_000, "\n".join(["3. c", "2. b"] * 20_000)])
+def test_the_rules_take_linear_time_in_a_hostile_text(text):
+    began = time.process_time()
+    judge.by_rules(document(text))
+    assert time.process_time() - began < 5  # 0.2 s; quadratic time is 30 s and more
