@@ -21,9 +21,9 @@ A contradiction is a number whose predecessor comes only later: 4 in 1, 2, 4, 3.
 (1, 2, 4: filters and page boundaries lose steps), if a list begins with 3, or if a number is written twice (1, 2, 2, 3). A number that
 may continue an earlier list with lost steps has no predecessor in a list that begins later: 1, 2, 4, then 1, 2, 3 is in order.
 The share is contradictions / (numbers - 1): each pair of successive numbers is one chance for a contradiction, so steps in random
-order have about 1/2, and one moved step has 1 or 2 contradictions. A numbering is judged from 3 named steps, or 4 plain numbers,
-which are weaker evidence: a line may begin with a date or a quantity. A numbering in which more than a third of the numbers between
-the smallest and the largest are absent consists of dates or quantities.
+order have about 1/2, and one moved step has 1 or 2 contradictions. A numbering is judged from 4 numbers, or from 3 named steps with
+the first among them (the page of step 4 links to steps 3 and 5). If more than a third of the numbers between its smallest and its
+largest are absent, they are dates or quantities.
 
 A count-down of plain numbers (10, 9, 8, ...) is an order: numbers that fall throughout, or that fall by 1 from 4 or more down to 1,
 in a list from 3. Named steps do not count down. Not read, since they are rarely numbers of steps: numbers of more than 3 digits
@@ -51,8 +51,8 @@ Key = tuple[str, bool, int]
 """What markers of one numbering have in common: their sign or word, whether they are headings, their column in a list."""
 Cue = Literal["opening", "middle", "closing"]
 
+_FEWEST = 4
 _FEWEST_NAMED = 3
-_FEWEST_PLAIN = 4
 _SHARES = (0.1, 1 / 3, 2 / 3)
 """Shares of contradictions from which a numbering scores 3, 2, 1."""
 _DENSE = 2 / 3
@@ -216,7 +216,8 @@ def _judged(numbering: Sequence[Marker]) -> tuple[int, str]:
     """Score and reason of one numbering."""
     named = numbering[0].named
     numbers = [marker.number for marker in numbering] if named else _without_count_downs(numbering)
-    enough = len(numbers) >= (_FEWEST_NAMED if named else _FEWEST_PLAIN) and len(set(numbers)) >= _DENSE * (max(numbers) - min(numbers) + 1)
+    fewest = _FEWEST_NAMED if named and 1 in numbers else _FEWEST
+    enough = len(numbers) >= fewest and len(set(numbers)) >= _DENSE * (max(numbers) - min(numbers) + 1)
     found = contradictions(numbers) if enough else []
     if not found:
         return 5, "no sign of a broken order"

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import random
 from itertools import combinations, permutations
 from pathlib import Path
 
@@ -62,6 +61,7 @@ KINDS = {
     "a table of steps": [*(f"- Step {number}" for number in range(1, 9)), *(f"# Step {number}" for number in range(1, 9))],
     "notes": ["It is so [2].", "[3] C", "[1] A", "[2] B", "[4] D"],
     "steps named in prose": ["Step 1: a", "Step 2: b", "Step 3: c", "Step 2 may be repeated.", "Repeat step 1 and step 2.", "Step 4: d"],
+    "links to other steps": ["# Step 4", "A text.", "# Step 3", "# Step 5"],
     "lost steps": ["1. a", "2. b", "4. d", "7. g", "1. a", "2. b", "3. c"],
     "a lost beginning": ["3. c", "4. d", "5. e", "6. f"],
     "a lost beginning before another list": ["3. c", "4. d", "1. a", "2. b", "3. c"],
@@ -304,17 +304,3 @@ def test_shuffled_lessons_are_caught_and_others_are_not(tmp_path):
     assert (len(below["shuffled"]), len(below[None])) == (500, 500)
     assert sum(below["shuffled"]) >= 0.9 * 500
     assert sum(below[None]) <= 0.01 * 500
-
-
-def test_random_orders_of_real_length_are_caught():
-    """A shuffled page of 4 to 12 plain steps, among images and texts."""
-    rng = random.Random(4)
-    caught = []
-    for _ in range(300):
-        order = list(range(1, rng.randint(4, 12) + 1))
-        rng.shuffle(order)
-        if sum(a > b for a, b in combinations(order, 2)) < len(order) / 2:
-            continue  # close to the order
-        parts = [part for step in numbered("{number}. Mix it.", order) for part in (step, "!i", "A text.")]
-        caught.append(of("# How to", *parts)[0] < 4)
-    assert sum(caught) / len(caught) >= 0.9
