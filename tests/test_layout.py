@@ -134,7 +134,9 @@ def test_a_config_imports_nothing_heavy(path):
     assert {name.split(".")[0] for name in imported(path)} <= allowed
 
 
-@pytest.mark.parametrize("place", ["filter/text.py", "filter/verdict.py", "filter/judge.py", "rewrite/prompt.py", "rewrite/parse.py"])
+@pytest.mark.parametrize(
+    "place", ["filter/text.py", "filter/verdict.py", "filter/judge.py", "filter/order.py", "rewrite/prompt.py", "rewrite/parse.py"]
+)
 def test_pure_modules_do_no_input_or_output(place):
     names = set(imported(PACKAGE / place))
     assert not names & {"pathlib", "os", "io", "subprocess", "socket", "leafinstruct.pictures", "leafinstruct.artifact"}

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
+from leafinstruct.filter import order
 from leafinstruct.filter import text as text_scores
 from leafinstruct.filter.config import JudgeConfig
 from leafinstruct.filter.scores import JUDGE_FIELDS
@@ -108,22 +108,6 @@ _TO_THE_JUDGE = re.compile(
     r"|\bignore (?:all|any|the|your|previous)\b",
     re.IGNORECASE,
 )
-_NAMED_STEP = re.compile(r"^(?![ \t])\W*(?:step|part|stage)\s+(\d{1,3})\b", re.IGNORECASE)
-_NUMBER = re.compile(r"^(?![ \t]|[-*+•] )\W*(\d{1,3})(?:[.):]\s|[.)]$)")
-"""Of a line that begins at the left edge: an indented line belongs to an item of a list, and so does what follows a bullet."""
-_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
-_ORDINAL = re.compile(
-    rf"^\W*(?:(?:the\s+)?({'|'.join(_ORDINALS)})\s*(?:[,:]|$)"
-    rf"|(?:\w+\s+){{0,2}}?({'|'.join(_ORDINALS)})\s+(?:step|part|stage|change|layer|picture|day|week|round|chapter|scene)\b)",
-    re.IGNORECASE,
-)
-_OPENING = re.compile(
-    r"^\W*(?:first(?:ly)?\s*(?:,|$)|at first\b|first of all\b|to (?:start|begin)\b|(?:start|begin) (?:by|with|here)\b|at the (?:start|beginning)\b"
-    r"|in the beginning\b|once upon\b|before\s*:)",
-    re.IGNORECASE,
-)
-_CLOSING = re.compile(r"^\W*(?:finally\b|last(?:ly)?\s*(?:,|$)|at last\b|in the end\b|at the end\b|to (?:finish|end)\b)", re.IGNORECASE)
-_MIDDLE = re.compile(r"^\W*(?:next|then|soon|after(?: that| this|wards)?|later)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +121,7 @@ def by_rules(document: Document) -> dict[str, Any]:
     plain = without_addresses_to_the_judge(document)
     findings = {
         "text_quality": _text_quality(plain),
-        "narrative_coherence": _narrative_coherence(plain),
+        "narrative_coherence": _Finding(*order.coherence(plain)),
         "text_image_relevance": _text_image_relevance(plain),
         "instruction_value": _instruction_value(plain),
     }
@@ -177,56 +161,6 @@ def _text_quality(document: Document) -> _Finding:
     return _Finding(max(1, 5 - 2 * len(faults)), f"outside the usual: {', '.join(faults)}" if faults else "nothing unusual in the text")
 
 
-def _narrative_coherence(document: Document) -> _Finding:
-    texts = [segment for segment in document.texts if segment.kind in ("prose", "list", "heading")]
-    faults = order_faults([text.text for text in texts], [at for at, text in enumerate(texts) if text.kind == "heading"])
-    return _Finding(max(1, 5 - 2 * len(faults)), "; ".join(faults[:3]) if faults else "no sign of a broken order")
-
-
-def order_faults(texts: Sequence[str], headings: Collection[int] = ()) -> list[str]:
-    """Contradictions between the order of segments and the words they begin with: numbers that fall or jump, ordinals that fall, an
-    opening word (`at first`) after another mark, a closing word (`finally`) before another.
-
-    headings: indices of texts that are headings. Numbers are those at the beginning of a line, not indented: a list has one in each
-    of its items, and continues behind an image. Numbering may begin again at 1. `Step 2` and `2.` are numbered apart, and so are
-    headings where the numbers of all texts together are out of order.
-    """
-    faults = _number_faults(texts)
-    if faults and headings:
-        others = [text for at, text in enumerate(texts) if at not in headings]
-        faults = min(faults, _number_faults([texts[at] for at in headings]) + _number_faults(others), key=len)
-    ordinals = [_ORDINALS.index(next(filter(None, found.groups())).lower()) for text in texts if (found := _ORDINAL.match(text))]
-    faults += [f"the {_ORDINALS[after]} stands after the {_ORDINALS[before]}" for before, after in pairwise(ordinals) if after <= before]
-    marks = [kind for text in texts if (kind := _mark(text))]
-    if "opening" in marks[1:]:
-        faults.append("an opening word stands after the beginning")
-    if "closing" in marks[:-1]:
-        faults.append("a closing word stands before the end")
-    return faults
-
-
-def _number_faults(texts: Sequence[str]) -> list[str]:
-    lines = [line for text in texts for line in text.split("\n")]
-    faults = []
-    for pattern in (_NAMED_STEP, _NUMBER):
-        numbers = [int(found[1]) for line in lines if (found := pattern.match(line))]
-        faults += [f"step {after} stands after step {before}" for before, after in pairwise(numbers) if after not in (before + 1, 1)]
-        if numbers and numbers[0] > 1:
-            faults.append(f"begins with step {numbers[0]}")
-    return faults
-
-
-def _has_step(text: str) -> bool:
-    return any(_NAMED_STEP.match(line) or _NUMBER.match(line) for line in text.split("\n"))
-
-
-def _mark(text: str) -> str | None:
-    for kind, pattern in (("opening", _OPENING), ("closing", _CLOSING), ("middle", _MIDDLE)):
-        if pattern.match(text):
-            return kind
-    return None
-
-
 def _text_image_relevance(document: Document) -> _Finding:
     """Each picture wants words of its own right beside it; rules cannot see whether they fit."""
     segments = document.segments
@@ -248,7 +182,7 @@ def _instruction_value(document: Document) -> _Finding:
         for name, true in (
             (
                 "steps that are numbered or marked",
-                any(_has_step(text.text) or _ORDINAL.match(text.text) or _mark(text.text) for text in texts),
+                any(map(order.is_step, texts)),
             ),
             ("two or more passages", len(texts) >= 2),
             ("two or more pictures", len(document.images) >= 2),
