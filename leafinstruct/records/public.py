@@ -236,7 +236,7 @@ def open_shard(path: Path) -> PublishedShard:
         shown = version if version.isdecimal() and len(version) < 10 else ascii(version)[:40]
         newer = version.isdecimal() and int(version[:10]) > int(SCHEMA_VERSION)
         hint = "update leafinstruct, or build the dataset with this version" if newer else "build the dataset with this version"
-        raise SchemaError(f"{path}: rows of schema {shown}, and this version reads {' and '.join(READABLE)}; {hint}")
+        raise SchemaError(f"{path}: rows of schema {shown}, and this version reads {', '.join(READABLE[:-1])} and {READABLE[-1]}; {hint}")
     return shard
 
 
