@@ -121,13 +121,13 @@ class FilterConfig(_Section):
     @field_validator("languages", mode="before")
     @classmethod
     def _listed(cls, written: object) -> object:
-        """The codes in one order, each once: their order has no effect. A word alone is one code; what YAML reads as false was `no`."""
-        codes = [written] if isinstance(written, str) else written
+        """The codes in one order, each once: their order has no effect. A word alone is one code; what YAML read as false was `no`."""
+        codes = [written] if isinstance(written, (str, bool)) else written
         if not isinstance(codes, (list, tuple)):
             return written
         for code in codes:
             if code is False:
-                raise ValueError("YAML reads no as false; write 'no' in quotes for Norwegian")
+                raise ValueError("a bare no is false in YAML; write 'no' in quotes for Norwegian")
             if not isinstance(code, str) or code not in NAMES:
                 raise ValueError(f"unknown language {code!r}; {hint(str(code))}")
         return tuple(sorted(set(codes)))

@@ -3,8 +3,8 @@ SCHEMA_VERSION, or where a column was added before 0.1.0 is released:
 
 python tests/records/regenerate.py
 
-schema_1/ and schema_2/ were written by the last versions of their schemas and cannot be written again. The examples of schema_3/ are made by hand and pass no stage, so
-they do not change when a stage does.
+schema_1/ and schema_2/ were written by the last versions of their schemas and cannot be written again. The examples of schema_3/ are made by hand
+and pass no stage, so they do not change when a stage does.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def test_urls_and_identifiers_are_no_evidence(noise):
 
 
 def test_an_identifier_inside_a_text_without_spaces_costs_the_text_nothing():
-    text = "把LED的长脚接到GPIO17引脚，然后打开https://example.org/the/house/of/the/people，按照说明慢慢安装。"
+    text = "把LED的长脚接到GPIO17引脚。然后打开https://example.org/the/house/of/the/people。按照说明慢慢安装。"
     assert identify([text])[0] == "zh"
 
 

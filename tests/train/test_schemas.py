@@ -10,7 +10,7 @@ from leafinstruct.artifact import Artifact
 from leafinstruct.records import shards
 from leafinstruct.train import card, tokens
 
-LICENSES = {"1": [("CC0-1.0", 2)], **dict.fromkeys("23", [("CC-BY-4.0", 1), ("CC0-1.0", 1)])}
+LICENSES = {"1": [("CC0-1.0", 2)], **{version: [("CC-BY-4.0", 1), ("CC0-1.0", 1)] for version in "23"}}
 IMAGES = {"1": (2, 5), **dict.fromkeys("23", (2, 3))}
 
 
