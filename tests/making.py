@@ -20,14 +20,14 @@ from leafinstruct import recipe as recipes
 from leafinstruct.engine.base import Needs, Part, Task
 from leafinstruct.engine.local import LocalEngine
 from leafinstruct.pipeline import Outcome
-from leafinstruct.records import owners, table
+from leafinstruct.records import language, owners, table
 from leafinstruct.records.document import Document, Image, Provenance, Ref, Text, document_id
 
 
 def document(*parts: str, source: str = "made", file: str = "a.html", locator: str = "", url: str | None = None) -> Document:
     """`!name` is an image name.png with sha256 `name`; `# x` a heading; `> x` a caption; `- x` a list item; everything else prose.
 
-    A heading at the beginning is the title; owners are found as ingest finds them.
+    A heading at the beginning is the title; owners and language are found as ingest finds them.
     """
     kinds = {"# ": "heading", "> ": "caption", "- ": "list"}
     segments = []
@@ -39,7 +39,8 @@ def document(*parts: str, source: str = "made", file: str = "a.html", locator: s
             kind = kinds.get(part[:2], "prose")
             segments.append(Text(position, part if kind == "prose" else part[2:], kind))
     title = parts[0][2:] if parts and parts[0].startswith("# ") else None
-    return owners.infer(Document(document_id(source, file, locator), source, tuple(segments), Provenance(file, locator), url, title=title))
+    read = Document(document_id(source, file, locator), source, tuple(segments), Provenance(file, locator), url, title=title)
+    return language.with_language(owners.infer(read))
 
 
 def png(colour: tuple[int, int, int] = (200, 30, 30), size: tuple[int, int] = (96, 64), dot: int = 0) -> bytes:

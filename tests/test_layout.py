@@ -85,6 +85,7 @@ HEAVY = {
     "datasketch": "shard/ties.py",
     "scipy": "shard/groups.py",
     "publicsuffixlist": "records/url.py",
+    "pycld2": "records/language.py",
     "typer": ("cli", "terminal.py"),
     "rich": "terminal.py",
 }
@@ -135,7 +136,16 @@ def test_a_config_imports_nothing_heavy(path):
 
 
 @pytest.mark.parametrize(
-    "place", ["filter/text.py", "filter/verdict.py", "filter/judge.py", "filter/order.py", "rewrite/prompt.py", "rewrite/parse.py"]
+    "place",
+    [
+        "filter/text.py",
+        "filter/verdict.py",
+        "filter/judge.py",
+        "filter/order.py",
+        "rewrite/prompt.py",
+        "rewrite/parse.py",
+        "records/language.py",
+    ],
 )
 def test_pure_modules_do_no_input_or_output(place):
     names = set(imported(PACKAGE / place))

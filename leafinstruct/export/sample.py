@@ -17,7 +17,7 @@ from leafinstruct.pictures.decode import Undecodable, probe
 from leafinstruct.records.escaping import escape
 from leafinstruct.records.joining import behind_mark, joined
 
-COLUMNS = ("id", "document_id", "source", "task", "messages", "images", "image_info", "url", "license", "provenance")
+COLUMNS = ("id", "document_id", "source", "task", "messages", "images", "image_info", "url", "language", "license", "provenance")
 """Of the published row. Scores stay behind: they are what a dataset is chosen by, not what is learnt from it."""
 ROLES = ("user", "assistant")
 
@@ -80,7 +80,7 @@ class Sample:
         first rows and refuses a text where only nulls stood."""
         provenance = self.row["provenance"] or {}
         return {
-            **{name: self.row[name] or "" for name in ("document_id", "source", "url", "license")},
+            **{name: self.row[name] or "" for name in ("document_id", "source", "url", "language", "license")},
             "provenance": {name: provenance.get(name) or "" for name in ("recipe", "file", "locator")},
             "image_info": [
                 {name: str(item.info.get(name) or "") for name in ("url", "license", "ref")}

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from leafinstruct.filter.scores import MODEL_FAMILIES, PASSES, SCORES, Score
 from leafinstruct.pictures.config import FetchConfig
+from leafinstruct.records.language_names import NAMES, hint
 
 
 class _Section(BaseModel):
@@ -108,11 +109,28 @@ class FilterConfig(_Section):
     """Pictures that a document must have; judged again after pictures were dropped."""
     min_words: int = Field(default=20, ge=0)
     """Words that a document must have; judged again after a picture and its captions were dropped."""
+    languages: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Languages that a document may have, as codes of ISO 639 (`[en, de]`); null for all. A document of another or of an undetermined language is
+    dropped before any image is read."""
     rules: tuple[Rule, ...] = ()
     """All must pass; each is judged in the pass of its score, cheapest first."""
     pictures: PictureConfig = PictureConfig()
     alignment: AlignmentConfig = AlignmentConfig()
     judge: JudgeConfig = JudgeConfig()
+
+    @field_validator("languages", mode="before")
+    @classmethod
+    def _listed(cls, written: object) -> object:
+        """The codes in one order, each once: their order has no effect. A word alone is one code; what YAML read as false was `no`."""
+        codes = [written] if isinstance(written, (str, bool)) else written
+        if not isinstance(codes, (list, tuple)):
+            return written
+        for code in codes:
+            if code is False:
+                raise ValueError("a bare no is false in YAML; write 'no' in quotes for Norwegian")
+            if not isinstance(code, str) or code not in NAMES:
+                raise ValueError(f"unknown language {code!r}; {hint(str(code))}")
+        return tuple(sorted(set(codes)))
 
     @model_validator(mode="after")
     def _scored(self) -> FilterConfig:

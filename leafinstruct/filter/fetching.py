@@ -21,6 +21,7 @@ from leafinstruct.artifact import Artifact, digest, writing
 from leafinstruct.engine.base import Engine, Needs, Part
 from leafinstruct.errors import SourceError
 from leafinstruct.filter.passes import CODE, Evidence, FilterSettings, trial_of
+from leafinstruct.filter.scores import PASSES
 from leafinstruct.records import table
 from leafinstruct.records.document import Document
 
@@ -80,8 +81,8 @@ def _addresses(living: Iterable[Document]) -> list[str]:
 
 def _key(settings: FilterSettings, inputs: Artifact, part: Part) -> str:
     """Who is alive, and what is refused; how politely and how fast it is fetched changes no outcome."""
-    early = [rule.model_dump() for rule in settings.rules if rule.declared.family == "text"]
-    config = settings.config.model_dump(include={"min_images", "min_words"})
+    early = [rule.model_dump() for rule in settings.rules if rule.declared.turn == PASSES.index("text")]
+    config = settings.config.model_dump(include={"min_images", "min_words", "languages"})
     return digest([CODE, early, config, settings.shaping["pictures"]["fetch"], inputs.file_digest("documents", part.name)])
 
 

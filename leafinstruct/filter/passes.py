@@ -83,7 +83,7 @@ class Evidence:
 def trial_of(document: Document, settings: FilterSettings, evidence: Evidence) -> Trial:
     """A document's trial as far as the evidence reaches."""
     trial = Trial(document, settings.config, settings.rules)
-    trial.weigh(text.scores(document))
+    trial.weigh([language_cell(document), *text.scores(document)])
     if trial.alive and evidence.pictures is not None:
         rows = {image.position: evidence.pictures[str(image.ref)] for image in document.images}
         trial.with_pictures({position: materialise.facts(row) for position, row in rows.items()})
@@ -103,6 +103,12 @@ def trial_of(document: Document, settings: FilterSettings, evidence: Evidence) -
     if trial.alive and evidence.judged is not None:
         trial.weigh(evidence.judged[document.id])
     return trial
+
+
+def language_cell(document: Document) -> Cell:
+    """The confidence that ingest had in the document's language."""
+    name, share = "document.language_confidence", document.language_confidence
+    return Cell(name, share) if share is not None else Cell(name, None, "not_scored", detail="the language is undetermined")
 
 
 def look(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> dict[str, Any]:
@@ -170,6 +176,10 @@ def decide(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part
             "failed": sum(_failed(trial) for trial in trials),
         },
         "reasons": Counter(trial.verdicts[0].rule for trial in dropped),
+        "languages": {
+            "kept": _languages(kept),
+            "dropped": _languages(trial for trial in dropped if trial.verdicts[0].rule == "languages"),
+        },
         "picture_reasons": Counter(drop.rule for trial in trials for drop in trial.image_drops),
         "failed": [{"id": trial.document.id, "rule": trial.verdicts[0].rule} for trial in dropped if _failed(trial)],
         "cost": asked.cost_of(out.file("asked", part.name)) if settings.config.judge.enabled else None,
@@ -275,6 +285,10 @@ def _aggregates(document: Document, matrix: dict[int, Row], own: Sequence[Cell],
     vectors = np.asarray([matrix[image.position]["vector"] for image in document.images] or np.zeros((0, 1)), np.float32)  # (n, d)
     share_above = settings.config.alignment.share_above
     return [*alignment.document_cells(document, matrix, own, share_above, model), *coherence.scores(vectors, model)]
+
+
+def _languages(trials: Iterable[Trial]) -> Counter[str]:
+    return Counter(trial.document.language or "undetermined" for trial in trials)
 
 
 def _failed(trial: Trial) -> bool:

@@ -12,7 +12,10 @@ from typing import Literal
 Level = Literal["document", "image"]
 
 PASSES = ("text", "picture", "alignment", "coherence", "duplicate", "reference", "judge")
-"""Families in the order in which they are computed and judged; `rules.*` runs in the pass `judge`."""
+"""Families in the order in which they are computed and judged."""
+
+_WITHIN = {"document": "text", "rules": "judge"}
+"""Family -> the pass of another family in which it is computed and judged."""
 
 JUDGE_FIELDS = ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value")
 """The four questions of the judge, each answered 1 (worst) to 5 (best)."""
@@ -36,10 +39,11 @@ class Score:
     @property
     def turn(self) -> int:
         """Index in PASSES."""
-        return PASSES.index("judge" if self.family == "rules" else self.family)
+        return PASSES.index(_WITHIN.get(self.family, self.family))
 
 
 _DECLARED: tuple[tuple[str, Level, str], ...] = (
+    ("document.language_confidence", "document", "share of the text that is in the document's language, [0, 1]"),
     (
         "text.words",
         "document",

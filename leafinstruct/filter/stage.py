@@ -180,7 +180,9 @@ def _judge_identity(settings: FilterSettings) -> dict[str, Any] | None:
 def _look_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> str:
     """What shapes the evidence and the survivors of the passes before duplicates."""
     early = [rule.model_dump() for rule in settings.rules if rule.declared.turn < PASSES.index("duplicate")]
-    config = settings.config.model_dump(include={"min_images": True, "min_words": True, "pictures": {"max_pixels"}, "alignment": True})
+    config = settings.config.model_dump(
+        include={"min_images": True, "min_words": True, "languages": True, "pictures": {"max_pixels"}, "alignment": True}
+    )
     fetched = fetching.outcomes(out, part) if settings.config.pictures.fetch is not None else None
     return digest([CODE, early, config, libraries(), settings.weights.sha256, inputs.file_digest("documents", part.name), fetched])
 

@@ -4,6 +4,8 @@ A trial takes cells in the order of PASSES, those of pictures before those of th
 is data: which rule, over which picture, with which value and threshold. Pure: no I/O, no model, so that moving a threshold is replaying
 trials.
 
+`languages` is a rule over the document's language, which has no order; it is judged first, in the cheapest pass.
+
 A failing picture takes its captions with it, since a caption without its picture is noise; under `drop: step` the text that owns it goes too
 (steps.py). Then `min_images` and `min_words` are judged again. Null and NaN fail every rule: what could not be computed is not known to be good.
 """
@@ -22,6 +24,7 @@ from leafinstruct.filter.steps import without_image, without_step
 from leafinstruct.records import owners
 from leafinstruct.records.document import Document, Image
 from leafinstruct.records.example import Cell
+from leafinstruct.records.language_names import named
 from leafinstruct.records.words import count_words
 
 _DECODED = Rule(score="picture.decoded", min=1)
@@ -95,7 +98,10 @@ class Trial:
         if failed is not None:  # no verdict, whatever the rules: nobody knows what it would have been
             self.verdicts.append(Drop(failed.name, None, None, failed.state, failed.position, failed.detail))
             return
-        for rule in self._rules_over({(SCORES[cell.name].family, SCORES[cell.name].level) for cell in fresh}):
+        kinds = {(SCORES[cell.name].family, SCORES[cell.name].level) for cell in fresh}
+        if ("document", "document") in kinds:
+            self._judge_language()
+        for rule in self._rules_over(kinds):
             if rule.declared.level == "document":
                 self._judge_document(rule, fresh)
             else:
@@ -122,6 +128,13 @@ class Trial:
         if ("picture", "image") in kinds:
             rules.append(_DECODED)  # no picture at all, with or without a rule
         return sorted(rules, key=lambda rule: rule.score != _DECODED.score)
+
+    def _judge_language(self) -> None:
+        """`languages`: it has no bound and no value; its detail names the language that was found."""
+        allowed, found = self.config.languages, self.document.language
+        if allowed is not None and found not in allowed:
+            detail = f"the document's language is {named(found)}, and the recipe keeps {', '.join(map(named, allowed))}"
+            self.verdicts.append(Drop("languages", None, None, "ok", detail=detail))
 
     def _judge_document(self, rule: Rule, cells: list[Cell]) -> None:
         cell = next((cell for cell in cells if cell.name == rule.score), None)

@@ -31,7 +31,7 @@ from leafinstruct.ingest.marks import Unmapped
 from leafinstruct.ingest.origin import IngestSettings, file_sources, prepare, reader, roots
 from leafinstruct.ingest.span import Span
 from leafinstruct.pictures.read import fetch
-from leafinstruct.records import owners, table
+from leafinstruct.records import language, owners, table
 from leafinstruct.records.document import Document, Frame, Image, Rejected
 from leafinstruct.records.frames import adding
 
@@ -196,7 +196,12 @@ def _planned(source: Source) -> int | None:
 
 
 def _read(unit: Unit, out: Artifact) -> Iterator[Document]:
-    return (owners.infer(item) for item in reader(unit.source.kind).read(unit.source, unit.span, _cache(out)) if isinstance(item, Document))
+    return (_inferred(item) for item in reader(unit.source.kind).read(unit.source, unit.span, _cache(out)) if isinstance(item, Document))
+
+
+def _inferred(document: Document) -> Document:
+    """The document with what its reader cannot know: the owners of its images, and its language."""
+    return language.with_language(owners.infer(document))
 
 
 def _with_bytes(document: Document, source: FileSource) -> tuple[Document, dict[str, bytes]]:
@@ -231,7 +236,7 @@ def _documents(
             yield read
         counts["documents"] += 1
         counts["pictures"] += len(item.images)
-        read = owners.infer(item)
+        read = _inferred(item)
     if read is not None:
         yield read
 
@@ -261,7 +266,7 @@ def _key(settings: IngestSettings, source: FileSource, span: Span, cap: int | No
 
 
 def _libraries(source: FileSource) -> dict[str, str]:
-    return {name: version(name) for name in (*reader(source.kind).LIBRARIES, "regex")}
+    return {name: version(name) for name in (*reader(source.kind).LIBRARIES, *language.LIBRARIES, "regex")}
 
 
 def _state(settings: IngestSettings, source: FileSource, file: str) -> str:

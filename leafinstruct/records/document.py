@@ -118,7 +118,8 @@ class Document:
 
     url: the canonical URL of the page, if it is of the same domain, else the page's own; page_url: the URL at which the page was found, None for
     a local file; title: the title that the source states (the page's h1, else its title element), None where it states none; lost: pieces of the
-    record (images without a usable reference, broken entries) that its reader lost, so that it is not whole.
+    record (images without a usable reference, broken entries) that its reader lost, so that it is not whole; language and language_confidence: see
+    records/language.py, both None where it is undetermined.
     """
 
     id: str
@@ -130,6 +131,8 @@ class Document:
     title: str | None = None
     page_url: str | None = None
     lost: int = 0
+    language: str | None = None
+    language_confidence: float | None = None
 
     @property
     def texts(self) -> tuple[Text, ...]:

@@ -42,6 +42,8 @@ class Turn:
 class Example:
     """One training example. `task` names its family (`guide`, `continuation`, `edit`, `conversation`).
 
+    language: of its document, None where it is undetermined.
+
     models and prompts: (name, identity) pairs of whatever shaped this example, sorted by name.
     """
 
@@ -56,6 +58,7 @@ class Example:
     license: str | None = None
     title: str | None = None
     page_url: str | None = None
+    language: str | None = None
     models: tuple[tuple[str, str], ...] = ()
     prompts: tuple[tuple[str, str], ...] = ()
 

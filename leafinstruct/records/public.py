@@ -1,4 +1,4 @@
-"""The published row, schema 2: what a shard holds, what `datasets` decodes, what training reads. A file of its own because it is a contract with
+"""The published row, schema 3: what a shard holds, what `datasets` decodes, what training reads. A file of its own because it is a contract with
 strangers, while table.py's tables are ours to change.
 
 `open_shard` reads shards of every schema since the first as rows of the current one: a column or a field that a shard lacks is filled with null,
@@ -27,11 +27,11 @@ from leafinstruct.records.document import Image
 from leafinstruct.records.example import Example
 from leafinstruct.records.table import Row
 
-SCHEMA_VERSION = "2"
+SCHEMA_VERSION = "3"
 """Version of the published row, stored under `leafinstruct.schema` in the Parquet metadata."""
 
-READABLE = ("1", SCHEMA_VERSION)
-"""Versions that this version reads. Schema 1 lacks page_url, title and the owners of images."""
+READABLE = ("1", "2", SCHEMA_VERSION)
+"""Versions that this version reads. Schema 2 lacks language; schema 1 also lacks page_url, title and the owners of images."""
 
 REQUIRED = frozenset(("id", "document_id", "source", "task", "messages", "images", "image_info", "scores", "url", "license", "provenance"))
 """Columns of schema 1, which every shard has: one that is missing is an error and is not filled."""
@@ -53,7 +53,7 @@ PICTURES = b"leafinstruct.pictures"
 
 
 def features() -> Any:
-    """`datasets.Features` of the published row, schema 2; the one definition of its columns."""
+    """`datasets.Features` of the published row, schema 3; the one definition of its columns."""
     from datasets import Features, List, Value
     from datasets import Image as Picture
 
@@ -85,6 +85,7 @@ def features() -> Any:
             "url": text,
             "page_url": text,
             "title": text,
+            "language": text,
             "license": text,
             "provenance": {"recipe": text, "file": text, "locator": text, "models": named, "prompts": named},
         }
@@ -115,7 +116,10 @@ def row_of(example: Example, data: Mapping[str, bytes], recipe: str) -> Row:
     images = example.images
     index = {image.position: at for at, image in enumerate(images)}
     return {
-        **{name: getattr(example, name) for name in ("id", "document_id", "source", "task", "url", "page_url", "title", "license")},
+        **{
+            name: getattr(example, name)
+            for name in ("id", "document_id", "source", "task", "url", "page_url", "title", "language", "license")
+        },
         "messages": [{"role": turn.role, "content": [_content(part) for part in turn.parts]} for turn in example.turns],
         "images": [{"bytes": data[image.sha256 or ""], "path": None} for image in images],
         "image_info": [
@@ -232,7 +236,7 @@ def open_shard(path: Path) -> PublishedShard:
         shown = version if version.isdecimal() and len(version) < 10 else ascii(version)[:40]
         newer = version.isdecimal() and int(version[:10]) > int(SCHEMA_VERSION)
         hint = "update leafinstruct, or build the dataset with this version" if newer else "build the dataset with this version"
-        raise SchemaError(f"{path}: rows of schema {shown}, and this version reads {' and '.join(READABLE)}; {hint}")
+        raise SchemaError(f"{path}: rows of schema {shown}, and this version reads {', '.join(READABLE[:-1])} and {READABLE[-1]}; {hint}")
     return shard
 
 

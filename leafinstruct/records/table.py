@@ -26,6 +26,9 @@ Row = dict[str, Any]
 ROWS_A_GROUP, BYTES_A_GROUP = 512, 32_000_000
 """A row group ends at whichever comes first; bytes count picture bytes alone."""
 
+_OF_PAGE = ("url", "license", "title", "page_url", "language")
+"""What documents and their examples state alike."""
+
 _REF = pa.struct(
     [
         ("file", pa.string()),
@@ -62,11 +65,13 @@ _SEGMENT = pa.struct(
 )
 _ORIGIN = pa.struct([("file", pa.string()), ("locator", pa.string())])
 _DOCUMENT: list[tuple[str, pa.DataType]] = [
-    *((name, pa.string()) for name in ("id", "source", "url", "license", "title", "page_url")),
+    *((name, pa.string()) for name in ("id", "source", *_OF_PAGE)),
+    ("language_confidence", pa.float64()),
     ("segments", pa.list_(_SEGMENT)),
     ("provenance", _ORIGIN),
     ("lost", pa.int32()),
 ]
+_DOCUMENT_FIELDS = [name for name, _ in _DOCUMENT if name not in ("segments", "provenance")]
 _DROP = pa.struct(
     [
         ("rule", pa.string()),
@@ -148,10 +153,7 @@ EXAMPLES = pa.schema(
         ("task", pa.string()),
         ("turns", pa.list_(pa.struct([("role", pa.string()), ("parts", pa.list_(_PART))]))),
         ("scores", pa.list_(pa.struct(_CELL))),
-        ("url", pa.string()),
-        ("license", pa.string()),
-        ("title", pa.string()),
-        ("page_url", pa.string()),
+        *((name, pa.string()) for name in _OF_PAGE),
         ("provenance", _ORIGIN),
         ("models", _NAMED),
         ("prompts", _NAMED),
@@ -221,30 +223,18 @@ def count(path: Path) -> int:
 
 def document_row(document: Document, drops: Sequence[Mapping[str, Any]] | None = None) -> Row:
     row = {
-        "id": document.id,
-        "source": document.source,
-        "url": document.url,
-        "license": document.license,
-        "title": document.title,
-        "page_url": document.page_url,
+        **{name: getattr(document, name) for name in _DOCUMENT_FIELDS},
         "segments": [_segment_row(segment) for segment in document.segments],
         "provenance": asdict(document.provenance),
-        "lost": document.lost,
     }
     return row if drops is None else {**row, "drops": list(drops)}
 
 
 def document_of(row: Row) -> Document:
     return Document(
-        id=row["id"],
-        source=row["source"],
-        url=row["url"],
-        license=row["license"],
-        title=row["title"],
-        page_url=row["page_url"],
+        **{name: row[name] for name in _DOCUMENT_FIELDS},
         segments=tuple(_segment_of(segment) for segment in row["segments"]),
         provenance=Provenance(**row["provenance"]),
-        lost=row["lost"],
     )
 
 
@@ -286,7 +276,7 @@ def cell_of(row: Row) -> Cell:
 
 def example_row(example: Example) -> Row:
     return {
-        **{name: getattr(example, name) for name in ("id", "document_id", "source", "task", "url", "license", "title", "page_url")},
+        **{name: getattr(example, name) for name in ("id", "document_id", "source", "task", *_OF_PAGE)},
         "turns": [
             {
                 "role": turn.role,
@@ -303,7 +293,7 @@ def example_row(example: Example) -> Row:
 
 def example_of(row: Row) -> Example:
     return Example(
-        **{name: row[name] for name in ("id", "document_id", "source", "task", "url", "license", "title", "page_url")},
+        **{name: row[name] for name in ("id", "document_id", "source", "task", *_OF_PAGE)},
         turns=tuple(
             Turn(turn["role"], tuple(part["text"] if part["type"] == "text" else _image_of(part) for part in turn["parts"]))
             for turn in row["turns"]

@@ -7,6 +7,7 @@ A stage's state comes from the records alone, without the recipe: whether a chan
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,9 @@ STATES = {
 }
 """The states, as a person is told of them."""
 
+
+SHOWN_LANGUAGES = 10
+"""Languages of dropped documents that have a line of their own."""
 
 _STEPS = (
     ("ingest", "read", "documents"),
@@ -63,6 +67,7 @@ def status(stages: Mapping[str, Artifact]) -> list[dict[str, Any]]:
 
     worker_seconds: of all workers, over the last pass of each part; seconds: of the clock, the build that finished the stage (None: unknown).
     cost: what the answers of a language model took whenever they were given, None for a stage that asks nobody. shards: see `_shards`.
+    languages: of the documents that `filter.languages` dropped, the most first.
     """
     return [_entry(stage, artifact) for stage, artifact in stages.items()]
 
@@ -78,6 +83,7 @@ def _entry(stage: str, artifact: Artifact) -> dict[str, Any]:
         "counts": dict(sorted(totals.counts.items())),
         "reasons": {**dict(totals.reasons.most_common()), **({"suppressed": taken} if taken else {})},
         "picture_reasons": dict(totals.picture_reasons.most_common()),
+        "languages": _dropped_languages(reports),
         "rejected": [item for report in reports for item in report.get("rejected", ())],
         "worker_seconds": round(totals.seconds, 2),
         "seconds": record.get("seconds"),
@@ -86,6 +92,13 @@ def _entry(stage: str, artifact: Artifact) -> dict[str, Any]:
         "shards": _shards(reports) if artifact.stage == "shard" else [],
         "path": str(artifact.path),
     }
+
+
+def _dropped_languages(reports: Sequence[Report]) -> dict[str, int]:
+    found = Counter[str]()
+    for report in reports:
+        found.update(report.get("languages", {}).get("dropped", {}))
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _shards(reports: Sequence[Report]) -> list[dict[str, Any]]:
@@ -131,7 +144,13 @@ def steps(entries: Sequence[dict[str, Any]]) -> Iterator[Step]:
         whole, piece = ("unreadable: ", "pieces lost: ") if stage == "ingest" else ("dropped by ", "pictures dropped by ")
         for reason, count in entry["reasons"].items():
             what = "removed by request" if stage == "shard" else f"{whole}{reason}"
-            yield Step(stage, what, count, None, lost=True)
+            split = entry["languages"] if reason == "languages" else {}
+            shown = dict(list(split.items())[:SHOWN_LANGUAGES])
+            others = {"others": count - sum(shown.values())} if len(split) > len(shown) else {}
+            for language, part in (shown | others).items():
+                yield Step(stage, f"{what}: {language}", part, None, lost=True)
+            if not split:
+                yield Step(stage, what, count, None, lost=True)
         for reason, count in entry["picture_reasons"].items():
             yield Step(stage, f"{piece}{reason}", None, count, lost=True)
         number, pictures = entry["counts"].get(documents, 0), entry["counts"].get("pictures", 0)

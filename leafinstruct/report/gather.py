@@ -29,6 +29,7 @@ from leafinstruct.artifact import Artifact
 from leafinstruct.engine.base import Engine, Part
 from leafinstruct.filter.scores import SCORES
 from leafinstruct.records import table
+from leafinstruct.records.language_names import named as language_named
 from leafinstruct.records.shards import named, values
 from leafinstruct.records.table import Row
 from leafinstruct.records.words import word_units
@@ -168,6 +169,7 @@ def _records(stages: Mapping[str, Artifact], part: str, chosen: set[str], shared
         yield {
             "id": row["id"],
             **{name: row[name] for name in ("source", "url", "license")},
+            "language": language_named(row["language"]),
             **row["provenance"],
             "verdict": verdict,
             "drops": [_drop(drop) for drop in drops],

@@ -35,6 +35,8 @@ def trial(page: Page, told: Mapping[str, Any] | None, scores: Sequence[Mapping[s
 
 def _why(drop: Mapping[str, Any]) -> str:
     """The verdict as a sentence; a value that is not there fails every bound."""
+    if drop["rule"] == "languages":
+        return str(drop["detail"])
     place = "" if drop["position"] is None else f" of picture [{drop['position']}]"
     value = f"is {_number(drop['value'])}" if drop["value"] is not None else f"has no value ({drop['state']})"
     bound = "" if drop["threshold"] is None else f", the bound is {drop['threshold']:g}"
@@ -72,6 +74,8 @@ def _values(cells: Sequence[Mapping[str, Any]], drops: Sequence[Mapping[str, Any
 def _bound(rule: Mapping[str, Any] | None) -> str:
     if rule is None:
         return ""
+    if "languages" in rule:
+        return ", ".join(rule["languages"])
     bounds = [f"{word} {rule[name]:g}" for word, name in (("at least", "min"), ("at most", "max")) if rule[name] is not None]
     return ", ".join(bounds)
 

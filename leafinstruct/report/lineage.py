@@ -1,8 +1,8 @@
 """The lineage of one record: every step from its place in the source to its rows in the shards, for kept and dropped records alike.
 
     document, part, fate      which record, and what became of it (one of FATES)
-    source                    name, file, locator, path on this machine, sha256 of the file, title, page_url (where the page was found), url (its
-                              canonical one), license
+    source                    name, file, locator, path on this machine, sha256 of the file, title, language, language_confidence, page_url
+                              (where the page was found), url (its canonical one), license
     segments                  as read; of a picture also `found` (what lay at its reference) and `fetch` (the log, for one on the web)
     scores                    every cell, in the order computed
     filter                    verdict, drops, rules (each with bound, values, outcome), duplicates (of which records), judge (see answers.py)
@@ -137,6 +137,8 @@ def _source(ingest: Artifact, part: str, document: Any) -> dict[str, Any]:
         "path": None if root is None else str((ingest.path.resolve() / root / place.file).resolve()),
         "sha256": hashed.get(f"{document.source}/{place.file}"),
         "title": document.title,
+        "language": document.language,
+        "language_confidence": document.language_confidence,
         "page_url": document.page_url,
         "url": document.url,
         "license": document.license,

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from leafinstruct.records.language_names import named
 from leafinstruct.report import judged, lineage
 from leafinstruct.report.prose import Page, printable
 
@@ -29,6 +30,7 @@ def story(told: Mapping[str, Any], width: int = 80, full: bool = False) -> Itera
         page=found or canonical or "URL unknown",
         canonical=canonical if found and canonical != found else None,
         title=source["title"],
+        language=named(source["language"]),
         licence=source["license"] or "unknown",
     )
     texts = sum(segment["kind"] != "picture" for segment in told["segments"])

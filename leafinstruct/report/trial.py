@@ -26,12 +26,16 @@ def told(filtered: Artifact, part: str, document: str, scores: Sequence[dict[str
 
 
 def rules(filtered: Artifact, scores: Sequence[dict[str, Any]], drops: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Every active rule, then the two minima, in the order of the recipe."""
+    """`languages` where the recipe sets it, every active rule, then the two minima, in the order of the recipe."""
     fingerprint = filtered.fingerprint or {}
     section, active = fingerprint.get("filter", {}), set(fingerprint.get("active_rules", ()))
     found = [_rule(rule, scores, drops) for rule in section.get("rules", ()) if rule["score"] in active]
-    judged = not any(drop["position"] is None for drop in drops) or any(not cell["name"].startswith("text.") for cell in scores)
+    judged = not any(drop["position"] is None for drop in drops) or any(
+        not cell["name"].startswith(("document.", "text.")) for cell in scores
+    )
     minima = [_minimum(name, section[name], drops, judged) for name in ("min_images", "min_words") if name in section]
+    if section.get("languages"):
+        found.insert(0, _languages(section["languages"], scores, drops))
     known = {rule["rule"] for rule in [*found, *minima]}
     unwritten = dict.fromkeys(drop["rule"] for drop in drops if drop["rule"] not in known)  # a picture that does not decode, an outage
     return [*found, *minima, *(_rule({"score": name}, scores, drops) for name in unwritten)]
@@ -58,6 +62,12 @@ def _against(rule: dict[str, Any], against: Sequence[dict[str, Any]]) -> str | N
 
 def _family(name: str) -> str:
     return name.partition(".")[0]
+
+
+def _languages(allowed: Sequence[str], scores: Sequence[dict[str, Any]], drops: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The rule over the document's language, which the drop's detail names. languages: those that the recipe keeps."""
+    outcome = "dropped_document" if any(drop["rule"] == "languages" for drop in drops) else "passed" if scores else "not_reached"
+    return {"rule": "languages", "min": None, "max": None, "model": None, "languages": list(allowed), "values": [], "outcome": outcome}
 
 
 def _minimum(name: str, least: float, drops: Sequence[dict[str, Any]], judged: bool) -> dict[str, Any]:

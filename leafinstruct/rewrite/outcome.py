@@ -46,6 +46,7 @@ def example(
         license=document.license,
         title=document.title,
         page_url=document.page_url,
+        language=document.language,
         models=tuple(sorted(models.items())),
     )
 

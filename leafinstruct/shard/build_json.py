@@ -3,6 +3,7 @@
     recipe       as resolved, see leafinstruct/resolved.py         versions   of leafinstruct and of the libraries that shape bytes
     stages       per stage: what it was built with (settings, digest of them), counts, reasons, digest of its output
     sources      per source: kind, number of files, sha256 over the list of their sha256      rows      records and pictures by source
+    languages    records by language, `undetermined` among them
     scores       per score: states, least, most, quantiles; `scored` of all documents, `published` of the rows
     variety      of all rows and of each task: turns, images in the prompt, distinct n-grams, most frequent question; see shard/variety.py
     costs        what the language model's answers cost when they were given, from the reports' `cost`; null where none was kept
@@ -64,6 +65,7 @@ def contents(
         "prompts": {**kept["prompts"], **rewritten["prompts"]},
         "rules": kept["rules"],
         "rows": {source: {"records": count, "pictures": tally.source_pictures[source]} for source, count in sorted(tally.sources.items())},
+        "languages": {code or "undetermined": rows for code, rows in sorted(tally.languages.items(), key=lambda item: item[0] or "")},
         "licenses": [
             {"license": stated, "records": records, "pictures": pictures}
             for stated, (records, pictures) in licence.most_first(tally.rights)

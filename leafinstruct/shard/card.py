@@ -15,6 +15,7 @@ import yaml
 
 from leafinstruct.artifact import Artifact
 from leafinstruct.cards import fill
+from leafinstruct.records.language_names import named
 from leafinstruct.shard import licence
 from leafinstruct.shard.distribution import Distribution
 from leafinstruct.shard.front import Splits, front_matter, order
@@ -49,7 +50,7 @@ def contents(
     origins = sorted({source["repo"] for source in recipe["ingest"]["sources"] if source.get("repo")})
     listing = yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True, width=120)
     return {
-        "front_matter": front_matter(name, splits, licence.hub_fields(tally.rights), tally.sides, origins),
+        "front_matter": front_matter(name, splits, licence.hub_fields(tally.rights), tally.languages, tally.sides, origins),
         "recipe": name,
         "facts": dict(facts),
         **told,
@@ -60,6 +61,9 @@ def contents(
         "megabytes": sum(cell["bytes"] for parts in splits.values() for cell in parts.values()) / 1e6,
         "sources": _largest({source: (count, tally.source_pictures[source]) for source, count in tally.sources.items()}),
         "licenses": _largest(tally.rights),
+        "languages": _largest(
+            {named(code): (told["languages"].get(code or "undetermined", 0), rows) for code, rows in tally.languages.items()}
+        ),
         "rules": [_rule(rule, scored) for rule in told["rules"]],
         "scores": [
             (score, _bounds(score, told["rules"]), _score(found), _score(tally.scores.get(score))) for score, found in scored.items()
@@ -82,6 +86,7 @@ def history(rewrite: Artifact) -> dict[str, Any]:
         "filter": kept["counts"],
         "dropped": _most_common(kept["reasons"]),
         "pictures_dropped": _most_common(kept["picture_reasons"]),
+        "languages": _kept_languages(chain(rewrite)[1]),
         "unfetched": kept.get("unfetched", 0),
         "rewrite": rewritten["counts"],
         "rewrite_dropped": _most_common(rewritten["reasons"]),
@@ -94,6 +99,14 @@ def history(rewrite: Artifact) -> dict[str, Any]:
         "toy": kept["toy"],
         "outputs": {record["stage"]: record["output"] for record in (ingest, kept, rewritten)},
     }
+
+
+def _kept_languages(filtered: Artifact) -> dict[str, int]:
+    """Documents that filter kept, by language; `undetermined` is one."""
+    found = Counter[str]()
+    for report in filtered.reports():
+        found.update(report["languages"]["kept"])
+    return dict(sorted(found.items()))
 
 
 def chain(rewrite: Artifact) -> tuple[Artifact, Artifact, Artifact]:

@@ -65,6 +65,7 @@ _TEXT = {
     "url": "The canonical URL of the page, where it is of the same domain, else the page's own.",
     "page_url": "The URL at which the page was found; null for a local file.",
     "title": "The title that the source states; null where it states none.",
+    "language": "The language of the document, identified from its text: ISO 639-1, else 639-3; null where it is undetermined.",
     "license": "",
 }
 """Columns of text -> what they mean, where their name does not say it."""
@@ -93,6 +94,7 @@ def contents(name: str, told: Mapping[str, Any], build: Mapping[str, Any], tally
         "version": name.partition("@")[2],
         "keywords": ["interleaved", "instruction-tuning", "leafinstruct"],
         "license": list(_licenses(tally)),
+        **({"inLanguage": spoken} if (spoken := sorted(filter(None, tally.languages))) else {}),
         **_responsible(told, build, tally),
         "distribution": [*map(_file, build["shards"]), _file_set()],
         "recordSet": [_records()],

@@ -23,13 +23,21 @@ _SIZES = ((1_000, "n<1K"), *((10**power, f"{low}<n<{high}") for power, (low, hig
 
 
 def front_matter(
-    name: str, splits: Splits, rights: Mapping[str, str], sides: Mapping[tuple[str, str, str], int], origins: list[str]
+    name: str,
+    splits: Splits,
+    rights: Mapping[str, str],
+    languages: Mapping[str | None, int],
+    sides: Mapping[tuple[str, str, str], int],
+    origins: list[str],
 ) -> str:
-    """YAML, without the lines that fence it. rights: the licence fields; sides: see Tally; origins: datasets of the Hub that this one draws on."""
+    """YAML, without the lines that fence it. rights: the licence fields; languages, sides: see Tally; origins: datasets of the Hub that this one
+    draws on."""
+    spoken = sorted((code for code in languages if code), key=lambda code: (-languages[code], code))
     rows = sum(cell["rows"] for parts in splits.values() for cell in parts.values())
     fields = {
         "pretty_name": name,
         **rights,
+        **({"language": spoken} if spoken else {}),
         "task_categories": categories(sides),
         "tags": ["interleaved", "instruction-tuning", "leafinstruct"],
         "size_categories": [size_category(rows)],

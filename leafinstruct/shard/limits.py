@@ -32,7 +32,8 @@ def limits(
         found.append("Questions come from written templates, not from a language model, so they vary little.")
     else:
         found.append("Questions and answers were written by a language model, which may have changed the sense of a page.")
-    found.append("Nothing here looked for personal data, faces, toxic language or the language of a text.")
+    found.append("Nothing here looked for personal data, faces or toxic language.")
+    found.append("Languages were identified by machine; a short text in a language with close neighbors may be taken for one of those.")
     found.append("A score is evidence, not truth: see `scores` of each row, and their `state` where one could not be computed.")
     return found
 

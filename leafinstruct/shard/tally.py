@@ -29,7 +29,7 @@ from leafinstruct.shard.licence import one_line
 BATCH = 2048
 """Rows (of scores-*: 64 times as many cells) in memory at a time."""
 
-_COLUMNS = sorted({"source", "task", "license", "image_info.license", "scores", *variety.COLUMNS})
+_COLUMNS = sorted({"source", "task", "license", "language", "image_info.license", "scores", *variety.COLUMNS})
 
 Ruled = Mapping[str, Sequence[Bounds]]
 """Score -> the bounds that rules set for it."""
@@ -38,7 +38,7 @@ Ruled = Mapping[str, Sequence[Bounds]]
 @dataclass
 class Tally:
     """Counts over some shards. A license that nobody stated is None. sides: (task, role, `text` or `image`) -> parts of messages; variety: of each
-    task."""
+    task; languages: of rows, None where it is undetermined."""
 
     rows: int = 0
     sources: Counter[str] = field(default_factory=Counter)
@@ -46,13 +46,14 @@ class Tally:
     licenses: Counter[str | None] = field(default_factory=Counter)
     picture_licenses: Counter[str | None] = field(default_factory=Counter)
     sides: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    languages: Counter[str | None] = field(default_factory=Counter)
     scores: dict[str, Distribution] = field(default_factory=dict)
     variety: dict[str, variety.Variety] = field(default_factory=dict)
 
     def merge(self, other: Tally) -> None:
         """Add what was counted elsewhere."""
         self.rows += other.rows
-        for name in ("sources", "source_pictures", "licenses", "picture_licenses", "sides"):
+        for name in ("sources", "source_pictures", "licenses", "picture_licenses", "sides", "languages"):
             getattr(self, name).update(getattr(other, name))
         for score, found in other.scores.items():
             self.scores.setdefault(score, Distribution()).merge(found)
@@ -71,6 +72,7 @@ def count_shard(out: Artifact, part: Part) -> dict[str, Any]:
     for batch in open_shard(out.path / f"{part.name}.parquet").batches(_COLUMNS, BATCH):
         tally.rows += batch.num_rows
         tally.sources.update(_counted(batch.column("source")))
+        tally.languages.update(_counted(batch.column("language")))
         _count_licenses(tally, batch)
         _count_sides(tally, batch)
         counting.add(batch)

@@ -50,6 +50,7 @@ def row(number: int, *turns: tuple[str, list[str | bytes]], **columns: Any) -> d
         ],
         "scores": [],
         "url": f"https://a.example/{number}" if number % 2 else None,
+        "language": "en" if number % 3 else None,
         "license": "CC-BY-4.0" if number % 3 else None,
         "provenance": {"recipe": "made@dev", "file": "a.jsonl", "locator": f"line={number}", "models": [], "prompts": []},
         **columns,

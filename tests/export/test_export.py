@@ -68,9 +68,10 @@ def test_marks_count_as_many_as_pictures_and_texts_come_back(tmp_path, name):
         assert [Path(path).stem for path in paths] == [info["sha256"] for info in row["image_info"]]
         lines = [[part["text"] if part["type"] == "text" else "<image>" for part in message["content"]] for message in row["messages"]]
         assert [unescape(text) if "\\" in text else text for text in said(item)] == ["\n".join(parts) for parts in lines]
-        assert (item["url"], item["license"], item["provenance"]["locator"]) == (
+        assert (item["url"], item["license"], item["language"], item["provenance"]["locator"]) == (
             row["url"] or "",
             row["license"] or "",
+            row["language"] or "",
             row["provenance"]["locator"],
         )
         assert [info["license"] for info in item["image_info"]] == [info["license"] or "" for info in row["image_info"]]

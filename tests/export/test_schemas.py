@@ -1,4 +1,4 @@
-"""Exports read shards of either schema, and give the same fields for both."""
+"""Exports read shards of every schema, and give the same fields for all."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ FIRST = {
         "CC0-1.0",
         "https://brush-club.sketchbook.example/edit/change-a-picture-in-the-snow-make-the-yellow-ball-small-00002.html",
     ),
-    "2": ("2ed1700000000001", "CC-BY-4.0", "https://club.example/ball"),
+    **dict.fromkeys("23", ("2ed1700000000001", "CC-BY-4.0", "https://club.example/ball")),
 }
-IMAGES = {"1": 7, "2": 5}
+IMAGES = {"1": 7, "2": 5, "3": 5}
+LANGUAGES = {"1": "", "2": "", "3": "en"}
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -35,6 +36,7 @@ def test_an_exported_record_has_the_values_of_its_row(version, tmp_path):
     export(str(FOLDERS[version]), FORMATS["conversations"], tmp_path / "out", tmp_path, split="train")
     (record,) = json.loads((tmp_path / "out/train.json").read_text())
     assert (record["id"], record["license"], record["url"]) == FIRST[version]
+    assert record["language"] == LANGUAGES[version]
     assert [info["license"] for info in record["image_info"]] == [FIRST[version][1]] * 2
 
 

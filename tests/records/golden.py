@@ -1,4 +1,4 @@
-"""The golden shards of both schemas, for every test that opens shards, and shards of schema 2 that lack or add a column."""
+"""The golden shards of all schemas, for every test that opens shards, and shards of schema 2 that lack or add a column."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Write public_schema.txt, the golden schema of the published row, and schema_2/, two golden shards. Run it only together with a new
+"""Write public_schema.txt, the golden schema of the published row, and schema_3/, two golden shards. Run it only together with a new
 SCHEMA_VERSION, or where a column was added before 0.1.0 is released:
 
 python tests/records/regenerate.py
 
-schema_1/ was written by the last version of schema 1 and cannot be written again. The examples of schema_2/ are made by hand and pass no stage, so
-they do not change when a stage does.
+schema_1/ and schema_2/ were written by the last versions of their schemas and cannot be written again. The examples of schema_3/ are made by hand
+and pass no stage, so they do not change when a stage does.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ def edit() -> tuple[Example, list[bytes]]:
         url="https://club.example/ball",
         license="CC-BY-4.0",
         title="A ball in the snow",
+        language="en",
         page_url="https://club.example/ball?from=feed",
         models=MODELS,
     )
@@ -89,8 +90,8 @@ def guide() -> tuple[Example, list[bytes]]:
 
 def write(name: str, example: Example, images: list[bytes]) -> None:
     row = public.row_of(example, {hashlib.sha256(data).hexdigest(): data for data in images}, "golden@dev")
-    (HERE / "schema_2").mkdir(exist_ok=True)
-    with pq.ParquetWriter(HERE / "schema_2" / f"{name}-00000-of-00001.parquet", public.schema(), **public.WRITER) as file:
+    (HERE / "schema_3").mkdir(exist_ok=True)
+    with pq.ParquetWriter(HERE / "schema_3" / f"{name}-00000-of-00001.parquet", public.schema(), **public.WRITER) as file:
         file.write_table(pa.Table.from_pylist([row], schema=public.schema()))
 
 

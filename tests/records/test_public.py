@@ -18,14 +18,14 @@ from records.regenerate import edit, guide
 from leafinstruct.errors import SchemaError, SourceError
 from leafinstruct.records import public, shards
 
-NEW = ("page_url", "title")
+NEW = ("page_url", "title", "language")
 
 
 def read(path: Path, columns: list[str] | None = None, **how: Any) -> list[dict[str, Any]]:
     return [row for batch in public.open_shard(path).batches(columns, **how) for row in batch.to_pylist()]
 
 
-def test_rows_of_schema_1_have_the_columns_of_schema_2():
+def test_rows_of_schema_1_have_the_columns_of_schema_3():
     for path in SHARDS["1"]:
         stored = pq.read_table(path).to_pylist()
         assert not set(NEW) & set(stored[0])
@@ -34,11 +34,21 @@ def test_rows_of_schema_1_have_the_columns_of_schema_2():
         assert public.open_shard(path).version == "1"
 
 
-def test_rows_of_schema_2_are_as_they_were_made():
-    for path, (example, images) in zip(SHARDS["2"], (edit(), guide()), strict=True):
+@pytest.mark.parametrize(("version", "without"), [("2", {"language": None}), ("3", {})])
+def test_rows_are_as_they_were_made(version, without):
+    """Those of schema 2 lack the language and nothing else."""
+    for path, (example, images) in zip(SHARDS[version], (edit(), guide()), strict=True):
         data = {image.sha256: image_data for image, image_data in zip(example.images, images, strict=True)}
-        assert read(path) == [public.row_of(example, data, "golden@dev")]
-        assert public.open_shard(path).version == "2"
+        assert read(path) == [public.row_of(example, data, "golden@dev") | without]
+        assert public.open_shard(path).version == version
+
+
+def test_rows_of_schema_3_have_the_language_of_their_document():
+    assert [read(path, ["language"]) for path in SHARDS["3"]] == [[{"language": "en"}], [{"language": None}]]
+    assert not any("language" in pq.read_schema(path).names for version in "12" for path in SHARDS[version])
+
+
+def test_owners_are_read_from_schema_2():
     owners = [[(info["owner"], info["owner_found"]) for info in read(path)[0]["image_info"]] for path in SHARDS["2"]]
     assert owners == [[(1, "stated"), (3, "stated")], [(1, "inferred"), (3, "inferred"), (None, "unknown")]]
 
@@ -65,6 +75,7 @@ def test_a_shard_without_a_later_column_is_filled_and_an_unknown_column_is_left_
         ["title"],
         ["page_url", "title"],
         ["id", "title"],
+        ["language", "id"],
         ["image_info.list.element.owner"],
         ["image_info.owner_found"],
         ["image_info.list.element.license", "image_info.list.element.owner"],
@@ -124,9 +135,9 @@ def test_nulls_and_batch_borders_change_nothing(found, size, group):
 @pytest.mark.parametrize(
     ("metadata", "sentence"),
     [
-        ({b"leafinstruct.schema": b"3"}, "rows of schema 3, and this version reads 1 and 2; update leafinstruct, or build"),
-        ({b"leafinstruct.schema": b"0"}, "rows of schema 0, and this version reads 1 and 2; build the dataset with this version"),
-        ({b"leafinstruct.schema": b""}, "rows of schema '', and this version reads 1 and 2; build the dataset with this version"),
+        ({b"leafinstruct.schema": b"4"}, "rows of schema 4, and this version reads 1, 2 and 3; update leafinstruct, or build"),
+        ({b"leafinstruct.schema": b"0"}, "rows of schema 0, and this version reads 1, 2 and 3; build the dataset with this version"),
+        ({b"leafinstruct.schema": b""}, "rows of schema '', and this version reads 1, 2 and 3; build the dataset with this version"),
         ({b"leafinstruct.schema": b"2\n\xff\x1b[31m" + b"x" * 99}, "rows of schema '2\\n\\ufffd\\x1b[31mxxx"),
         ({b"leafinstruct.schema": "²".encode()}, "rows of schema '\\xb2', and"),
         ({b"leafinstruct.schema": b"9" * 5000}, "rows of schema '99999"),
@@ -154,7 +165,7 @@ def test_a_missing_column_of_schema_1_and_a_column_of_another_type_are_refused(t
     assert read(path, ["id", "title"]) == [{"id": "2ed1700000000001", "title": "A ball in the snow"}]
     at = table.schema.names.index("title")
     pq.write_table(table.set_column(at, "title", pa.array([[1, 2]] * len(table))), path)
-    with pytest.raises(SchemaError, match=r"column title is list<.*>, and rows of schema 2 have string"):
+    with pytest.raises(SchemaError, match=r"column title is list<.*>, and rows of schema 3 have string"):
         read(path, ["title"])
     with pytest.raises(ValueError, match="the published row has no column titel"):
         read(path, ["titel"])

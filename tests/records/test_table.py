@@ -64,7 +64,7 @@ def test_a_reference_is_one_readable_line():
     assert str(Ref(file="a.mp4", time=2.5)) == "a.mp4#t=2.5"
 
 
-def test_the_public_row_is_schema_2():
+def test_the_public_row_is_schema_3():
     from pathlib import Path
 
     golden = (Path(__file__).parent / "public_schema.txt").read_text(encoding="utf-8")

@@ -5,6 +5,7 @@ One headless Chromium for the module, one build of the embedded corpus and two m
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import time
@@ -62,6 +63,18 @@ def recipe(folder: Path, **moved: float) -> Path:
     )
 
 
+def foreign(folder: Path) -> Path:
+    """An English and a German page under `languages: [en]`."""
+    sentences = json.loads((Path(__file__).parent.parent / "records/languages.json").read_text(encoding="utf-8"))
+    pages = {
+        f"https://{code}.example/": [(text, making.png(dot=4 * at)) for at, text in enumerate(sentences[code])] for code in ("en", "de")
+    }
+    making.mmc4(folder / "data", pages)
+    source = {"kind": "mmc4", "name": "own", "path": "data"}
+    rules = {"languages": ["en"], "alignment": {"allow_toy": True}, "rules": [{"score": "text.words", "min": 5}]}
+    return making.recipe(folder, ingest={"sources": [source]}, filter=rules)
+
+
 def until(page: Any, expression: str) -> None:
     """Waits for a condition. Not playwright's own way, which evaluates a string in the page, and that is what the page forbids."""
     end = time.monotonic() + PATIENCE / 1000
@@ -95,12 +108,13 @@ MOVES: dict[str, dict[str, float]] = {
 @dataclass(frozen=True)
 class Built:
     """recipe: of a built run, its page beside it; after: the verdicts of builds with other bounds, by the name of the move; doubles: records that
-    some build found to be a duplicate of another."""
+    some build found to be a duplicate of another; foreign: the page of two pages, of which `languages` drops the German one."""
 
     recipe: Path
     page: Path
     after: dict[str, dict[str, str]]
     doubles: set[str]
+    foreign: Path
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +130,10 @@ def run(tmp_path_factory) -> Iterator[Built]:
             after[name] = verdicts(path)
             found |= doubles(path)
         inspection.inspect(stages_of(path), folder / "page.html", 1000, lambda *_: None)
-        yield Built(path, folder / "page.html", after, found)
+        other = foreign(folder / "foreign")
+        making.build(other, until="filter")
+        inspection.inspect(stages_of(other), folder / "foreign.html", 1000, lambda *_: None)
+        yield Built(path, folder / "page.html", after, found, folder / "foreign.html")
 
 
 @pytest.fixture(scope="module")
@@ -185,6 +202,18 @@ def test_the_build_s_own_bounds_give_the_build_s_own_verdicts(look, run):
     assert 0 < sum(verdict == "dropped" for verdict in decided.values()) < len(decided)
     page.evaluate("weigh()")
     assert page.locator("#what-if").is_hidden()
+
+
+def test_a_document_that_languages_dropped_stays_dropped_whatever_bound_moves(look, run):
+    page = look(run.foreign)
+    assert page.evaluate("astray") == 0
+    assert sorted(fates(page).values()) == ["dropped", "kept"]
+    (reason,) = page.evaluate("records.filter(record => record.verdict === 'dropped').flatMap(record => record.reasons)")
+    assert reason == "languages: the document's language is German (de), and the recipe keeps English (en)"
+    move(page, "text.words", "min", 0)
+    assert sorted(fates(page).values()) == ["dropped", "kept"]
+    assert sorted(page.evaluate("records.map(record => record.language)")) == ["English (en)", "German (de)"]
+    assert "German (de)" in page.locator("#gallery").inner_text()
 
 
 def test_filters_and_search_find_what_the_tables_hold(look, run):

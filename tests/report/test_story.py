@@ -73,6 +73,8 @@ def told(wild: str, example: str | None = None) -> dict[str, Any]:
         "source": {
             **dict.fromkeys(("name", "title", "url", "license", "file", "locator", "path"), wild),
             "page_url": wild + "?",
+            "language": "nl",
+            "language_confidence": 0.98,
             "sha256": "b" * 64,
         },
         "segments": [

@@ -99,10 +99,11 @@ def test_the_front_matter_is_ours_and_the_hubs_library_reads_it(mixed):
     assert fields["license_details"].endswith("none stated: 3 records, 6 pictures")
     assert "\n" not in fields["license_details"]
     assert list(front(mixed)) == [
-        *("pretty_name", "license", "license_name", "license_details", "task_categories", "tags", "size_categories"),
+        *("pretty_name", "license", "license_name", "license_details", "language", "task_categories", "tags", "size_categories"),
         *("dataset_info", "configs"),
     ]
     assert fields["size_categories"] == ["n<1K"]
+    assert fields["language"] == ["en"]
     assert fields["task_categories"] == ["text-to-image"]
 
 
@@ -258,18 +259,18 @@ def test_mlcroissant_takes_the_croissant_and_reads_the_records(mixed):
         assert [info["examples/image_info/owner_found"].decode() for info in record["examples/image_info"]] == [
             info["owner_found"] for info in row["image_info"]
         ]
-        assert {"examples/title", "examples/page_url"} < set(record)
+        assert {"examples/title", "examples/page_url", "examples/language"} < set(record)
     assert not told
 
 
 def test_card_and_croissant_describe_every_column_of_the_documents_origin(mixed):
     fields = json.loads((mixed / "croissant.json").read_text(encoding="utf-8"))["recordSet"][0]["field"]
     described = {field["name"]: field.get("description") for field in fields}
-    assert {"page_url", "title"} <= {name for name, text in described.items() if text}
+    assert {"page_url", "title", "language"} <= {name for name, text in described.items() if text}
     (info,) = (field["subField"] for field in fields if field["name"] == "image_info")
     assert {"image_info/owner", "image_info/owner_found"} <= {field["name"] for field in info if field.get("description")}
     card = (mixed / "README.md").read_text(encoding="utf-8")
-    assert all(f"{name}" in card for name in ('row["title"]', 'row["page_url"]', "`image_info.owner_found`"))
+    assert all(f"{name}" in card for name in ('row["title"]', 'row["page_url"]', 'row["language"]', "`image_info.owner_found`"))
 
 
 def test_a_file_that_changed_is_not_what_the_croissant_names(mixed):

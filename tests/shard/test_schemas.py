@@ -1,4 +1,4 @@
-"""What the card states is counted alike over shards of either schema."""
+"""What the card states is counted alike over shards of every schema."""
 
 from __future__ import annotations
 
@@ -30,6 +30,11 @@ def test_golden_shards_are_counted():
     assert second.rights == {"CC-BY-4.0": (1, 2), "CC0-1.0": (1, 3)}
     assert second.scores["alignment.clip"].states == Counter(ok=1, failed=1)
     assert second.sides["edit", "user", "image"] == first.sides["edit", "user", "image"] == 1
+    assert (first.languages, second.languages, counted("3").languages) == (
+        Counter({None: 2}),
+        Counter({None: 2}),
+        Counter({"en": 1, None: 1}),
+    )
     assert all(plain_bytes(path) > 1000 for paths in SHARDS.values() for path in paths)
 
 

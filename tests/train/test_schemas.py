@@ -1,4 +1,4 @@
-"""Training reads shards of either schema."""
+"""Training reads shards of every schema."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from leafinstruct.artifact import Artifact
 from leafinstruct.records import shards
 from leafinstruct.train import card, tokens
 
-LICENSES = {"1": [("CC0-1.0", 2)], "2": [("CC-BY-4.0", 1), ("CC0-1.0", 1)]}
-IMAGES = {"1": (2, 5), "2": (2, 3)}
+LICENSES = {"1": [("CC0-1.0", 2)], **{version: [("CC-BY-4.0", 1), ("CC0-1.0", 1)] for version in "23"}}
+IMAGES = {"1": (2, 5), **dict.fromkeys("23", (2, 3))}
 
 
 @pytest.mark.parametrize("version", FOLDERS)

@@ -280,7 +280,7 @@ def test_shards_of_another_schema_or_none_are_refused(recipe, tmp_path):
     path = tmp_path / "runs/demo/shard/guide.train-00000-of-00001.parquet"
     written = recipe()
     shard(path, lessons(2), leafinstruct_schema="9")
-    with pytest.raises(SchemaError, match="rows of schema 9, and this version reads 1 and 2; update leafinstruct"):
+    with pytest.raises(SchemaError, match="rows of schema 9, and this version reads 1, 2 and 3; update leafinstruct"):
         train(written)
     path.write_bytes(b"PAR1 cut")
     with pytest.raises(SourceError, match="cannot be read as Parquet"):

@@ -172,6 +172,7 @@ function factsOf(record) {
     rows.length + ofPictures.length ? h("div", { class: "wide" }, h("table", {}, h("tbody", {}, ...rows, ...ofPictures))) : null,
     h("dl", {}, h("dt", {}, "file"), h("dd", { dir: "auto" }, origin),
       h("dt", {}, "address"), h("dd", { dir: "auto" }, address ? h("a", { href: address, rel: "noopener noreferrer nofollow", target: "_blank" }, record.url) : record.url ?? "unknown"),
+      h("dt", {}, "language"), h("dd", {}, record.language),
       h("dt", {}, "licence"), h("dd", { dir: "auto" }, record.license ?? "unknown"),
       ...(record.example ? [h("dt", {}, "example"), h("dd", {}, `${record.example.id}, by ${record.example.by ?? "nobody: kept as it was"}`)] : [])));
 }

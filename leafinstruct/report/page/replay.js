@@ -8,7 +8,7 @@
 const UNITS = 6; // of a word, as in leafinstruct/records/words.py
 const KEPT = "kept", DROPPED = "dropped", UNKNOWN = "unknown";
 const PASSES = [
-  { own: ["text"], image: [] },
+  { own: ["document", "text"], image: [] },
   { own: [], image: ["picture"] },
   { own: [], image: ["alignment"] },
   { own: ["alignment", "coherence"], image: [] },
@@ -57,6 +57,7 @@ function plan(meta, rules) {
 // The fate of a record: kept, dropped (why: the rule), or unknown. record.stood: [pictures, dropped texts] before each pass under the build's own bounds.
 function replay(record, planned) {
   let standing = record.caption_words.map((_, index) => index);
+  if (record.drops.some(([rule]) => rule === "languages")) return { fate: DROPPED, why: "languages", stood: [] }; // no bound of it can be moved
   const stood = [], texts = new Texts(record.steps);
   for (const [number, pass] of planned.passes.entries()) {
     stood.push([standing.join(), texts.dropped()]);
