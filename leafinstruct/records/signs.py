@@ -19,10 +19,17 @@ CAPTION_WORDS = 15
 ALT_WORDS, ALT_SENTENCE = 0.6, 0.8
 """Share of the alt text's words that a line, or a short sentence, holds which says the same."""
 
+_STEP = (
+    "step|part|stage|schritt|étape|etapa|paso|passo|pasul|stap|steg|trin|vaihe|lépés|korak|krok|крок|шаг|стъпка|βήμα|bước|langkah"
+    "|adım|(?:ال)?خطوة|گام|مرحله|שלב|चरण|ধাপ|ขั้นตอนที่|ขั้นที่|ステップ|手順|步骤|步驟"  # noqa: RUF001 - the dotless i is meant
+)
+_STEP_BEHIND = r"\s*단계|\.\s?adım|\.\s?lépés"  # noqa: RUF001
 STEP = re.compile(
-    r"[\W_]*(?:(?:step|part|stage|schritt|étape|etapa|paso|passo|stap|шаг|krok|ステップ|步骤|步驟)\s*|第)(\d{1,3})(?!\d)|[\W_]{0,2}(\d{1,3})[.):、]\s",
+    rf"[\W_]*(?:(?:{_STEP})\s*|第|(?=\d{{1,3}}(?:{_STEP_BEHIND})))(\d{{1,3}}(?!\d)|[一二三四五六七八九十]{{1,3}}(?=步|\W|$))"
+    r"|[\W_]{0,2}(\d{1,3})(?:[.):]\s|[、．।။]\s*(?!\d))",  # noqa: RUF001 - the marks of other scripts are meant
     re.IGNORECASE,
 )
+"""The number of a step at the beginning of a text, in any script's digits: group 1 where it is called a step, group 2 where it is a number alone."""
 _FIRST = re.compile(
     r"\W*(?:(?:first(?:ly)?,?|to (?:start|begin)|(?:start|begin) (?:by|with)|the first (?:step|thing|stage|task|part)|once upon|at first)\b"
     r"|before\s*:)",
@@ -73,7 +80,10 @@ def introduces(text: Text) -> bool:
 def opens(text: str) -> bool:
     """Whether a text begins the first step: `Step 1`, `1.`, `First`."""
     numbered = STEP.match(text)
-    return int(numbered[1] or numbered[2]) == 1 if numbered else _FIRST.match(text) is not None
+    if numbered is None:
+        return _FIRST.match(text) is not None
+    number = numbered[1] or numbered[2]
+    return number == "一" or (number.isdecimal() and int(number) == 1)
 
 
 def of_alt(image: Image, before: Text, behind: Text) -> float:

@@ -1,10 +1,10 @@
-"""What kind of text a document is: instructions in steps, a story, or anything else. Pure; English words, and numbers of any language.
+"""What kind of text a document is: instructions in steps, a story, or anything else. Pure; English words, and numbers in any script's digits.
 
-    how_to   its title or first text says so ("How to ...", "Draw a house"), or it has two steps that are called so ("Step 2") or numbered in a
-             language that these words do not know, or a quarter of its sentences are orders ("Connect the cable."; an eighth are enough where
-             texts are numbered or the title may be one: "Press the keys" is, "Press freedom" is not)
+    how_to   its title or first text says so ("How to ...", "Draw a house"), or it has two steps that are called so ("Step 2") or numbered in
+             another language, or a quarter of its sentences are orders ("Connect the cable."; an eighth are enough where texts are numbered or
+             the title may be one: "Press the keys" is, "Press freedom" is not)
     story    it opens like a story, or half of its sentences tell what somebody did, and few of them are orders
-    report   everything else, and every text whose language these words do not know
+    report   everything else, and every text in another language without steps
 
 Only the wording of the question depends on it. Chosen over a classifier: the question must be right, and `report` fits every text.
 """
@@ -73,6 +73,8 @@ def genre_of(document: Document) -> Genre:
         return "story"
     body = [text for text in texts if text.text != title]
     called, numbered = _steps(body)
+    if document.language not in (None, "en"):
+        return "how_to" if called + numbered >= FEWEST_STEPS else "report"
     first = body[0].text[:_OPENING] if body else ""
     if called >= FEWEST_STEPS or (_SHOWS_HOW.search(first) and not _TOLD.search(first)) or _TITLE_ORDER.match(title):
         return "how_to"
