@@ -250,7 +250,8 @@ def settings_of(loaded: Loaded, stage: str) -> Any:
     if stage == "rewrite":
         from leafinstruct.rewrite.stage import RewriteSettings
 
-        return RewriteSettings(recipe.rewrite, recipe.llm, loaded.template("prompts", recipe.rewrite.prompt), answers)
+        prompt = loaded.template("prompts", recipe.rewrite.prompt)
+        return RewriteSettings(recipe.rewrite, recipe.llm, prompt, answers, loaded.questions)
     from leafinstruct.shard.stage import ShardSettings
 
     card = loaded.template("data_cards", recipe.shard.card)

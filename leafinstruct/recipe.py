@@ -1,8 +1,8 @@
 """A recipe: YAML -> frozen settings.
 
 Validated completely before anything runs, without loading anything heavy: a typo costs a tenth of a second, not a night. Unknown keys
-name their nearest neighbour. Relative paths are relative to the recipe's file, so that a recipe works from any folder; prompts and cards
-are looked for beside the recipe, one folder up, then in the package, and are part of what is fingerprinted.
+name their nearest neighbour. Relative paths are relative to the recipe's file, so that a recipe works from any folder; prompts, cards and
+questions are looked for beside the recipe, one folder up, then in the package (templates.py), and are part of what is fingerprinted.
 
 Chosen: pydantic (typed, frozen, its errors carry the key's path) and PyYAML's safe loader, which builds no objects.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ from leafinstruct.llm.prompt import Prompt
 from leafinstruct.push.config import PushConfig
 from leafinstruct.recipe_faults import faults_of
 from leafinstruct.rewrite.config import RewriteConfig
+from leafinstruct.rewrite.wording import QuestionFile
 from leafinstruct.shard.config import ShardConfig
+from leafinstruct.templates import packaged, questions_for, template, text_in, yaml_in
 from leafinstruct.train.config import TrainConfig
 
 TOY_MODEL = "leaf:tiny-clip-1"
@@ -86,6 +89,8 @@ class Loaded(BaseModel):
     path: Path
     recipe: Recipe
     limit: int | None = None
+    questions: Mapping[str, QuestionFile]
+    """The questions of each language that has a file of them."""
 
     @property
     def directory(self) -> Path:
@@ -96,21 +101,6 @@ class Loaded(BaseModel):
     def template(self, folder: str, name: str) -> Prompt:
         """The text of prompts/<name>.md or data_cards/<name>.md. Raises RecipeError when there is none."""
         return template(self.path, folder, name)
-
-
-def template(recipe: Path, folder: str, name: str) -> Prompt:
-    """The text of prompts/<name>.md or data_cards/<name>.md for a recipe. Raises RecipeError when there is none."""
-    for place in (recipe.absolute().parent / folder, recipe.absolute().parent.parent / folder, packaged(folder)):
-        path = place / f"{name}.md"
-        if path.is_file():
-            return Prompt(name, _text(path))
-    raise RecipeError(f"{recipe}: no {folder}/{name}.md beside the recipe, one folder up or in the package")
-
-
-def packaged(folder: str) -> Path:
-    """Where the package keeps pipelines/, prompts/ and data_cards/: inside the wheel, or beside the package in a checkout."""
-    inside = Path(__file__).parent / "data" / folder
-    return inside if inside.is_dir() else Path(__file__).parent.parent / folder
 
 
 def locate(given: Path | None, variable: str | None) -> Path:
@@ -136,7 +126,7 @@ def load(path: Path, changes: tuple[str, ...] = (), limit: int | None = None) ->
     except ValidationError as error:
         raise RecipeError("\n".join(f"{path}, {line}" for line in faults_of(error, Recipe, _KINDS))) from error
     _check_models(path, recipe)
-    return Loaded(path=path.absolute(), recipe=recipe, limit=limit)
+    return Loaded(path=path.absolute(), recipe=recipe, limit=limit, questions=questions_for(path, recipe.rewrite.tasks))
 
 
 def load_training(path: Path, changes: tuple[str, ...] = ()) -> Training:
@@ -155,20 +145,8 @@ def load_training(path: Path, changes: tuple[str, ...] = ()) -> Training:
         raise RecipeError("\n".join(f"{path}, {line}" for line in faults_of(error, Recipe, _KINDS))) from error
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: cannot be read: {error}") from error
-
-
 def _parse(path: Path) -> dict[str, Any]:
-    try:
-        raw = yaml.safe_load(_text(path))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
-        raise RecipeError(f"{path}, {where}: not YAML: {getattr(error, 'problem', None) or error}") from error
+    raw = yaml_in(path, text_in(path))
     if not isinstance(raw, dict):
         raise RecipeError(f"{path}: a recipe is a mapping of {', '.join(Recipe.model_fields)}")
     return raw

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 _IN_PYTHON = re.compile(r"dictionary(?: or instance of \w+)?")
 """What pydantic calls a mapping."""
+_MOST = 200
+"""Characters of a value that a message repeats."""
 
 
 def faults_of(error: ValidationError, recipe: type[BaseModel], kinds: Sequence[str]) -> list[str]:
@@ -34,15 +36,20 @@ def faults_of(error: ValidationError, recipe: type[BaseModel], kinds: Sequence[s
         else:
             message = _IN_PYTHON.sub("mapping", fault["msg"].removeprefix("Value error, ").replace("valid tuple", "list"))
             secret = fault["loc"][:1] == ("llm",)  # somebody may have written a key where its variable's name belongs
-            given = "" if fault["type"] == "value_error" or secret else f", not {fault['input']!r}"
+            given = "" if fault["type"] == "value_error" or secret else f", not {_cut(repr(fault['input']))}"
             cure = "; write it in quotes" if fault["type"] == "string_type" else ""
             lines.append(f"{key}: {message[0].lower()}{message[1:]}{given}{cure}")
     return lines
 
 
+def _cut(value: str) -> str:
+    """The beginning of a value that may be a whole file."""
+    return value if len(value) <= _MOST else f"{value[:_MOST]}..."
+
+
 def _key(steps: list[str | int]) -> str:
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
-    return text.removeprefix(".") or "recipe"
+    return "".join(character if character.isprintable() else "?" for character in text.removeprefix(".")) or "recipe"
 
 
 def _known_keys(recipe: type[BaseModel], steps: tuple[str | int, ...]) -> list[str]:
@@ -56,10 +63,9 @@ def _known_keys(recipe: type[BaseModel], steps: tuple[str | int, ...]) -> list[s
             candidates = [leaf for model in models if step in model.model_fields for leaf in _leaves(model.model_fields[step].annotation)]
         elif str(step).startswith("<"):
             candidates = [model for model in models if str(step)[1:-1] in model.model_fields]
-        else:  # the tag of a source's kind
-            candidates = [
-                model for model in models if "kind" in model.model_fields and step in get_args(model.model_fields["kind"].annotation)
-            ]
+        else:  # the tag of a source's kind, or a key of a mapping
+            tagged = [model for model in models if "kind" in model.model_fields and step in get_args(model.model_fields["kind"].annotation)]
+            candidates = [*tagged] or [*models]
     models = [model for model in candidates if isinstance(model, type) and issubclass(model, BaseModel)]
     return [field.alias or name for model in models for name, field in model.model_fields.items()]
 

@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
+from guide_asks import guide_asks
 from PIL import Image, ImageDraw, ImageFont
 
 from leafinstruct.errors import LeafInstructError
@@ -28,7 +29,6 @@ from leafinstruct.evaluate.figures import Figures, faults, mistakes, of_drawn, o
 from leafinstruct.evaluate.lessons import Drawn, Question, Told, draw, held_out_lessons, tell
 from leafinstruct.evaluate.recogniser import seen
 from leafinstruct.recipe import load_training
-from leafinstruct.rewrite.tasks import guide_asks
 from leafinstruct.sketchbook.grammar import asks
 from leafinstruct.sketchbook.judging import Shown
 from leafinstruct.train import adapter

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from guide_asks import guide_asks
 
 from leafinstruct.evaluate.figures import of_drawn, of_told
 from leafinstruct.evaluate.lessons import Question, draw, held_out_lessons, tell
 from leafinstruct.evaluate.losses import losses
 from leafinstruct.evaluate.memory import remembered
 from leafinstruct.evaluate.recogniser import errors, seen
-from leafinstruct.rewrite.tasks import guide_asks
 from leafinstruct.sketchbook.render import Style
 from leafinstruct.train.adapter import Base, adapted, find, of_recipe
 from leafinstruct.train.config import BackboneConfig

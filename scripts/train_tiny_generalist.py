@@ -31,12 +31,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from guide_asks import guide_asks
 from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from leafinstruct.rewrite.tasks import guide_asks
 from leafinstruct.sketchbook.captions import captioned
 from leafinstruct.sketchbook.chance import stream
 from leafinstruct.sketchbook.lessons import MOST_STEPS, is_kept_back, lesson

@@ -22,6 +22,17 @@ from leafinstruct.engine.local import LocalEngine
 from leafinstruct.pipeline import Outcome
 from leafinstruct.records import language, owners, table
 from leafinstruct.records.document import Document, Image, Provenance, Ref, Text, document_id
+from leafinstruct.rewrite import worded
+from leafinstruct.rewrite.config import TaskFamily
+from leafinstruct.templates import packaged, read_questions
+
+ENGLISH = {"en": read_questions(packaged("questions") / "en.yaml")}
+"""The packaged questions."""
+
+
+def in_english(*families: TaskFamily) -> list[worded.Task]:
+    """The families as they ask about documents in English."""
+    return worded.tasks_in("en", families, ENGLISH)
 
 
 def document(*parts: str, source: str = "made", file: str = "a.html", locator: str = "", url: str | None = None) -> Document:

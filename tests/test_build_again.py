@@ -13,6 +13,7 @@ from statistics import median
 
 import psutil
 import pytest
+import yaml
 from making import InlineEngine, build, leaf, mmc4, png, recipe, rows, shard_sums
 from test_build import pages
 
@@ -178,6 +179,9 @@ def test_text_without_spaces_is_rewritten_like_any_other(tmp_path):
         tmp_path / "data",
         {f"https://h{n}.example/{n}": [(f"{long}{n}", png(dot=n + 1)), (f"{n}{long}", png((1, 9, 9), dot=n + 2))] for n in range(4)},
     )
+    (tmp_path / "questions").mkdir()
+    families = {name: {"ask_untitled": ["“{opening}”"]} for name in ("report", "continuation")}
+    (tmp_path / "questions/zh.yaml").write_text(yaml.safe_dump({"language": "zh", "read_by": "a test", "families": families}))
     path = recipe(
         tmp_path, ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data"}]}, filter={"alignment": {"allow_toy": True}}
     )

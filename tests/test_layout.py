@@ -51,10 +51,25 @@ ALLOWED = {
     "report": {"records", "artifact", "engine", "pictures", "filter", "llm", "errors"},
     "export": {"records", "artifact", "pictures", "cards", "errors"},  # pictures: what a header says names a file's type; cards: cell
     "recipe_faults": set(),
-    "recipe": {"recipe_faults", "errors", "ingest", "filter", "llm", "rewrite", "shard", "push", "train"},
+    "templates": {"recipe_faults", "errors", "llm", "rewrite"},
+    "recipe": {"recipe_faults", "templates", "errors", "ingest", "filter", "llm", "rewrite", "shard", "push", "train"},
     "resolved": {"recipe", "ingest"},  # which keys of a source hold paths
     "pipeline": STAGES | {"recipe", "resolved", "artifact", "engine", "errors", "push", "suppressed", "sketchbook"},
-    "cli": {"pipeline", "recipe", "report", "engine", "errors", "terminal", "vlg", "train", "export", "push", "suppressed", "artifact"},
+    "cli": {
+        "pipeline",
+        "recipe",
+        "templates",
+        "report",
+        "engine",
+        "errors",
+        "terminal",
+        "vlg",
+        "train",
+        "export",
+        "push",
+        "suppressed",
+        "artifact",
+    },
     "terminal": {"pipeline", "recipe", "report"},
 }
 """Room -> rooms that it may import. Missing on purpose: any stage in another stage, records <-> artifact, anything -> cli."""

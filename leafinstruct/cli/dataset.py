@@ -20,7 +20,7 @@ def init(folder: Annotated[Path, typer.Argument(help="New folder for recipe.yaml
     """Write a recipe that runs as it is, and its prompts."""
     import shutil
 
-    from leafinstruct.recipe import packaged
+    from leafinstruct.templates import packaged
 
     try:
         if folder.exists() and any(folder.iterdir()):

@@ -25,7 +25,8 @@ def train(
     changes: Changes = None,
 ) -> None:
     """Train an adapter on shards, or go on training it."""
-    from leafinstruct.recipe import load_training, locate, template
+    from leafinstruct.recipe import load_training, locate
+    from leafinstruct.templates import template
     from leafinstruct.train.publish import check, push
     from leafinstruct.train.run import train as run
 

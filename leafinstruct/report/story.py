@@ -101,7 +101,7 @@ def _example(page: Page, example: Mapping[str, Any]) -> Iterator[str]:
 def _version(page: Page, stage: str, version: Mapping[str, Any]) -> Iterator[str]:
     """The short facts of a stage; `--json` has all of them."""
     facts = [f"code {version['code']}"] if "code" in version else []
-    for name in ("recipe", "seed", "model", "weights", "judge", "prompt", "models", "prompts", "libraries"):
+    for name in ("recipe", "seed", "model", "weights", "judge", "prompt", "models", "prompts", "questions", "libraries"):
         facts += _flat(name, version.get(name))
     yield from page.wrapped(f"{stage:<9}{version['state']}{': ' if facts else ''}{', '.join(facts)}", 2, 9)
 

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import string
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from leafinstruct.rewrite.wording import Asks, FamilyName, Section, check_changes, check_untitled, is_wordless, known
 
 Given = Literal["nothing", "first", "half", "all_but_last"]
 Asked = Literal["rest", "change"]
 Genre = Literal["how_to", "story", "report"]
 
-PLACES = frozenset({"title", "opening", "change"})
-"""What a question template may name: the title, the first sentence, the request for a change."""
+ENGLISH, ANY = "en", "any"
+"""The language of a recipe's own questions unless they state one, and the mark of questions that fit every language."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Needs(_Section):
+class Needs(Section):
     """What a document must have for a task."""
 
     genres: tuple[Genre, ...] = Field(default=("how_to", "story", "report"), min_length=1)
@@ -37,10 +34,10 @@ class Needs(_Section):
     """Structural similarity that each image has at least with the one before it: 1 for the same image. None asks for none."""
 
 
-class TaskFamily(_Section):
+class TaskFamily(Section):
     """One family of tasks: which steps are given, which are asked, what the document must have, how the question is worded."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    name: FamilyName
     """Names the shards of its rows, and the dataset's configuration on the Hub."""
     given: Given = "nothing"
     """Which steps the question shows: none, the first, the first half, or all but the last."""
@@ -48,10 +45,14 @@ class TaskFamily(_Section):
     """What the answer shows: all other steps; or `change`, the second of two images, where the text between them asks for a change."""
     needs: Needs = Needs()
     """What the document must have."""
-    ask: tuple[str, ...] = ()
-    """Questions for documents with a title; `{title}`, `{opening}` (first sentence) and `{change}` are filled in."""
-    ask_untitled: tuple[str, ...] = ()
-    """Questions for documents without a title; without any, the family is for documents with one."""
+    ask: Asks | None = None
+    """Questions for documents with a title; `{title}`, `{opening}` (first sentence) and `{change}` are filled in. None: those of the files in
+    questions/, one for each language."""
+    ask_untitled: Annotated[Asks, AfterValidator(check_untitled)] | None = None
+    """Questions for documents without a title; without any, the family is for documents with one. None: as `ask`."""
+    language: str | None = None
+    """Language of `ask` and `ask_untitled`, an ISO 639 code: they are used for documents in this language only. None: English. `any`: for all
+    documents, as the questions have no words of their own ("{title}")."""
 
     @field_validator("name")
     @classmethod
@@ -60,130 +61,43 @@ class TaskFamily(_Section):
             raise ValueError("`conversation` is the task of documents that are conversations already; choose another name")
         return name
 
-    @field_validator("ask", "ask_untitled", mode="before")
+    @field_validator("language")
     @classmethod
-    def _listed(cls, asks: Any) -> Any:
-        if isinstance(asks, str):
-            raise ValueError(f"questions are a list: write [{asks!r}]")
-        return asks
-
-    @field_validator("ask", "ask_untitled")
-    @classmethod
-    def _templates(cls, asks: tuple[str, ...]) -> tuple[str, ...]:
-        for ask in asks:
-            if not ask.strip():
-                raise ValueError("a question is empty; write what is asked, or leave it out")
-            try:
-                fields = [field[1:] for field in string.Formatter().parse(ask) if field[1] is not None]
-            except ValueError as error:
-                raise ValueError(f"the question {ask!r} is no template: {error}; write {{{{ for a brace") from error
-            if any(spec or conversion for _, spec, conversion in fields):
-                raise ValueError(f"the question {ask!r} formats what it names; write the name alone, as {{title}}")
-            if unknown := sorted({name or "" for name, _, _ in fields} - PLACES):
-                near = get_close_matches(unknown[0], PLACES, n=1)
-                hint = f"did you mean {{{near[0]}}}?" if near else f"known are {', '.join(f'{{{name}}}' for name in sorted(PLACES))}"
-                raise ValueError(f"the question {ask!r} names {{{unknown[0]}}}; {hint}")
-        return asks
+    def _known(cls, language: str | None) -> str | None:
+        return language if language in (None, ANY) else known(language)
 
     @model_validator(mode="after")
     def _whole(self) -> TaskFamily:
-        if not self.ask and not self.ask_untitled:
+        if not self.own_questions and (self.name not in PACKAGED_NAMES or self.ask == self.ask_untitled == ()):
             raise ValueError(f"the task {self.name} has no question: give ask, ask_untitled or both")
-        if any("{title}" in ask for ask in self.ask_untitled):
-            raise ValueError(f"the task {self.name}: a question in ask_untitled names {{title}}, which such a document lacks")
-        changing = self.asked == "change"
-        if changing != all("{change}" in ask for ask in (*self.ask, *self.ask_untitled)) or (
-            not changing and any("{change}" in ask for ask in (*self.ask, *self.ask_untitled))
-        ):
-            raise ValueError(f"the task {self.name}: {{change}} stands in every question if asked is `change`, and in none otherwise")
-        if changing and self.given != "first":
+        if self.language is not None and not self.own_questions:
+            raise ValueError(f"the task {self.name}: language is that of ask and ask_untitled; give one of them, or leave language out")
+        if self.language == ANY and (worded := [ask for ask in self.own_questions if not is_wordless(ask)]):
+            raise ValueError(f"the task {self.name}: the question {worded[0]!r} has words, so it fits no other language; name its language")
+        check_changes(self.name, self.own_questions, self.asked == "change")
+        if self.asked == "change" and self.given != "first":
             raise ValueError(f"the task {self.name}: asked: change needs given: first")
         return self
 
+    @property
+    def own_questions(self) -> tuple[str, ...]:
+        """The questions that the recipe states."""
+        return (*(self.ask or ()), *(self.ask_untitled or ()))
 
-GUIDE = TaskFamily(
-    name="guide",
-    needs=Needs(genres=("how_to",)),
-    ask=(
-        "Write an illustrated guide: {title}.",
-        "Show me with text and pictures: {title}.",
-        "I need pictures as well as words: {title}.",
-    ),
-    ask_untitled=(
-        "Write an illustrated guide that begins like this: “{opening}”",
-        "Show me how, with text and pictures. Begin with: “{opening}”",
-    ),
-)
-STORY = TaskFamily(
-    name="story",
-    needs=Needs(genres=("story",)),
-    ask=(
-        "Tell me a story with pictures: {title}.",
-        "Write and illustrate the story “{title}”.",
-        "I would like to read an illustrated story called “{title}”.",
-        "Make a picture story of this: {title}.",
-    ),
-    ask_untitled=(
-        "Tell me a story with pictures that begins: “{opening}”",
-        "Write and illustrate a story. Its first sentence is: “{opening}”",
-    ),
-)
-REPORT = TaskFamily(
-    name="report",
-    needs=Needs(genres=("report",)),
-    ask=(
-        "Explain this with text and images: {title}.",
-        "What should I know about “{title}”? Use images where they help.",
-        "Write an illustrated article about “{title}”.",
-        "Tell me about “{title}”, and show what you describe.",
-        "Give me an overview with images: {title}.",
-    ),
-    ask_untitled=(
-        "Write an illustrated article that begins like this: “{opening}”",
-        "Explain with text and images. Begin with: “{opening}”",
-    ),
-)
-CONTINUATION = TaskFamily(
-    name="continuation",
-    given="half",
-    needs=Needs(min_steps=2),
-    ask=(
-        "This is the beginning of an illustrated piece called “{title}”. Go on with text and pictures.",
-        "Continue this: {title}. Keep the style of the pictures.",
-        "Here is the first part of “{title}”. Write and illustrate the rest.",
-        "What comes next in “{title}”? Finish it, with pictures.",
-    ),
-    ask_untitled=(
-        "Continue this with text and pictures.",
-        "Here is the beginning. Write and illustrate the rest.",
-        "Go on from here, and keep the style of the pictures.",
-    ),
-)
-NEXT_STEP = TaskFamily(
-    name="next_step",
-    given="all_but_last",
-    needs=Needs(genres=("how_to",), min_steps=3, max_asked_words=150),
-    ask=(
-        "What is the last step of “{title}”? Tell me and show me.",
-        "I have come this far with “{title}”. What do I do next? Show it in a picture.",
-        "Give me the step that is missing at the end: {title}.",
-    ),
-    ask_untitled=("What is the next step? Tell me and show me.", "I have come this far. What comes next? Show it in a picture."),
-)
-EDIT = TaskFamily(
-    name="edit",
-    given="first",
-    asked="change",
-    needs=Needs(min_images=2, whole=True, resemblance=0.8),
-    ask=("{change}", "{change} Show me the result.", "Please edit this picture. {change}"),
-    ask_untitled=("{change}", "{change} Show me the result.", "Please edit this picture. {change}"),
-)
+
+PACKAGED_NAMES = ("guide", "story", "report", "continuation", "next_step", "edit")
+GUIDE = TaskFamily(name="guide", needs=Needs(genres=("how_to",)))
+STORY = TaskFamily(name="story", needs=Needs(genres=("story",)))
+REPORT = TaskFamily(name="report", needs=Needs(genres=("report",)))
+CONTINUATION = TaskFamily(name="continuation", given="half", needs=Needs(min_steps=2))
+NEXT_STEP = TaskFamily(name="next_step", given="all_but_last", needs=Needs(genres=("how_to",), min_steps=3, max_asked_words=150))
+EDIT = TaskFamily(name="edit", given="first", asked="change", needs=Needs(min_images=2, whole=True, resemblance=0.8))
 
 PACKAGED: dict[str, TaskFamily] = {family.name: family for family in (GUIDE, STORY, REPORT, CONTINUATION, NEXT_STEP, EDIT)}
-"""The families that a recipe can name without describing them."""
+"""The families that a recipe can name without describing them. Their questions are in questions/, a file for each language."""
 
 
-class RewriteConfig(_Section):
+class RewriteConfig(Section):
     """How documents become examples."""
 
     mode: Literal["rewrite", "keep"] = "rewrite"

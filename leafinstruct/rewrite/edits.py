@@ -40,8 +40,30 @@ _OTHER = re.compile(
 _RESULT = re.compile(r"^(?:after(?:wards)?|result|after the change)\s*:\s*", re.IGNORECASE)
 
 
-def request_of(document: Document) -> str | None:
-    """The request for a change that stands between the two images of a document, as a sentence; None where there is none."""
+def passage_of(document: Document) -> str | None:
+    """The passage between the two images of a document, where it asks for a change or describes its result; None where it does neither."""
+    passage = _between(document)
+    if passage is None or (_order_in(passage) is None and _result_in(passage) is None):
+        return None
+    return passage
+
+
+def request_of(document: Document, result: str | None) -> str | None:
+    """The request for a change that stands between the two images of a document, as a sentence; None where there is none.
+
+    result: wording of the request where the passage describes the `{result}`; without it such a passage is no request.
+    """
+    passage = _between(document)
+    if passage is None:
+        return None
+    if (shown := _result_in(passage)) is not None:
+        return None if result is None else result.format(result=shown)
+    order = _order_in(passage)
+    return None if order is None else order[:1].upper() + (f"{order[1:-1]}." if order.endswith("?") else order[1:])
+
+
+def _between(document: Document) -> str | None:
+    """The short passage of one paragraph between the only two images."""
     body = body_of(document)
     images = [at for at, segment in enumerate(body) if isinstance(segment, Image)]
     if len(images) != 2 or images[1] != images[0] + 2:
@@ -49,10 +71,14 @@ def request_of(document: Document) -> str | None:
     passage = body[images[0] + 1]
     if not isinstance(passage, Text) or passage.kind != "prose" or "\n" in passage.text or count_words([passage.text]) > WORDS:
         return None
-    text = passage.text.strip()
-    if (result := _RESULT.match(text)) is not None and text[result.end() :]:
-        return f"Change the picture so that this is true: {text[result.end() :]}"
-    order = _LEAD.sub("", text)
-    if _CHANGE.match(order) is None or _OTHER.search(order) is not None:
-        return None
-    return order[:1].upper() + (f"{order[1:-1]}." if order.endswith("?") else order[1:])
+    return passage.text.strip()
+
+
+def _result_in(passage: str) -> str | None:
+    found = _RESULT.match(passage)
+    return None if found is None else passage[found.end() :] or None
+
+
+def _order_in(passage: str) -> str | None:
+    order = _LEAD.sub("", passage)
+    return None if _CHANGE.match(order) is None or _OTHER.search(order) is not None else order

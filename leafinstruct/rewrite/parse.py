@@ -14,6 +14,9 @@ from typing import Any
 from leafinstruct.records.document import Image
 from leafinstruct.records.example import Part, Turn
 
+MAX_INSTRUCTION = 2000
+"""Characters."""
+
 _PART: dict[str, Any] = {
     "anyOf": [
         {
@@ -36,7 +39,7 @@ SCHEMA: dict[str, Any] = {
     "additionalProperties": False,
     "required": ["instruction", "context", "response"],
     "properties": {
-        "instruction": {"type": "string", "minLength": 1, "maxLength": 2000},
+        "instruction": {"type": "string", "minLength": 1, "maxLength": MAX_INSTRUCTION},
         "context": {"type": "array", "items": _PART},
         "response": {"type": "array", "items": _PART, "minItems": 1},
     },

@@ -1,8 +1,9 @@
 """From a document and its task to the question that is put to a rewriter, and the templates that answer it without a model. Pure, no I/O.
 
 The question shows the document's texts numbered and its images with the number of the text that each belongs to (records.owners), and says which
-images the context must show. The templates use every text of the document, verbatim and in order, with these exceptions: the title is
-part of the question, and so is the request of an edit.
+images the context must show. It names the document's language; the wordings that it gives as examples are of that language or there are none. The
+templates use every text of the document, verbatim and in order, with these exceptions: the title is part of the question, and so are the request of
+an edit and, where there is neither a title nor a question in the document's language, the first of the given texts.
 """
 
 from __future__ import annotations
@@ -15,19 +16,23 @@ from typing import Any
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.llm.request import Message, Picture, Request
 from leafinstruct.records.document import Document, Image, Segment, Text
+from leafinstruct.records.language_names import named
+from leafinstruct.rewrite import answer_language
 from leafinstruct.rewrite.config import TaskFamily
 from leafinstruct.rewrite.parse import SCHEMA, fault
-from leafinstruct.rewrite.tasks import Parts, number_of, parts_of, questions
+from leafinstruct.rewrite.tasks import Parts, in_own_words, number_of, parts_of, questions
+from leafinstruct.rewrite.worded import Task
 
 OFFLINE = "offline-templates@3"
 
 
-def request(document: Document, family: TaskFamily, pictures: Mapping[str, tuple[bytes, str]], prompt: Prompt) -> Request:
+def request(document: Document, task: Task, pictures: Mapping[str, tuple[bytes, str]], prompt: Prompt) -> Request:
     """The question. pictures: sha256 of the original -> bytes and media type as sent; those missing are named but not shown."""
-    divided = parts_of(document, family)
+    divided = parts_of(document, task.family)
     given = sum(isinstance(segment, Image) for segment in divided.context)
     count = len(document.images)
-    system, _, user = prompt.fill(task=goal(family, given, count)).partition("\n---\n")
+    language = "the document's own language" if document.language is None else named(document.language)
+    system, _, user = prompt.fill(task=goal(task, given, count), language=language).partition("\n---\n")
     parts: list[str | Picture] = []
     lines = [user.strip(), *([f"title: {json.dumps(document.title, ensure_ascii=False)}"] if document.title else [])]
     number = 0
@@ -43,8 +48,10 @@ def request(document: Document, family: TaskFamily, pictures: Mapping[str, tuple
             lines = []
     parts.append("\n".join([*lines, "End of the document."]))
     messages = (Message("system", (system.strip(),)), Message("user", tuple(parts)))
-    check = partial(_check, given=given, images=count)
-    return Request("rewrite", messages, SCHEMA, partial(by_templates, document, family), OFFLINE, check)
+    sides = (("context", divided.context), ("response", divided.response))
+    own = {place: "\n".join(item.text for item in segments if isinstance(item, Text)) for place, segments in sides}
+    check = partial(_check, given=given, images=count, language=document.language, own=own)
+    return Request("rewrite", messages, SCHEMA, partial(by_templates, document, task), OFFLINE, check)
 
 
 def belonging(image: Image) -> str:
@@ -52,10 +59,13 @@ def belonging(image: Image) -> str:
     return "" if image.owner is None else f" (belongs to [{image.owner}])"
 
 
-def goal(family: TaskFamily, given: int, images: int) -> str:
-    """What the rewriter is to make of the document, with the family's wordings as examples of an instruction."""
-    wordings = " / ".join(json.dumps(ask, ensure_ascii=False) for ask in (*family.ask, *family.ask_untitled))
-    return f"{family.name}: {_shape(family, given, images)}. Instructions of this task are worded like: {wordings}"
+def goal(task: Task, given: int, images: int) -> str:
+    """What the rewriter is to make of the document, with the wordings of its language, if there are any, as examples of an instruction."""
+    told = f"{task.family.name}: {_shape(task.family, given, images)}"
+    if task.wording is None:
+        return told
+    wordings = " / ".join(json.dumps(ask, ensure_ascii=False) for ask in (*task.wording.ask, *task.wording.ask_untitled))
+    return f"{told}. Instructions of this task are worded like: {wordings}"
 
 
 def _shape(family: TaskFamily, given: int, images: int) -> str:
@@ -73,12 +83,16 @@ def _shape(family: TaskFamily, given: int, images: int) -> str:
     )
 
 
-def by_templates(document: Document, family: TaskFamily) -> dict[str, Any]:
-    """The answer of the written templates."""
-    divided = parts_of(document, family)
-    asks = questions(document, family, divided.change)
+def by_templates(document: Document, task: Task) -> dict[str, Any]:
+    """The answer of the written templates, for a document that fits the task."""
+    numbers = {image.position: at for at, image in enumerate(document.images, start=1)}
+    if task.wording is None:
+        own = in_own_words(document, task.family)
+        assert own is not None, "it fits the task"
+        return _answer(*own, numbers)
+    asks = questions(document, task)
     words = "\0".join(text.text for text in document.texts)  # not the id: an answer is cached under what the question shows
-    return _answer(asks[number_of(words) % len(asks)], divided, {image.position: at for at, image in enumerate(document.images, start=1)})
+    return _answer(asks[number_of(words) % len(asks)], parts_of(document, task.family), numbers)
 
 
 def as_text(segment: Text) -> str:
@@ -98,5 +112,5 @@ def _answer(instruction: str, divided: Parts, numbers: Mapping[int, int]) -> dic
     return {"instruction": instruction, "context": parts(divided.context), "response": parts(divided.response)}
 
 
-def _check(value: dict[str, Any], given: int, images: int) -> str | None:
-    return fault(value, given, images)
+def _check(value: dict[str, Any], given: int, images: int, language: str | None, own: Mapping[str, str]) -> str | None:
+    return fault(value, given, images) or answer_language.fault(value, language, own)

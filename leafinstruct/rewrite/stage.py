@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,10 @@ from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.llm.request import Answer
 from leafinstruct.pictures.send import Sent, all_as_sent
-from leafinstruct.records import asked, table, words
+from leafinstruct.records import asked, language, table, words
 from leafinstruct.records.document import Document
 from leafinstruct.records.example import Cell, Example, example_id
+from leafinstruct.records.language_names import named
 from leafinstruct.rewrite import parse, prompt, steps, tasks
 from leafinstruct.rewrite.config import RewriteConfig
 from leafinstruct.rewrite.genre import genre_of
@@ -35,6 +37,7 @@ from leafinstruct.rewrite.outcome import DANGLING, Refused, counted, dropped_row
 from leafinstruct.rewrite.resemblance import resemblance
 from leafinstruct.rewrite.steps import Piece
 from leafinstruct.rewrite.tasks import Facts
+from leafinstruct.rewrite.worded import Files, Task, tasks_in
 
 CODE = 8
 """Raised when the same documents and answers give other examples than before."""
@@ -42,19 +45,29 @@ CODE = 8
 
 @dataclass(frozen=True)
 class RewriteSettings:
-    """config: the recipe's section; answers: folder of the answer cache."""
+    """config: the recipe's section; answers: folder of the answer cache; questions: of each language that has a file of them."""
 
     config: RewriteConfig
     llm: LlmConfig
     prompt: Prompt
     answers: Path
+    questions: Files
 
     @property
     def model(self) -> str:
         """Identity of whoever rewrites; `none` where conversations are kept as they are."""
         if self.config.mode == "keep":
             return "none"
-        return prompt.OFFLINE if self.llm.provider == "offline" else self.llm.revision or f"{self.llm.model} at {self.llm.base_url}"
+        return prompt.OFFLINE if self.offline else self.llm.revision or f"{self.llm.model} at {self.llm.base_url}"
+
+    @property
+    def offline(self) -> bool:
+        """Whether the written templates word the questions, not a language model."""
+        return self.llm.provider == "offline"
+
+    def tasks(self, document: Document) -> list[Task]:
+        """The task families as they ask in the document's language."""
+        return tasks_in(document.language, self.config.tasks, self.questions, by_model=not self.offline)
 
 
 @dataclass(frozen=True)
@@ -67,7 +80,7 @@ class _Asked:
 
 
 def fingerprint(settings: RewriteSettings, inputs: Artifact, out: Artifact, engine: Engine) -> Fingerprint:  # noqa: ARG001 - every room's door
-    """Config, prompt, model, sampling, and what filter made."""
+    """Config, prompt, questions, model, sampling, and what filter made."""
     record = inputs.record
     assert record is not None, "filter is done"
     return {"code": CODE, **_identity(settings), "input": record["output"]}
@@ -90,12 +103,15 @@ def run(settings: RewriteSettings, inputs: Artifact, out: Artifact, engine: Engi
     if not totals.counts["examples"]:
         why = ", ".join(f"{count:,} x {reason}" for reason, count in totals.reasons.most_common())
         raise LeafInstructError(f"no document became an example: {why or 'there was none'}; see rewrite.tasks and rewrite.mode")
-    return {"models": {"rewrite": settings.model}, "prompts": _own_prompt(settings)}
+    used = {language for report in out.reports() for language in report["asked_in"]} & settings.questions.keys()
+    files = {language: settings.questions[language] for language in sorted(used)}
+    read = {language: {"sha256": file.sha256, "read_by": file.questions.read_by} for language, file in files.items()}
+    return {"models": {"rewrite": settings.model}, "prompts": _own_prompt(settings), "questions": read}
 
 
 def _own_prompt(settings: RewriteSettings) -> dict[str, str]:
     """The prompt's name and sha256 where a language model was given it."""
-    used = settings.config.mode == "rewrite" and settings.llm.provider != "offline"
+    used = settings.config.mode == "rewrite" and not settings.offline
     return {settings.prompt.name: settings.prompt.sha256} if used else {}
 
 
@@ -115,11 +131,11 @@ def estimate(settings: RewriteSettings, sample: Sequence[tuple[Document, Mapping
     config = settings.config
     pages = [(document, data) for document, data in sample if not document.is_conversation]
     pieces = [(piece.document, data) for document, data in pages for piece in steps.pieces(document, config.max_words, config.max_images)]
-    chosen = [(document, tasks.choose(document, config.tasks, Facts(), document.id), data) for document, data in pieces]
+    chosen = [(document, tasks.choose(document, settings.tasks(document), Facts(), document.id), data) for document, data in pieces]
     tokens = [
-        estimate_tokens(prompt.request(document, family, all_as_sent(data, config.picture_px), settings.prompt))
-        for document, family, data in chosen
-        if family is not None
+        estimate_tokens(prompt.request(document, task, all_as_sent(data, config.picture_px), settings.prompt))
+        for document, task, data in chosen
+        if task is not None
     ]
     return (len(pieces) / len(pages), sum(tokens) / len(tokens)) if tokens else (0.0, 0.0)
 
@@ -143,9 +159,9 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
         for piece in steps.pieces(document, settings.config.max_words, settings.config.max_images)
     ]
     if asked_for:
-        asked_for = _with_resemblance(asked_for, settings.config, inputs, part)
-        offline = settings.llm.provider == "offline"  # templates need the places of images, not the images
-        shown = set() if offline else {image.sha256 or "" for item in asked_for for image in item.piece.document.images}
+        asked_for = _with_resemblance(asked_for, settings, inputs, part)
+        # templates need the places of images, not the images
+        shown = set() if settings.offline else {image.sha256 or "" for item in asked_for for image in item.piece.document.images}
         pictures = all_as_sent(_bytes(inputs, part, shown), settings.config.picture_px)
         outcomes += await asyncio.gather(*(_rewrite(item, settings, client, pictures, answers) for item in asked_for))
     prompts = tuple(sorted(_prompts(settings, inputs).items()))
@@ -172,6 +188,7 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
         },
         **_reasons(refused, {example.document_id for example in examples}),
         "details": [item.detail for item in refused if item.state == "failed"][:1],
+        "asked_in": sorted({item.piece.document.language or "" for item in asked_for}),
         "cost": asked.cost_of(out.file("asked", part.name)),
         "seconds": time.perf_counter() - started,
     }
@@ -202,11 +219,10 @@ async def _rewrite(
         return Refused(document, "piece_without_image", "ok", f"piece {piece.number + 1} of a long document has no image")
     if not steps.fits(document.segments, config.max_words, config.max_images):
         return Refused(document, "too_long", "ok", f"piece {piece.number + 1} is above the bounds and has no border to cut it at")
-    family = tasks.choose(document, config.tasks, item.facts, example_id(document.id, "", piece.number))
-    if family is None:
-        names = ", ".join(task.name for task in config.tasks)
-        return Refused(document, "no_task_fits", "ok", f"{len(document.images)} images, {genre_of(document)}: it has not what {names} need")
-    answer = await client.ask(prompt.request(document, family, pictures, settings.prompt))
+    task = tasks.choose(document, settings.tasks(document), item.facts, example_id(document.id, "", piece.number))
+    if task is None:
+        return _without_task(document, settings, item.facts)
+    answer = await client.ask(prompt.request(document, task, pictures, settings.prompt))
     answers.append((document.id, answer))
     if answer.value is None:
         return Refused(document, f"answer_{answer.state}", answer.state, answer.detail)
@@ -215,12 +231,26 @@ async def _rewrite(
     if config.max_dangling is not None and len(unanswered) > config.max_dangling:
         return Refused(document, "dangling_reference", "ok", f"piece {piece.number + 1} says {unanswered[0]}")
     cells = tuple(counted(cell, unanswered) if cell.name == DANGLING else cell for cell in item.cells)
-    return example(document, family.name, turns, answer, cells, piece.number)
+    return example(document, task.family.name, turns, answer, cells, piece.number)
 
 
-def _with_resemblance(items: Sequence[_Asked], config: RewriteConfig, inputs: Artifact, part: Part) -> list[_Asked]:
+def _without_task(document: Document, settings: RewriteSettings, facts: Facts) -> Refused:
+    """`no_template` where a family fits but for its question in the document's language, else `no_task_fits`."""
+    asking = {task.family.name for task in settings.tasks(document) if task.wording is not None}
+    silent = [family.name for family in tasks.met_by(document, settings.config.tasks, facts) if family.name not in asking]
+    if not silent:
+        names = ", ".join(task.name for task in settings.config.tasks)
+        return Refused(document, "no_task_fits", "ok", f"{len(document.images)} images, {genre_of(document)}: it has not what {names} need")
+    why = f"{', '.join(silent)}: the document's own words make no question, and its language is not known"
+    if document.language is not None:
+        language, place = named(document.language), f"questions/{document.language}.yaml"
+        why = f"{', '.join(silent)}: no questions in {language}, and the document's own words make none; add {place}, see docs/tasks.md"
+    return Refused(document, "no_template", "ok", why)
+
+
+def _with_resemblance(items: Sequence[_Asked], settings: RewriteSettings, inputs: Artifact, part: Part) -> list[_Asked]:
     """With the structural similarity of the images of those pieces whose task depends on it."""
-    wanted = [tasks.wants_resemblance(item.piece.document, config.tasks, item.facts) for item in items]
+    wanted = [tasks.wants_resemblance(item.piece.document, settings.tasks(item.piece.document), item.facts) for item in items]
     names = {image.sha256 or "" for item, wants in zip(items, wanted, strict=True) if wants for image in item.piece.document.images}
     data = _bytes(inputs, part, names) if names else {}
 
@@ -272,14 +302,10 @@ def _refuse_failures(settings: RewriteSettings, out: Artifact, reports: list[dic
 
 def _identity(settings: RewriteSettings) -> dict[str, Any]:
     sampling = {"temperature": settings.llm.temperature, "max_tokens": settings.llm.max_tokens}
-    libraries = {"regex": words.VERSION}
-    return {
-        "rewrite": settings.config.model_dump(mode="json"),
-        "model": settings.model,
-        "prompt": settings.prompt.sha256,
-        "libraries": libraries,
-        **sampling,
-    }
+    questions = {code: file.sha256 for code, file in settings.questions.items()}
+    libraries = {"regex": words.VERSION, **{name: version(name) for name in language.LIBRARIES}}
+    shaping = {"model": settings.model, "prompt": settings.prompt.sha256, "questions": questions, "libraries": libraries}
+    return {"rewrite": settings.config.model_dump(mode="json"), **shaping, **sampling}
 
 
 def _key(settings: RewriteSettings, inputs: Artifact, name: str) -> str:

@@ -5,6 +5,10 @@
 
 A document whose owners are not all known is never cut: only families that give nothing fit it. Among the families that fit, those that need no
 title come first where the document has none.
+
+Where the document's language has no questions (rewrite/worded.py), no sentence is added. The question is the beginning of the document in its own
+words, its title and then the given steps; the answer is what follows. Without a title, the text that the given steps begin with is the
+instruction. A title alone asks for everything where no family that gives something fits. The passage between its images asks for an edit.
 """
 
 from __future__ import annotations
@@ -12,19 +16,19 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from leafinstruct.records.document import Document, Image, Segment, Text
 from leafinstruct.records.words import TITLE_ENDS, count_words
-from leafinstruct.rewrite.config import GUIDE, PACKAGED, TaskFamily
-from leafinstruct.rewrite.edits import request_of
+from leafinstruct.rewrite.config import TaskFamily
+from leafinstruct.rewrite.edits import passage_of, request_of
 from leafinstruct.rewrite.genre import first_sentence, genre_of
+from leafinstruct.rewrite.parse import MAX_INSTRUCTION
 from leafinstruct.rewrite.steps import Steps, steps_of
+from leafinstruct.rewrite.worded import Task, Wording
 
 _STOP_BEHIND_MARK = re.compile(r"([?!…？！؟])\.")  # noqa: RUF001 - the marks of other scripts are meant
 """A template's full stop behind a title that ends in a mark of its own."""
-_HOW_TO = "how to "
-"""A guide whose title begins so is asked for as people ask, too: "How do I fold a boat?"."""
 _QUESTIONS = ("?", "？", "؟")  # noqa: RUF001 - the question marks of other scripts are meant
 
 
@@ -39,77 +43,105 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A document in what the question shows and what the answer shows. change: the request between the two images of an edit."""
+    """A document in what the question shows and what the answer shows."""
 
     context: tuple[Segment, ...]
     response: tuple[Segment, ...]
-    change: str | None = None
 
 
-def fitting(document: Document, families: Sequence[TaskFamily], facts: Facts) -> list[TaskFamily]:
-    """The families whose needs a document meets, in their order."""
+def fitting(document: Document, tasks: Sequence[Task], facts: Facts) -> list[Task]:
+    """The tasks whose family's needs a document meets and whose question it can be asked, in their order."""
+    met = {family.name for family in met_by(document, [task.family for task in tasks], facts)}
+    return [task for task in tasks if task.family.name in met and _can_be_asked(document, task)]
+
+
+def met_by(document: Document, families: Sequence[TaskFamily], facts: Facts) -> list[TaskFamily]:
+    """The families whose needs a document meets, whether or not there is a question."""
     if not document.images:
         return []
     steps, genre = steps_of(document), genre_of(document)
-    return [family for family in families if genre in family.needs.genres and _fits(document, family, facts, steps)]
+    return [family for family in families if genre in family.needs.genres and _meets(document, family, facts, steps)]
 
 
-def choose(document: Document, families: Sequence[TaskFamily], facts: Facts, identity: str) -> TaskFamily | None:
-    """One fitting family, chosen by an id, so that adding documents changes no other's task; None when none fits.
+def choose(document: Document, tasks: Sequence[Task], facts: Facts, identity: str) -> Task | None:
+    """One fitting task, chosen by an id, so that adding documents changes no other's task; None when none fits.
 
-    Without a title, the beginning of a document says better what is asked for than its first sentence, so families that give something go first.
+    Without a title, the beginning of a document says better what is asked for than its first sentence, so families that give something go first;
+    and so they do where the question has no words but the title's.
     """
-    fits = fitting(document, families, facts)
-    if document.title is None:
-        fits = [family for family in fits if family.given != "nothing"] or fits
+    fits = fitting(document, tasks, facts)
+    well = [task for task in fits if task.family.given != "nothing" or (document.title is not None and (task.wording or task.by_model))]
+    fits = well or fits
     return fits[number_of(identity) % len(fits)] if fits else None
 
 
-def wants_resemblance(document: Document, families: Sequence[TaskFamily], facts: Facts) -> bool:
+def wants_resemblance(document: Document, tasks: Sequence[Task], facts: Facts) -> bool:
     """Whether the resemblance of its images decides whether a family fits."""
-    asking = [family for family in families if family.needs.resemblance is not None]
+    asking = [task for task in tasks if task.family.needs.resemblance is not None]
     known = Facts(facts.whole, 1.0)
     return bool(asking and fitting(document, asking, known))
 
 
 def parts_of(document: Document, family: TaskFamily) -> Parts:
     """The segments of a document that fits the family, parted."""
-    return _parted(document, family, steps_of(document))
+    return _parted(family, steps_of(document))
 
 
-def _parted(document: Document, family: TaskFamily, cut: Steps) -> Parts:
+def _parted(family: TaskFamily, cut: Steps) -> Parts:
     if family.asked == "change":
         body = [segment for step in cut.steps for segment in step]
         first, second = (at for at, segment in enumerate(body) if isinstance(segment, Image))
-        return Parts(tuple(body[: first + 1]), tuple(body[second:]), request_of(document))
+        return Parts(tuple(body[: first + 1]), tuple(body[second:]))
     context, response = cut.split({"nothing": 0, "first": 1, "half": max(1, len(cut.steps) // 2), "all_but_last": -1}[family.given])
     return Parts(tuple(context), tuple(response))
 
 
-def questions(document: Document, family: TaskFamily, change: str | None = None) -> list[str]:
-    """The ways in which the family asks for this document; one of them is used. How-to titles are asked for as people ask, too."""
+def questions(document: Document, task: Task) -> list[str]:
+    """The ways in which the task asks for this document; one of them is used. A title that begins as the language's guides do is asked for as people
+    ask, too. Of a language without questions: the document's own words, or none."""
+    wording = task.wording
+    if wording is None:
+        own = in_own_words(document, task.family)
+        return [] if own is None else [own[0]]
+    change = request_of(document, wording.result) if task.family.asked == "change" else None
+    if change is None and task.family.asked == "change":
+        return []
     opening = first_sentence(document)
     title = _unquoted((document.title or "").strip().rstrip(TITLE_ENDS))
     if not title:
-        return [ask.format(opening=opening, change=change) for ask in family.ask_untitled if opening or "{opening}" not in ask]
-    if title.endswith(_QUESTIONS) and family.given == "nothing" and family.ask == PACKAGED.get(family.name, family).ask:
-        return [f"{title} Answer with text and images."]
-    asks = guide_asks(title) if family.ask == GUIDE.ask else [ask.format(title=title, opening=opening, change=change) for ask in family.ask]
+        return [ask.format(opening=opening, change=change) for ask in wording.ask_untitled if opening or "{opening}" not in ask]
+    if title.endswith(_QUESTIONS) and wording.question_titles:
+        return [ask.format(title=title) for ask in wording.question_titles]
+    return titled(wording, title, opening, change)
+
+
+def titled(wording: Wording, title: str, opening: str = "", change: str | None = None) -> list[str]:
+    """The questions for a title, and the further ones for how it begins: "How do I fold a boat?" for "How to fold a boat"."""
+    asks = [ask.format(title=title, opening=opening, change=change) for ask in wording.ask]
+    for start, further in wording.begins.items():
+        rest = title[len(start) :]
+        if title[: len(start)].lower() == start.lower():
+            asks += [ask.format(rest=rest, lower_rest=_uncapitalized(rest)) for ask in further]
     return [_STOP_BEHIND_MARK.sub(r"\1", ask) for ask in asks]
+
+
+def in_own_words(document: Document, family: TaskFamily) -> tuple[str, Parts] | None:
+    """The question of a document that nothing is added to, and the parts without it; None where its own words make none."""
+    parts = parts_of(document, family)
+    if family.asked == "change":
+        return None if request_of(document, None) is None else (passage_of(document) or "", parts)
+    if title := (document.title or "").strip():
+        return title, parts
+    first = parts.context[0] if parts.context else None  # behind an image it would have to move
+    if not isinstance(first, Text) or first.kind == "code" or not 0 < len(first.text.strip()) <= MAX_INSTRUCTION:
+        return None
+    return first.text.strip(), replace(parts, context=parts.context[1:])
 
 
 def _unquoted(title: str) -> str:
     """A title without the quotation marks around the whole of it: questions put their own."""
     inner = title[1:-1]
     return inner if len(title) > 2 and title[0] in '“"„«' and title[-1] in '”"“»' and not set(inner) & set('“”"„«»') else title
-
-
-def guide_asks(title: str) -> list[str]:
-    """The ways in which a guide of this title is asked for."""
-    asks = [ask.format(title=title) for ask in GUIDE.ask]
-    if title.lower().startswith(_HOW_TO):
-        asks.append(f"How do I {_uncapitalized(title[len(_HOW_TO) :])}?")
-    return asks
 
 
 def _uncapitalized(words: str) -> str:
@@ -122,22 +154,22 @@ def number_of(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
 
 
-def _fits(document: Document, family: TaskFamily, facts: Facts, steps: Steps) -> bool:
+def _can_be_asked(document: Document, task: Task) -> bool:
+    return (task.by_model and task.wording is None) or bool(questions(document, task))
+
+
+def _meets(document: Document, family: TaskFamily, facts: Facts, steps: Steps) -> bool:
     needs = family.needs
     if len(document.images) < needs.min_images or len(steps.steps) < needs.min_steps or (needs.whole and not facts.whole):
         return False
     if family.asked == "change":
-        if not steps.known or request_of(document) is None:
+        if not steps.known or passage_of(document) is None:
             return False
-    elif family.given != "nothing" and (
-        not steps.known or len(steps.steps) < 2 or not _each_has_an_image(_parted(document, family, steps))
-    ):
+    elif family.given != "nothing" and (not steps.known or len(steps.steps) < 2 or not _each_has_an_image(_parted(family, steps))):
         return False
-    if needs.max_asked_words is not None and count_words(_texts(_parted(document, family, steps).response)) > needs.max_asked_words:
+    if needs.max_asked_words is not None and count_words(_texts(_parted(family, steps).response)) > needs.max_asked_words:
         return False
-    if needs.resemblance is not None and (facts.resemblance is None or facts.resemblance < needs.resemblance):
-        return False
-    return bool(questions(document, family, ""))
+    return needs.resemblance is None or (facts.resemblance is not None and facts.resemblance >= needs.resemblance)
 
 
 def _each_has_an_image(parts: Parts) -> bool:

@@ -63,6 +63,7 @@ def contents(
         "weights": kept["weights"],
         "toy": kept["toy"],
         "prompts": {**kept["prompts"], **rewritten["prompts"]},
+        "questions": rewritten["questions"],
         "rules": kept["rules"],
         "rows": {source: {"records": count, "pictures": tally.source_pictures[source]} for source, count in sorted(tally.sources.items())},
         "languages": {code or "undetermined": rows for code, rows in sorted(tally.languages.items(), key=lambda item: item[0] or "")},

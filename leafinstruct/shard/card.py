@@ -96,6 +96,7 @@ def history(rewrite: Artifact) -> dict[str, Any]:
         "models": {**kept["models"], **rewritten["models"]},
         "weights": kept["weights"],
         "prompts": {**kept["prompts"], **rewritten["prompts"]},
+        "questions": rewritten["questions"],
         "toy": kept["toy"],
         "outputs": {record["stage"]: record["output"] for record in (ingest, kept, rewritten)},
     }

@@ -61,4 +61,4 @@ def test_reports_and_stories_that_look_like_guides_are_none(title, texts, genre)
 def test_an_edit_wants_one_short_passage_that_asks_for_a_change(passage, request_):
     page = document("# Before and after", "A red house.", "!a", passage.strip(), "!b", "That is all.")
     page = document("# Before and after", "Here is a picture of a house:", "!a", passage.strip(), "!b") if request_ else page
-    assert request_of(page) == request_
+    assert request_of(page, "Change the picture so that this is true: {result}") == request_

@@ -6,10 +6,11 @@ import re
 from dataclasses import replace
 
 import pytest
+from guide_asks import guide_asks
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import validate
-from making import document
+from making import document, in_english
 from pydantic import ValidationError
 
 from leafinstruct.llm.prompt import Prompt
@@ -41,7 +42,7 @@ def documents(draw) -> Document:
 
 
 def names(page: Document, families: tuple[TaskFamily, ...] = FAMILIES, facts: Facts = Facts(resemblance=0.9)) -> list[str]:  # noqa: B008
-    return [family.name for family in tasks.fitting(page, families, facts)]
+    return [task.family.name for task in tasks.fitting(page, in_english(*families), facts)]
 
 
 def test_steps_keep_the_text_that_belongs_to_an_image_on_either_side():
@@ -54,16 +55,16 @@ def test_steps_keep_the_text_that_belongs_to_an_image_on_either_side():
 def test_an_introduction_does_not_turn_the_steps_around():
     """The fault of the first versions: any text before the first image made every step end with its image."""
     page = document("# T", "In two steps.", "!a", "Step 1: draw a wall.", "!b", "Step 2: add a roof.")
-    answer = prompt.by_templates(page, CONTINUATION)
+    answer = prompt.by_templates(page, *in_english(CONTINUATION))
     assert answer["context"][-1] == {"type": "text", "text": "Step 1: draw a wall."}
     assert answer["response"] == [{"type": "image", "image": 2}, {"type": "text", "text": "Step 2: add a roof."}]
 
 
 @given(documents(), st.sampled_from(FAMILIES))
 def test_templates_pass_the_check_that_a_model_must_pass(page, family):
-    if family not in tasks.fitting(page, (family,), Facts(resemblance=1.0)):
+    if not tasks.fitting(page, in_english(family), Facts(resemblance=1.0)):
         return
-    answer = prompt.by_templates(page, family)
+    answer = prompt.by_templates(page, *in_english(family))
     validate(answer, parse.SCHEMA)
     given_images = sum(isinstance(segment, Image) for segment in tasks.parts_of(page, family).context)
     assert parse.fault(answer, given_images, len(page.images)) is None
@@ -78,7 +79,7 @@ def test_templates_pass_the_check_that_a_model_must_pass(page, family):
 
 def test_a_literal_placeholder_stays_text_and_counts_as_no_image():
     page = document("# T", "use <image> and <|image start|> here", "!a", "then <image>", "!b")
-    answer = prompt.by_templates(page, REPORT)
+    answer = prompt.by_templates(page, *in_english(REPORT))
     assert parse.fault(answer, 0, 2) is None
     _, assistant = parse.turns(answer, page.images)
     assert "use <image> and <|image start|> here" in assistant.parts
@@ -149,7 +150,7 @@ def test_an_edit_wants_images_that_resemble_each_other_and_none_lost():
 
 def test_the_text_behind_the_last_image_of_an_edit_stays_behind_it():
     page = document("# Before and after", "A red house:", "!a", "Make the roof blue.", "!b", "# Appendix", "Write to us.")
-    answer = prompt.by_templates(page, EDIT)
+    answer = prompt.by_templates(page, *in_english(EDIT))
     assert answer["instruction"].startswith(("Make the roof blue.", "Please edit this picture. Make the roof blue."))
     assert answer["context"] == [{"type": "text", "text": "A red house:"}, {"type": "image", "image": 1}]
     assert answer["response"] == [
@@ -160,7 +161,7 @@ def test_the_text_behind_the_last_image_of_an_edit_stays_behind_it():
 
 
 def test_the_next_step_is_the_last_one():
-    answer = prompt.by_templates(document(*TEXT_FIRST), NEXT_STEP)
+    answer = prompt.by_templates(document(*TEXT_FIRST), *in_english(NEXT_STEP))
     assert answer["response"] == [{"type": "text", "text": "paint a door"}, {"type": "image", "image": 3}]
 
 
@@ -168,27 +169,29 @@ def test_without_a_title_the_question_needs_none_and_a_beginning_is_given_first(
     page = document("先把锅烧热、然后倒入两勺油。放入番茄。", "!a", "再打入三个鸡蛋:", "!b")
     assert page.title is None
     assert first_sentence(page) == "先把锅烧热、然后倒入两勺油。"
-    chosen = {tasks.choose(page, FAMILIES, Facts(), str(number)).name for number in range(20)}
+    chosen = {tasks.choose(page, in_english(*FAMILIES), Facts(), str(number)).family.name for number in range(20)}
     assert chosen == {"continuation"}
     assert first_sentence(document("Introduction", "This is all about it. And more.", "!a")) == "This is all about it."
-    assert all("{" not in ask and "None" not in ask for ask in tasks.questions(page, CONTINUATION))
-    only = tasks.questions(page, REPORT)
+    assert all("{" not in ask and "None" not in ask for ask in tasks.questions(page, *in_english(CONTINUATION)))
+    only = tasks.questions(page, *in_english(REPORT))
     assert all("先把锅烧热、然后倒入两勺油。" in ask for ask in only)
 
 
 def test_a_guide_whose_title_begins_how_to_is_also_asked_for_as_people_ask():
-    asked = {prompt.by_templates(document("# How to fold a boat", f"step {at}", "!a"), GUIDE)["instruction"] for at in range(60)}
-    assert asked == set(tasks.guide_asks("How to fold a boat"))
+    asked = {
+        prompt.by_templates(document("# How to fold a boat", f"step {at}", "!a"), *in_english(GUIDE))["instruction"] for at in range(60)
+    }
+    assert asked == set(guide_asks("How to fold a boat"))
     assert "How do I fold a boat?" in asked
     assert len(asked) == 4
-    assert tasks.guide_asks("How to Fix a Shelf")[-1] == "How do I fix a Shelf?"
-    assert tasks.guide_asks("How to DIY")[-1] == "How do I DIY?"
-    assert len(tasks.guide_asks("Show and how to tell")) == len(tasks.guide_asks("However")) == 3
+    assert guide_asks("How to Fix a Shelf")[-1] == "How do I fix a Shelf?"
+    assert guide_asks("How to DIY")[-1] == "How do I DIY?"
+    assert len(guide_asks("Show and how to tell")) == len(guide_asks("However")) == 3
 
 
 def test_a_title_that_is_a_question_is_the_question():
     page = document("# What is a serial radio?", "It sends data.", "!a")
-    assert tasks.questions(page, REPORT) == ["What is a serial radio? Answer with text and images."]
+    assert tasks.questions(page, *in_english(REPORT)) == ["What is a serial radio? Answer with text and images."]
 
 
 @pytest.mark.parametrize(
@@ -201,18 +204,18 @@ def test_a_title_that_is_a_question_is_the_question():
 )
 def test_a_title_keeps_its_own_marks_and_no_second_ones(title, question):
     page = document(f"# {title}", "One is this:", "!a", "Two is that:", "!b")
-    assert question.replace("….", "…") in tasks.questions(page, CONTINUATION)
+    assert question.replace("….", "…") in tasks.questions(page, *in_english(CONTINUATION))
 
 
 def test_the_title_is_not_repeated_where_an_image_stands_above_it():
     page = replace(document("!hero", "# Apple strudel", "Bake it:", "!a"), title="Apple strudel")
-    answer = prompt.by_templates(page, REPORT)
+    answer = prompt.by_templates(page, *in_english(REPORT))
     assert [part.get("text") for part in answer["response"]] == [None, "Bake it:", None]
 
 
 def test_tasks_are_chosen_by_id_among_those_that_fit():
-    assert tasks.choose(document("words"), FAMILIES, Facts(), "x") is None
-    chosen = {tasks.choose(document(*TEXT_FIRST), FAMILIES, Facts(), str(number)).name for number in range(60)}
+    assert tasks.choose(document("words"), in_english(*FAMILIES), Facts(), "x") is None
+    chosen = {tasks.choose(document(*TEXT_FIRST), in_english(*FAMILIES), Facts(), str(number)).family.name for number in range(60)}
     assert chosen == {"guide", "continuation", "next_step"}
 
 
@@ -227,7 +230,7 @@ def test_a_recipe_names_packaged_families_changes_them_and_brings_its_own():
     assert config.tasks[1].ask == ("How? {title}",)
     assert config.tasks[1].needs == GUIDE.needs
     assert (config.tasks[2].name, config.tasks[2].given, config.tasks[2].asked) == ("recap", "first", "rest")
-    answer = prompt.by_templates(document(*TEXT_FIRST), config.tasks[2])
+    answer = prompt.by_templates(document(*TEXT_FIRST), *in_english(config.tasks[2]))
     assert [part for part in answer["context"] if part["type"] == "image"] == [{"type": "image", "image": 1}]
 
 
@@ -286,7 +289,7 @@ def test_kinds_of_text_stay_visible_and_markup_has_one_owner():
 
 
 def test_the_question_names_every_image_by_its_number_and_owner():
-    request = prompt.request(document(*TEXT_FIRST), NEXT_STEP, {"a": (b"x", "image/png")}, PROMPT)
+    request = prompt.request(document(*TEXT_FIRST), *in_english(NEXT_STEP), {"a": (b"x", "image/png")}, PROMPT)
     assert "next_step: the context is the beginning of the document with images 1 to 2" in request.messages[0].parts[0]
     text = "".join(part for part in request.messages[1].parts if isinstance(part, str))
     assert 'title: "How to draw a house"' in text

@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from making import document
+from guide_asks import guide_asks
+from making import document, in_english
 from PIL import Image
 
-from leafinstruct.rewrite import prompt, tasks
+from leafinstruct.rewrite import prompt
 from leafinstruct.rewrite.config import GUIDE
 from leafinstruct.sketchbook import reading
 from leafinstruct.sketchbook.grammar import Telling, ask_of, asks, read_instruction
@@ -198,11 +199,11 @@ def test_an_instruction_is_understood_in_all_words_that_people_and_rewrite_use()
         ask = ask_of(howto)
         written = [step.text for step in howto.steps]
         page = document(f"# {howto.title}", howto.intro, *(part for text in written for part in (text, "!p")), howto.outro)
-        instruction = prompt.by_templates(page, GUIDE)["instruction"]
-        for text in (instruction, *tasks.guide_asks(howto.title), *asks(howto)):
+        instruction = prompt.by_templates(page, *in_english(GUIDE))["instruction"]
+        for text in (instruction, *guide_asks(howto.title), *asks(howto)):
             assert read_instruction(text) == ask, text
         if howto.title.startswith("How to"):
-            assert set(asks(howto)) & set(tasks.guide_asks(howto.title))
+            assert set(asks(howto)) & set(guide_asks(howto.title))
     assert read_instruction("Draw me something nice") is None
     assert read_instruction("Draw a red house with a blue sail") is None
 

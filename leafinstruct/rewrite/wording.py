@@ -1,0 +1,152 @@
+"""The questions of one language, as questions/<code>.yaml states them, and the checks that question templates pass. Pure.
+
+A file names the speaker who read its questions. A language without a file gets no sentence of ours: see rewrite/tasks.py.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Set
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import partial
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from leafinstruct.records.language_names import NAMES, hint
+
+PLACES = frozenset({"title", "opening", "change"})
+"""What a question template may name: the title, the first sentence, the request for a change."""
+
+
+class Section(BaseModel):
+    """A mapping of a recipe or of a file of questions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+def _listed(asks: Any) -> Any:
+    if isinstance(asks, str):
+        raise ValueError(f"questions are a list: write [{asks!r}]")
+    return asks
+
+
+def places_of(ask: str) -> list[str]:
+    """The places that a template names. Raises ValueError where it is no template, or formats what it names."""
+    try:
+        fields = [field[1:] for field in string.Formatter().parse(ask) if field[1] is not None]
+    except ValueError as error:
+        raise ValueError(f"the question {ask!r} is no template: {error}; write {{{{ for a brace") from error
+    if any(spec or conversion for _, spec, conversion in fields):
+        raise ValueError(f"the question {ask!r} formats what it names; write the name alone, as {{title}}")
+    return [name or "" for name, _, _ in fields]
+
+
+def _template(ask: str, places: Set[str]) -> str:
+    if not ask.strip():
+        raise ValueError("a question is empty; write what is asked, or leave it out")
+    if unknown := sorted({*places_of(ask)} - places):
+        near = get_close_matches(unknown[0], places, n=1)
+        allowed = f"did you mean {{{near[0]}}}?" if near else f"known are {', '.join(f'{{{name}}}' for name in sorted(places))}"
+        raise ValueError(f"the question {ask!r} names {{{unknown[0]}}}; {allowed}")
+    return ask
+
+
+def _templates(asks: tuple[str, ...], places: Set[str] = PLACES) -> tuple[str, ...]:
+    return tuple(_template(ask, places) for ask in asks)
+
+
+Asks = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_templates)]
+"""Question templates that may name PLACES."""
+_Rests = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(partial(_templates, places={"rest", "lower_rest"}))]
+_Titles = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(partial(_templates, places={"title"}))]
+_Result = Annotated[str, AfterValidator(partial(_template, places={"result"}))]
+
+
+FamilyName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+"""Names the shards of its rows, and the dataset's configuration on the Hub."""
+
+
+def is_wordless(ask: str) -> bool:
+    """Whether a template has no word of its own, so that it fits every language: `{title}`, `“{opening}”`."""
+    return not any(character.isalnum() for literal, *_ in string.Formatter().parse(ask) for character in literal)
+
+
+def check_untitled(asks: tuple[str, ...]) -> tuple[str, ...]:
+    """Raises ValueError where a question for documents without a title names one."""
+    if any("title" in places_of(ask) for ask in asks):
+        raise ValueError("a question in ask_untitled names {title}, which such a document lacks")
+    return asks
+
+
+def check_changes(name: str, asks: tuple[str, ...], changing: bool) -> None:
+    """Raises ValueError unless {change} is in all questions of a family that asks for one, and in none of another."""
+    if any(("change" in places_of(ask)) != changing for ask in asks):
+        raise ValueError(f"the task {name}: {{change}} stands in every question if asked is `change`, and in none otherwise")
+
+
+class FamilyQuestions(Section):
+    """How one task family asks in one language."""
+
+    ask: Asks = ()
+    """Questions for documents with a title; `{title}`, `{opening}` (first sentence) and `{change}` are filled in."""
+    ask_untitled: Annotated[Asks, AfterValidator(check_untitled)] = ()
+    """Questions for documents without a title; without any, the family is for documents with one."""
+    begins: dict[str, _Rests] = {}
+    """How a title begins -> further questions for such titles; `{rest}` is what follows, `{lower_rest}` the same with a small first letter."""
+
+    @model_validator(mode="after")
+    def _asks(self) -> FamilyQuestions:
+        if not self.ask and not self.ask_untitled:
+            raise ValueError("there is no question: give ask, ask_untitled or both, or leave the family out")
+        return self
+
+
+class Questions(Section):
+    """The questions of one language."""
+
+    language: str = Field(default="", validate_default=True)
+    """ISO 639 code."""
+    read_by: str = Field(default="", validate_default=True)
+    """The speaker of the language who read these questions."""
+    question_titles: _Titles = ()
+    """Questions for documents whose title is a question, where everything is asked for. Without any such a title is asked for as every other."""
+    result: _Result | None = None
+    """The request for a change that a text describes by its result, `{result}`. Without it such texts are no request."""
+    families: dict[FamilyName, FamilyQuestions] = Field(default={}, validate_default=True)
+    """Task family -> its questions. A family that is not listed asks in the document's own words."""
+
+    @field_validator("language")
+    @classmethod
+    def _known(cls, language: str) -> str:
+        return known(language)
+
+    @field_validator("read_by")
+    @classmethod
+    def _read(cls, read_by: str) -> str:
+        if not read_by.strip():
+            raise ValueError("missing; name the speaker of the language who read these questions, as read_by: NAME")
+        return read_by.strip()
+
+    @field_validator("families")
+    @classmethod
+    def _some(cls, families: dict[str, FamilyQuestions]) -> dict[str, FamilyQuestions]:
+        if not families:
+            raise ValueError("missing; give the questions of one task family or more, as families: {report: {ask: [...]}}")
+        return families
+
+
+def known(language: str) -> str:
+    """The code of a language. Raises ValueError where it is none."""
+    if language not in NAMES:
+        raise ValueError(f"unknown language {language!r}; {hint(language)}")
+    return language
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionFile:
+    """The questions of a file, and the sha256 of the file."""
+
+    questions: Questions
+    sha256: str
