@@ -103,9 +103,9 @@ def run(settings: RewriteSettings, inputs: Artifact, out: Artifact, engine: Engi
     if not totals.counts["examples"]:
         why = ", ".join(f"{count:,} x {reason}" for reason, count in totals.reasons.most_common())
         raise LeafInstructError(f"no document became an example: {why or 'there was none'}; see rewrite.tasks and rewrite.mode")
-    used = {language for report in out.reports() for language in report["asked_in"]} & settings.questions.keys()
-    files = {language: settings.questions[language] for language in sorted(used)}
-    read = {language: {"sha256": file.sha256, "read_by": file.questions.read_by} for language, file in files.items()}
+    used = {code for report in out.reports() for code in report["asked_in"]} & settings.questions.keys()
+    files = {code: settings.questions[code] for code in sorted(used)}
+    read = {code: {"sha256": file.sha256, "read_by": file.questions.read_by} for code, file in files.items()}
     return {"models": {"rewrite": settings.model}, "prompts": _own_prompt(settings), "questions": read}
 
 
@@ -243,8 +243,8 @@ def _without_task(document: Document, settings: RewriteSettings, facts: Facts) -
         return Refused(document, "no_task_fits", "ok", f"{len(document.images)} images, {genre_of(document)}: it has not what {names} need")
     why = f"{', '.join(silent)}: the document's own words make no question, and its language is not known"
     if document.language is not None:
-        language, place = named(document.language), f"questions/{document.language}.yaml"
-        why = f"{', '.join(silent)}: no questions in {language}, and the document's own words make none; add {place}, see docs/tasks.md"
+        name, place = named(document.language), f"questions/{document.language}.yaml"
+        why = f"{', '.join(silent)}: no questions in {name}, and the document's own words make none; add {place}, see docs/tasks.md"
     return Refused(document, "no_template", "ok", why)
 
 
