@@ -7,8 +7,9 @@ A document whose owners are not all known is never cut: only families that give 
 title come first where the document has none.
 
 Where the document's language has no questions (rewrite/worded.py), no sentence is added. The question is the beginning of the document in its own
-words, its title and then the given steps; the answer is what follows. Without a title, the text that the given steps begin with is the
-instruction. A title alone asks for everything where no family that gives something fits. The passage between its images asks for an edit.
+words, its title and then the given steps; the answer is what follows. Without a title, the first text of the given steps is the instruction; it goes
+before the images that it follows, unless it points back at them. A title alone asks for everything where no family that gives something fits.
+The passage between its images asks for an edit.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from leafinstruct.records.document import Document, Image, Segment, Text
+from leafinstruct.records.signs import POINTS_BACK
 from leafinstruct.records.words import TITLE_ENDS, count_words
 from leafinstruct.rewrite.config import TaskFamily
 from leafinstruct.rewrite.edits import passage_of, request_of
@@ -30,6 +32,9 @@ from leafinstruct.rewrite.worded import Task, Wording
 _STOP_BEHIND_MARK = re.compile(r"([?!…？！؟])\.")  # noqa: RUF001 - the marks of other scripts are meant
 """A template's full stop behind a title that ends in a mark of its own."""
 _QUESTIONS = ("?", "？", "؟")  # noqa: RUF001 - the question marks of other scripts are meant
+
+_INSTRUCTING = ("prose", "heading", "list")
+"""Kinds of text that can be an instruction: a caption, a table or code alone asks for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +137,12 @@ def in_own_words(document: Document, family: TaskFamily) -> tuple[str, Parts] | 
         return None if request_of(document, None) is None else (passage_of(document) or "", parts)
     if title := (document.title or "").strip():
         return title, parts
-    first = parts.context[0] if parts.context else None  # behind an image it would have to move
-    if not isinstance(first, Text) or first.kind == "code" or not 0 < len(first.text.strip()) <= MAX_INSTRUCTION:
+    at, first = next(((at, item) for at, item in enumerate(parts.context) if isinstance(item, Text)), (0, None))
+    if first is None or first.kind not in _INSTRUCTING or not 0 < len(first.text.strip()) <= MAX_INSTRUCTION:
         return None
-    return first.text.strip(), replace(parts, context=parts.context[1:])
+    if at and POINTS_BACK.search(first.text):
+        return None
+    return first.text.strip(), replace(parts, context=parts.context[:at] + parts.context[at + 1 :])
 
 
 def _unquoted(title: str) -> str:

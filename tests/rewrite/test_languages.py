@@ -14,7 +14,7 @@ from making import ENGLISH, document, in_english
 from pydantic import ValidationError
 
 from leafinstruct.llm.prompt import Prompt
-from leafinstruct.records.document import Document
+from leafinstruct.records.document import Document, Image
 from leafinstruct.rewrite import parse, prompt, tasks
 from leafinstruct.rewrite.config import CONTINUATION, EDIT, GUIDE, NEXT_STEP, PACKAGED, REPORT, RewriteConfig, TaskFamily
 from leafinstruct.rewrite.genre import genre_of
@@ -38,6 +38,15 @@ def questions(language: str, **families: dict[str, list[str]]) -> dict[str, Ques
 
 def german(*parts: str) -> Document:
     return replace(document(*parts), language="de")
+
+
+def stated(*parts: str) -> Document:
+    """A German document whose images belong to the texts behind them, as its source states."""
+    page = german(*parts)
+    owned = tuple(
+        replace(item, owner=item.position + 1, owner_found="stated") if isinstance(item, Image) else item for item in page.segments
+    )
+    return replace(page, segments=owned)
 
 
 def task(family: TaskFamily, language: str | None = "de") -> Task:
@@ -97,18 +106,23 @@ def test_without_a_title_the_given_steps_begin_with_the_instruction():
     answer = prompt.by_templates(page, task(CONTINUATION))
     assert answer["instruction"] == "Zuerst die Zwiebeln schneiden:"
     assert answer["context"] == [{"type": "text", "text": "Zwiebeln"}, {"type": "image", "image": 1}]
+    image_first = stated("!a", "Zuerst die Zwiebeln schneiden.", "!b", "Dann das Öl erhitzen.")
+    answer = prompt.by_templates(image_first, task(CONTINUATION))
+    assert (answer["instruction"], answer["context"]) == ("Zuerst die Zwiebeln schneiden.", [{"type": "image", "image": 1}])
+    assert answer["response"] == [{"type": "image", "image": 2}, {"type": "text", "text": "Dann das Öl erhitzen."}]
 
 
 @pytest.mark.parametrize(
     "parts",
     [
         ("Zuerst die Zwiebeln schneiden:", "!a"),  # nothing can be given
-        ("!a", "> Zwiebeln", "!b", "> Öl"),  # the first text would have to move before its image
+        ("!a", "> Zwiebeln", "!b", "> Öl"),  # a caption asks for nothing
+        ("!a", "Voir l'image ci-dessus.", "!b", "Et puis ceci."),  # it cannot go before its image
         ("Zwiebeln und Öl. " * 200 + "So:", "!a", "Dann das Öl erhitzen:", "!b"),  # no instruction is that long
     ],
 )
 def test_a_document_whose_own_words_make_no_question_gets_no_task(parts):
-    page = german(*parts)
+    page = stated(*parts) if parts[0] == "!a" else german(*parts)
     assert page.title is None
     assert tasks.choose(page, tasks_in("de", FAMILIES, ENGLISH), Facts(), "x") is None
     met = {family.name for family in tasks.met_by(page, FAMILIES, Facts())}

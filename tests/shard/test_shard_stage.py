@@ -261,7 +261,8 @@ def test_a_nearly_equal_page_of_another_site_stands_on_the_same_side(tmp_path):
             steps = [" ".join(told[at : at + 41]) for at in (0, 41, 82)]
             shown = [png((20 * pair, 90 * side, 70 * at), dot=at + 3 * side) for at in range(3)]
             pages[f"https://{site}{pair}.com/page"] = list(zip(steps, shown, strict=True))
-    path = unjudged(tmp_path, pages, rewrite={"tasks": ["report"]}, shard={"splits": {"train": 0.5, "test": 0.5}})
+    # these words are of no language, so the first steps are the question
+    path = unjudged(tmp_path, pages, rewrite={"tasks": ["continuation"]}, shard={"splits": {"train": 0.5, "test": 0.5}})
 
     def parted() -> int:
         side = {
