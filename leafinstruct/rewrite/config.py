@@ -80,6 +80,11 @@ class TaskFamily(Section):
         return self
 
     @property
+    def states_questions(self) -> bool:
+        """Whether the recipe states the family's questions, or that it has none for documents with or without a title (`ask: []`)."""
+        return self.ask is not None or self.ask_untitled is not None
+
+    @property
     def own_questions(self) -> tuple[str, ...]:
         """The questions that the recipe states."""
         return (*(self.ask or ()), *(self.ask_untitled or ()))

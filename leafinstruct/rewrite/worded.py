@@ -46,14 +46,14 @@ def tasks_in(language: str | None, families: Sequence[TaskFamily], files: Files,
     file = files.get(language or "")
     questions = None if file is None else file.questions
     found = [(family, _wording(family, language, questions)) for family in families]
-    return [Task(family, wording, by_model) for family, wording in found if wording is not None or not family.own_questions]
+    return [Task(family, wording, by_model) for family, wording in found if wording is not None or not family.states_questions]
 
 
 def _wording(family: TaskFamily, language: str | None, file: Questions | None) -> Wording | None:
     if family.language == ANY:
         return Wording(family.ask or (), family.ask_untitled or ())
     listed = None if file is None else file.families.get(family.name)
-    own = bool(family.own_questions) and language == (family.language or ENGLISH)
+    own = family.states_questions and language == (family.language or ENGLISH)
     if not own and listed is None:
         return None
     listed = listed or FamilyQuestions.model_construct()

@@ -235,6 +235,13 @@ def test_a_packaged_family_with_own_questions_keeps_those_of_the_files_for_other
     assert tasks_in("en", (guide,), files)[0].wording.ask_untitled == ENGLISH["en"].questions.families["guide"].ask_untitled
 
 
+def test_a_packaged_family_can_leave_out_the_questions_for_documents_with_a_title():
+    (guide,) = RewriteConfig.model_validate({"tasks": [{"name": "guide", "ask": []}]}).tasks
+    titled = replace(document(*BOAT), language="en")
+    assert tasks.questions(titled, *in_english(guide)) == []
+    assert len(tasks.questions(replace(titled, title=None), *in_english(guide))) == 2
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
