@@ -59,7 +59,7 @@ _SYMBOL = r"[^\p{L}\p{M}\p{N}\p{P}\p{Z}\p{Cf}\s°№℃℉]|[#*@\\_{}•†‡]"
 
 _TERMINAL = r"[\p{Sentence_Terminal}…]"
 _CLOSERS = r"""["'\p{Pe}\p{Pf}]"""
-_END = regex.compile(rf"(?P<mark>{_TERMINAL}+){_CLOSERS}*(?P<gap>\s*)|(?P<line>\s*[\n\r\u2028\u2029\x85]\s*)")
+_END = regex.compile(rf"(?P<mark>{_TERMINAL}+){_CLOSERS}*(?P<gap>\s*+)|(?P<line>[\n\r\u2028\u2029\x85]\s*+)")
 _LINE_END = regex.compile(r"[\n\r\u2028\u2029\x85]")
 _SPACED_MARKS = frozenset(".!?…‼⁇⁈⁉")
 """Marks behind which a space must follow; the marks of other scripts end a sentence wherever they are."""
@@ -233,7 +233,7 @@ def sentence_spans(text: str) -> Iterator[tuple[int, int]]:
     for found in _END.finditer(text, start):
         gap = found.start("line") if found["line"] is not None else found.start("gap")
         if gap > start and (found["line"] is not None or _is_end(text, found)):
-            yield start, gap
+            yield start, start + len(text[start:gap].rstrip())
             start = found.end()
     end = len(text.rstrip())
     if end > start:
