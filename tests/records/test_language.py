@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -161,6 +162,39 @@ def test_decomposed_text_is_read_as_composed():
     for code in ("vi", "ko", "cs"):
         whole = " ".join(SENTENCES[code])
         assert identify([unicodedata.normalize("NFD", whole)]) == identify([whole])
+
+
+@pytest.mark.parametrize("sign", ["\u00ad", "\u200b", "\u2060", "\ufeff"])
+def test_invisible_signs_inside_words_have_no_effect(sign):
+    for code in ("de", "fi", "ru", "tr", "bg"):
+        texts = SENTENCES[code]
+        assert identify([re.sub(r"(\w{3})(?=\w{2})", rf"\1{sign}", text) for text in texts]) == identify(texts)
+
+
+def test_full_width_letters_are_letters():
+    wide = "".join(chr(ord(sign) + 0xFEE0) if "!" <= sign <= "~" else sign for sign in EN)
+    assert identify([wide])[0] == "en"
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("LED・GPIO・HDMI ケーブルをRaspberry Piに接続します。microSDカードをPCに挿入してRaspberry Pi Imagerを起動してください。", "ja"),
+        ("将 Raspberry Pi 连接到 HDMI 显示器。然后插入 microSD 卡并启动 Raspberry Pi Imager 程序。", "zh"),
+        ("Raspberry Pi를 HDMI 모니터에 연결한 다음 microSD 카드를 삽입하고 Raspberry Pi Imager를 실행하세요.", "ko"),
+        ("เชื่อมต่อ Raspberry Pi กับจอ HDMI แล้วใส่การ์ด microSD และเปิด Raspberry Pi Imager", "th"),
+    ],
+)
+def test_product_names_in_latin_letters_do_not_count_in_another_script(text, language):
+    found, confidence = identify([text])
+    assert found == language
+    assert confidence is not None
+    assert confidence >= 0.95
+
+
+def test_a_list_of_names_with_a_few_foreign_letters_is_not_of_that_script():
+    assert identify(["NMEA-GNS NMEA-GRS NMEA-GSA ESF-ALG ESF-INS RTCM TIMEGAL TIMEBDS тип"]) == (None, None)
+    assert identify([EN, "说明书下载链接在这里"])[0] == "en"
 
 
 def test_every_language_of_the_library_has_a_code_here():
