@@ -52,9 +52,25 @@ ALLOWED = {
     "export": {"records", "artifact", "pictures", "cards", "errors"},  # pictures: what a header says names a file's type; cards: cell
     "recipe_faults": set(),
     "recipe": {"recipe_faults", "errors", "ingest", "filter", "llm", "rewrite", "shard", "push", "train"},
+    "recipe_template": set(),
+    "recipe_draft": {"recipe", "recipe_template", "ingest", "pictures", "report", "errors"},  # report: what a terminal may be shown
     "resolved": {"recipe", "ingest"},  # which keys of a source hold paths
     "pipeline": STAGES | {"recipe", "resolved", "artifact", "engine", "errors", "push", "suppressed", "sketchbook"},
-    "cli": {"pipeline", "recipe", "report", "engine", "errors", "terminal", "vlg", "train", "export", "push", "suppressed", "artifact"},
+    "cli": {
+        "pipeline",
+        "recipe",
+        "recipe_draft",
+        "report",
+        "engine",
+        "errors",
+        "terminal",
+        "vlg",
+        "train",
+        "export",
+        "push",
+        "suppressed",
+        "artifact",
+    },
     "terminal": {"pipeline", "recipe", "report"},
 }
 """Room -> rooms that it may import. Missing on purpose: any stage in another stage, records <-> artifact, anything -> cli."""
