@@ -371,6 +371,16 @@ def test_records_among_others_are_taken_file_by_file(tmp_path):
     assert Path(str(source["path"])) == tmp_path / "data/docs.jsonl"
 
 
+def test_records_in_files_of_another_ending_are_taken_file_by_file(tmp_path):
+    plain = mmc4(tmp_path / "data", {"https://h.example/1": [(WORDS, png())]})
+    plain.rename(tmp_path / "data/docs.json")
+    mmc4(tmp_path / "data", {"https://h.example/2": [(WORDS[::-1], png(dot=9))]}, "more.jsonl")
+    done = init(tmp_path / "made", tmp_path / "data")
+    assert done.exit_code == 0, done.output
+    assert [Path(str(source["path"])) for source in sources(tmp_path / "made")] == [tmp_path / "data", tmp_path / "data/docs.json"]
+    assert examples(tmp_path / "made", tmp_path) == 2
+
+
 def test_what_would_stop_the_build_is_not_in_the_recipe(tmp_path):
     """A packed page would: the reader of pages refuses it. Packed records among others are left out."""
     mmc4(tmp_path / "data", {"https://h.example/1": [(WORDS, png())]})

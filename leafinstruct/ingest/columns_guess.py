@@ -42,6 +42,8 @@ def mapping(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | str:
         inner = {"url": "image_info.url", "license": "image_info.license", "time": "image_info.frame_time"}
         return {"segments": [{"conversation": "messages", "images": "images", **inner}], "url_column": "url", "license_column": "license"}
     kinds = {name: _kind(name, [row[name] for row in rows if row.get(name) is not None]) for name in names}
+    if not {"image", "images", "turns"} & set(kinds.values()):
+        return "holds records without a column of images"
     segments = _segments(rows, kinds)
     if segments is None:
         told = ", ".join(f"{name} ({kind})" for name, kind in list(kinds.items())[:_SHOWN] if kind)

@@ -173,7 +173,9 @@ def _sources(whole: Recognized, given: Path, group: tuple[str, str, list[str]], 
     suffixes = suffixes_of(kind)
     readable = set(kinds) if given.is_dir() else set(names)
     others = [name for name in readable if name not in names and (name.lower().endswith(suffixes) or files.packed(name, suffixes))]
-    places = [names[0]] if not given.is_dir() and names else _places(names, others)
+    strays = [name for name in names if not name.lower().endswith(suffixes)]  # which a folder is not searched for
+    searched = [name for name in names if name not in strays]
+    places = [names[0]] if not given.is_dir() and names else [*_places(searched, others), *strays]
     if len(places) > PLACES:
         ending = PurePosixPath(names[0]).suffix
         whole.problems.append(
@@ -181,7 +183,7 @@ def _sources(whole: Recognized, given: Path, group: tuple[str, str, list[str]], 
         )
         return
     for place in places:
-        own = [name for name in names if place in (name, "") or name.startswith(f"{place}/")]
+        own = [name for name in names if name == place or (name in searched and (place == "" or name.startswith(f"{place}/")))]
         keys: dict[str, Any] = {"kind": kind, "path": str(root / place) if place else str(root)}
         said: tuple[str, ...] = ()
         if mapping:
