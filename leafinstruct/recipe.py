@@ -207,7 +207,8 @@ def _check_models(path: Path, recipe: Recipe) -> None:
     """Rules over a model's score hold for the model they name; the tiny CLIP judges nothing but Sketchbook unless told to."""
     alignment = recipe.filter.alignment
     strangers = [source.name for source in recipe.ingest.sources if source.kind != "sketchbook"]
-    if alignment.model == TOY_MODEL and strangers and not alignment.allow_toy:
+    judged = any(rule.declared.family in ("alignment", "coherence") for rule in recipe.filter.rules)
+    if judged and alignment.model == TOY_MODEL and strangers and not alignment.allow_toy:
         raise RecipeError(
             f"{path}, filter.alignment.model: {TOY_MODEL} knows only Sketchbook, not {', '.join(strangers)}; "
             "set alignment.model: ViT-B/32 or a checkpoint's path, or allow_toy: true for a trial whose scores mean nothing"

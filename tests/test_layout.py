@@ -53,12 +53,15 @@ ALLOWED = {
     "recipe_faults": set(),
     "templates": {"recipe_faults", "errors", "llm", "rewrite"},
     "recipe": {"recipe_faults", "templates", "errors", "ingest", "filter", "llm", "rewrite", "shard", "push", "train"},
+    "recipe_template": set(),
+    "recipe_draft": {"recipe", "recipe_template", "ingest", "pictures", "report", "errors"},  # report: what a terminal may be shown
     "resolved": {"recipe", "ingest"},  # which keys of a source hold paths
     "pipeline": STAGES | {"recipe", "resolved", "artifact", "engine", "errors", "push", "suppressed", "sketchbook"},
     "cli": {
         "pipeline",
         "recipe",
         "templates",
+        "recipe_draft",
         "report",
         "engine",
         "errors",

@@ -109,11 +109,13 @@ def test_paths_are_relative_to_the_recipe_wherever_it_is_called_from(tmp_path, m
 
 def test_the_tiny_clip_judges_strangers_only_when_told_to(tmp_path):
     source = {"kind": "html", "name": "pages", "path": "x"}
-    path = recipe(tmp_path, ingest={"sources": [source]})
+    rule = {"score": "alignment.own", "min": 0.1, "model": "leaf:tiny-clip-1"}
+    path = recipe(tmp_path, ingest={"sources": [source]}, filter={"rules": [rule]})
     message = fault(path)
     assert "knows only Sketchbook, not pages" in message
     assert "ViT-B/32" in message
     assert recipes.load(path, ("filter.alignment.allow_toy=true",)).recipe.filter.alignment.allow_toy
+    assert recipes.load(path, ("filter.rules=[]",)).recipe.filter.rules == ()
 
 
 def test_a_bound_set_for_another_model_stops_the_build(tmp_path):

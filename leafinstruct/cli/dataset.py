@@ -15,24 +15,55 @@ from leafinstruct.errors import LeafInstructError
 from leafinstruct.report.prose import printable
 from leafinstruct.terminal import again, note, progress, show_forecast, show_status
 
+TEMPLATES = ("prompts", "questions", "data_cards")
 
-def init(folder: Annotated[Path, typer.Argument(help="New folder for recipe.yaml, prompts/ and data_cards/.")]) -> None:
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="NAME", help="New folder for recipe.yaml, prompts/, questions/ and data_cards/.")],
+    origin: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FOLDER|FILE",
+            help="Recognize what is there (pages, web archives, MMC4, OBELICS, tables, conversations, videos) and write a recipe of it.",
+        ),
+    ] = None,
+    contact: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Your e-mail or web page, sent to hosts: the recipe fetches images on the web. Default: nothing is fetched.",
+        ),
+    ] = None,
+) -> None:
     """Write a recipe that runs as it is, and its prompts."""
     import shutil
 
+    from leafinstruct.artifact import writing
     from leafinstruct.templates import packaged
 
+    if contact is not None and origin is None:
+        raise typer.BadParameter("is for a recipe of your own files; add --from FOLDER", param_hint="--contact")
+    summary: tuple[str, ...] = ()
     try:
-        if folder.exists() and any(folder.iterdir()):
+        if folder.exists() and any(path.name not in TEMPLATES for path in folder.iterdir()):  # these alone are of an init that was killed
             raise LeafInstructError(f"{folder}: exists and is not empty; give a new folder")
+        text = (packaged("pipelines") / "start.yaml").read_text(encoding="utf-8")
+        if origin is not None:
+            from leafinstruct.recipe_draft import draft
+
+            text, summary = draft(origin, folder, contact)
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(packaged("pipelines") / "start.yaml", folder / "recipe.yaml")
-        for templates in ("prompts", "data_cards"):
-            shutil.copytree(packaged(templates), folder / templates)
+        for templates in TEMPLATES:
+            shutil.copytree(packaged(templates), folder / templates, dirs_exist_ok=True)
+        with writing(folder / "recipe.yaml") as temporary:
+            temporary.write_text(text, encoding="utf-8")
     except OSError as error:
         reason = error.strerror or "a file in it cannot be written"
         raise LeafInstructError(f"{folder}: cannot be made a folder of recipes: {reason}; give a new folder where you may write") from error
-    typer.echo(f"{printable(folder)}: recipe.yaml, prompts/, data_cards/\nnext: cd {printable(shlex.quote(str(folder)))} && leaf build")
+    for line in summary:
+        typer.echo(line)
+    typer.echo(f"{printable(folder)}: recipe.yaml, prompts/, questions/, data_cards/\nnext: cd {printable(shlex.quote(str(folder)))} && leaf build")
 
 
 def build(

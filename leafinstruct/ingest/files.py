@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 from leafinstruct.errors import SourceError
@@ -53,8 +53,10 @@ def check_pictures(pictures: str | None, without: str) -> None:
         raise SourceError(f"{pictures}: no such folder of pictures; {without}")
 
 
-def listing(path: str, root: Path, suffixes: tuple[str, ...]) -> list[str]:
+def listing(path: str, root: Path, suffixes: tuple[str, ...], also: Callable[[Path], bool] | None = None) -> list[str]:
     """Names of the source's regular files relative to root, which is `root_of(path)` or a folder above it, sorted.
+
+    also: whether a folder's file with none of the suffixes belongs to the source too.
 
     A folder is searched for the suffixes, and for files of them that are packed in another way than the reader undoes and do not lie there
     unpacked too, which are refused like a file that is named; a glob takes what it matches. Raises SourceError when the path is missing,
@@ -62,13 +64,13 @@ def listing(path: str, root: Path, suffixes: tuple[str, ...]) -> list[str]:
     """
     given, base = Path(path).absolute(), root_of(path)
     prefix = "" if base == root else f"{base.relative_to(root).as_posix()}/"
-    names = sorted(prefix + name for name in _names(given, base, suffixes))
+    names = sorted(prefix + name for name in _names(given, base, suffixes, also))
     if not names:
         what = "matches no file" if _is_glob(given) else f"holds no {' or '.join(suffixes)} file"
         raise SourceError(f"{path}: {what}; check the path and the kind of the source")
     for name in names:
-        if not name.lower().endswith(suffixes) and (name.lower().endswith(FOREIGN) or _packed(name, suffixes)):
-            raise SourceError(f"{root / name}: read are {', '.join(suffixes)} files; {_cure(name)}")
+        if not name.lower().endswith(suffixes) and (name.lower().endswith(FOREIGN) or packed(name, suffixes)):
+            raise SourceError(f"{root / name}: read are {', '.join(suffixes)} files; {hint(name)}")
         if not _encodable(name):
             raise SourceError(f"{root}: the file name {name!r} is not valid UTF-8; rename the file")
     return names
@@ -91,11 +93,11 @@ def exists(root: Path, name: str) -> bool:
         return False
 
 
-def _names(given: Path, base: Path, suffixes: tuple[str, ...]) -> Iterator[str]:
+def _names(given: Path, base: Path, suffixes: tuple[str, ...], also: Callable[[Path], bool] | None) -> Iterator[str]:
     if given.is_file():
         yield given.name
     elif given.is_dir():
-        yield from _walk(given, "", suffixes)
+        yield from _walk(given, "", suffixes, also)
     elif _is_glob(given):
         pattern = "/".join(given.parts[_first_wildcard(given) :])
         yield from (file.relative_to(base).as_posix() for file in base.glob(pattern) if file.is_file())
@@ -103,7 +105,7 @@ def _names(given: Path, base: Path, suffixes: tuple[str, ...]) -> Iterator[str]:
         raise SourceError(f"{given}: no such file or folder; paths in a recipe are relative to the recipe's own folder")
 
 
-def _walk(folder: Path, prefix: str, suffixes: tuple[str, ...]) -> Iterator[str]:
+def _walk(folder: Path, prefix: str, suffixes: tuple[str, ...], also: Callable[[Path], bool] | None) -> Iterator[str]:
     """Names below a folder, not following links to folders, which may lead in circles. Raises SourceError on an unreadable folder."""
     try:
         entries = list(os.scandir(folder))
@@ -114,17 +116,24 @@ def _walk(folder: Path, prefix: str, suffixes: tuple[str, ...]) -> Iterator[str]
         if entry.name.startswith("."):
             continue
         if entry.is_dir(follow_symlinks=False):
-            yield from _walk(folder / entry.name, f"{prefix}{entry.name}/", suffixes)
-        elif (entry.name.lower().endswith(suffixes) or (_packed(entry.name, suffixes) and entry.name not in copies)) and _is_regular(entry):
+            yield from _walk(folder / entry.name, f"{prefix}{entry.name}/", suffixes, also)
+        elif not _is_regular(entry):
+            continue
+        elif (
+            entry.name.lower().endswith(suffixes)
+            or (packed(entry.name, suffixes) and entry.name not in copies)
+            or (also is not None and also(folder / entry.name))
+        ):
             yield prefix + entry.name
 
 
-def _packed(name: str, suffixes: tuple[str, ...]) -> bool:
+def packed(name: str, suffixes: tuple[str, ...]) -> bool:
     """Whether a file would be read if it were unpacked: `a.jsonl.zst`."""
     return name.lower().endswith(tuple(suffix + packing for suffix in suffixes for packing in _PACKINGS))
 
 
-def _cure(name: str) -> str:
+def hint(name: str) -> str:
+    """What to do about a file in a format or packing that no reader knows."""
     ending = PurePosixPath(name).suffix.lower()
     known = _CURES.get(ending, "unpack it, or convert it to one of these").format(PurePosixPath(name).name)
     return f"{known}, and move this one away" if ending in _CURES else known

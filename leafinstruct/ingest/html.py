@@ -4,6 +4,10 @@ Parts are the leaves of a tree over the hash of each page's path, split until a 
 removed changes exactly one part (or splits or merges two), wherever its name sorts; runs of the sorted list, cut where a hash says so, were
 refused because the cap on their length makes cuts move. Parts hold two thirds of part_size on average.
 
+A folder is also searched for pages whose name does not end as a page's does, as mirrors of dynamic sites have them (`about`, `index.php?id=3`): they
+begin as HTML does. The folder that a browser saves beside a page (`a_files` beside `a.html`) holds parts of that page; HTML files in it (frames,
+advertisements) are no pages.
+
 A relative address is a file below the source's root, else the web address that <base> makes of it. `/x.png` is looked for at the root of
 the source first. Percent-encoding is undone unless a file of the written name exists. Files are only looked for, never opened: a missing one
 is a reference like any other, and materialising it gives the reason. A data: address is a range of the page.
@@ -15,13 +19,15 @@ Picture lost, the document goes on: no_source, data_uri, tracking_pixel, unsafe_
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from leafinstruct.ingest import files
 from leafinstruct.ingest.address import join, web, without_fragment
+from leafinstruct.ingest.archive_record import looks_like_html
 from leafinstruct.ingest.assemble import Embedded, NoReferenceError, assemble
 from leafinstruct.ingest.config import HtmlSource
 from leafinstruct.ingest.page import MAX_PAGE, Page, PageError, parse
@@ -31,6 +37,25 @@ from leafinstruct.records.document import Document, Provenance, Ref, Rejected
 
 SUFFIXES = (".html", ".htm", ".xhtml")
 LIBRARIES: tuple[str, ...] = ("selectolax", "resiliparse")
+_DYNAMIC = re.compile(r"^[^.]+$|\.(?:php\d?|phtml|shtml?|aspx?|jspx?|cgi|cfm)$|[?@][^/]*$", re.IGNORECASE)
+"""Names of files that may be pages: without a dot, of a program on the server, with a query as mirrors write it."""
+_BEGINNING = 1024
+"""Bytes in which a page shows that it is one."""
+_SAVED = (
+    "_files",
+    ".files",
+    "-Dateien",
+    "-Filer",
+    "-filer",
+    "_fichiers",
+    "_archivos",
+    "_arquivos",
+    "_ficheiros",
+    "_bestanden",
+    "_pliki",
+    "_soubory",
+)
+"""How browsers and Windows call the folder of a saved page."""
 
 
 def root_of(source: HtmlSource) -> Path:
@@ -40,7 +65,32 @@ def root_of(source: HtmlSource) -> Path:
 
 def plan(source: HtmlSource, part_size: int, cache: Path) -> list[Span]:  # noqa: ARG001 - a listing is the whole plan, nothing to keep
     """Sets of at most part_size pages. Raises SourceError when the path is missing, unreadable or matches nothing."""
-    return [Span(names, 0, len(names)) for names in grouped(files.listing(source.path, root_of(source), SUFFIXES), part_size)]
+    root = root_of(source)
+    names = files.listing(source.path, root, SUFFIXES, begins_as_page)
+    parts = saved_parts(names)
+    return [Span(group, 0, len(group)) for group in grouped([name for name in names if name not in parts], part_size)]
+
+
+def begins_as_page(path: Path) -> bool:
+    """Whether a file that is not named as a page may be one by its name, and begins as HTML does."""
+    if not _DYNAMIC.search(path.name):
+        return False
+    try:
+        with path.open("rb") as stream:
+            return looks_like_html(stream.read(_BEGINNING))
+    except OSError:
+        return False
+
+
+def saved_parts(names: Sequence[str]) -> set[str]:
+    """Of the pages' names those that lie in the folder that a browser saved beside another of them."""
+    beside = {stem + ending for name in names if (stem := _stem(name)) for ending in _SAVED}
+    return {name for name in names if any(str(folder) in beside for folder in PurePosixPath(name).parents)}
+
+
+def _stem(name: str) -> str:
+    """A page's name without its suffix; empty where it has none."""
+    return next((name[: -len(suffix)] for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
 
 
 def read(source: HtmlSource, span: Span, cache: Path) -> Iterator[Document | Rejected]:  # noqa: ARG001 - one signature for all readers

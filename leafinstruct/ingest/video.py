@@ -39,7 +39,7 @@ def plan(source: VideoSource, part_size: int, cache: Path) -> list[Span]:  # noq
     root = root_of(source)
     spans = []
     for names in grouped(files.listing(source.path, root, SUFFIXES), max(1, part_size // 50)):
-        beside = sorted({text for name in names for text in _subtitles(root, name)})
+        beside = sorted({text for name in names for text in subtitles_of(root, name)})
         spans.append(Span((*names, *beside), 0, len(names)))
     return spans
 
@@ -73,7 +73,7 @@ def _video(source: VideoSource, root: Path, path: Path, file: str, cache: Path) 
 
 def _cues(source: VideoSource, root: Path, path: Path, file: str, cache: Path, lost: list[film.Lost]) -> list[Cue] | Rejected:
     """What is said in a video, from its subtitles or by recognising it."""
-    names = _subtitles(root, file)
+    names = subtitles_of(root, file)
     if not names and source.speech is not None:
         from leafinstruct.ingest import speech
 
@@ -91,7 +91,7 @@ def _cues(source: VideoSource, root: Path, path: Path, file: str, cache: Path, l
     return found
 
 
-def _subtitles(root: Path, file: str) -> list[str]:
+def subtitles_of(root: Path, file: str) -> list[str]:
     """Subtitle files beside a video, relative to root, sorted."""
     video = PurePosixPath(file)
     folder = root / video.parent

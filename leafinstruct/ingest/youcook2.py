@@ -135,6 +135,12 @@ def _wanted(source: YouCook2Source) -> dict[str, Any]:
     return {name: entry for name, entry in database.items() if isinstance(entry, dict) and entry.get("subset") == source.subset}
 
 
+def annotated(path: str) -> frozenset[str]:
+    """The ids of the videos that a file annotates. Raises SourceError."""
+    stat = _stat(Path(path))
+    return frozenset(_database(path, stat.st_size, stat.st_mtime_ns))
+
+
 def _stat(path: Path) -> os.stat_result:
     try:
         return path.stat()
