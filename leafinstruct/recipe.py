@@ -33,7 +33,7 @@ from leafinstruct.templates import packaged, questions_for, template, text_in, y
 from leafinstruct.train.config import TrainConfig
 
 TOY_MODEL = "leaf:tiny-clip-1"
-OFFLINE_JUDGE = "offline-rules@2"
+OFFLINE_JUDGE = "offline-rules@3"
 _KINDS = ("mmc4", "obelics", "html", "warc", "hub", "conversations", "video", "youcook2", "vist", "sketchbook")
 DEFAULT_PLACES = ("recipe.yaml", "pipelines/demo.yaml")
 

@@ -30,7 +30,7 @@ from leafinstruct.export.source import Shard
 from leafinstruct.records import shards
 from leafinstruct.records.escaping import ESCAPED
 
-CODE = 2
+CODE = 3
 """Raised when the same shards give other files than before."""
 FORMATS: dict[str, Format] = {form.name: form for form in (conversations.FORMAT, webdataset.FORMAT, llama_factory.FORMAT, ms_swift.FORMAT)}
 TAR_BYTES = 512 << 20

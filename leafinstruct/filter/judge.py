@@ -29,7 +29,7 @@ from leafinstruct.records.document import Document, Image, Text
 from leafinstruct.records.example import Cell
 from leafinstruct.records.words import count_words, first_words, sentence_spans
 
-OFFLINE = "offline-rules@2"
+OFFLINE = "offline-rules@3"
 
 SCHEMA: dict[str, Any] = {
     "type": "object",

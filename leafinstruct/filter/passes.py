@@ -34,7 +34,7 @@ from leafinstruct.records.example import Cell
 from leafinstruct.records.frames import Kept
 from leafinstruct.records.table import Row
 
-CODE = 8
+CODE = 9
 """Raised when the same documents and settings give other scores or verdicts than before."""
 
 

@@ -35,7 +35,7 @@ from leafinstruct.records import language, owners, table
 from leafinstruct.records.document import Document, Frame, Image, Rejected
 from leafinstruct.records.frames import adding
 
-CODE = 9
+CODE = 10
 """Raised when the same input gives other documents than before."""
 
 

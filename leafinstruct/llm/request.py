@@ -48,7 +48,7 @@ class Request:
     schema: JSON schema (draft 2020-12) of the answer object. Servers with strict schemas want every property required and
         `additionalProperties: false`.
     offline: pure function that answers without a model. It may know no more than the messages say, because its answer is cached under them.
-    offline_name: its identity, `offline-rules@2`; a change of its rules raises the number.
+    offline_name: its identity, `offline-rules@3`; a change of its rules raises the number.
     check: None for a good answer, else the reason, in words that a model can act on. Pure, as `offline`.
     sample: index among several answers wanted to the same question.
     """

@@ -23,7 +23,7 @@ from leafinstruct.rewrite.parse import SCHEMA, fault
 from leafinstruct.rewrite.tasks import Parts, in_own_words, number_of, parts_of, questions
 from leafinstruct.rewrite.worded import Task
 
-OFFLINE = "offline-templates@3"
+OFFLINE = "offline-templates@4"
 
 
 def request(document: Document, task: Task, pictures: Mapping[str, tuple[bytes, str]], prompt: Prompt) -> Request:

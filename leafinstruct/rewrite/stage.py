@@ -39,7 +39,7 @@ from leafinstruct.rewrite.steps import Piece
 from leafinstruct.rewrite.tasks import Facts
 from leafinstruct.rewrite.worded import Files, Task, tasks_in
 
-CODE = 8
+CODE = 9
 """Raised when the same documents and answers give other examples than before."""
 
 

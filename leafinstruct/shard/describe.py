@@ -23,7 +23,7 @@ from leafinstruct.shard.front import order
 from leafinstruct.shard.showcase import show
 from leafinstruct.shard.tally import Tally, count_scored, count_shard, plain_bytes
 
-CODE = 3
+CODE = 4
 """Raised when the same shards are described in other words than before; no shard is written again for it."""
 
 

@@ -40,7 +40,7 @@ from leafinstruct.shard.suppressed import left_out, staying
 from leafinstruct.shard.ties import Ties, ties_of
 from leafinstruct.suppressed import NOTHING, Suppressed
 
-CODE = 5
+CODE = 6
 """Raised when the same examples give other shards than before."""
 
 LIBRARIES = ("datasets", "pyarrow")
