@@ -23,8 +23,8 @@ SCRIPTS = {
 }
 """Beginnings of the Unicode names of a group's letters."""
 
-_MARKER = re.compile(r"^\s*(?:[-•]|[（(]?\w{1,2}[.)、）])\s*")  # noqa: RUF001
-_END = re.compile(r"(?<=[.!?؟。！？।။។۔])\s+|(?<=[。！？])(?![」』”])|\n")  # noqa: RUF001
+_MARKER = re.compile(r"^\s*(?:[-•]|[（(]?\w{1,2}[.)、）])\s*")  # noqa: RUF001 - marks of many scripts are meant
+_END = re.compile(r"(?<=[.!?؟。！？।။។۔])\s+|(?<=[。！？])(?![」』”])|\n")  # noqa: RUF001 - marks of many scripts are meant
 
 DEFECTS = ("repetition", "capitals", "links", "exclamations", "symbols")
 each_group = pytest.mark.parametrize("group", reading.GROUPS)
