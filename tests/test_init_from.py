@@ -310,11 +310,11 @@ def test_an_empty_folder_and_one_without_anything_readable_say_what_is_there_and
         ("a.parquet", b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 5\n", "git lfs pull"),
         ("data-00000-of-00001.arrow", b"\xff\xff\xff\xff\x00\x00", "to_parquet"),
         ("a.csv", b"text,image\nx,a.png\n", "read_csv"),
-        ("a.jsonl", gzip.compress(b'{"text_list": ["a"], "image_info": []}\n'), "rename it to end in .jsonl.gz"),
+        ("a.jsonl", gzip.compress(b'{"text_list": ["a"], "image_info": []}\n', mtime=0), "rename it to end in .jsonl.gz"),
         ("a.jsonl.gz", b'{"text_list": ["a"], "image_info": []}\n', "rename it to end in .jsonl"),
-        ("a.warc", gzip.compress(b"WARC/1.0\r\n\r\n"), "rename it to end in .warc.gz"),
-        ("a.html.gz", gzip.compress(b"<!doctype html><p>x"), "gunzip"),
-        ("a.jsonl.gz", gzip.compress(b"x" * 99_999)[:40], "is damaged"),
+        ("a.warc", gzip.compress(b"WARC/1.0\r\n\r\n", mtime=0), "rename it to end in .warc.gz"),
+        ("a.html.gz", gzip.compress(b"<!doctype html><p>x", mtime=0), "gunzip"),
+        ("a.jsonl.gz", gzip.compress(b"x" * 99_999, mtime=0)[:40], "is damaged"),
         ("a.parquet", b"PAR1" + bytes(99), "cannot be read"),
         ("a.html", b"", "is empty"),
     ],
@@ -346,7 +346,7 @@ def test_of_a_large_file_only_the_beginning_is_read(tmp_path, monkeypatch, packi
     path = mmc4(tmp_path / "data", data)
     plain, path = path, path.with_name(path.name + packing)
     if packing == ".gz":
-        path.write_bytes(gzip.compress(plain.read_bytes()))
+        path.write_bytes(gzip.compress(plain.read_bytes(), mtime=0))
     elif packing == ".zip":
         with zipfile.ZipFile(path, "w") as archive:
             archive.write(plain, "docs.jsonl")
@@ -389,7 +389,7 @@ def test_what_would_stop_the_build_is_not_in_the_recipe(tmp_path):
     assert "more.jsonl.zst is not read: run `zstd -d` on it" in done.output
     assert examples(tmp_path / "made", tmp_path) == 1
     pages(tmp_path / "www", "a.html")
-    (tmp_path / "www/b.html.gz").write_bytes(gzip.compress(b"<!doctype html><p>x"))
+    (tmp_path / "www/b.html.gz").write_bytes(gzip.compress(b"<!doctype html><p>x", mtime=0))
     assert "run `gunzip` on it" in refusal(tmp_path / "other", tmp_path / "www")
 
 

@@ -63,7 +63,9 @@ def init(
         raise LeafInstructError(f"{folder}: cannot be made a folder of recipes: {reason}; give a new folder where you may write") from error
     for line in summary:
         typer.echo(line)
-    typer.echo(f"{printable(folder)}: recipe.yaml, prompts/, questions/, data_cards/\nnext: cd {printable(shlex.quote(str(folder)))} && leaf build")
+    typer.echo(
+        f"{printable(folder)}: recipe.yaml, prompts/, questions/, data_cards/\nnext: cd {printable(shlex.quote(str(folder)))} && leaf build"
+    )
 
 
 def build(
