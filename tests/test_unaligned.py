@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from making import build, leaf, mmc4, png, recipe, rows
@@ -46,9 +47,11 @@ def names(path):
 
 def test_the_whole_build_imports_neither_torch_nor_clip(path):
     """In a process that runs every task itself."""
-    tests = os.path.dirname(__file__)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([os.path.dirname(tests), tests])}
-    found = subprocess.run([sys.executable, "-c", BUILD, str(path)], env=environment, capture_output=True, text=True, timeout=300, check=False)
+    tests = Path(__file__).parent
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (tests.parent, tests)))}
+    found = subprocess.run(
+        [sys.executable, "-c", BUILD, str(path)], env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
     assert found.returncode == 0, found.stderr
     assert json.loads(found.stdout.splitlines()[-1]) == []
 

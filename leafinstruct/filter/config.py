@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from leafinstruct.filter.scores import CLIP_FAMILIES, MODEL_FAMILIES, PASSES, SCORES, Score
 from leafinstruct.pictures.config import FetchConfig
 
-
 TOY_MODEL = "leaf:tiny-clip-1"
 """The packaged CLIP, which knows only Sketchbook."""
 

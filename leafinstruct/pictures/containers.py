@@ -1,11 +1,11 @@
 """A picture in a cell of a Parquet file -> its bytes: `row=17,column=images,item=2`.
 
 A cell has no range on disk: its page is compressed together with its neighbours'. Pictures of a part are asked for in the order of their rows, so a
-cursor stays where the last one was found and reads on in small batches of the one column: a pass over N pictures decodes the column once,
-not once a picture. A process has CURSORS of them, so that a table with several picture columns keeps one a column; another file, a changed file or a row that
-lies behind opens a new one. Memory: of each, a page of the column and a batch of BATCH cells, fewer where they could be large; a cell that says more than MAX_ROW is not written out (unpacking). How large
-a page is its writer decides: `datasets` writes a hundred pictures a row group, while one who puts 400 MB of pictures into a row group makes pages of
-200 MB.
+cursor stays where the last one was found and reads on in small batches of the one column: a pass over N pictures decodes the column once, not once
+a picture. A process has CURSORS of them, so that a table with several picture columns keeps one a column; another file, a changed file or a row
+that lies behind opens a new one. Memory: of each, a page of the column and a batch of BATCH cells, fewer where they could be large; a cell that
+says more than MAX_ROW is not written out (unpacking). How large a page is its writer decides: `datasets` writes a hundred pictures a row group,
+while one who puts 400 MB of pictures into a row group makes pages of 200 MB.
 """
 
 from __future__ import annotations

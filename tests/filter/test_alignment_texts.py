@@ -12,7 +12,25 @@ from PIL import Image as Pil
 from leafinstruct.filter.alignment import Clip, Weights, load_clip
 from leafinstruct.sketchbook import tiny_clip
 
-WORDS = "red green bowl of soup stands on a wooden table, stir it well and bake until brown".split()
+WORDS = [
+    "red",
+    "green",
+    "bowl",
+    "of",
+    "soup",
+    "stands",
+    "on",
+    "a",
+    "wooden",
+    "table,",
+    "stir",
+    "it",
+    "well",
+    "and",
+    "bake",
+    "until",
+    "brown",
+]
 
 
 def small_vit(folder):

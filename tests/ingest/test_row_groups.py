@@ -8,10 +8,10 @@ from random import Random
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from making import png
 
 from leafinstruct.ingest import parquet
 from leafinstruct.pictures.containers import cell, member
-from making import png
 
 
 def made(folder, rows, group):
