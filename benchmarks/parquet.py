@@ -23,7 +23,25 @@ from leafinstruct.ingest import obelics, parquet
 from leafinstruct.ingest.config import ObelicsSource
 from leafinstruct.records.document import Document
 
-WORDS = "stir the pot and add salt then wait until brown garden tool paint wall step light green copper wire bend fold cut".split()
+WORDS = (
+    "stir",
+    "the",
+    "pot",
+    "and",
+    "add",
+    "salt",
+    "then",
+    "wait",
+    "until",
+    "brown",
+    "garden",
+    "tool",
+    "paint",
+    "wall",
+    "step",
+    "light",
+    "fold",
+)
 KINDS = {"from the start": (1, True), "one process": (1, False), "one of two": (2, False)}
 """Every which part is read, and whether each from the group's start."""
 
