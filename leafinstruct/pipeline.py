@@ -30,7 +30,8 @@ from leafinstruct import suppressed
 from leafinstruct.artifact import Artifact, Fingerprint, drift, one_build
 from leafinstruct.engine.base import Engine, Needs, Part, Task
 from leafinstruct.errors import DriftError, PublishError
-from leafinstruct.recipe import TOY_MODEL, Loaded, is_active
+from leafinstruct.filter.config import TOY_MODEL
+from leafinstruct.recipe import Loaded, is_active
 from leafinstruct.resolved import resolved
 
 if TYPE_CHECKING:
@@ -241,9 +242,9 @@ def settings_of(loaded: Loaded, stage: str) -> Any:
         from leafinstruct.filter.alignment import weights_of
         from leafinstruct.filter.passes import FilterSettings
 
-        alignment = recipe.filter.alignment
+        clip = recipe.filter.clip
         strangers = any(source.kind != "sketchbook" for source in recipe.ingest.sources)
-        weights = weights_of(alignment.model, _tiny_clip() if alignment.model == TOY_MODEL else None, strangers)
+        weights = None if clip is None else weights_of(clip, _tiny_clip() if clip == TOY_MODEL else None, strangers)
         rules = tuple(rule for rule in recipe.filter.rules if is_active(recipe, rule))
         judge = loaded.template("prompts", recipe.filter.judge.prompt)
         return FilterSettings(recipe.filter, rules, recipe.llm, judge, weights, answers, loaded.directory.parent / ".fetched")

@@ -20,7 +20,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from leafinstruct.errors import RecipeError
-from leafinstruct.filter.config import FilterConfig, Rule
+from leafinstruct.filter.config import TOY_MODEL, FilterConfig, Rule
+from leafinstruct.filter.scores import CLIP_FAMILIES
 from leafinstruct.ingest.config import PATH_KEYS, IngestConfig
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.prompt import Prompt
@@ -32,7 +33,6 @@ from leafinstruct.shard.config import ShardConfig
 from leafinstruct.templates import packaged, questions_for, template, text_in, yaml_in
 from leafinstruct.train.config import TrainConfig
 
-TOY_MODEL = "leaf:tiny-clip-1"
 OFFLINE_JUDGE = "offline-rules@3"
 _KINDS = ("mmc4", "obelics", "html", "warc", "hub", "conversations", "video", "youcook2", "vist", "sketchbook")
 DEFAULT_PLACES = ("recipe.yaml", "pipelines/demo.yaml")
@@ -205,10 +205,8 @@ def _with_absolute_paths(raw: dict[str, Any], base: Path) -> dict[str, Any]:
 
 def _check_models(path: Path, recipe: Recipe) -> None:
     """Rules over a model's score hold for the model they name; the tiny CLIP judges nothing but Sketchbook unless told to."""
-    alignment = recipe.filter.alignment
     strangers = [source.name for source in recipe.ingest.sources if source.kind != "sketchbook"]
-    judged = any(rule.declared.family in ("alignment", "coherence") for rule in recipe.filter.rules)
-    if judged and alignment.model == TOY_MODEL and strangers and not alignment.allow_toy:
+    if recipe.filter.clip == TOY_MODEL and strangers and not recipe.filter.alignment.allow_toy:
         raise RecipeError(
             f"{path}, filter.alignment.model: {TOY_MODEL} knows only Sketchbook, not {', '.join(strangers)}; "
             "set alignment.model: ViT-B/32 or a checkpoint's path, or allow_toy: true for a trial whose scores mean nothing"
@@ -230,8 +228,8 @@ def resting(recipe: Recipe) -> list[str]:
 def model_of(recipe: Recipe, rule: Rule) -> str | None:
     """The model whose score a rule decides on; None for plain scores, and for a judge that this recipe does not use."""
     family = rule.declared.family
-    if family in ("alignment", "coherence"):
-        return recipe.filter.alignment.model
+    if family in CLIP_FAMILIES:
+        return recipe.filter.clip
     if family in ("judge", "rules") and is_active(recipe, rule):
         return recipe.llm.model if family == "judge" else OFFLINE_JUDGE
     return None

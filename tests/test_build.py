@@ -42,7 +42,7 @@ def own(tmp_path: Path) -> Path:
         ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data", "license": "CC0-1.0"}]},
         filter={
             "min_words": 10,
-            "alignment": {"allow_toy": True},
+            "alignment": {"model": "leaf:tiny-clip-1", "allow_toy": True},
             "rules": [{"score": "text.links", "max": 5}, {"score": "duplicate.text", "max": 0}],
         },
     )
@@ -211,7 +211,11 @@ def test_pictures_of_documents_that_text_rules_dropped_are_never_read(tmp_path):
     path = recipe(
         tmp_path,
         ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data"}]},
-        filter={"min_words": 5, "alignment": {"allow_toy": True}, "rules": [{"score": "text.links", "max": 2}]},
+        filter={
+            "min_words": 5,
+            "alignment": {"model": "leaf:tiny-clip-1", "allow_toy": True},
+            "rules": [{"score": "text.links", "max": 2}],
+        },
     )
     engine = InlineEngine()
     build(path, engine=engine)
@@ -296,7 +300,9 @@ def test_text_that_looks_like_a_placeholder_or_a_control_token_stays_text(tmp_pa
     content = {url: [steps[0], (f"{odd} {url[-2:]}", steps[1][1]), steps[2]] for url, steps in pages(6).items()}
     mmc4(tmp_path / "data", content)
     path = recipe(
-        tmp_path, ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data"}]}, filter={"alignment": {"allow_toy": True}}
+        tmp_path,
+        ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data"}]},
+        filter={"alignment": {"model": "leaf:tiny-clip-1", "allow_toy": True}},
     )
     build(path)
     found = rows(tmp_path / "runs/t/shard")

@@ -32,7 +32,11 @@ def own(tmp_path: Path) -> Path:
         tmp_path,
         part_size=6,
         ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data"}]},
-        filter={"min_words": 10, "alignment": {"allow_toy": True}, "rules": [{"score": "text.links", "max": 5}]},
+        filter={
+            "min_words": 10,
+            "alignment": {"model": "leaf:tiny-clip-1", "allow_toy": True},
+            "rules": [{"score": "text.links", "max": 5}],
+        },
     )
 
 
@@ -141,7 +145,7 @@ def test_a_limit_is_exact(tmp_path, limit, sources):
         for part in range(3):
             mmc4(tmp_path / f"d{number}", pages(4, start=part * 4 + number * 100), name=f"p{part}.jsonl")
     listed = [{"kind": "mmc4", "name": f"s{number}", "path": f"d{number}"} for number in range(sources)]
-    path = recipe(tmp_path, ingest={"sources": listed}, filter={"alignment": {"allow_toy": True}})
+    path = recipe(tmp_path, ingest={"sources": listed}, filter={"alignment": {"model": "leaf:tiny-clip-1", "allow_toy": True}})
     build(path, limit=limit, until="ingest")
     found = [row for file in (tmp_path / f"runs/t-limit{limit}/ingest").glob("documents-*.parquet") for row in table.read(file)]
     assert len(found) == limit
@@ -166,7 +170,7 @@ def test_a_document_without_pictures_may_be_kept_when_the_recipe_wants_it(tmp_pa
     path = recipe(
         tmp_path,
         ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data"}]},
-        filter={"min_images": 0, "min_words": 5, "alignment": {"allow_toy": True}},
+        filter={"min_images": 0, "min_words": 5, "alignment": {"model": "leaf:tiny-clip-1", "allow_toy": True}},
     )
     build(path)
     dropped = [row for file in (tmp_path / "runs/t/rewrite").glob("dropped-*.parquet") for row in table.read(file)]
@@ -183,7 +187,9 @@ def test_text_without_spaces_is_rewritten_like_any_other(tmp_path):
     families = {name: {"ask_untitled": ["“{opening}”"]} for name in ("report", "continuation")}
     (tmp_path / "questions/zh.yaml").write_text(yaml.safe_dump({"language": "zh", "read_by": "a test", "families": families}))
     path = recipe(
-        tmp_path, ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data"}]}, filter={"alignment": {"allow_toy": True}}
+        tmp_path,
+        ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data"}]},
+        filter={"alignment": {"model": "leaf:tiny-clip-1", "allow_toy": True}},
     )
     build(path)
     assert len(rows(tmp_path / "runs/t/shard")) == 4

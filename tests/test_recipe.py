@@ -109,13 +109,29 @@ def test_paths_are_relative_to_the_recipe_wherever_it_is_called_from(tmp_path, m
 
 def test_the_tiny_clip_judges_strangers_only_when_told_to(tmp_path):
     source = {"kind": "html", "name": "pages", "path": "x"}
-    rule = {"score": "alignment.own", "min": 0.1, "model": "leaf:tiny-clip-1"}
+    rule = {"score": "coherence.adjacent", "min": 0, "model": "leaf:tiny-clip-1"}
     path = recipe(tmp_path, ingest={"sources": [source]}, filter={"rules": [rule]})
     message = fault(path)
     assert "knows only Sketchbook, not pages" in message
     assert "ViT-B/32" in message
-    assert recipes.load(path, ("filter.alignment.allow_toy=true",)).recipe.filter.alignment.allow_toy
-    assert recipes.load(path, ("filter.rules=[]",)).recipe.filter.rules == ()
+    assert recipes.load(path, ("filter.alignment.allow_toy=true",)).recipe.filter.clip == "leaf:tiny-clip-1"
+    assert "knows only Sketchbook" in fault(path, "filter.rules=[]", "filter.alignment.model=leaf:tiny-clip-1")
+
+
+@pytest.mark.parametrize(
+    ("section", "clip"),
+    [
+        ({}, None),
+        ({"alignment": {"allow_toy": True, "batch_size": 4}}, None),
+        ({"rules": [{"score": "text.links", "max": 2}]}, None),
+        ({"rules": [{"score": "alignment.min", "min": 0, "uncalibrated": True}]}, "leaf:tiny-clip-1"),
+        ({"rules": [{"score": "coherence.sequence", "min": 0, "uncalibrated": True}]}, "leaf:tiny-clip-1"),
+        ({"alignment": {"share_above": 0.2}}, "leaf:tiny-clip-1"),
+        ({"alignment": {"model": "ViT-B/32"}}, "ViT-B/32"),
+    ],
+)
+def test_a_clip_is_used_where_a_rule_or_the_section_asks_for_its_scores(tmp_path, section, clip):
+    assert recipes.load(recipe(tmp_path, ingest=SKETCH, filter=section)).recipe.filter.clip == clip
 
 
 def test_a_bound_set_for_another_model_stops_the_build(tmp_path):

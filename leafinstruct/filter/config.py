@@ -7,9 +7,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from leafinstruct.filter.scores import MODEL_FAMILIES, PASSES, SCORES, Score
+from leafinstruct.filter.scores import CLIP_FAMILIES, MODEL_FAMILIES, PASSES, SCORES, Score
 from leafinstruct.pictures.config import FetchConfig
 from leafinstruct.records.language_names import NAMES, hint
+
+TOY_MODEL = "leaf:tiny-clip-1"
+"""The packaged CLIP, which knows only Sketchbook."""
 
 
 class _Section(BaseModel):
@@ -75,10 +78,11 @@ class PictureConfig(_Section):
 
 
 class AlignmentConfig(_Section):
-    """CLIP text-picture alignment."""
+    """CLIP text-picture alignment. Scored only if a rule over alignment.* or coherence.* is there, or `model` or `share_above` is set."""
 
-    model: str = "leaf:tiny-clip-1"
-    """Any name that clip.available_models() lists, a checkpoint's path, or the packaged tiny model, which knows only Sketchbook."""
+    model: str | None = None
+    """Any name that clip.available_models() lists, a checkpoint's path, or the packaged `leaf:tiny-clip-1`, which knows only Sketchbook and is
+    what rules without a model use. A model that is named here is run and its scores are kept, also without a rule."""
     batch_size: int = Field(default=32, gt=0)
     """Pictures or texts in one forward pass; part of the fingerprint, since it can move the last digit."""
     share_above: float | None = None
@@ -131,6 +135,12 @@ class FilterConfig(_Section):
             if not isinstance(code, str) or code not in NAMES:
                 raise ValueError(f"unknown language {code!r}; {hint(str(code))}")
         return tuple(sorted(set(codes)))
+
+    @property
+    def clip(self) -> str | None:
+        """The CLIP whose scores are computed; None where neither a rule nor `alignment` asks for one, so that none is loaded."""
+        wanted = self.alignment.share_above is not None or any(rule.declared.family in CLIP_FAMILIES for rule in self.rules)
+        return self.alignment.model or (TOY_MODEL if wanted else None)
 
     @model_validator(mode="after")
     def _scored(self) -> FilterConfig:

@@ -38,21 +38,22 @@ CODE = 9
 """Raised when the same documents and settings give other scores or verdicts than before."""
 
 
-def libraries() -> dict[str, str]:
-    """Versions that can move a score or a byte."""
-    return {name: version(name) for name in ("clip-anytorch", "torch", "pillow", "pyarrow", "regex")}
+def libraries(settings: FilterSettings) -> dict[str, str]:
+    """Versions that can move a score or a byte; those of CLIP only where it is used."""
+    clip = () if settings.weights is None else ("clip-anytorch", "torch")
+    return {name: version(name) for name in (*clip, "pillow", "pyarrow", "regex")}
 
 
 @dataclass(frozen=True)
 class FilterSettings:
-    """config: the recipe's section; rules: those that hold in this recipe; answers: folder of the answer cache; fetched: folder of what was
-    fetched from the web."""
+    """config: the recipe's section; rules: those that hold in this recipe; weights: of the CLIP, None where the recipe asks for no score of it;
+    answers: folder of the answer cache; fetched: folder of what was fetched from the web."""
 
     config: FilterConfig
     rules: tuple[Rule, ...]
     llm: LlmConfig
     prompt: Prompt
-    weights: alignment.Weights
+    weights: alignment.Weights | None
     answers: Path
     fetched: Path
 
@@ -88,14 +89,14 @@ def trial_of(document: Document, settings: FilterSettings, evidence: Evidence) -
         rows = {image.position: evidence.pictures[str(image.ref)] for image in document.images}
         trial.with_pictures({position: materialise.facts(row) for position, row in rows.items()})
         trial.weigh([item for image in trial.document.images for item in materialise.cells(image, rows[image.position])])
-    if trial.alive and evidence.embeddings is not None:
+    if trial.alive and settings.weights is not None and evidence.embeddings is not None:
         matrix = evidence.embeddings.get(document.id, {})
         if not settings.weights.toy:  # a model that does not know these images has no say in what belongs to what
             trial.document = alignment.with_owners(trial.document, matrix)
         own = alignment.image_cells(trial.document, matrix, settings.weights.label)
         trial.weigh(own)  # pictures first: the document's aggregates count kept ones only
         if trial.alive:
-            trial.weigh(_aggregates(trial.document, matrix, own, settings))
+            trial.weigh(_aggregates(trial.document, matrix, own, settings.config.alignment.share_above, settings.weights.label))
     if trial.alive and evidence.duplicates is not None:
         trial.weigh([*duplicate.within(trial.document), *duplicate.cells_of(evidence.duplicates[document.id])])
         if trial.alive:
@@ -112,7 +113,10 @@ def language_cell(document: Document) -> Cell:
 
 
 def look(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> dict[str, Any]:
-    """Task: text scores, pictures of living documents, embeddings; writes pictures-, embeddings-, keys-. payload: key of keys-."""
+    """Task: text scores, pictures of living documents, embeddings if the recipe asks for them; writes pictures-, embeddings-, keys-.
+
+    payload: key of keys-. Embeddings of a recipe that no longer asks for them are kept: they were dear, and are used again when it does.
+    """
     started = time.perf_counter()
     out.file("keys", part.name).unlink(missing_ok=True)  # first, so that a kill never leaves old keys over new evidence
     counts: Counter[str] = Counter()
@@ -121,9 +125,11 @@ def look(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) 
     pictures = _materialise(settings, inputs, out, part, living, counts)
     trials = [trial_of(document, settings, Evidence(pictures=pictures)) for document in living]
     pairs = [(document, trial.document.images) for document, trial in zip(living, trials, strict=True) if trial.alive]
-    _embed(settings, inputs, out, part, pairs, counts)
-    evidence = Evidence(pictures=pictures, embeddings=embeddings_of(out, part))
-    trials = [trial_of(document, settings, evidence) for document in living]
+    evidence = Evidence(pictures=pictures)
+    if settings.weights is not None:
+        _embed(settings, settings.weights, inputs, out, part, pairs, counts)
+        evidence = Evidence(pictures=pictures, embeddings=embeddings_of(out, part))
+        trials = [trial_of(document, settings, evidence) for document in living]
     seen = digest([(ref, row["sha256"], row["stamp"]) for ref, row in sorted(pictures.items())])
     key = "" if counts["pictures_failed"] else f"{part.payload} {seen}"  # what failed is tried again whenever filter runs
     with writing(out.file("keys", part.name)) as temporary:
@@ -133,7 +139,7 @@ def look(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) 
 
 async def ask(settings: FilterSettings, inputs: Artifact, out: Artifact, client: Client, part: Part) -> dict[str, Any]:
     """Task: the judge's cells of every document alive after duplicates; writes asked-, then judged-, under its key only if everyone answered."""
-    evidence = evidence_of(out, part, judged=False)
+    evidence = evidence_of(settings, out, part, judged=False)
     trials = [trial_of(document, settings, evidence) for document in table.documents(inputs.file("documents", part.name))]
     living = [trial.document for trial in trials if trial.alive]
     offline = settings.llm.provider == "offline"  # written rules are shown the places of pictures, not the pictures
@@ -156,7 +162,7 @@ def decide(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part
     """Task: replay all trials with all evidence; writes documents-, dropped-, scores- and the part's report. payload: the part's key."""
     started = time.perf_counter()
     out.open(part.name)
-    evidence = evidence_of(out, part, judged=settings.config.judge.enabled)
+    evidence = evidence_of(settings, out, part, judged=settings.config.judge.enabled)
     trials = [trial_of(document, settings, evidence) for document in table.documents(inputs.file("documents", part.name))]
     kept, dropped = [trial for trial in trials if trial.alive], [trial for trial in trials if not trial.alive]
     tables: tuple[tuple[str, Iterable[Row], Any], ...] = (
@@ -188,8 +194,8 @@ def decide(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part
     return out.commit(part.name, part.payload, report, [out.file(kind, part.name) for kind, _, _ in tables])
 
 
-def evidence_of(out: Artifact, part: Part, judged: bool) -> Evidence:
-    """All evidence of a part that its files hold; picture bytes are not read."""
+def evidence_of(settings: FilterSettings, out: Artifact, part: Part, judged: bool) -> Evidence:
+    """All evidence of a part that its files hold and the recipe asks for; picture bytes are not read."""
     cells: dict[str, list[Cell]] = {}
     if judged:
         cells = {row["document_id"]: [] for row in table.read(out.file("judged", part.name), ["document_id"])}
@@ -197,7 +203,7 @@ def evidence_of(out: Artifact, part: Part, judged: bool) -> Evidence:
             cells[row["document_id"]].append(table.cell_of(row))
     return Evidence(
         pictures=_picture_facts(out, part),
-        embeddings=embeddings_of(out, part),
+        embeddings=None if settings.weights is None else embeddings_of(out, part),
         duplicates={row["document_id"]: row for row in table.read(out.file("duplicates", part.name))},
         judged=cells if judged else None,
     )
@@ -238,6 +244,7 @@ def _materialise(
 
 def _embed(
     settings: FilterSettings,
+    weights: alignment.Weights,
     inputs: Artifact,
     out: Artifact,
     part: Part,
@@ -246,8 +253,8 @@ def _embed(
 ) -> None:
     """Write embeddings-: rows that stand for these weights, documents and picture bytes are kept, missing ones computed."""
     path = out.file("embeddings", part.name)
-    weights = settings.weights.sha256 or settings.weights.name
-    key = digest([CODE, inputs.file_digest("documents", part.name), weights, settings.config.alignment.batch_size, libraries()])
+    batch_size = settings.config.alignment.batch_size
+    key = digest([CODE, inputs.file_digest("documents", part.name), weights.identity, batch_size, libraries(settings)])
     current = {(document.id, image.position): image.sha256 for document, images in living for image in images}
     standing = list(table.read(path)) if table.key_of(path) == key else []
     standing = [row for row in standing if current.get((row["document_id"], row["position"]), row["sha256"]) == row["sha256"]]
@@ -257,7 +264,7 @@ def _embed(
     names = sorted({image.sha256 or "" for _, images in missing for image in images})
     rows: list[Row] = []
     if missing:
-        model = alignment.load(settings.weights, settings.config.alignment.batch_size)
+        model = alignment.load(weights, batch_size)
         order: dict[str, None] = {}
         rows = list(alignment.embed(model, missing, order, _decoded(out, part, set(names), order, settings)))
         counts["pictures_embedded"] += len(order)
@@ -280,10 +287,8 @@ def _bytes(out: Artifact, part: Part, names: set[str]) -> dict[str, bytes]:
     return {row["sha256"]: row["bytes"] for row in rows if row["sha256"] in names}
 
 
-def _aggregates(document: Document, matrix: dict[int, Row], own: Sequence[Cell], settings: FilterSettings) -> list[Cell]:
-    model = settings.weights.label
+def _aggregates(document: Document, matrix: dict[int, Row], own: Sequence[Cell], share_above: float | None, model: str) -> list[Cell]:
     vectors = np.asarray([matrix[image.position]["vector"] for image in document.images] or np.zeros((0, 1)), np.float32)  # (n, d)
-    share_above = settings.config.alignment.share_above
     return [*alignment.document_cells(document, matrix, own, share_above, model), *coherence.scores(vectors, model)]
 
 

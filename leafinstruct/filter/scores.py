@@ -20,7 +20,10 @@ _WITHIN = {"document": "text", "rules": "judge"}
 JUDGE_FIELDS = ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value")
 """The four questions of the judge, each answered 1 (worst) to 5 (best)."""
 
-MODEL_FAMILIES = ("alignment", "coherence", "judge", "rules")
+CLIP_FAMILIES = ("alignment", "coherence")
+"""Families that are computed from the embeddings of a CLIP."""
+
+MODEL_FAMILIES = (*CLIP_FAMILIES, "judge", "rules")
 """Families whose values depend on a model: their rules must name it."""
 
 

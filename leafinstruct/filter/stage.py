@@ -1,7 +1,8 @@
 """filter: score, then decide. Documents -> kept documents, dropped documents with their reasons, scores, pictures.
 
     fetch   (event loop)  pictures on the web, of documents that the text rules left alive
-    look    (processes)   text scores, pictures of living documents, picture scores, embeddings, alignment, coherence -> keys
+    look    (processes)   text scores, pictures of living documents, picture scores -> keys
+                          between the last two, if a rule or `alignment.model` asks for them: embeddings, alignment, coherence
     reduce  (here)        exact duplicates over the keys of all parts
     judge   (event loop)  four questions about every document that is still alive
     decide  (processes)   replay every document's trial with all evidence -> documents-, dropped-, scores-
@@ -38,9 +39,9 @@ def fingerprint(settings: FilterSettings, inputs: Artifact, out: Artifact, engin
         "code": CODE,
         "filter": settings.shaping,
         "active_rules": [rule.score for rule in settings.rules],
-        "weights": settings.weights.sha256 or settings.weights.name,
+        "weights": settings.weights.identity if settings.weights else None,
         "judge": _judge_identity(settings),
-        "libraries": libraries(),
+        "libraries": libraries(settings),
         "input": record["output"],
     }
 
@@ -76,12 +77,15 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
             f"no document is left after filter: {lost(totals.reasons)}{pictures}; `leaf explain ID` tells about one of them"
         )
     return {
-        "models": {"alignment": settings.weights.label, "judge": settings.judge_model if settings.config.judge.enabled else None},
-        "weights": settings.weights.sha256 or published_sha256(settings.weights.name),
+        "models": {
+            "alignment": settings.weights.label if settings.weights else None,
+            "judge": settings.judge_model if settings.config.judge.enabled else None,
+        },
+        "weights": settings.weights and (settings.weights.sha256 or published_sha256(settings.weights.name)),
         "prompts": {settings.prompt.name: settings.prompt.sha256}
         if settings.config.judge.enabled and settings.llm.provider != "offline"
         else {},
-        "toy": settings.weights.toy,
+        "toy": settings.weights is not None and settings.weights.toy,
         "unfetched": unfetched,
         "failed": [item for report in out.reports() for item in report["failed"]],
         "rules": [{**rule.model_dump(exclude_defaults=True), "level": rule.declared.level} for rule in settings.rules],
@@ -180,11 +184,10 @@ def _judge_identity(settings: FilterSettings) -> dict[str, Any] | None:
 def _look_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> str:
     """What shapes the evidence and the survivors of the passes before duplicates."""
     early = [rule.model_dump() for rule in settings.rules if rule.declared.turn < PASSES.index("duplicate")]
-    config = settings.config.model_dump(
-        include={"min_images": True, "min_words": True, "languages": True, "pictures": {"max_pixels"}, "alignment": True}
-    )
+    config = settings.config.model_dump(include={"min_images": True, "min_words": True, "languages": True, "pictures": {"max_pixels"}})
+    clip = [settings.weights.identity, settings.config.alignment.model_dump()] if settings.weights else None
     fetched = fetching.outcomes(out, part) if settings.config.pictures.fetch is not None else None
-    return digest([CODE, early, config, libraries(), settings.weights.sha256, inputs.file_digest("documents", part.name), fetched])
+    return digest([CODE, early, config, libraries(settings), clip, inputs.file_digest("documents", part.name), fetched])
 
 
 def _ask_key(settings: FilterSettings, out: Artifact, part: Part) -> str:

@@ -1,10 +1,14 @@
 """Rows of Parquet files, for every reader of them: plans from footers, streams of row groups, damage as data.
 
 A part is a range of rows of one file. Reading decodes the row groups that the range touches, BATCH rows at a time and only the columns asked
-for, so memory is bounded by pages and one batch, not by the row group (one of 400 MB: 93 MB, against 505 MB as Arrow reads by default). Of a picture
-column of `datasets` (a struct of bytes and path) only the path is read: the bytes are wanted when the picture is (pictures/containers). Where the
-footer says that a row group holds no bytes at all, pictures are their paths, and a null in their place says so. A file that is no Parquet, or is
-cut (its footer stands at the end), is one reason, and so is a row with a value that nothing can hold (text that is no UTF-8, the year 10,000).
+for. Parquet has no way to begin in the middle of a row group, and writers make groups of up to a million rows, so each process keeps the group open
+and goes on with its next part where it stopped: a group is decoded once a process, however many parts it has (benchmarks/parquet.py). Parts that come
+in another order are read all the same, each from the group's start. Memory is bounded by pages and one batch, not by the row group (one of 400 MB:
+93 MB, against 505 MB as Arrow reads by default).
+
+Of a picture column of `datasets` (a struct of bytes and path) only the path is read: the bytes are wanted when the picture is (pictures/containers).
+Where the footer says that a row group holds no bytes at all, pictures are their paths, and a null in their place says so. A file that is no Parquet,
+or is cut (its footer stands at the end), is one reason, and so is a row with a value that nothing can hold (text that is no UTF-8, the year 10,000).
 
 Chosen: pyarrow, which datasets and our own tables use already; polars reads faster and would be a second copy of the same code.
 """
@@ -13,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -65,40 +70,80 @@ def spans(path: str, root: Path, part_size: int, cache: Path) -> list[Span]:
 
 
 def rows(file: Path, start: int, stop: int, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Any] | LostError]]:
-    """(number, row) of a range, or why one row cannot be read: not_utf8, bad_value; damaged, after which there is no more."""
+    """(number, row) of a range, or why one row cannot be read: not_utf8, bad_value; damaged, after which there is no more.
+
+    Goes on where this process stopped reading the same columns of the file, if that is not behind `start`.
+    """
     following = start
     try:
-        for number, row in _rows(file, start, stop, columns):
-            following = number + 1
-            yield number, row
+        stat = file.stat()
+        key = (str(file), stat.st_size, stat.st_mtime_ns, tuple(columns))
+        reading = _KEPT.pop(key, None) or _Reading(file, columns)  # taken out, so that a second one at the same time has its own
+        try:
+            for number, row in reading.rows(start, stop):
+                following = number + 1
+                yield number, row
+        finally:
+            _KEPT.clear()
+            _KEPT[key] = reading
     except DAMAGE as error:
         yield following, LostError("damaged", f"the rows from here on cannot be read: {said(error)}")
 
 
-def _rows(file: Path, start: int, stop: int, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Any] | LostError]]:
-    with pq.ParquetFile(file, pre_buffer=False, buffer_size=PAGE) as opened:
-        first = 0
-        for group in range(opened.num_row_groups):
-            length = opened.metadata.row_group(group).num_rows
-            if first < stop and first + length > start:
-                wanted = range(max(start, first), min(stop, first + length))
-                leaves = _leaves(opened, group, columns)
-                if _is_bomb(opened, group, leaves):
-                    yield wanted.start, LostError("damaged", f"{len(wanted):,} rows unpack to more than {EXPANSION} times their size")
-                else:
-                    yield from _of_group(batches(file, opened, group, leaves, BATCH), first, wanted)
-            first += length
+class _Reading:
+    """Some columns of a file, read forward: one row group at a time, a batch of it in memory, and the place where reading stopped."""
 
+    def __init__(self, file: Path, columns: Sequence[str]) -> None:
+        self._file, self._columns = file, columns
+        self._opened = pq.ParquetFile(file, pre_buffer=False, buffer_size=PAGE)
+        sizes = [self._opened.metadata.row_group(group).num_rows for group in range(self._opened.num_row_groups)]
+        self._starts = list(accumulate(sizes, initial=0))
+        self._group, self._at = -1, 0
+        self._rest: pa.RecordBatch | None = None
+        self._damage: Exception | None = None
+        self._bomb = False
+        self._batches: Iterator[pa.RecordBatch] = iter(())
 
-def _of_group(group: Iterator[pa.RecordBatch], first: int, wanted: range) -> Iterator[tuple[int, dict[str, Any] | LostError]]:
-    number = first
-    for batch in group:
-        if number + batch.num_rows > wanted.start:
-            skip = max(0, wanted.start - number)
-            yield from enumerate(_values(batch.slice(skip, max(0, wanted.stop - number - skip))), number + skip)
-        number += batch.num_rows
-        if number >= wanted.stop:
+    def rows(self, start: int, stop: int) -> Iterator[tuple[int, dict[str, Any] | LostError]]:
+        """See the function `rows`. Raises what Arrow raises on damage."""
+        for group, (first, end) in enumerate(pairwise(self._starts)):
+            if wanted := range(max(start, first), min(stop, end)):
+                yield from self._of_group(group, wanted)
+
+    def _of_group(self, group: int, wanted: range) -> Iterator[tuple[int, dict[str, Any] | LostError]]:
+        if group != self._group or wanted.start < self._at:
+            self._begin(group)
+        if self._bomb:
+            yield wanted.start, LostError("damaged", f"{len(wanted):,} rows unpack to more than {EXPANSION} times their size")
             return
+        while self._at < wanted.stop and (batch := self._batch()) is not None:
+            first, stop = self._at, min(batch.num_rows, wanted.stop - self._at)
+            skip = max(0, wanted.start - first)
+            self._at, self._rest = first + stop, batch.slice(stop) if stop < batch.num_rows else None
+            if skip < stop:
+                yield from enumerate(_values(batch.slice(skip, stop - skip)), first + skip)
+
+    def _begin(self, group: int) -> None:
+        leaves = _leaves(self._opened, group, self._columns)
+        self._group, self._at, self._rest, self._damage = group, self._starts[group], None, None
+        self._bomb = _is_bomb(self._opened, group, leaves)
+        self._batches = batches(self._file, self._opened, group, leaves, BATCH)
+
+    def _batch(self) -> pa.RecordBatch | None:
+        """What follows; None behind the last. Damage is kept and raised again, so that each later span of the group need not decode up to it."""
+        if self._rest is not None:
+            return self._rest
+        if self._damage is not None:
+            raise self._damage.with_traceback(None)
+        try:
+            return next(self._batches, None)
+        except DAMAGE as error:
+            self._damage = error
+            raise
+
+
+_KEPT: dict[tuple[str, int, int, tuple[str, ...]], _Reading] = {}
+"""The file that this process read last. At most one: parts are read in the order of the plan."""
 
 
 def _is_bomb(opened: pq.ParquetFile, group: int, leaves: Sequence[str]) -> bool:

@@ -1,11 +1,11 @@
 """A picture in a cell of a Parquet file -> its bytes: `row=17,column=images,item=2`.
 
 A cell has no range on disk: its page is compressed together with its neighbours'. Pictures of a part are asked for in the order of their rows, so a
-cursor stays where the last one was found and reads on in small batches of the one column: a pass over N pictures decodes the column once,
-not once a picture. One cursor a process; another file, another column, a changed file or a row that lies behind opens a new one. Memory: a page of
-the column and a batch of BATCH cells, fewer where they could be large; a cell that says more than MAX_ROW is not written out (unpacking). How large
-a page is its writer decides: `datasets` writes a hundred pictures a row group, while one who puts 400 MB of pictures into a row group makes pages of
-200 MB.
+cursor stays where the last one was found and reads on in small batches of the one column: a pass over N pictures decodes the column once, not once
+a picture. A process has CURSORS of them, so that a table with several picture columns keeps one a column; another file, a changed file or a row
+that lies behind opens a new one. Memory: of each, a page of the column and a batch of BATCH cells, fewer where they could be large; a cell that
+says more than MAX_ROW is not written out (unpacking). How large a page is its writer decides: `datasets` writes a hundred pictures a row group,
+while one who puts 400 MB of pictures into a row group makes pages of 200 MB.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from leafinstruct.pictures.unpacking import MAX_ROW, PAGE, batches, unpacked
 from leafinstruct.pictures.unreadable import MAX_BYTES, Unreadable
 
 BATCH = 8
+CURSORS = 4
+"""Columns that are read side by side; a page of each is held."""
 _LIST_LEVELS = frozenset({"list", "element", "item", "array", "bag", "array_element"})
 """Names that writers of Parquet give to the levels of a list."""
 _MEMBER = re.compile(r"row=(\d{1,18}),column=(.+?)(?:,item=(\d{1,9}))?")
@@ -61,7 +63,7 @@ def cell(path: Path, name: str) -> bytes | Unreadable:
     return Unreadable("too_large", f"{name[:100]}: more than {MAX_BYTES:,} bytes") if len(data) > MAX_BYTES else data
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=CURSORS)
 def _cursor(path: str, size: int, changed: int, column: str) -> _Cursor:  # noqa: ARG001 - size and time are part of the key
     return _Cursor(Path(path), column)
 

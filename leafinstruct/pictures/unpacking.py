@@ -19,7 +19,11 @@ import pyarrow.parquet as pq
 PAGE = 1 << 20
 """Bytes read at a time; without it Arrow holds whole columns of a row group, 400 MB for the one of a 400 MB file."""
 HELD = 128 << 20
-"""Bytes that a batch may be decoded to, as far as the footer tells: a column of a row group holds no value longer than itself."""
+"""Bytes that a batch may be decoded to, as far as the file tells. Values that stand in the pages are together no more than the column of the row
+group; one that stands in the dictionary may come again in every row, and is no longer than the dictionary."""
+SKEW = 256
+"""Times the mean that a row may be long where the column holds more than HELD. Without it a row group of 100,000 pages was read one row at a time,
+which costs ten times as much; a file whose rows are less even than that costs more memory, at most the column."""
 SHRUNK = 8
 """Times that a column is smaller on disk than the footer says of it, from which on it is read packed; texts shrink to a third."""
 MAX_ROW = 512 << 20
@@ -30,10 +34,34 @@ def batches(path: Path, opened: pq.ParquetFile, group: int, leaves: Sequence[str
     """The rows of a row group, at most `most` at a time, fewer where a row could be large. Raises what Arrow raises on damage."""
     columns = {opened.schema.column(index).path: index for index in range(len(opened.schema))}
     chunks = {leaf: opened.metadata.row_group(group).column(columns[leaf]) for leaf in leaves}
-    size = max(1, min(most, HELD // max([1, *(chunk.total_uncompressed_size for chunk in chunks.values())])))
+    size = max(1, min([most, *(HELD // _longest(path, chunk) for chunk in chunks.values())]))
     packed = [leaf for leaf, chunk in chunks.items() if _is_packed(opened.schema.column(columns[leaf]), chunk)]
     with pq.ParquetFile(path, metadata=opened.metadata, read_dictionary=packed, pre_buffer=False, buffer_size=PAGE) as reader:
         yield from reader.iter_batches(size, row_groups=[group], columns=list(leaves))
+
+
+def _longest(path: Path, chunk: pq.ColumnChunkMetaData) -> int:
+    """Bytes that a row of a column is taken to have at most, see HELD and SKEW."""
+    whole = max(1, chunk.total_uncompressed_size)
+    written = 1 if whole <= HELD else min(whole, SKEW * whole // max(1, chunk.num_values))
+    repeated = _dictionary(path, chunk, whole) if chunk.has_dictionary_page else 1
+    return max(1, written, repeated)
+
+
+def _dictionary(path: Path, chunk: pq.ColumnChunkMetaData, whole: int) -> int:
+    """Bytes of a column's unpacked dictionary: the second number of its page's header (parquet.thrift: PageHeader, compact protocol). whole: the
+    answer where the header is another."""
+    with path.open("rb") as stream:
+        stream.seek(chunk.dictionary_page_offset)
+        header = stream.read(8)
+    if len(header) < 8 or header[:3] != b"\x15\x04\x15":  # field 1, i32: 2, a dictionary; field 2, i32
+        return whole
+    number = 0
+    for place, byte in enumerate(header[3:]):
+        number |= (byte & 0x7F) << (7 * place)
+        if byte < 0x80:
+            return number >> 1  # zigzag
+    return whole
 
 
 def _is_packed(column: pq.ColumnSchema, chunk: pq.ColumnChunkMetaData) -> bool:

@@ -39,6 +39,8 @@ def limits(
 
 
 def _of_models(history: Mapping[str, Any]) -> Iterator[str]:
+    if history["models"]["alignment"] is None:
+        yield "Alignment and coherence were not scored: no model compared the images with their texts or with each other."
     if history["toy"]:
         yield (
             "Toy scores: the packaged tiny CLIP knows only drawn scenes and was allowed to judge other sources (`allow_toy: true`). "

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -118,3 +119,21 @@ def test_an_interrupt_waits_for_no_running_part(tmp_path):
     with pytest.raises(Interrupt):
         interrupted()
     assert list(tmp_path.iterdir()) == []
+
+
+def waiting(part: Part) -> dict[str, object]:
+    """How this worker's threads wait, as OpenMP itself was told when torch loaded it."""
+    return {"policy": os.environ.get("OMP_WAIT_POLICY"), "torch": "torch" in sys.modules}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("given", "expected"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_of_a_worker_do_not_spin_unless_the_user_wants_it(monkeypatch, workers, given, expected):
+    """Set before torch is loaded, since OpenMP reads it once."""
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    if given is not None:
+        monkeypatch.setenv("OMP_WAIT_POLICY", given)
+    with LocalEngine(workers=workers) as engine:
+        reports = list(engine.map(waiting, [Part(str(number)) for number in range(4)], Needs()))
+    assert {(report["policy"], report["torch"]) for report in reports} == {(expected, False)}
+    assert os.environ.get("OMP_WAIT_POLICY") == given

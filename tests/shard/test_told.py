@@ -63,6 +63,7 @@ def test_sizes_and_order():
 def history(**changes: Any) -> dict[str, Any]:
     plain = {
         "toy": False,
+        "models": {"alignment": "ViT-B/32"},
         "rules": [],
         "unreadable": [],
         "unfetched": 0,
@@ -78,6 +79,7 @@ def history(**changes: Any) -> dict[str, Any]:
     ("changes", "facts", "states", "begins"),
     [
         ({"toy": True}, {}, {}, "Toy scores: "),
+        ({"models": {"alignment": None}}, {}, {}, "Alignment and coherence were not scored: "),
         ({"rules": [{"score": "alignment.mean", "uncalibrated": True}]}, {}, {}, "Uncalibrated bounds: those of `alignment.mean` "),
         ({"rules": [{"score": "rules.text_quality"}]}, {}, {}, "`rules.*` scores come from written rules"),
         ({"unreadable": [("truncated", 2), ("broken_json", 9)]}, {}, {}, "2 source files end early"),
