@@ -88,6 +88,7 @@ def test_workers_end_with_a_parent_that_was_killed(tmp_path):
     process = subprocess.Popen(command, cwd=tmp_path / "a", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     workers: list[psutil.Process] = []
     while len(workers) < 2:
+        assert process.poll() is None, "the build ended before it had workers"
         workers = [child for child in psutil.Process(process.pid).children() if "spawn_main" in " ".join(child.cmdline())]
         time.sleep(0.05)
     process.kill()
