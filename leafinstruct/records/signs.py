@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 
 from leafinstruct.records.document import Image, Segment, Text
-from leafinstruct.records.words import UNITS, count_words, ends_clause, ends_with_colon, weight, words_of
+from leafinstruct.records.words import UNITS, count_letters, count_marks, count_words, ends_clause, ends_with_colon, weight, words_of
 
 CAPTION_WORDS = 15
 """Words up to which a line that is no sentence can be a caption or, where the source marks none, a heading."""
@@ -53,7 +53,8 @@ POINTS_BACK = re.compile(
 )
 _STEM = 5
 """Letters of a word that stand for it and its inflections."""
-_TERM = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]{2,}|[^\W\d_\u3040-\u30ff\u3400-\u9fff]{4,}")
+_LEAST = 4
+"""Letters and marks of a word that can be a term; shorter ones are mostly articles and prepositions."""
 _MOST = 4_000
 """Characters of a text that are compared with an alt text: two thousand images may share one long text."""
 
@@ -100,7 +101,8 @@ def of_alt(image: Image, before: Text, behind: Text) -> float:
 def lead_of(description: str, before: Text, behind: Text) -> float | None:
     """By how much more of the terms of an alt text or a caption the text before holds than the text behind, in [-1, 1]; None without a term.
 
-    Terms: stems of words of four letters or more, pairs of Chinese and Japanese characters. Much weaker than `of_alt`: for many images together.
+    Terms: stems of words of four letters or more; of scripts without spaces pairs of ideographs or clusters.
+    Much weaker than `of_alt`: for many images together.
     """
     terms = _terms(description)
     if not terms:
@@ -117,8 +119,16 @@ def _words(text: str) -> frozenset[str]:
 @lru_cache(maxsize=256)
 def _terms(text: str) -> frozenset[str]:
     found: set[str] = set()
-    for word in _TERM.findall(text[:_MOST].lower()):
-        found |= {word[at : at + 2] for at in range(len(word) - 1)} if word[0] >= "\u3040" and word[0] <= "\u9fff" else {word[:_STEM]}
+    before = ""
+    for word in words_of(text[:_MOST].lower()):
+        if weight(word) == UNITS:
+            if count_letters(word) + count_marks(word) >= _LEAST:
+                found.add(word[:_STEM])
+            before = ""
+        else:
+            if before:
+                found.add(before + word)
+            before = word
     return frozenset(found)
 
 

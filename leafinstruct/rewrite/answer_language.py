@@ -13,6 +13,7 @@ from typing import Any
 
 from leafinstruct.records.language import identify
 from leafinstruct.records.language_names import named
+from leafinstruct.records.words import count_letters
 
 LETTERS, CONFIDENCE = 30, 0.9
 """Letters below which a text is too short to tell its language, and the confidence from which the identifier is believed. Cut at 30 letters, 7 of
@@ -47,7 +48,7 @@ def _alike(one: str, other: str) -> bool:
 def _language_of(text: str) -> str | None:
     """The language of a text that is long enough and clear enough; code is none."""
     plain = _CODE.sub(" ", text)
-    if sum(map(str.isalpha, plain)) < LETTERS:
+    if count_letters(plain) < LETTERS:
         return None
     language, confidence = identify((plain,))
     return language if confidence is not None and confidence >= CONFIDENCE else None

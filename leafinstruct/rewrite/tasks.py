@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 
 from leafinstruct.records.document import Document, Image, Segment, Text
 from leafinstruct.records.signs import POINTS_BACK
-from leafinstruct.records.words import TITLE_ENDS, count_words
+from leafinstruct.records.words import QUESTION_MARKS, TITLE_ENDS, count_words
 from leafinstruct.rewrite.config import TaskFamily
 from leafinstruct.rewrite.edits import passage_of, request_of
 from leafinstruct.rewrite.genre import first_sentence, genre_of
@@ -29,9 +29,8 @@ from leafinstruct.rewrite.parse import MAX_INSTRUCTION
 from leafinstruct.rewrite.steps import Steps, steps_of
 from leafinstruct.rewrite.worded import Task, Wording
 
-_STOP_BEHIND_MARK = re.compile(r"([?!…？！؟])\.")  # noqa: RUF001 - the marks of other scripts are meant
+_STOP_BEHIND_MARK = re.compile(rf"([!…！{QUESTION_MARKS}])\.")  # noqa: RUF001 - the full-width mark is meant
 """A template's full stop behind a title that ends in a mark of its own."""
-_QUESTIONS = ("?", "？", "؟")  # noqa: RUF001 - the question marks of other scripts are meant
 
 _INSTRUCTING = ("prose", "heading", "list")
 """Kinds of text that can be an instruction: a caption, a table or code alone asks for nothing."""
@@ -115,7 +114,7 @@ def questions(document: Document, task: Task) -> list[str]:
     title = _unquoted((document.title or "").strip().rstrip(TITLE_ENDS))
     if not title:
         return [ask.format(opening=opening, change=change) for ask in wording.ask_untitled if opening or "{opening}" not in ask]
-    if title.endswith(_QUESTIONS) and wording.question_titles:
+    if title.endswith(tuple(QUESTION_MARKS)) and wording.question_titles:
         return [ask.format(title=title) for ask in wording.question_titles]
     return titled(wording, title, opening, change)
 

@@ -20,7 +20,7 @@ from making import document, png
 from leafinstruct.ingest import html as html_reader
 from leafinstruct.ingest.config import HtmlSource
 from leafinstruct.ingest.page import parse
-from leafinstruct.records import owners, table
+from leafinstruct.records import owners, signs, table
 from leafinstruct.records.document import Document, Image, Text
 from leafinstruct.rewrite.steps import steps_of
 
@@ -315,3 +315,18 @@ def test_the_owner_of_an_mmc4_image_is_its_matched_sentence(real, real_documents
         assert all(of[image.owner] == of[image.position] for image in page.images if image.owner in of)
         images += len(page.images)
     assert images == 76
+
+
+@pytest.mark.parametrize(
+    ("description", "own", "other"),
+    [
+        ("मेज पर लाल किताब", "बच्चा लाल किताब को मेज पर रखता है।", "नदी के किनारे नाव खड़ी है।"),
+        ("หนังสือสีแดงบนโต๊ะ", "เด็กวางหนังสือสีแดงไว้บนโต๊ะ", "เรือจอดอยู่ริมแม่น้ำ"),
+        ("テーブルの赤い本", "子供が赤い本をテーブルに置く。", "川岸に舟がある。"),
+        ("كتاب أحمر على الطاولة", "وضع الطفل كتاب أحمر على الطاولة.", "القارب عند النهر."),
+    ],
+)
+def test_a_description_leads_to_the_text_with_its_terms_in_every_script(description, own, other):
+    before, behind = Text(0, own), Text(2, other)
+    assert signs.lead_of(description, before, behind) > 0.3
+    assert signs.lead_of(description, behind, before) < -0.3
