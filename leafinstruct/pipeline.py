@@ -251,8 +251,7 @@ def settings_of(loaded: Loaded, stage: str) -> Any:
     if stage == "rewrite":
         from leafinstruct.rewrite.stage import RewriteSettings
 
-        prompt = loaded.template("prompts", recipe.rewrite.prompt)
-        return RewriteSettings(recipe.rewrite, recipe.llm, prompt, answers, loaded.questions)
+        return RewriteSettings(recipe.rewrite, recipe.llm, loaded.template("prompts", recipe.rewrite.prompt), answers, loaded.questions)
     from leafinstruct.shard.stage import ShardSettings
 
     card = loaded.template("data_cards", recipe.shard.card)

@@ -88,11 +88,11 @@ def recipe(folder: Path, **sections: object) -> Path:
     return path
 
 
-def unjudged(folder: Path, pages: dict[str, list[tuple[str, bytes | None]]], **sections: object) -> Path:
-    """recipe.yaml of an MMC4 source `own` of these pages under CC0-1.0, which no rule judges: those of 10 words and 2 pictures stay."""
+def unjudged(folder: Path, pages: dict[str, list[tuple[str, bytes | None]]], clip: str | None = None, **sections: object) -> Path:
+    """recipe.yaml of an MMC4 source `own` of these pages under CC0-1.0, which no rule judges: those of 10 words and 2 images stay. clip: a model."""
     mmc4(folder / "data", pages)
     source = {"kind": "mmc4", "name": "own", "path": "data", "license": "CC0-1.0"}
-    passing = {"min_words": 10, "min_images": 2, "alignment": {"allow_toy": True}, "rules": []}
+    passing = {"min_words": 10, "min_images": 2, "alignment": {"allow_toy": True, "model": clip}, "rules": []}
     return recipe(folder, ingest={"sources": [source]}, filter=passing, **sections)
 
 

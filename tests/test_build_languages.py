@@ -34,7 +34,7 @@ def own(folder: Path) -> Path:
         part_size=3,
         ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data", "license": "CC0-1.0"}]},
         filter={"min_words": 1, "alignment": {"allow_toy": True}, "rules": rules},
-        rewrite={"tasks": ["guide", "report"]},
+        rewrite={"tasks": [{"name": "quoted", "language": "any", "ask_untitled": ["“{opening}”"]}]},
         shard={"splits": {"train": 1.0}},
     )
 

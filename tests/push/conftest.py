@@ -35,7 +35,9 @@ def _built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve pages in 16 shards at most, so that one record is one shard of several."""
     folder = tmp_path_factory.mktemp("built")
     shard = {"splits": {"train": 1}, "max_bytes": 1500}
-    path = unjudged(folder, pages(), part_size=4, rewrite={"tasks": ["guide"]}, shard=shard, push={"allow": ["toy"]})
+    path = unjudged(
+        folder, pages(), part_size=4, rewrite={"tasks": ["guide"]}, shard=shard, push={"allow": ["toy"]}, clip="leaf:tiny-clip-1"
+    )
     build(path)
     return path
 

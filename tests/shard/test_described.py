@@ -67,7 +67,7 @@ def written(folder: Path, licences: dict[str, str | None], text: str = "It is re
         ingest={"sources": sources(folder, licences, text)},
         filter={
             "min_words": 1,
-            "alignment": {"allow_toy": True},
+            "alignment": {"model": "leaf:tiny-clip-1", "allow_toy": True},
             "rules": [{"score": "text.words", "min": 5}, {"score": "duplicate.text", "max": 0}, {"score": "picture.side", "min": 64}],
         },
         **{"rewrite": {"tasks": ["guide"]}, "shard": {"splits": {"train": 0.5, "test": 0.5}}} | sections,
