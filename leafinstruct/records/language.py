@@ -60,6 +60,8 @@ _EDGES = re.compile(r"\A[!-~]++|(?<![!-~])[!-~]++\Z")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _PLANE_ENDS = "".join(chr(plane << 16 | end) for plane in range(17) for end in (0xFFFE, 0xFFFF))
 _INVISIBLE = re.compile(r"[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")
+_POINTS = re.compile(r"[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u0652\u0670\u06d6-\u06dc]+")
+"""Hebrew points and accents, Arabic vowel marks and the tatweel: most texts have none, and CLD2 knows words without them."""
 _UNREADABLE = re.compile(rf"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef{_PLANE_ENDS}]+")
 
 
@@ -110,7 +112,8 @@ def _has_letters(sample: str) -> bool:
 
 
 def _evidence(text: str) -> str:
-    """The text without what is no evidence, in NFKC and without soft hyphens: CLD2 knows no full-width, decomposed or presentation forms."""
+    """The text without what is no evidence, in NFKC, without soft hyphens and vowel points: CLD2 knows no full-width, decomposed or presentation
+    forms."""
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
+        text = _POINTS.sub("", unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)))
     return _TOKEN.sub(" ", _URL.sub(" ", _UNREADABLE.sub(" ", text)))
