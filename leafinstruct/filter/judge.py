@@ -156,7 +156,7 @@ def _text_quality(document: Document) -> _Finding:
     faults = [name for name, limit in limits.items() if values[name] > limit]
     if values["words"] < 15:
         faults.append("few words")
-    if cells["mean_word_length"].state != "not_applicable" and not 2 <= values["mean_word_length"] <= 12:
+    if cells["mean_word_length"].state != "not_applicable" and not 1.5 <= values["mean_word_length"] <= 12:
         faults.append("word length")
     return _Finding(max(1, 5 - 2 * len(faults)), f"outside the usual: {', '.join(faults)}" if faults else "nothing unusual in the text")
 

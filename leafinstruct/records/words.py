@@ -57,9 +57,11 @@ _CJK = regex.compile(r"[\p{Han}\p{Hiragana}ー]")
 _CLUSTERED = regex.compile(r"\p{Line_Break=Complex_Context}")
 _SYMBOL = r"[^\p{L}\p{M}\p{N}\p{P}\p{Z}\p{Cf}\s°№℃℉]|[#*@\\_{}•†‡]"
 
-_TERMINAL = r"[\p{Sentence_Terminal}…]"
+_TERMINAL = r"[\p{Sentence_Terminal}…།༎]"
+_MARK = rf"(?:{_TERMINAL}|(?<=\p{{Greek}});)"
+"""A terminal, the Tibetan shad and the Greek question mark included."""
 _CLOSERS = r"""["'\p{Pe}\p{Pf}]"""
-_END = regex.compile(rf"(?P<mark>{_TERMINAL}+){_CLOSERS}*(?P<gap>\s*+)|(?P<line>[\n\r\u2028\u2029\x85]\s*+)")
+_END = regex.compile(rf"(?P<mark>{_MARK}+){_CLOSERS}*(?P<gap>\s*+)|(?P<line>[\n\r\u2028\u2029\x85]\s*+)")
 _LINE_END = regex.compile(r"[\n\r\u2028\u2029\x85]")
 _SPACED_MARKS = frozenset(".!?…‼⁇⁈⁉")
 """Marks behind which a space must follow; the marks of other scripts end a sentence wherever they are."""
@@ -77,7 +79,7 @@ _LONGEST = 16
 """Characters before a full stop that _NO_END looks at."""
 _PAUSES = ":;,、：；，،؛"
 """Marks at which a line goes on."""
-_ENDED = regex.compile(rf"{_TERMINAL}{_CLOSERS}*\s*$")
+_ENDED = regex.compile(rf"{_MARK}{_CLOSERS}*\s*$")
 _PAUSED = regex.compile(rf"[{_PAUSES}{_TERMINAL[1:-1]}]{_CLOSERS}*\s*$")
 
 TITLE_ENDS = ".:!。：！।"
@@ -85,6 +87,7 @@ TITLE_ENDS = ".:!。：！।"
 QUESTION_MARKS = "?？؟\u037e⁇⁈⁉‽"
 """Question marks of all scripts, the Greek one included."""
 
+_FRACTION = re.compile("[¼-¾⅐-⅞↉]")
 _SUPERSCRIPT = re.compile("([²³¹\u2070-\u209c]+)")
 
 _APART = r"\p{Han}\p{Hiragana}\p{Line_Break=Complex_Context}"
@@ -176,10 +179,10 @@ _ASCII = re.compile(r"[\x00-\x7f]+")
 
 count_letters = _Counter(r"\p{L}")
 """Letters of all scripts (general category L); vowel signs and other marks are parts of letters and not counted."""
-count_capitals = _Counter(r"[\p{Lu}\p{Lt}]")
-"""Upper-case and title-case letters."""
-count_marks = _Counter(r"[\p{M}\p{Cf}]")
-"""Combining marks and invisible format characters."""
+count_capitals = _Counter(r"(?!\p{Cherokee})[\p{Lu}\p{Lt}]")
+"""Upper-case and title-case letters. Those of Cherokee are none: it is written in them throughout."""
+count_marks = _Counter(r"[\p{M}\p{Cf}\p{GCB=V}\p{GCB=T}]")
+"""Combining marks, invisible format characters, and the vowels and final consonants of decomposed Korean syllables."""
 count_symbols = _Counter(_SYMBOL)
 """Characters that are neither letters, marks, digits, white space, invisible format characters nor punctuation of prose in any script.
 
@@ -212,10 +215,10 @@ def identity_of(texts: Iterable[str]) -> str:
 
 
 def _width_folded(text: str) -> str:
-    """NFKC, but for superscripts and subscripts: `10²` is not `102`."""
+    """NFKC, but for superscripts, subscripts and fractions: `10²` is not `102`, `2½` is `2 1/2`."""
     if text.isascii():
         return text
-    pieces = _SUPERSCRIPT.split(text)
+    pieces = _SUPERSCRIPT.split(_FRACTION.sub(lambda found: f" {unicodedata.normalize('NFKC', found[0])} ".replace("⁄", "/"), text))
     return "".join(piece if at % 2 else unicodedata.normalize("NFKC", piece) for at, piece in enumerate(pieces))
 
 
