@@ -62,7 +62,8 @@ _COUNT_DOWN_IN_LIST = 3
 _RUN_OF_CUES = 3
 
 _STEP_WORDS = (
-    "step stage phase schritt étape etape paso passo passaggio pasul stap steg trin trinn vaihe samm solis žingsnis krok korak lépés adım addım qadam hapi skref aşama "
+    "step stage phase schritt étape etape paso passo passaggio pasul stap steg trin trinn vaihe samm solis žingsnis krok korak lépés adım aşama "
+    "addım qadam hapi skref "
     "hakbang langkah bước hatua шаг этап крок стъпка корак чекор қадам алхам βήμα βημα քայլ ნაბიჯი خطوة الخطوة المرحلة مرحله گام مرحلہ שלב צעד "
     "चरण कदम पायरी ধাপ படி దశ ಹಂತ ഘട്ടം પગલું ਕਦਮ ପଦକ୍ଷେପ පියවර ደረጃ ขั้นตอนที่ ขั้นตอน ขั้นที่ ຂັ້ນຕອນທີ ជំហានទី အဆင့် 步骤 步驟 手順 工程 ステップ 단계"
 )

@@ -31,6 +31,13 @@ _NAMES = """
 NAMES: Mapping[str, str] = dict(entry.split(maxsplit=1) for entry in _NAMES.strip().split(","))
 """Code -> English name, by code."""
 
+_LONG_CODES = """
+    ara ar, ben bn, ces cs, chi zh, cze cs, dan da, deu de, dut nl, ell el, eng en, fas fa, fin fi, fra fr, fre fr, ger de, gre el, heb he, hin hi,
+    hun hu, ind id, ita it, jpn ja, kor ko, msa ms, nld nl, nor no, per fa, pol pl, por pt, ron ro, rum ro, rus ru, spa es, swe sv, tha th, tur tr,
+    ukr uk, urd ur, vie vi, zho zh
+"""
+"""Codes of ISO 639-2 for languages that have a shorter one."""
+
 VARIANTS: Mapping[str, str] = {
     **{
         "zh-hant": "zh",
@@ -47,14 +54,7 @@ VARIANTS: Mapping[str, str] = {
     **{"bh": "bho", "fil": "tl", "mo": "ro", "xx-goth": "got", "xx-bugi": "bug"},
     **{"farsi": "fa", "mandarin": "zh", "castilian": "es", "flemish": "nl", "filipino": "tl", "myanmar": "my", "oriya": "or"},
     **{"deutsch": "de", "español": "es", "français": "fr"},
-    **dict(
-        entry.split()
-        for entry in (
-            "ara ar, ben bn, ces cs, chi zh, cze cs, dan da, deu de, dut nl, ell el, eng en, fas fa, fin fi, fra fr, fre fr, ger de, gre el, heb he,"
-            " hin hi, hun hu, ind id, ita it, jpn ja, kor ko, msa ms, nld nl, nor no, per fa, pol pl, por pt, ron ro, rum ro, rus ru, spa es, swe sv,"
-            " tha th, tur tr, ukr uk, urd ur, vie vi, zho zh"
-        ).split(",")
-    ),
+    **dict(entry.split(maxsplit=1) for entry in _LONG_CODES.strip().split(",")),
     **{"cn": "zh", "cz": "cs", "dk": "da", "gr": "el", "jp": "ja", "kr": "ko", "ua": "uk"},
 }
 """Old codes, codes of written variants, second names, codes of three letters, and codes of countries that are no code of a language -> code, in lower
