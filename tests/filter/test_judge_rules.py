@@ -44,6 +44,19 @@ def test_sound_text_of_scripts_with_short_words_or_without_small_letters_is_soun
     assert scores(sound)["text_quality"] == 5
 
 
+@pytest.mark.parametrize(
+    ("parts", "shown"),
+    [
+        (("one two three", "four five", "six"), ["one two three", "[cut here]"]),
+        (("one two", "three four", "five"), ["one two", "three [cut here]"]),
+        (("一", "二", "三", "四", "五", "六"), ["一", "二", "三", "四", "[cut here]"]),  # 1.5 ideographs are a word
+        (("one two three",), ["one two three"]),
+    ],
+)
+def test_a_cut_is_marked_once_wherever_it_is(parts, shown):
+    assert [text.text for text in judge.shorten(document(*parts), 3).texts] == shown
+
+
 def test_letters_apart_are_no_words():
     assert scores("B u y n o w a n d s a v e m o n e y t o d a y")["text_quality"] == 3
 
