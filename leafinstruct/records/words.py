@@ -205,13 +205,18 @@ def identity(text: str) -> str:
     text = without_markers(text)
     if text.isascii():
         return " ".join(_ASCII_TOKEN.findall(text.lower()))
-    return " ".join(_TOKEN.findall(_INVISIBLE.sub("", _width_folded(text).casefold())))
+    return " ".join(_TOKEN.findall(spelled_alike(text)))
 
 
 def identity_of(texts: Iterable[str]) -> str:
     """The identity of some texts together; empty where they have no word, since texts without words are no copies of each other."""
     found = [(identity(text), bool(words_of(text))) for text in texts]
     return " ".join(text for text, _ in found if text) if any(has_words for _, has_words in found) else ""
+
+
+def spelled_alike(text: str) -> str:
+    """The text in small letters and in one spelling: composed, of one width, with straight apostrophes, without invisible characters and tatweel."""
+    return text.lower() if text.isascii() else _INVISIBLE.sub("", _width_folded(text).casefold()).replace("’", "'")
 
 
 def _width_folded(text: str) -> str:
