@@ -17,7 +17,8 @@ machine finds the same. Right of 335 sentences and 67 documents of 60 words in 6
 
 Wheels of pycld2 exist for Linux and Windows on x86-64 and for macOS on ARM, for Python 3.11 to 3.13; Linux on ARM compiles it.
 
-    evidence    texts other than code, without URLs and without ASCII tokens with a digit or a sign of markup, paths or code (`GPIO17`, `a.b`, `x=1`)
+    evidence    texts other than code, without URLs, ASCII tokens with a digit or a sign of markup, paths or code (`GPIO17`, `a.b`, `x=1`), and
+                vowel points of Hebrew and Arabic
     sample      at most PIECES pieces of PIECE characters, spread evenly over the texts, so that the cost of a document is bounded
     language    the one that CLD2 gives most of the sample to; None (undetermined) where no language has more than what CLD2 gives to none
     confidence  the share of the sample that CLD2 gives to this language, in [0, 1] by hundredths. A page in two languages has a low one.
