@@ -3,8 +3,8 @@
     word        a segment between two word boundaries of UAX 29 that has a letter or a digit: `don't`, `3.14`, `www.foo.com`; `well-known` are two
     unspaced    scripts without spaces between words have no such boundaries, so their words are counted by what is smaller:
                 1.5 ideographs or hiragana are a word (CJK_A_WORD), 3 grapheme clusters of Thai, Lao, Khmer and Burmese are one (CLUSTERS_A_WORD)
-    sentence    ends at a sentence terminal (Unicode property STerm, the ellipsis, the Tibetan shad, a semicolon behind a Greek letter) or at the end of a line; not behind abbreviations, initials and
-                the number of a list item. Thai has no such mark: a line is a sentence
+    sentence    ends at a sentence terminal (Unicode property STerm, the ellipsis, the Tibetan shad, a semicolon behind a Greek letter) or at the
+                end of a line; not behind abbreviations, initials and the number of a list item. Thai has no such mark: a line is a sentence
 
 Counts add up over texts in sixths of a word (`word_units`), so that rounding happens once. List markers (`- `, `1. `) are markup and no words.
 
