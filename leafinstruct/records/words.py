@@ -179,7 +179,7 @@ _ASCII = re.compile(r"[\x00-\x7f]+")
 
 count_letters = _Counter(r"\p{L}")
 """Letters of all scripts (general category L); vowel signs and other marks are parts of letters and not counted."""
-count_capitals = _Counter(r"(?!\p{Cherokee})[\p{Lu}\p{Lt}]")
+count_capitals = _Counter(r"[\p{Lu}\p{Lt}](?<!\p{Cherokee})")
 """Upper-case and title-case letters. Those of Cherokee are none: it is written in them throughout."""
 count_marks = _Counter(r"[\p{M}\p{Cf}\p{GCB=V}\p{GCB=T}]")
 """Combining marks, invisible format characters, and the vowels and final consonants of decomposed Korean syllables."""
