@@ -27,7 +27,7 @@ from leafinstruct.llm.prompt import Prompt
 from leafinstruct.llm.request import Answer, Message, Picture, Request
 from leafinstruct.records.document import Document, Image, Text
 from leafinstruct.records.example import Cell
-from leafinstruct.records.words import count_words, first_words, sentence_spans
+from leafinstruct.records.words import UNITS, count_words, first_words, sentence_spans, word_units
 
 OFFLINE = "offline-rules@3"
 
@@ -75,16 +75,17 @@ def request(document: Document, pictures: Mapping[str, tuple[bytes, str]], confi
 
 def shorten(document: Document, max_words: int) -> Document:
     """The document with its text cut after `max_words` words; pictures stay, and the cut is marked."""
-    left = max_words
+    left, is_cut = max_words * UNITS, False
     segments: list[Text | Image] = []
     for segment in document.segments:
         if isinstance(segment, Text):
-            if left <= 0:
+            if is_cut:
                 continue
-            kept = first_words(segment.text, left)  # with its line breaks, which lists are made of
-            left -= count_words([segment.text])
+            kept = first_words(segment.text, left // UNITS)  # with its line breaks, which lists are made of
+            left -= word_units(segment.text)
             if kept != segment.text:
-                segment = replace(segment, text=f"{kept} [cut here]")  # noqa: PLW2901 - the shortened one is meant
+                is_cut = True
+                segment = replace(segment, text=f"{kept} [cut here]".lstrip())  # noqa: PLW2901 - the shortened one is meant
         segments.append(segment)
     return replace(document, segments=tuple(segments))
 
@@ -156,7 +157,7 @@ def _text_quality(document: Document) -> _Finding:
     faults = [name for name, limit in limits.items() if values[name] > limit]
     if values["words"] < 15:
         faults.append("few words")
-    if cells["mean_word_length"].state != "not_applicable" and not 2 <= values["mean_word_length"] <= 12:
+    if cells["mean_word_length"].state != "not_applicable" and not 1.5 <= values["mean_word_length"] <= 12:
         faults.append("word length")
     return _Finding(max(1, 5 - 2 * len(faults)), f"outside the usual: {', '.join(faults)}" if faults else "nothing unusual in the text")
 

@@ -63,15 +63,16 @@ _RUN_OF_CUES = 3
 
 _STEP_WORDS = (
     "step stage phase schritt étape etape paso passo passaggio pasul stap steg trin trinn vaihe samm solis žingsnis krok korak lépés adım aşama "
-    "hakbang langkah bước hatua шаг этап крок стъпка корак қадам βήμα քայլ ნაბიჯი خطوة الخطوة المرحلة مرحله گام مرحلہ שלב צעד "
-    "चरण कदम पायरी ধাপ படி దశ ಹಂತ ഘട്ടം પગલું ขั้นตอนที่ ขั้นตอน ขั้นที่ ຂັ້ນຕອນທີ ជំហានទី အဆင့် 步骤 步驟 手順 工程 ステップ 단계"
+    "addım qadam hapi skref "
+    "hakbang langkah bước hatua шаг этап крок стъпка корак чекор қадам алхам βήμα βημα քայլ ნაბიჯი خطوة الخطوة المرحلة مرحله گام مرحلہ שלב צעד "
+    "चरण कदम पायरी ধাপ படி దశ ಹಂತ ഘട്ടം પગલું ਕਦਮ ପଦକ୍ଷେପ පියවර ደረጃ ขั้นตอนที่ ขั้นตอน ขั้นที่ ຂັ້ນຕອນທີ ជំហានទី အဆင့် 步骤 步驟 手順 工程 ステップ 단계"
 )
 _LEAD = r"(?:(?![(\[（【$€£¥+±=~≈@&])\W)*"
 """Signs before a number: emphasis, quotes, marks of direction; no bracket, currency or sign of arithmetic."""
 _HAN = r"[一二三四五六七八九十]{1,3}"
 _CIRCLED = "[①-⒛➀-➓❶-❿]"
 _NAMED = re.compile(
-    rf"{_LEAD}(?:(?P<word>{'|'.join(sorted(_STEP_WORDS.split(), key=len, reverse=True))})\s{{0,2}}(?:no\.|nr\.|n[º°]|№|#|ya)?\s{{0,2}}"
+    rf"{_LEAD}(?:(?P<word>{'|'.join(sorted(_STEP_WORDS.split(), key=len, reverse=True))})\s{{0,2}}(?:no\.|nr\.|n[º°]|№|#|ya|ke-)?\s{{0,2}}"
     rf"(?P<number>\d{{1,3}}(?!\d|[.,]\d|[A-Za-z])|{_HAN}|{_CIRCLED})"
     rf"|第?\s?(?P<before>\d{{1,3}}|{_HAN})\s?(?P<unit>步骤|步驟|步|段階|阶段|階段|工程|ステップ|단계))",
     re.IGNORECASE,
@@ -146,7 +147,8 @@ def is_step(text: Text) -> bool:
 
 def markers(text: Text) -> Iterator[Marker]:
     """The markers of a text, of each line in order."""
-    for number, line in enumerate(text.text.split("\n")):
+    composed = text.text if text.text.isascii() else unicodedata.normalize("NFC", text.text)
+    for number, line in enumerate(composed.split("\n")):
         yield from _of_line(line, text.kind, number == 0)
 
 

@@ -30,15 +30,21 @@ from leafinstruct.records.words import (
     words_of,
 )
 
+_LETTER = r"[[\p{L}\p{M}\p{N}]--[\p{Han}\p{Hiragana}\p{Katakana}\p{Line_Break=Complex_Context}]]"
+"""Of an international domain name. Text in a script without spaces follows a URL immediately, so it ends one."""
 _DOMAIN = r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+"
+_REST = rf"(?:(?!(?<![/=])https?://)(?:[!-~]|{_LETTER}))*"
+"""Of a URL. Another one begins inside it, unless it is its path or a parameter: `web.archive.org/web/2020/https://foo.com`."""
 _LINK = regex.compile(
-    r"https?://(?:(?!https?://)[!-~])+"
-    r"|(?<![a-z0-9@._-])www\.(?:(?!https?://)[!-~])+"
-    rf"|[a-z0-9._%+-]+@{_DOMAIN}[a-z]{{2,}}"
-    rf"|(?<![a-z0-9@._-])(?!(?:asp|vb|ado|ml)\.net\b){_DOMAIN}(?-i:com|net|org|shop|biz|info|xyz|COM|NET|ORG|SHOP|BIZ|INFO|XYZ)(?![a-z0-9_])",
-    regex.IGNORECASE,
+    rf"(?:https?|ftp)://(?!https?://)(?:[!-~]|[\p{{L}}\p{{N}}]){_REST}"
+    rf"|(?<![a-z0-9@._-])www\.(?!https?://)(?:[!-~]|{_LETTER}){_REST}"
+    rf"|(?<![._%+-]|{_LETTER})(?:[._%+-]|{_LETTER})++@(?!\dx\.)(?:{_LETTER}(?:(?:-|{_LETTER})*{_LETTER})?\.)+(?:xn--[a-z0-9-]+|{_LETTER}{{2,}})"
+    rf"|(?<![a-z0-9@._-])(?!(?:asp|vb|ado|ml|javax?)\.net\b|(?:com|net|org)\.[a-z])"
+    rf"{_DOMAIN}(?-i:com|net|org|shop|biz|info|xyz|COM|NET|ORG|SHOP|BIZ|INFO|XYZ)(?![a-z0-9_]|\.[a-z]{{3,}})(?:[/?:#]{_REST})?",
+    regex.IGNORECASE | regex.V1,
 )
-"""One match for each web or e-mail address, with a scheme, with `www.` or bare. `@name` is none: it is as often a decorator."""
+"""One match for each web or e-mail address, with a scheme, with `www.` or bare. `@name` is none: it is as often a decorator; neither are names of
+packages (`com.example.app`, `java.net.URL`) and of images for high resolutions (`logo@2x.png`)."""
 _MAY_LINK = re.compile(r"://|www\.|@|\.(?:com|net|org|shop|biz|info|xyz)", re.IGNORECASE)
 """A run without white space and without a match has no address; most texts have none."""
 _EXCLAMATION = regex.compile(r"[!！‼⁉՜]")  # noqa: RUF001 - the marks of other scripts are meant
@@ -84,7 +90,8 @@ def capital_share(text: str) -> float:
 
 
 def repetition(words: Sequence[str]) -> float:
-    """Share of a text, measured in words, that a run of 5 words covers which occurs earlier in it; 0 for fewer than 5 words.
+    """Share of a text, measured in words, that a run of 5 words covers which occurs earlier in it; 0 for fewer than 5 words. Runs of numbers alone
+    do not count: tables of measured values repeat them.
 
     words: as `words_of` divides them. Of scripts without spaces a run is the fewest ideographs or clusters that make 5 words.
     """
@@ -99,7 +106,7 @@ def repetition(words: Sequence[str]) -> float:
         if units < _RUN * UNITS:
             break
         run = tuple(words[start:end])
-        if run in seen:
+        if run in seen and not all(word[0].isnumeric() for word in run):
             covered[start:end] = [True] * (end - start)
         seen.add(run)
         units -= weights[start]

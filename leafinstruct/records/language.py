@@ -17,7 +17,8 @@ machine finds the same. Right of 335 sentences and 67 documents of 60 words in 6
 
 Wheels of pycld2 exist for Linux and Windows on x86-64 and for macOS on ARM, for Python 3.11 to 3.13; Linux on ARM compiles it.
 
-    evidence    texts other than code, without URLs and without ASCII tokens with a digit or a sign of markup, paths or code (`GPIO17`, `a.b`, `x=1`)
+    evidence    texts other than code, without URLs, ASCII tokens with a digit or a sign of markup, paths or code (`GPIO17`, `a.b`, `x=1`), and
+                vowel points of Hebrew and Arabic
     sample      at most PIECES pieces of PIECE characters, spread evenly over the texts, so that the cost of a document is bounded
     language    the one that CLD2 gives most of the sample to; None (undetermined) where no language has more than what CLD2 gives to none
     confidence  the share of the sample that CLD2 gives to this language, in [0, 1] by hundredths. A page in two languages has a low one.
@@ -60,6 +61,8 @@ _EDGES = re.compile(r"\A[!-~]++|(?<![!-~])[!-~]++\Z")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _PLANE_ENDS = "".join(chr(plane << 16 | end) for plane in range(17) for end in (0xFFFE, 0xFFFF))
 _INVISIBLE = re.compile(r"[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")
+_POINTS = re.compile(r"[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u0652\u0670\u06d6-\u06dc]+")
+"""Hebrew points and accents, Arabic vowel marks and the tatweel: most texts have none, and CLD2 knows words without them."""
 _UNREADABLE = re.compile(rf"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef{_PLANE_ENDS}]+")
 
 
@@ -110,7 +113,8 @@ def _has_letters(sample: str) -> bool:
 
 
 def _evidence(text: str) -> str:
-    """The text without what is no evidence, in NFKC and without soft hyphens: CLD2 knows no full-width, decomposed or presentation forms."""
+    """The text without what is no evidence, in NFKC, without soft hyphens and vowel points: CLD2 knows no full-width, decomposed or presentation
+    forms."""
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
+        text = _POINTS.sub("", unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)))
     return _TOKEN.sub(" ", _URL.sub(" ", _UNREADABLE.sub(" ", text)))

@@ -31,6 +31,13 @@ _NAMES = """
 NAMES: Mapping[str, str] = dict(entry.split(maxsplit=1) for entry in _NAMES.strip().split(","))
 """Code -> English name, by code."""
 
+_LONG_CODES = """
+    ara ar, ben bn, ces cs, chi zh, cze cs, dan da, deu de, dut nl, ell el, eng en, fas fa, fin fi, fra fr, fre fr, ger de, gre el, heb he, hin hi,
+    hun hu, ind id, ita it, jpn ja, kor ko, msa ms, nld nl, nor no, per fa, pol pl, por pt, ron ro, rum ro, rus ru, spa es, swe sv, tha th, tur tr,
+    ukr uk, urd ur, vie vi, zho zh
+"""
+"""Codes of ISO 639-2 for languages that have a shorter one."""
+
 VARIANTS: Mapping[str, str] = {
     **{
         "zh-hant": "zh",
@@ -46,8 +53,12 @@ VARIANTS: Mapping[str, str] = {
     },
     **{"bh": "bho", "fil": "tl", "mo": "ro", "xx-goth": "got", "xx-bugi": "bug"},
     **{"farsi": "fa", "mandarin": "zh", "castilian": "es", "flemish": "nl", "filipino": "tl", "myanmar": "my", "oriya": "or"},
+    **{"deutsch": "de", "español": "es", "français": "fr"},
+    **dict(entry.split(maxsplit=1) for entry in _LONG_CODES.strip().split(",")),
+    **{"cn": "zh", "cz": "cs", "dk": "da", "gr": "el", "jp": "ja", "kr": "ko", "ua": "uk"},
 }
-"""Old codes, codes of written variants and second names -> code, in lower case."""
+"""Old codes, codes of written variants, second names, codes of three letters, and codes of countries that are no code of a language -> code, in lower
+case."""
 
 
 def language_code(written: str) -> str | None:
@@ -65,7 +76,7 @@ def named(code: str | None) -> str:
 def hint(written: str) -> str:
     """What to write in place of a code that is none."""
     if code := language_code(written):
-        return f"write {code}"
-    near = get_close_matches(written.strip().lower(), [*NAMES, *(name.lower() for name in NAMES.values())], n=1)
+        return "write 'no', in quotes" if code == "no" else f"write {code}"
+    near = get_close_matches(written.strip().lower(), [name.lower() for name in NAMES.values()], n=1, cutoff=0.8)
     found = language_code(near[0]) if near else None
     return f"did you mean {found} ({NAMES[found]})?" if found else "write a code of ISO 639, such as en or de"

@@ -3,8 +3,8 @@
     word        a segment between two word boundaries of UAX 29 that has a letter or a digit: `don't`, `3.14`, `www.foo.com`; `well-known` are two
     unspaced    scripts without spaces between words have no such boundaries, so their words are counted by what is smaller:
                 1.5 ideographs or hiragana are a word (CJK_A_WORD), 3 grapheme clusters of Thai, Lao, Khmer and Burmese are one (CLUSTERS_A_WORD)
-    sentence    ends at a sentence terminal (Unicode property STerm, and the ellipsis) or at the end of a line; not behind abbreviations, initials and
-                the number of a list item. Thai has no such mark: a line is a sentence
+    sentence    ends at a sentence terminal (Unicode property STerm, the ellipsis, the Tibetan shad, a semicolon behind a Greek letter) or at the
+                end of a line; not behind abbreviations, initials and the number of a list item. Thai has no such mark: a line is a sentence
 
 Counts add up over texts in sixths of a word (`word_units`), so that rounding happens once. List markers (`- `, `1. `) are markup and no words.
 
@@ -57,9 +57,11 @@ _CJK = regex.compile(r"[\p{Han}\p{Hiragana}ー]")
 _CLUSTERED = regex.compile(r"\p{Line_Break=Complex_Context}")
 _SYMBOL = r"[^\p{L}\p{M}\p{N}\p{P}\p{Z}\p{Cf}\s°№℃℉]|[#*@\\_{}•†‡]"
 
-_TERMINAL = r"[\p{Sentence_Terminal}…]"
+_TERMINAL = r"[\p{Sentence_Terminal}…།༎]"
+_MARK = rf"(?:{_TERMINAL}|(?<=\p{{Greek}});)"
+"""A terminal, the Tibetan shad and the Greek question mark included."""
 _CLOSERS = r"""["'\p{Pe}\p{Pf}]"""
-_END = regex.compile(rf"(?P<mark>{_TERMINAL}+){_CLOSERS}*(?P<gap>\s*+)|(?P<line>[\n\r\u2028\u2029\x85]\s*+)")
+_END = regex.compile(rf"(?P<mark>{_MARK}+){_CLOSERS}*(?P<gap>\s*+)|(?P<line>[\n\r\u2028\u2029\x85]\s*+)")
 _LINE_END = regex.compile(r"[\n\r\u2028\u2029\x85]")
 _SPACED_MARKS = frozenset(".!?…‼⁇⁈⁉")
 """Marks behind which a space must follow; the marks of other scripts end a sentence wherever they are."""
@@ -77,7 +79,7 @@ _LONGEST = 16
 """Characters before a full stop that _NO_END looks at."""
 _PAUSES = ":;,、：；，،؛"
 """Marks at which a line goes on."""
-_ENDED = regex.compile(rf"{_TERMINAL}{_CLOSERS}*\s*$")
+_ENDED = regex.compile(rf"{_MARK}{_CLOSERS}*\s*$")
 _PAUSED = regex.compile(rf"[{_PAUSES}{_TERMINAL[1:-1]}]{_CLOSERS}*\s*$")
 
 TITLE_ENDS = ".:!。：！।"
@@ -85,6 +87,7 @@ TITLE_ENDS = ".:!。：！।"
 QUESTION_MARKS = "?？؟\u037e⁇⁈⁉‽"
 """Question marks of all scripts, the Greek one included."""
 
+_FRACTION = re.compile("[¼-¾⅐-⅞↉]")
 _SUPERSCRIPT = re.compile("([²³¹\u2070-\u209c]+)")
 
 _APART = r"\p{Han}\p{Hiragana}\p{Line_Break=Complex_Context}"
@@ -176,10 +179,10 @@ _ASCII = re.compile(r"[\x00-\x7f]+")
 
 count_letters = _Counter(r"\p{L}")
 """Letters of all scripts (general category L); vowel signs and other marks are parts of letters and not counted."""
-count_capitals = _Counter(r"[\p{Lu}\p{Lt}]")
-"""Upper-case and title-case letters."""
-count_marks = _Counter(r"[\p{M}\p{Cf}]")
-"""Combining marks and invisible format characters."""
+count_capitals = _Counter(r"[\p{Lu}\p{Lt}](?<!\p{Cherokee})")
+"""Upper-case and title-case letters. Those of Cherokee are none: it is written in them throughout."""
+count_marks = _Counter(r"[\p{M}\p{Cf}\p{GCB=V}\p{GCB=T}]")
+"""Combining marks, invisible format characters, and the vowels and final consonants of decomposed Korean syllables."""
 count_symbols = _Counter(_SYMBOL)
 """Characters that are neither letters, marks, digits, white space, invisible format characters nor punctuation of prose in any script.
 
@@ -202,7 +205,7 @@ def identity(text: str) -> str:
     text = without_markers(text)
     if text.isascii():
         return " ".join(_ASCII_TOKEN.findall(text.lower()))
-    return " ".join(_TOKEN.findall(_INVISIBLE.sub("", _width_folded(text).casefold())))
+    return " ".join(_TOKEN.findall(spelled_alike(text)))
 
 
 def identity_of(texts: Iterable[str]) -> str:
@@ -211,11 +214,16 @@ def identity_of(texts: Iterable[str]) -> str:
     return " ".join(text for text, _ in found if text) if any(has_words for _, has_words in found) else ""
 
 
+def spelled_alike(text: str) -> str:
+    """The text in small letters and in one spelling: composed, of one width, with straight apostrophes, without invisible characters and tatweel."""
+    return text.lower() if text.isascii() else _INVISIBLE.sub("", _width_folded(text).casefold()).replace("’", "'")
+
+
 def _width_folded(text: str) -> str:
-    """NFKC, but for superscripts and subscripts: `10²` is not `102`."""
+    """NFKC, but for superscripts, subscripts and fractions: `10²` is not `102`, `2½` is `2 1/2`."""
     if text.isascii():
         return text
-    pieces = _SUPERSCRIPT.split(text)
+    pieces = _SUPERSCRIPT.split(_FRACTION.sub(lambda found: f" {unicodedata.normalize('NFKC', found[0])} ".replace("⁄", "/"), text))
     return "".join(piece if at % 2 else unicodedata.normalize("NFKC", piece) for at, piece in enumerate(pieces))
 
 

@@ -132,7 +132,7 @@ class RewriteConfig(Section):
             if isinstance(task, str):
                 if task not in PACKAGED:
                     near = get_close_matches(task, PACKAGED, n=1)
-                    hint = f"did you mean {near[0]!r}?" if near else f"packaged are {', '.join(PACKAGED)}"
+                    hint = f"did you mean {near[0]!r}?" if near else f"packaged are {', '.join(PACKAGED)}."
                     raise ValueError(f"unknown task {task!r}; {hint} A family of your own is a mapping with name, given and ask")
                 found.append(PACKAGED[task])
             elif isinstance(task, dict) and task.get("name") in PACKAGED:

@@ -1,7 +1,7 @@
 """Ties of a document to others: equal numbers in one column hold two documents together on one side of a split.
 
     text        one number      the text without its typesetting (records.words.identity)
-    near_text   BANDS numbers   MinHash of the runs of five words, cut into bands: alike texts share at least one
+    near_text   BANDS numbers   MinHash of the runs of five words (records.words.spelled_alike), cut into bands: alike texts share at least one
     pictures    one a picture   sha256 of the bytes
 
 Over the source document as filter left it, not over the example: a language model tells one page in two ways, and the page is what leaks.
@@ -25,7 +25,7 @@ import numpy as np
 from datasketch import MinHash
 
 from leafinstruct.records.document import Document
-from leafinstruct.records.words import identity_of, words_of
+from leafinstruct.records.words import identity_of, spelled_alike, words_of
 
 BANDS, ROWS, RUN = 14, 8, 5
 """Bands, hashes a band, words a run."""
@@ -46,7 +46,7 @@ def ties_of(document: Document) -> Ties:
     pictures = sorted({int(image.sha256[:16], 16) for image in document.images if image.sha256})
     if not text:
         return Ties(None, [], pictures)
-    return Ties(_number(text.encode()), _bands([word.casefold() for text in document.texts for word in words_of(text.text)]), pictures)
+    return Ties(_number(text.encode()), _bands([word for text in document.texts for word in words_of(spelled_alike(text.text))]), pictures)
 
 
 def _bands(words: list[str]) -> list[int]:

@@ -32,6 +32,35 @@ def scores(*parts: str) -> dict[str, int]:
     return {field: item["score"] for field, item in judge.by_rules(document(*parts)).items()}
 
 
+@pytest.mark.parametrize(
+    "sound",
+    [
+        "བོད་སྐད་ནི་བོད་ཀྱི་སྐད་ཡིག་ཡིན། དེ་རིང་གནམ་གཤིས་ཡག་པོ་འདུག །ང་ཚོ་འགྲོ་བར་འདོད་ཡོད། ཁྱེད་རང་ག་འདྲ་ཡིན་པ་རེད།",
+        "ᎠᏂᏴᏫᏯ ᏣᎳᎩ ᎦᏬᏂᎯᏍᏗ ᎠᏂᏬᏂᏍᎩ ᎤᎾᏓᏤᎵ ᎠᏰᎵ ᏔᎵᏁ ᏦᎢᏁ ᏅᎩᏁ ᎯᏍᎩᏁ ᏑᏓᎵᏁ ᎦᎵᏉᎩᏁ ᏧᏁᎵᏁ ᏐᏁᎵᏁ ᏍᎪᎯᏁ ᎠᏍᎪᎯ",
+        "तो अब घी को लो, इसे गरम करो और जब यह पके तब इस पर से फल को ले लो।",
+    ],
+)
+def test_sound_text_of_scripts_with_short_words_or_without_small_letters_is_sound(sound):
+    assert scores(sound)["text_quality"] == 5
+
+
+@pytest.mark.parametrize(
+    ("parts", "shown"),
+    [
+        (("one two three", "four five", "six"), ["one two three", "[cut here]"]),
+        (("one two", "three four", "five"), ["one two", "three [cut here]"]),
+        (("一", "二", "三", "四", "五", "六"), ["一", "二", "三", "四", "[cut here]"]),  # 1.5 ideographs are a word
+        (("one two three",), ["one two three"]),
+    ],
+)
+def test_a_cut_is_marked_once_wherever_it_is(parts, shown):
+    assert [text.text for text in judge.shorten(document(*parts), 3).texts] == shown
+
+
+def test_letters_apart_are_no_words():
+    assert scores("B u y n o w a n d s a v e m o n e y t o d a y")["text_quality"] == 3
+
+
 def test_pictures_stand_in_their_true_places():
     sent = {name: (png(dot=at), "image/png") for at, name in enumerate("abc")}
     parts = judge.request(document(*STEPS), sent, JudgeConfig(), PROMPT).messages[1].parts

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from itertools import combinations, permutations
 from pathlib import Path
 
@@ -154,6 +155,12 @@ def test_steps_are_numbers_in_every_script(form):
     score, reason = of("# How to", *(steps[at] for at in (0, 1, 3, 2, 4, 6, 5, 7)))
     assert score == 3
     assert reason.endswith("2 of 7 successive numbers are out of order")
+
+
+def test_a_decomposed_word_for_step_is_the_word():
+    for form in ("Bước {number}: rửa", "Étape {number} : laver", "ΒΗΜΑ {number}: πλύνε", "ደረጃ {number}፡"):
+        parts = [unicodedata.normalize("NFD", part) for part in numbered(form, [3, 1, 4, 2])]
+        assert of(*parts)[0] < 4, form
 
 
 def test_the_reason_names_the_step_that_comes_too_early():

@@ -3,6 +3,7 @@
 # ruff: noqa: RUF001 - marks of other scripts are meant
 
 import math
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -130,6 +131,17 @@ def test_punctuation_and_vowel_signs_of_no_script_are_symbols(prose):
         ("访问www.foo.com，或者foo.com吧", 2),
         ("Put @property above it, @Override too, and @media in CSS.", 0),
         ("ASP.NET and Node.js, e.g. v2.5, obj.network, end.Info", 0),
+        ("http://пример.рф/путь and http://例え.jp/パス", 2),
+        ("https://münchen.com and www.münchen.com/straße", 2),
+        ("Пишите на почта@пример.рф", 1),
+        ("写信到a@b.com或c@d.com，看https://a.com/x再看www.b.com", 4),
+        ("https://web.archive.org/web/2020/https://foo.com/x", 1),
+        ("https://a.com/?next=https://b.com", 1),
+        ("foo.com/bar.com", 1),
+        ("ftp://ftp.foo.de/x", 1),
+        ("import java.net.URL and com.android.net, see System.Net.Http", 0),
+        ("logo@2x.png and icon@3x.webp", 0),
+        ("Visit foo.com. Then foo.com.au.", 2),
     ],
 )
 def test_an_address_is_counted_once(prose, links):
@@ -150,6 +162,18 @@ def test_the_length_of_words_has_no_meaning_where_none_are_between_spaces():
     assert judge(Rule(score="text.mean_word_length", min=3), cell) is None
     assert values("नमस्ते नम")["text.mean_word_length"] == 3  # vowel signs and the virama are parts of their letters
     assert values("ab abcd", "- 1. abc")["text.mean_word_length"] == 3
+    assert values(unicodedata.normalize("NFD", "먼저 쌀을"))["text.mean_word_length"] == 2  # letters of a decomposed syllable are one
+
+
+def test_numbers_that_repeat_are_no_repetition():
+    table = "\n".join("0 0 0 0 0 12" for _ in range(9))
+    assert values(table)["text.repetition"] == 0
+    assert values("Buy 1 2 3 4 5 now. " * 9)["text.repetition"] > 0.8
+
+
+def test_letters_of_cherokee_are_no_capitals():
+    assert text.capital_share("ᏣᎳᎩ ᎦᏬᏂᎯᏍᏗ") == 0
+    assert text.capital_share("ᏣᎳᎩ ABC") == 0.5
 
 
 @pytest.mark.parametrize("mark", ["!", "！"])

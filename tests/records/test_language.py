@@ -171,6 +171,18 @@ def test_invisible_signs_inside_words_have_no_effect(sign):
         assert identify([re.sub(r"(\w{3})(?=\w{2})", rf"\1{sign}", text) for text in texts]) == identify(texts)
 
 
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("הַשָּׁלָב הָרִאשׁוֹן הוּא לִשְׁטֹף אֶת הָאֹרֶז שָׁלוֹשׁ פְּעָמִים", "he"),
+        ("أَوَّلًا اِغْسِلِ الْأَرُزَّ ثَلَاثَ مَرَّاتٍ ثُمَّ اتْرُكْهُ نِصْفَ سَاعَةٍ", "ar"),
+        ("اغــسل الأرز ثــلاث مــرات ثم اتــركه نصف ســاعة", "ar"),
+    ],
+)
+def test_a_text_with_vowel_points_has_the_language_of_the_text_without_them(text, language):
+    assert identify([text])[0] == language
+
+
 def test_full_width_letters_are_letters():
     wide = "".join(chr(ord(sign) + 0xFEE0) if "!" <= sign <= "~" else sign for sign in EN)
     assert identify([wide])[0] == "en"
@@ -219,7 +231,17 @@ def test_every_language_of_the_library_has_a_code_here():
             ("nb", "no"),
             ("zh-Hant", "zh"),
         ),
-        *(("iw", "he"), ("Farsi", "fa"), ("Scottish Gaelic", "gd"), ("xx", None), ("", None), ("elvish", None)),
+        *(
+            ("iw", "he"),
+            ("deu", "de"),
+            ("fre", "fr"),
+            ("jp", "ja"),
+            ("Farsi", "fa"),
+            ("Scottish Gaelic", "gd"),
+            ("xx", None),
+            ("", None),
+            ("elvish", None),
+        ),
     ],
 )
 def test_what_people_write_for_a_language(written, code):
@@ -229,6 +251,8 @@ def test_what_people_write_for_a_language(written, code):
 def test_a_hint_is_what_to_write():
     assert hint("english") == "write en"
     assert hint("germn") == "did you mean de (German)?"
+    assert hint("nb") == "write 'no', in quotes"  # without them YAML reads false
+    assert hint("und") == hint("True") == hint("undetermined") == hint("12345")
     assert hint("12345") == "write a code of ISO 639, such as en or de"
     assert (named("yo"), named(None)) == ("Yoruba (yo)", "undetermined")
 

@@ -115,6 +115,9 @@ def test_a_text_without_spaces_is_cut_too():
         ("یہ پہلا ہے۔ یہ دوسرا ہے۔", ["یہ پہلا ہے۔", "یہ دوسرا ہے۔"]),
         ("ក្រុងសៀមរាប។ទីក្រុង៕", ["ក្រុងសៀមរាប។", "ទីក្រុង៕"]),
         ("one line\nand another\n\n- a third", ["one line", "and another", "- a third"]),
+        ("Τι κάνεις; Καλά είμαι. «Πού;»", ["Τι κάνεις;", "Καλά είμαι.", "«Πού;»"]),
+        ("a; b", ["a; b"]),
+        ("སྐད་ཡིག་ཡིན། དེ་རིང་འདུག །འགྲོ།", ["སྐད་ཡིག་ཡིན།", "དེ་རིང་འདུག །", "འགྲོ།"]),
         ("no end", ["no end"]),
         (" \n ", []),
     ],
@@ -134,7 +137,7 @@ def test_only_white_space_lies_between_sentences(text):
     assert not text[end:].strip()
 
 
-@pytest.mark.parametrize("mark", list(".!?…。！？．｡।॥؟۔։።᙮။៕"))
+@pytest.mark.parametrize("mark", list(".!?…。！？．｡।॥؟۔։།༎።᙮။៕"))
 def test_every_script_s_mark_ends_a_sentence(mark):
     assert ends_sentence(f"x{mark}")
     assert ends_sentence(f"x{mark}”)")
@@ -172,6 +175,7 @@ SAME = [
     ("ภาษา ไทย", "ภาษาไทย"),
     ("كتـــاب", "كتاب"),
     ("e\u0301te", "été"[:1] + "te"),
+    ("½ cup, 2¼ cups", "1/2 cup, 2 1/4 cups"),
 ]
 DIFFERENT = [
     ("Learn C++", "Learn C#"),
@@ -189,6 +193,7 @@ DIFFERENT = [
     ("お母さん", "お父さん"),
     ("👍", "👎"),
     ("מלך", "מלכה"),
+    ("2½ m", "21/2 m"),
 ]
 
 
@@ -223,6 +228,8 @@ def test_what_a_reader_reads_differently_is_another_text(one, other):
         "1. ",
         "https://",
         "a@",
+        "a",
+        "a.@",
         "a-",
         "👩\u200d",
         'א"',

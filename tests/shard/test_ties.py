@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -82,6 +83,19 @@ def test_nearly_the_same_text_shares_a_band_and_another_none():
         assert shared(text, words(375, 1000 + seed)) == 0
     assert found[1] == 100
     assert found[10] > 70
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["Đầu", "tiên", "vo", "gạo", "ba", "lần", "rồi", "ngâm", "nước", "nửa", "giờ", "trước", "khi", "nấu"],
+        ["먼저", "쌀을", "세", "번", "씻어", "물에", "삼십", "분", "동안", "담가", "둡니다", "그다음", "냄비에"],
+        ["ガスを", "デザイン", "バター", "ボウル", "ビール", "パンを", "ズボン", "ゲーム", "グラム", "ペンで"],
+    ],
+)
+def test_decomposed_words_are_the_same_words(words):
+    assert shared(words, [unicodedata.normalize("NFD", word) for word in words]) == BANDS
+    assert shared(["it's", *words], ["it’s", *words]) == BANDS  # noqa: RUF001 - the typographic apostrophe is meant
 
 
 def test_signs_of_a_script_without_spaces_are_words():
