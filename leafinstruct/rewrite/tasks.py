@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from leafinstruct.records.document import Document, Image, Segment, Text
 from leafinstruct.records.signs import POINTS_BACK
 from leafinstruct.records.words import QUESTION_MARKS, TITLE_ENDS, count_words
-from leafinstruct.rewrite.config import TaskFamily
+from leafinstruct.rewrite.config import ENGLISH, TaskFamily
 from leafinstruct.rewrite.edits import passage_of, request_of
 from leafinstruct.rewrite.genre import first_sentence, genre_of
 from leafinstruct.rewrite.parse import MAX_INSTRUCTION
@@ -168,8 +168,8 @@ def _meets(document: Document, family: TaskFamily, facts: Facts, steps: Steps) -
     needs = family.needs
     if len(document.images) < needs.min_images or len(steps.steps) < needs.min_steps or (needs.whole and not facts.whole):
         return False
-    if family.asked == "change":
-        if not steps.known or passage_of(document) is None:
+    if family.asked == "change":  # the patterns of a request are English
+        if document.language not in (None, ENGLISH) or not steps.known or passage_of(document) is None:
             return False
     elif family.given != "nothing" and (not steps.known or len(steps.steps) < 2 or not _each_has_an_image(_parted(family, steps))):
         return False

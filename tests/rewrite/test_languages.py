@@ -153,15 +153,17 @@ def test_no_word_is_added_to_a_document_in_a_language_without_questions(parts, l
             assert [text.strip() for text in (*asked_in(page, item), *answered)] == [text.text.strip() for text in page.texts]
 
 
-def test_an_edit_in_another_language_is_asked_for_by_the_passage_itself():
-    page = german("# Das Haus", "Ein rotes Haus:", "!a", "Now make the roof blue.", "!b")
+def test_an_edit_is_of_documents_in_english_or_in_a_language_that_is_not_known():
+    parts = ("# Das Haus", "Ein rotes Haus:", "!a", "Now make the roof blue.", "!b")
     facts = Facts(resemblance=0.9)
-    assert [item.family.name for item in tasks.fitting(page, [task(EDIT)], facts)] == ["edit"]
-    assert asked_in(page, task(EDIT)) == ["Now make the roof blue.", "Ein rotes Haus:"]
-    told = german("# Das Haus", "Ein rotes Haus:", "!a", "After: the roof is blue now.", "!b")
-    assert tasks.fitting(told, [task(EDIT)], facts) == [], "a result becomes a request by a sentence that is added"
+    assert tasks.fitting(german(*parts), [task(EDIT)], facts) == [], "the request would be an English question over a German page"
+    unknown = replace(german(*parts), language=None)
+    assert [item.family.name for item in tasks.fitting(unknown, [task(EDIT)], facts)] == ["edit"]
+    assert asked_in(unknown, task(EDIT)) == ["Now make the roof blue.", "Ein rotes Haus:"]
+    result = replace(german("# Das Haus", "Ein rotes Haus:", "!a", "After: the roof is blue now.", "!b"), language=None)
+    assert tasks.fitting(result, [task(EDIT)], facts) == [], "a result becomes a request by a sentence that is added"
     assert (
-        tasks.questions(replace(told, language="en"), *in_english(EDIT))[0]
+        tasks.questions(replace(result, language="en"), *in_english(EDIT))[0]
         == "Change the picture so that this is true: the roof is blue now."
     )
 
