@@ -374,7 +374,7 @@ def test_records_among_others_are_taken_file_by_file(tmp_path):
 def test_records_in_files_of_another_ending_are_taken_file_by_file(tmp_path):
     plain = mmc4(tmp_path / "data", {"https://h.example/1": [(WORDS, png())]})
     plain.rename(tmp_path / "data/docs.json")
-    mmc4(tmp_path / "data", {"https://h.example/2": [(WORDS[::-1], png(dot=9))]}, "more.jsonl")
+    mmc4(tmp_path / "data", {"https://h.example/2": [(f"Then turn the sheet over. {WORDS}", png(dot=9))]}, "more.jsonl")
     done = init(tmp_path / "made", tmp_path / "data")
     assert done.exit_code == 0, done.output
     assert [Path(str(source["path"])) for source in sources(tmp_path / "made")] == [tmp_path / "data", tmp_path / "data/docs.json"]
