@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import statistics
 import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -186,10 +187,13 @@ def _sampled(told: Figures) -> str:
         return ""
     words, images = sorted(words for words, _ in told.documents), [images for _, images in told.documents]
     several = sum(count > 1 for count in images)
+    length = (
+        f"{words[0]:,} to {words[-1]:,} words, median {statistics.median(words):,.0f}" if words[0] < words[-1] else f"{words[0]:,} words"
+    )
     places = [f"{count:,} {what}" for count, what in ((told.local, "here"), (told.web, "on the web"), (told.missing, "missing")) if count]
     return (
         f"; of {len(words):,} sampled documents {sum(count > 0 for count in images):,} have images and {several:,} have two or more; "
-        f"{words[0]:,} to {words[-1]:,} words, median {words[len(words) // 2]:,}; images: {', '.join(places) or 'none'}"
+        f"{length}; images: {', '.join(places) or 'none'}"
     )
 
 
@@ -241,7 +245,7 @@ def _text(
         several=sum(count > 1 for count in documents),
         documents=len(documents),
         min_words=words,
-        shortest=" " * (10 - len(str(words))) + f"# the shortest sampled document with an image has {fewest:,} words" if documents else "",
+        shortest=" " * (11 - len(str(words))) + f"# the shortest sampled document with an image has {fewest:,} words" if documents else "",
         fetch=fetch,
         truncated=CUT if any({"truncated", "damaged"} & told.lost.keys() for _, told in sources) else WHOLE,
         judge=OFFLINE_JUDGE,

@@ -70,7 +70,7 @@ llm: {{provider: offline}}
 
 rewrite:
   # A longer page becomes several examples, cut at its headings, each whole by itself. What has no place to cut it at is dropped above these bounds.
-  max_words: 3000
+  max_words: 2000
   max_images: 12
   tasks: [guide, story, report, continuation, next_step, edit]
 

@@ -374,7 +374,7 @@ def test_records_among_others_are_taken_file_by_file(tmp_path):
 def test_records_in_files_of_another_ending_are_taken_file_by_file(tmp_path):
     plain = mmc4(tmp_path / "data", {"https://h.example/1": [(WORDS, png())]})
     plain.rename(tmp_path / "data/docs.json")
-    mmc4(tmp_path / "data", {"https://h.example/2": [(WORDS.replace("paper", "cloth"), png(dot=9))]}, "more.jsonl")
+    mmc4(tmp_path / "data", {"https://h.example/2": [(f"Then turn the sheet over. {WORDS}", png(dot=9))]}, "more.jsonl")
     done = init(tmp_path / "made", tmp_path / "data")
     assert done.exit_code == 0, done.output
     assert [Path(str(source["path"])) for source in sources(tmp_path / "made")] == [tmp_path / "data", tmp_path / "data/docs.json"]
@@ -409,6 +409,29 @@ def test_a_page_with_one_image_and_few_words_is_not_dropped(tmp_path):
     bounds = recipes.load(tmp_path / "made/recipe.yaml").recipe.filter
     assert (bounds.min_images, bounds.min_words) == (1, 5)
     assert examples(tmp_path / "made", tmp_path) == 1
+
+
+def test_a_project_inside_its_own_folder_does_not_read_its_run(tmp_path):
+    pages(tmp_path / "www", "a.html", "b.html")
+    made = tmp_path / "www/made"
+    assert init(made, tmp_path / "www").exit_code == 0
+    assert examples(made, made) == 2
+    run = made / "runs/made"
+    (run / "inspect.html").write_bytes((tmp_path / "www/a.html").read_bytes().replace(b"boat", b"plane"))  # the run's report is a page, too
+    assert examples(made, made) == 2
+    again = init(tmp_path / "again", tmp_path / "www")
+    assert "HTML pages, 2 files;" in again.output
+    assert [source["kind"] for source in sources(tmp_path / "again")] == ["html"]
+    inner = init(tmp_path / "inner", run / "shard")  # a run that is named is read
+    assert inner.exit_code == 0, inner.output
+    assert {source["kind"] for source in sources(tmp_path / "inner")} == {"hub"}
+
+
+def test_the_figures_of_a_sample_are_its_own(tmp_path):
+    pages(tmp_path / "www", "a.html", "b.html")
+    assert "of 2 sampled documents 2 have images and 0 have two or more; 59 words;" in init(tmp_path / "one", tmp_path / "www").output
+    (tmp_path / "www/b.html").write_text(PAGE.format(words=WORDS[:31], image="/x/a.png"))
+    assert "; 17 to 59 words, median 38;" in init(tmp_path / "two", tmp_path / "www").output
 
 
 def test_an_existing_folder_is_left_alone_and_a_killed_init_runs_again(tmp_path):

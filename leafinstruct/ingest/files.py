@@ -2,7 +2,7 @@
 
 A path is a file, a folder or a glob. Names of files travel relative to the root of the source with forward slashes, so that a project can
 move and ids stay. Directory listings are sorted: their order is an accident of the file system. Hidden files and folders are left alone
-(`.git`, the `._page.html` that macOS adds to archives).
+(`.git`, the `._page.html` that macOS adds to archives), and so are the runs of `leaf build` below a folder: a run must not become its own source.
 """
 
 from __future__ import annotations
@@ -85,6 +85,11 @@ def inside(root: Path, name: str) -> Path | None:
         return None
 
 
+def is_run(folder: Path) -> bool:
+    """Whether a folder is a run of `leaf build`, which every run begins with the fingerprint of its first stage."""
+    return (folder / "ingest" / "fingerprint.json").is_file()
+
+
 def exists(root: Path, name: str) -> bool:
     """Whether a name that a page gave is a file below root; a name that no file system takes is none."""
     try:
@@ -106,7 +111,7 @@ def _names(given: Path, base: Path, suffixes: tuple[str, ...], also: Callable[[P
 
 
 def _walk(folder: Path, prefix: str, suffixes: tuple[str, ...], also: Callable[[Path], bool] | None) -> Iterator[str]:
-    """Names below a folder, not following links to folders, which may lead in circles. Raises SourceError on an unreadable folder."""
+    """Names below a folder, without those of runs and links to folders, which may lead in circles. Raises SourceError on an unreadable folder."""
     try:
         entries = list(os.scandir(folder))
     except OSError as error:
@@ -116,7 +121,8 @@ def _walk(folder: Path, prefix: str, suffixes: tuple[str, ...], also: Callable[[
         if entry.name.startswith("."):
             continue
         if entry.is_dir(follow_symlinks=False):
-            yield from _walk(folder / entry.name, f"{prefix}{entry.name}/", suffixes, also)
+            if not is_run(folder / entry.name):
+                yield from _walk(folder / entry.name, f"{prefix}{entry.name}/", suffixes, also)
         elif not _is_regular(entry):
             continue
         elif (

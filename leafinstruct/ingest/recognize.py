@@ -104,7 +104,8 @@ def _walk(folder: Path, prefix: str) -> Iterator[str]:
         raise SourceError(f"{folder}: cannot be read: {error.strerror}; check the folder's permissions") from error
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
-            yield from _walk(folder / entry.name, f"{prefix}{entry.name}/")
+            if not files.is_run(folder / entry.name):
+                yield from _walk(folder / entry.name, f"{prefix}{entry.name}/")
         elif entry.is_file():
             yield prefix + entry.name
 

@@ -3,8 +3,10 @@
 A column's dictionary holds each of its values once: 1 kB of Parquet can say "these 20 MB, a thousand times" in one row of a column of lists, and
 the footer tells 20 MB. Arrow writes out every repetition before anything can look: 4 GB at the peak for a hundred, then it stops, since a
 column of a batch has 2 GB at most. So columns of lists that shrink as no text does (SHRUNK) are read as dictionaries, whose lengths say what they
-unpack to: 209 MB at the peak. Not all of them: where a column has mostly values of its own that takes three times as long. A column without lists
-is bounded by the number of rows. One row group at a time, because Arrow has no batches of two dictionaries in lists.
+unpack to: 209 MB at the peak. Not all of them: where a column has mostly values of its own that takes three times as long, and Arrow repeats these
+values in the dictionary of every later batch, so memory and time grow with the rows of the group (71 MB for a million short URLs, 4 MB otherwise).
+So a column whose dictionary has no value that is long enough to be a danger (_longest_repeated) is read plainly, as is one without lists, which is
+bounded by the number of rows. One row group at a time, because Arrow has no batches of two dictionaries in lists.
 """
 
 from __future__ import annotations
@@ -35,7 +37,12 @@ def batches(path: Path, opened: pq.ParquetFile, group: int, leaves: Sequence[str
     columns = {opened.schema.column(index).path: index for index in range(len(opened.schema))}
     chunks = {leaf: opened.metadata.row_group(group).column(columns[leaf]) for leaf in leaves}
     size = max(1, min([most, *(HELD // _longest(path, chunk) for chunk in chunks.values())]))
-    packed = [leaf for leaf, chunk in chunks.items() if _is_packed(opened.schema.column(columns[leaf]), chunk)]
+    packed = [
+        leaf
+        for leaf, chunk in chunks.items()
+        if _is_packed(opened.schema.column(columns[leaf]), chunk)
+        and _longest_repeated(path, opened, group, leaf, chunk) * chunk.num_values > MAX_ROW
+    ]
     with pq.ParquetFile(path, metadata=opened.metadata, read_dictionary=packed, pre_buffer=False, buffer_size=PAGE) as reader:
         yield from reader.iter_batches(size, row_groups=[group], columns=list(leaves))
 
@@ -68,6 +75,22 @@ def _is_packed(column: pq.ColumnSchema, chunk: pq.ColumnChunkMetaData) -> bool:
     texts = chunk.physical_type == "BYTE_ARRAY" and column.logical_type.type in ("STRING", "NONE")
     shrunk = chunk.total_uncompressed_size > SHRUNK * chunk.total_compressed_size
     return texts and shrunk and chunk.has_dictionary_page and column.max_repetition_level > 0
+
+
+def _longest_repeated(path: Path, opened: pq.ParquetFile, group: int, leaf: str, chunk: pq.ColumnChunkMetaData) -> int:
+    """Bytes of the longest value of a column's dictionary; all of the dictionary where the first row does not bring exactly that one along."""
+    whole = _dictionary(path, chunk, max(1, chunk.total_uncompressed_size))
+    with pq.ParquetFile(path, metadata=opened.metadata, read_dictionary=[leaf], pre_buffer=False, buffer_size=PAGE) as reader:
+        first = next(reader.iter_batches(1, row_groups=[group], columns=[leaf]), None)
+    array = first.column(0) if first is not None else pa.array([])
+    while not pa.types.is_dictionary(array.type):
+        inner = array.flatten() if pa.types.is_nested(array.type) else []
+        array = inner[0] if pa.types.is_struct(array.type) and inner else inner
+        if not isinstance(array, pa.Array):
+            return whole
+    lengths = pc.binary_length(array.dictionary)
+    total = (pc.sum(lengths).as_py() or 0) + 4 * len(lengths)  # each value of the page follows its length
+    return int(pc.max(lengths).as_py()) if len(lengths) and total == whole else whole
 
 
 def unpacked(array: pa.Array) -> int:

@@ -119,3 +119,24 @@ def test_pictures_of_several_columns_are_decoded_once_a_column(tmp_path, decoded
         assert cell(path, member(row, "a", None)) == pictures[row]
         assert cell(path, member(row, "b", None)) == pictures[199 - row]
     assert sum(decoded) == 400
+
+
+@pytest.mark.parametrize("kind", ["list", "struct"])
+def test_memory_does_not_grow_with_the_rows_of_a_group_of_alike_urls(tmp_path, kind):
+    """URLs shrink as a bomb does, and none of them is long."""
+
+    def most(rows):
+        urls = [[f"https://images.example.org/{row:08}/{at}.jpg" for at in range(10)] for row in range(rows)]
+        column = urls if kind == "list" else [[{"url": url} for url in row] for row in urls]
+        path = tmp_path / f"{kind}-{rows}.parquet"
+        pq.write_table(pa.table({"images": column}), path, row_group_size=rows, compression="zstd")
+        allocated, found = [], 0
+        for start, stop in cut(rows, 500):
+            for number, row in parquet.rows(path, start, stop, ["images"]):
+                assert row == {"images": column[number]}
+                found += 1
+            allocated.append(pa.total_allocated_bytes())
+        assert found == rows
+        return max(allocated)
+
+    assert most(40_000) < 1.5 * most(10_000)
