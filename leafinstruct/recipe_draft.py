@@ -98,16 +98,16 @@ def _keeps_nothing(sources: Sequence[tuple[Found, Figures]], contact: str | None
             None
             if contact is not None
             else (
-                f"{web:,} images of {documents:,} sampled documents are on the web and none is here, so a build without network would keep nothing; "
+                f"all images are on the web ({web:,} in {_documents(documents)}), so a build without network would keep nothing; "
                 "add --contact you@example.org (sent to the hosts) to fetch them, or put the files where the reader looks (docs/sources.md)"
             )
         )
     if missing:
         return (
-            f"none of {missing:,} images of {documents:,} sampled documents is here, so a build would keep nothing; "
+            f"all image files are missing ({missing:,} in {_documents(documents)}), so a build would keep nothing; "
             "put the files where the reader looks (docs/sources.md)"
         )
-    return f"none of {documents:,} sampled documents has an image, and a dataset of interleaved documents needs some"
+    return f"no image in {_documents(documents)}, and a dataset of interleaved documents needs some"
 
 
 def _nothing(given: Path, seen: Recognized) -> str:
@@ -182,6 +182,10 @@ def _files(count: int) -> str:
     return f"{count:,} file" if count == 1 else f"{count:,} files"
 
 
+def _documents(count: int) -> str:
+    return f"{count:,} sampled document{'' if count == 1 else 's'}"
+
+
 def _sampled(told: Figures) -> str:
     if not told.documents:
         return ""
@@ -192,7 +196,7 @@ def _sampled(told: Figures) -> str:
     )
     places = [f"{count:,} {what}" for count, what in ((told.local, "here"), (told.web, "on the web"), (told.missing, "missing")) if count]
     return (
-        f"; of {len(words):,} sampled documents {sum(count > 0 for count in images):,} have images and {several:,} have two or more; "
+        f"; {_documents(len(words))}, {sum(count > 0 for count in images):,} with images and {several:,} with two or more; "
         f"{length}; images: {', '.join(places) or 'none'}"
     )
 
@@ -200,11 +204,11 @@ def _sampled(told: Figures) -> str:
 def _unchecked(sources: Sequence[tuple[Found, Figures]], contact: str | None, web: int, images: int) -> Iterator[str]:
     """What the recipe does not check, a line each."""
     if contact is None and web:
-        yield f"images on the web: {web:,} of {images:,} sampled images are lost until filter.pictures.fetch is set (or --contact is given)"
+        yield f"images on the web: {web:,} of {images:,} in the sample, lost until filter.pictures.fetch is set (or --contact is given)"
     if any(told.apart for _, told in sources):
         yield "images in other archives of the crawl: the sample looks in a page's own archive, the build in all of them"
     if missing := sum(told.missing for _, told in sources):
-        yield f"missing image files: {missing:,} of {images:,} sampled images have no file; such images are dropped"
+        yield f"missing image files: {missing:,} of {images:,} in the sample; such images are dropped"
     if any(found.kind in ("video", "youcook2") for found, _ in sources):
         yield "videos: none was decoded; the build reports those that cannot be"
     yield "whether images fit their text: needs a CLIP model (filter.alignment.model and a rule on alignment.own)"

@@ -34,7 +34,7 @@ ingest:
 {truncated}  sources:              # paths are relative to this file
 {sources}
 filter:
-  min_images: 1         # {several} of {documents} sampled documents have two images or more; 2 would keep only such documents
+  min_images: 1         # sampled documents with two images or more: {several} of {documents}; 2 would keep only such documents
   min_words: {min_words}{shortest}
 {fetch}  rules:
     # Text. These bounds are far from what sound pages have; `leaf inspect` shows the scores of yours.

@@ -148,7 +148,7 @@ def on_the_web(folder: Path) -> Path:
 def test_images_that_are_all_on_the_web_need_a_contact(tmp_path):
     folder = on_the_web(tmp_path / "data")
     message = refusal(tmp_path / "made", folder)
-    assert "1 images of 1 sampled documents are on the web and none is here" in message
+    assert "all images are on the web (1 in 1 sampled document)" in message
     assert "--contact" in message
     assert init(tmp_path / "made", folder, "--contact", "me@example.org").exit_code == 0
     fetch = recipes.load(tmp_path / "made/recipe.yaml").recipe.filter.pictures.fetch
@@ -159,9 +159,9 @@ def test_images_that_are_all_on_the_web_need_a_contact(tmp_path):
 def test_a_recipe_that_would_keep_nothing_is_not_written(tmp_path):
     pages(tmp_path / "www", "a.html")
     (tmp_path / "www/x/a.png").unlink()
-    assert "none of 1 images of 1 sampled documents is here" in refusal(tmp_path / "made", tmp_path / "www")
+    assert "all image files are missing (1 in 1 sampled document)" in refusal(tmp_path / "made", tmp_path / "www")
     (tmp_path / "www/a.html").write_text(f"<!doctype html><h1>Boat</h1><p>{WORDS}</p>")
-    assert "none of 1 sampled documents has an image" in refusal(tmp_path / "made", tmp_path / "www")
+    assert "no image in 1 sampled document" in refusal(tmp_path / "made", tmp_path / "www")
 
 
 def test_a_contact_that_is_none_is_one_line(tmp_path):
@@ -174,7 +174,7 @@ def test_some_images_on_the_web_are_counted_and_the_lines_that_fetch_them_are_th
     on_the_web(tmp_path / "data/web")
     mmc4(tmp_path / "data/here", {f"https://h.example/{number}": [(f"{WORDS} {number}", png(dot=number))] * 2 for number in range(3)})
     done = init(tmp_path / "made", tmp_path / "data")
-    assert "1 of 7 sampled images are lost until filter.pictures.fetch is set" in done.output
+    assert "images on the web: 1 of 7 in the sample, lost until filter.pictures.fetch is set" in done.output
     assert "#   fetch: {contact:" in (tmp_path / "made/recipe.yaml").read_text()
     assert recipes.load(tmp_path / "made/recipe.yaml").recipe.filter.pictures.fetch is None
     assert examples(tmp_path / "made", tmp_path) == 3
@@ -429,7 +429,7 @@ def test_a_project_inside_its_own_folder_does_not_read_its_run(tmp_path):
 
 def test_the_figures_of_a_sample_are_its_own(tmp_path):
     pages(tmp_path / "www", "a.html", "b.html")
-    assert "of 2 sampled documents 2 have images and 0 have two or more; 59 words;" in init(tmp_path / "one", tmp_path / "www").output
+    assert "2 sampled documents, 2 with images and 0 with two or more; 59 words;" in init(tmp_path / "one", tmp_path / "www").output
     (tmp_path / "www/b.html").write_text(PAGE.format(words=WORDS[:31], image="/x/a.png"))
     assert "; 17 to 59 words, median 38;" in init(tmp_path / "two", tmp_path / "www").output
 

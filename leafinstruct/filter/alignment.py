@@ -6,7 +6,7 @@ batch never crosses a part, so results do not depend on workers; cosines are rou
 
 Equal texts of a part are embedded once, in batches sorted by length and padded to their own longest. CLIP's text transformer is causal and reads its
 vector at the end token, so padding behind that changes nothing but rounding: cosines differ by less than 1e-6. Real pages have 20 tokens a text,
-and padding them to the context's 77 was most of what CLIP cost there.
+and padding them to the context's 77 was most of what CLIP cost there: 4.25 CPU-s a page, now 1.29 (37 pages, ViT-B/32's size, float32).
 
 `alignment.own` is the cosine with the text that owns the image (records.owners), so two swapped neighbors fail. `alignment.beside` is the larger
 of two cosines: the nearest text before it, and its captions (or, without one, the nearest text behind it).
