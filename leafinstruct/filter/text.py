@@ -50,6 +50,8 @@ _MAY_LINK = re.compile(r"://|www\.|@|\.(?:com|net|org|shop|biz|info|xyz)", re.IG
 _EXCLAMATION = regex.compile(r"[!！‼⁉՜]")  # noqa: RUF001 - the marks of other scripts are meant
 _RUN = 5
 """Words of a run that is looked for earlier in the document."""
+_LONGEST = 50
+"""Characters of a word; compounds in German, Finnish and Turkish have up to 45."""
 
 
 def scores(document: Document) -> list[Cell]:
@@ -93,19 +95,24 @@ def repetition(words: Sequence[str]) -> float:
     """Share of a text, measured in words, that a run of 5 words covers which occurs earlier in it; 0 for fewer than 5 words. Runs of numbers alone
     do not count: tables of measured values repeat them.
 
-    words: as `words_of` divides them. Of scripts without spaces a run is the fewest ideographs or clusters that make 5 words.
+    words: as `words_of` divides them. Of scripts without spaces a run is the fewest ideographs or clusters that make 5 words; what has more than
+    _LONGEST characters is no word but a phrase without its spaces, and 6 of its characters count as one.
     """
-    weights = [weight(word) for word in words]
+    pieces, weights = list[str](), list[int]()
+    for word in words:
+        is_word = len(word) <= _LONGEST
+        pieces.extend((word,) if is_word else word)
+        weights.extend((weight(word),) if is_word else (1,) * len(word))
     seen: set[tuple[str, ...]] = set()
-    covered = [False] * len(words)
+    covered = [False] * len(pieces)
     end = units = 0
-    for start in range(len(words)):
-        while end < len(words) and units < _RUN * UNITS:
+    for start in range(len(pieces)):
+        while end < len(pieces) and units < _RUN * UNITS:
             units += weights[end]
             end += 1
         if units < _RUN * UNITS:
             break
-        run = tuple(words[start:end])
+        run = tuple(pieces[start:end])
         if run in seen and not all(word[0].isnumeric() for word in run):
             covered[start:end] = [True] * (end - start)
         seen.add(run)

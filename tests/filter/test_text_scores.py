@@ -93,6 +93,19 @@ def test_a_phrase_said_again_and_again_is_repetition_in_every_script(language):
     assert values(SPAM[language])["text.repetition"] == 0
 
 
+@pytest.mark.parametrize(
+    "phrase", ["cheapshoesonline", "지금바로여기를눌러싸게사세요", "купитьдешевосейчас", "اشترالآنبسعررخيص", "अभीसस्तेमेंखरीदें"]
+)
+def test_a_phrase_without_its_spaces_is_repetition_too(phrase):
+    assert values(phrase * 20)["text.repetition"] > 0.8
+    assert values(f"{phrase} {phrase[::-1]}")["text.repetition"] == 0
+
+
+def test_long_words_and_codes_are_no_repetition():
+    assert values("Donaudampfschifffahrtsgesellschaftskapitän und Rindfleischetikettierung")["text.repetition"] == 0
+    assert values("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 and abc")["text.repetition"] == 0
+
+
 def test_a_run_is_five_words_and_not_five_ideographs():
     assert text.repetition(list("我喜欢吃苹果") + list("他不喜欢吃") + list("我喜欢吃苹果")) == 0  # six ideographs are four words
     assert text.repetition(list("我们都喜欢吃苹果") * 2) == 0.5
