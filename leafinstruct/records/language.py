@@ -27,7 +27,7 @@ Wheels of pycld2 exist for Linux and Windows on x86-64 and for macOS on ARM, for
 A language that alone uses its script (Thai, Khmer, Lao, Burmese, Georgian, Armenian, Greek, Tamil, Telugu, Sinhala, Korean, ...) is decided by the
 script, inside CLD2; no script is decided here. Not good at: a sentence or two of a language with a close neighbor (Danish and Norwegian,
 Indonesian and Malay, Croatian, Bosnian and Serbian, Macedonian and Serbian), where confidence is high although the language may be wrong; Hindi and
-Arabic in Latin letters, which are undetermined or wrong. Cost: 0.3 ms for 3,200 characters, a third of it in CLD2; 4 ms for a text of any length.
+Arabic in Latin letters, which are undetermined or wrong. Cost: 0.2 ms for 3,200 characters, half of it in CLD2; 4 ms for a text of any length.
 """
 
 from __future__ import annotations
@@ -117,4 +117,6 @@ def _evidence(text: str) -> str:
     forms."""
     if not text.isascii():
         text = _POINTS.sub("", unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)))
-    return _TOKEN.sub(" ", _URL.sub(" ", _UNREADABLE.sub(" ", text)))
+    if not text.replace("\n", " ").replace("\t", " ").isprintable():  # which takes a tenth of the time that looking for each of them does
+        text = _UNREADABLE.sub(" ", text)
+    return _TOKEN.sub(" ", _URL.sub(" ", text))
