@@ -136,6 +136,7 @@ def show_status(loaded: Loaded, again: str, as_json: bool, seconds: float | None
     _show_funnel(console, list(funnel.steps(entries)))
     for line in funnel.spending(entries, seconds):
         console.print(Text(line, style="dim"))
+    _show_languages(console, funnel.languages(entries))
     for line in [*funnel.notices(entries, again), *funnel.unfinished(entries, again)]:
         console.print(Text(printable(line), style="yellow"))
     if entries[-1]["state"] == "done":
@@ -187,6 +188,19 @@ def _bar(share: float | None) -> RenderableType:
     from rich.bar import Bar
 
     return "" if share is None else Bar(1.0, 0.0, min(share, 1.0), width=BAR_COLUMNS, color="green")
+
+
+def _show_languages(console: Console, lines: Sequence[tuple[str, Sequence[int]]]) -> None:
+    """The funnel of each language, where there are several."""
+    from rich.text import Text
+
+    if not lines:
+        return
+    table = _table("languages", *("read", "kept", "examples")[: len(lines[0][1])])
+    for name, counts in lines:
+        table.add_row(Text(f"  {name}"), *(f"{count:,}" for count in counts))
+    console.print()
+    console.print(table, soft_wrap=False)
 
 
 def _show_shards(console: Console, entry: dict[str, Any]) -> None:

@@ -97,6 +97,21 @@ def test_status_counts_the_dropped_by_language(chosen):
     assert entry["languages"] == {"de": 2, "ar": 1, "undetermined": 1}
 
 
+def test_status_counts_each_language_read_kept_and_written(everything, chosen):
+    lines = [line.split() for line in leaf("status", chosen).stdout.splitlines()]
+    head = lines.index(["languages", "read", "kept", "examples"])
+    assert lines[head + 1] == ["English", "(en)", "3", "3", "3"]
+    assert lines[head + 2] == ["German", "(de)", "2", "0", "0"]
+    assert sorted(lines[head + 3 : head + 6]) == [
+        ["Arabic", "(ar)", "1", "0", "0"],
+        ["Thai", "(th)", "1", "1", "1"],
+        ["undetermined", "1", "0", "0"],
+    ]
+    ingested, filtered, rewritten, _ = json.loads(leaf("status", everything, "--json").stdout)["stages"]
+    assert ingested["kept_languages"] == filtered["kept_languages"] == {"en": 3, "de": 2, "ar": 1, "th": 1, "undetermined": 1}
+    assert sum(rewritten["kept_languages"].values()) == rewritten["counts"]["examples"]
+
+
 def test_card_croissant_and_build_count_languages_from_the_rows(everything):
     folder = run_of(everything) / "shard"
     counted = Counter(row["language"] for row in rows(folder))

@@ -32,6 +32,7 @@ from leafinstruct.records import asked, table
 from leafinstruct.records.document import Document, Image, Ref
 from leafinstruct.records.example import Cell
 from leafinstruct.records.frames import Kept
+from leafinstruct.records.language_names import UNDETERMINED
 from leafinstruct.records.table import Row
 
 CODE = 9
@@ -293,7 +294,7 @@ def _aggregates(document: Document, matrix: dict[int, Row], own: Sequence[Cell],
 
 
 def _languages(trials: Iterable[Trial]) -> Counter[str]:
-    return Counter(trial.document.language or "undetermined" for trial in trials)
+    return Counter(trial.document.language or UNDETERMINED for trial in trials)
 
 
 def _failed(trial: Trial) -> bool:

@@ -34,6 +34,7 @@ from leafinstruct.pictures.read import fetch
 from leafinstruct.records import language, owners, table
 from leafinstruct.records.document import Document, Frame, Image, Rejected
 from leafinstruct.records.frames import adding
+from leafinstruct.records.language_names import UNDETERMINED
 
 CODE = 10
 """Raised when the same input gives other documents than before."""
@@ -118,11 +119,17 @@ def read_part(out: Artifact, part: Part) -> dict[str, Any]:
     out.open(part.name)
     unit: Unit = part.payload
     counts: Counter[str] = Counter()
+    languages: Counter[str] = Counter()
     rejected: list[dict[str, Any]] = []
+
+    def rows() -> Iterator[table.Row]:
+        for document in _documents(unit, _cache(out), counts, rejected, keep):
+            languages[document.language or UNDETERMINED] += 1
+            yield table.document_row(document)
+
     path = out.file("documents", part.name)
     with writing(path) as temporary, _frames(out, part) as keep:
-        rows = (table.document_row(document) for document in _documents(unit, _cache(out), counts, rejected, keep))
-        table.write(temporary, rows, table.DOCUMENTS)
+        table.write(temporary, rows(), table.DOCUMENTS)
     reasons = Counter(item["reason"] for item in rejected if item["whole"])
     pieces: Counter[str] = Counter()
     for item in rejected:
@@ -132,6 +139,7 @@ def read_part(out: Artifact, part: Part) -> dict[str, Any]:
         "counts": counts,
         "reasons": reasons,
         "picture_reasons": pieces,
+        "languages": {"kept": languages},
         "rejected": rejected,
         "sources": {f"{unit.source.name}/{file}": file_sha256(root / file) for file in unit.hashes},
         "seconds": time.perf_counter() - started,

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from leafinstruct.ingest.marginal import STRICT_PATH, WEB_OR_MAIL, is_generic, is_home, is_marginal, is_sentence
 from leafinstruct.ingest.text import word_set
 from leafinstruct.records.document import Segment, Text
-from leafinstruct.records.words import count_words, folded
+from leafinstruct.records.words import count_words, folded, is_unmarked
 
 MAX_TITLE = 200
 """Characters; a longer heading or <title> is a paragraph or a list of keywords."""
@@ -111,13 +111,13 @@ def of_prose(segments: Sequence[Segment]) -> str | None:
 
     It must be the first segment, before any image, and not the last; at most MAX_WORDS words and MAX_PROSE characters; no sentence, no byline, date,
     breadcrumb, list item, share line, heading of a section or word of navigation; and the next text must not go on in lower case as if the line had
-    been broken.
+    been broken. Thai and Lao mark no sentences, so a line of theirs is no title here.
     """
     first = segments[0] if segments else None
     if not isinstance(first, Text) or len(segments) < 2 or first.role is not None:
         return None
     line = first.text
-    if "\n" in line or len(line) > MAX_PROSE or count_words([line]) > MAX_WORDS or is_sentence(line):
+    if "\n" in line or len(line) > MAX_PROSE or count_words([line]) > MAX_WORDS or is_sentence(line) or is_unmarked(line):
         return None
     if not can_be_title(line) or _ITEM.match(line) or WEB_OR_MAIL.search(line) or _FIRST_PERSON.match(line) or is_section(line):
         return None

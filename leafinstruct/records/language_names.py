@@ -68,9 +68,13 @@ def language_code(written: str) -> str | None:
     return next((code for part in (whole, whole.partition("-")[0]) if (code := VARIANTS.get(part, by_name.get(part, part))) in NAMES), None)
 
 
+UNDETERMINED = "undetermined"
+"""What reports and cards call the language of a document that has none."""
+
+
 def named(code: str | None) -> str:
     """A language for a person: `German (de)`, `undetermined`."""
-    return "undetermined" if code is None else f"{NAMES.get(code, 'unknown')} ({code})"
+    return UNDETERMINED if code in (None, UNDETERMINED) else f"{NAMES.get(code, 'unknown')} ({code})"
 
 
 def hint(written: str) -> str:

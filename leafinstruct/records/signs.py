@@ -11,7 +11,17 @@ import re
 from functools import lru_cache
 
 from leafinstruct.records.document import Image, Segment, Text
-from leafinstruct.records.words import UNITS, count_letters, count_marks, count_words, ends_clause, ends_with_colon, weight, words_of
+from leafinstruct.records.words import (
+    UNITS,
+    count_letters,
+    count_marks,
+    count_words,
+    ends_clause,
+    ends_with_colon,
+    is_unmarked,
+    weight,
+    words_of,
+)
 
 CAPTION_WORDS = 15
 """Words up to which a line that is no sentence can be a caption or, where the source marks none, a heading."""
@@ -69,7 +79,7 @@ def _is_line(text: Text, but: str = "") -> bool:
     if len(text.text) > _MOST:
         return False
     line = text.text.strip()
-    if text.kind != "prose" or "\n" in line or len(line) > 120 or count_words([line]) > CAPTION_WORDS:
+    if text.kind != "prose" or "\n" in line or len(line) > 120 or count_words([line]) > CAPTION_WORDS or is_unmarked(line):
         return False
     return not ends_clause(line) or bool(but and line.endswith(but))
 

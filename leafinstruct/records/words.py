@@ -54,6 +54,7 @@ _ASCII_WORD = re.compile(r"(?:(?<!_)_+)?[A-Za-z0-9]\w*(?:(?:(?<=[A-Za-z])[:.'](?
 """The same for ASCII, twice as fast."""
 _MARKERS = re.compile(r"^[ \t]*(?:(?:-|\d{1,9}\.)(?:[ \t]+|$))+", re.MULTILINE)
 _CJK = regex.compile(r"[\p{Han}\p{Hiragana}ー]")
+_UNMARKED = regex.compile(r"[\p{Thai}\p{Lao}]")
 _CLUSTERED = regex.compile(r"\p{Line_Break=Complex_Context}")
 _SYMBOL = r"[^\p{L}\p{M}\p{N}\p{P}\p{Z}\p{Cf}\s°№℃℉]|[#*@\\_{}•†‡]"
 
@@ -256,6 +257,11 @@ def ends_sentence(text: str) -> bool:
 def ends_clause(text: str) -> bool:
     """Whether a text ends as a sentence or a part of one does: with a sentence terminal, a colon, a semicolon or a comma."""
     return _PAUSED.search(text) is not None
+
+
+def is_unmarked(text: str) -> bool:
+    """Whether most of a text is Thai or Lao, which mark no end of a sentence: a line without such a mark is then no sign of a heading or a title."""
+    return 2 * len(_UNMARKED.findall(text)) > len(text)
 
 
 def ends_with_colon(text: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 
 from leafinstruct.artifact import Artifact, Report, total
 from leafinstruct.records import asked, shards, table
+from leafinstruct.records.language_names import named
 from leafinstruct.report import judged
 
 STATES = {
@@ -27,7 +28,7 @@ STATES = {
 
 
 SHOWN_LANGUAGES = 10
-"""Languages of dropped documents that have a line of their own."""
+"""Languages that have a line of their own."""
 
 _STEPS = (
     ("ingest", "read", "documents"),
@@ -67,7 +68,8 @@ def status(stages: Mapping[str, Artifact]) -> list[dict[str, Any]]:
 
     worker_seconds: of all workers, over the last pass of each part; seconds: of the clock, the build that finished the stage (None: unknown).
     cost: what the answers of a language model took whenever they were given, None for a stage that asks nobody. shards: see `_shards`.
-    languages: of the documents that `filter.languages` dropped, the most first.
+    languages: of the documents that `filter.languages` dropped, kept_languages: of what the stage was left with (documents, of rewrite examples), the
+    most first.
     """
     return [_entry(stage, artifact) for stage, artifact in stages.items()]
 
@@ -83,7 +85,8 @@ def _entry(stage: str, artifact: Artifact) -> dict[str, Any]:
         "counts": dict(sorted(totals.counts.items())),
         "reasons": {**dict(totals.reasons.most_common()), **({"suppressed": taken} if taken else {})},
         "picture_reasons": dict(totals.picture_reasons.most_common()),
-        "languages": _dropped_languages(reports),
+        "languages": _languages(reports, "dropped"),
+        "kept_languages": _languages(reports, "kept"),
         "rejected": [item for report in reports for item in report.get("rejected", ())],
         "worker_seconds": round(totals.seconds, 2),
         "seconds": record.get("seconds"),
@@ -94,10 +97,10 @@ def _entry(stage: str, artifact: Artifact) -> dict[str, Any]:
     }
 
 
-def _dropped_languages(reports: Sequence[Report]) -> dict[str, int]:
+def _languages(reports: Sequence[Report], fate: str) -> dict[str, int]:
     found = Counter[str]()
     for report in reports:
-        found.update(report.get("languages", {}).get("dropped", {}))
+        found.update(report.get("languages", {}).get(fate, {}))
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
@@ -157,6 +160,20 @@ def steps(entries: Sequence[dict[str, Any]]) -> Iterator[Step]:
         if cut and stage == "rewrite":
             yield Step(stage, "documents with examples", kept, pictures)
         yield Step(stage, label, number, pictures, cut=cut and stage in ("rewrite", "shard"))
+
+
+def languages(entries: Sequence[dict[str, Any]]) -> list[tuple[str, list[int]]]:
+    """Language -> documents read, documents kept and examples, of the stages that are begun; the most frequent first, and all others in one line.
+
+    Empty where all documents are in one language: then the funnel says it all.
+    """
+    counted = [entry["kept_languages"] for entry in entries if entry["stage"] in ("ingest", "filter", "rewrite") and entry["parts"]]
+    if not counted or len(counted[0]) < 2:
+        return []
+    shown = list(counted[0])[:SHOWN_LANGUAGES]
+    lines = [(named(code), [found.get(code, 0) for found in counted]) for code in shown]
+    rest = [sum(found.values()) - sum(found.get(code, 0) for code in shown) for found in counted]
+    return [*lines, *([(f"{len(counted[0]) - len(shown)} others", rest)] if rest[0] else [])]
 
 
 def _rewritten(entry: Mapping[str, Any]) -> tuple[int, bool]:

@@ -29,7 +29,7 @@ from leafinstruct.pictures.send import Sent, all_as_sent
 from leafinstruct.records import asked, language, table, words
 from leafinstruct.records.document import Document
 from leafinstruct.records.example import Cell, Example, example_id
-from leafinstruct.records.language_names import named
+from leafinstruct.records.language_names import UNDETERMINED, named
 from leafinstruct.rewrite import parse, prompt, steps, tasks
 from leafinstruct.rewrite.config import RewriteConfig
 from leafinstruct.rewrite.genre import genre_of
@@ -187,6 +187,7 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
             **{f"task.{task}": count for task, count in sorted(Counter(example.task for example in examples).items())},
         },
         **_reasons(refused, {example.document_id for example in examples}),
+        "languages": {"kept": Counter(example.language or UNDETERMINED for example in examples)},
         "details": [item.detail for item in refused if item.state == "failed"][:1],
         "asked_in": sorted({item.piece.document.language or "" for item in asked_for}),
         "cost": asked.cost_of(out.file("asked", part.name)),

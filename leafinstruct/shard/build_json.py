@@ -23,6 +23,7 @@ from importlib.metadata import version
 from typing import Any
 
 from leafinstruct.artifact import Artifact, digest
+from leafinstruct.records.language_names import UNDETERMINED
 from leafinstruct.shard import licence, variety
 from leafinstruct.shard.card import chain, done
 from leafinstruct.shard.distribution import Distribution
@@ -66,7 +67,7 @@ def contents(
         "questions": rewritten["questions"],
         "rules": kept["rules"],
         "rows": {source: {"records": count, "pictures": tally.source_pictures[source]} for source, count in sorted(tally.sources.items())},
-        "languages": {code or "undetermined": rows for code, rows in sorted(tally.languages.items(), key=lambda item: item[0] or "")},
+        "languages": {code or UNDETERMINED: rows for code, rows in sorted(tally.languages.items(), key=lambda item: item[0] or "")},
         "licenses": [
             {"license": stated, "records": records, "pictures": pictures}
             for stated, (records, pictures) in licence.most_first(tally.rights)

@@ -15,7 +15,7 @@ import yaml
 
 from leafinstruct.artifact import Artifact
 from leafinstruct.cards import fill
-from leafinstruct.records.language_names import named
+from leafinstruct.records.language_names import UNDETERMINED, named
 from leafinstruct.shard import licence
 from leafinstruct.shard.distribution import Distribution
 from leafinstruct.shard.front import Splits, front_matter, order
@@ -62,7 +62,7 @@ def contents(
         "sources": _largest({source: (count, tally.source_pictures[source]) for source, count in tally.sources.items()}),
         "licenses": _largest(tally.rights),
         "languages": _largest(
-            {named(code): (told["languages"].get(code or "undetermined", 0), rows) for code, rows in tally.languages.items()}
+            {named(code): (told["languages"].get(code or UNDETERMINED, 0), rows) for code, rows in tally.languages.items()}
         ),
         "rules": [_rule(rule, scored) for rule in told["rules"]],
         "scores": [

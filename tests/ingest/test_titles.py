@@ -446,3 +446,11 @@ def test_titles_of_the_real_records(real, tmp_path):
     assert [item.title for item in found] == MMC4
     found = documents(read_all(obelics, ObelicsSource(name="o", path=str(real / "obelics")), tmp_path))
     assert [item.title for item in found] == OBELICS
+
+
+@pytest.mark.parametrize("line", ["เทแป้งลงในชามใบใหญ่แล้วทำหลุมตรงกลาง", "ເທແປ້ງໃສ່ໂຖໃຫຍ່"])
+def test_a_line_of_a_script_that_marks_no_sentences_is_no_title_of_a_record(line):
+    """It may as well be the first sentence; a page states its title in its markup."""
+    following = [Image(1, Ref(file="a.png")), Text(2, "แล้วคนจนเข้ากันดี")]
+    assert title.of_prose([Text(0, line), *following]) is None
+    assert title.of_prose([Text(0, "Bread rolls"), *following]) == "Bread rolls"
