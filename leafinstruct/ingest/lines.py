@@ -35,7 +35,7 @@ EXPANSION = 200
 FREE = 1 << 30
 STEP = 1000
 """Lines between two remembered offsets of a plain file: at most this many are read in vain."""
-_BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, NotImplementedError, RuntimeError)
+BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, NotImplementedError, RuntimeError)
 """What gzip and zipfile raise on damaged data; the last two on compression methods they do not know and on encrypted members."""
 
 
@@ -168,7 +168,7 @@ def _stream(stream: _Lines, number: int, line: int, prefix: str, most: int) -> I
             blank = blank + size if size <= MAX_LINE and not data.strip() else 0
             if blank > MAX_LINE:
                 raise _BombError(f"more than {MAX_LINE:,} bytes of blank lines")
-        except _BROKEN as error:
+        except BROKEN as error:
             yield Damage(number, f"{prefix}offset={offset}", f"the stream ends early ({error})")
             return
         except _BombError as error:
@@ -206,7 +206,7 @@ def _most(packed: int) -> int:
 def _member(archive: zipfile.ZipFile, member: str, number: int, prefix: str) -> Iterator[Line | Damage]:
     try:
         stream = archive.open(member)
-    except _BROKEN as error:
+    except BROKEN as error:
         yield Damage(number, f"{prefix}offset=0", f"the member cannot be read ({error})")
         return
     with stream:

@@ -12,7 +12,6 @@ import io
 import json
 import re
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -80,7 +79,7 @@ def sniff(path: Path, scratch: Path) -> Sniffed:
         return _sniffed(path, scratch)
     except (OSError, SourceError) as error:
         return Sniffed("", problem=f"cannot be read: {getattr(error, 'strerror', None) or error}")
-    except (EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except lines.BROKEN as error:
         return Sniffed("", problem=f"is damaged: {error}")
 
 

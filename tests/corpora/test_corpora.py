@@ -10,6 +10,8 @@ from itertools import combinations
 import pytest
 from corpora import reading
 
+from leafinstruct.records.words import sentences_of
+
 SCRIPTS = {
     "latin": "LATIN",
     "cyrillic": "CYRILLIC",
@@ -24,7 +26,6 @@ SCRIPTS = {
 """Beginnings of the Unicode names of a group's letters."""
 
 _MARKER = re.compile(r"^\s*(?:[-•]|[（(]?\w{1,2}[.)、）])\s*")  # noqa: RUF001 - marks of many scripts are meant
-_END = re.compile(r"(?<=[.!?؟。！？।။។۔])\s+|(?<=[。！？])(?![」』”])|\n")  # noqa: RUF001 - marks of many scripts are meant
 
 DEFECTS = ("repetition", "capitals", "links", "exclamations", "symbols")
 each_group = pytest.mark.parametrize("group", reading.GROUPS)
@@ -34,7 +35,7 @@ def sentences(record):
     """Sentences of all texts but the headings, without list markers."""
     texts = [segment["text"] for segment in record["segments"] if segment["type"] == "text" and segment["kind"] != "heading"]
     lines = [_MARKER.sub("", line) for text in texts for line in text.split("\n")]
-    return [part.strip() for line in lines for part in _END.split(line) if part and part.strip()]
+    return [sentence for line in lines for sentence in sentences_of(line)]
 
 
 def in_script(text, names):
