@@ -12,19 +12,20 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "leafinstruct"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-SHARED = {"pictures", "llm", "records", "artifact", "engine", "errors"}
+SHARED = {"pictures", "llm", "records", "artifact", "damage", "engine", "errors"}
 STAGES = {"ingest", "filter", "rewrite", "shard"}
 ALLOWED = {
     "errors": set(),
-    "records": {"hub", "errors"},  # hub: shards of hub:ORG/NAME are had there
-    "artifact": {"errors"},
+    "records": {"damage", "hub", "errors"},  # hub: shards of hub:ORG/NAME are had there
+    "artifact": {"damage", "errors"},
     "cards": {"errors"},
     "hub": {"errors"},
+    "damage": set(),
     "licences": set(),
     "suppressed": {"artifact", "records", "errors"},
     "engine": {"errors"},
-    "pictures": {"records", "errors"},
-    "llm": {"errors"},
+    "pictures": {"damage", "records", "errors"},
+    "llm": {"damage", "errors"},
     "sketchbook": {"records", "errors"},
     "ingest": SHARED | {"sketchbook"},
     "torchvision_import": set(),
