@@ -4,6 +4,7 @@
      +-- RecipeError             a setting is wrong: key, value, what is allowed, the nearest name
      +-- DriftError              an artifact stands with another recipe: fields, old -> new
      +-- SourceError             a source is unreadable: file, offset, reason
+     |    +-- DamagedError       a file of a run does not hold the bytes that were recorded: file, fault
      +-- ProviderError           the language model's API refused after all retries: request id, never the key
      +-- BudgetError             the next request would pass the budget; what was spent
      +-- SchemaError             a row does not fit its table
@@ -16,6 +17,9 @@ A message says what, where and the cure, in one line, because it is read at two 
 """
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
 
 
 class LeafInstructError(Exception):
@@ -32,6 +36,20 @@ class DriftError(LeafInstructError):
 
 class SourceError(LeafInstructError):
     """A source (file, folder, disk) cannot be read or written."""
+
+
+class DamagedError(SourceError):
+    """A file of a run does not hold the bytes that were recorded. A build catches it and makes the file again; other verbs show it."""
+
+    path: Path
+    fault: str
+
+    @classmethod
+    def of(cls, path: Path, fault: str) -> Self:
+        """fault: a clause that begins with "it" or "its"."""
+        error = cls(f"{path}: {fault}; `leaf verify` lists what is damaged and what to do")
+        error.path, error.fault = path, fault
+        return error
 
 
 class ProviderError(LeafInstructError):

@@ -14,23 +14,23 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from math import ceil
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_cache_path
 
 from leafinstruct import suppressed
-from leafinstruct.artifact import Artifact, Fingerprint, drift, one_build
+from leafinstruct.artifact import Artifact, Fingerprint, drift, one_build, save
 from leafinstruct.engine.base import Engine, Needs, Part, Task
-from leafinstruct.errors import DriftError, PublishError
+from leafinstruct.errors import DamagedError, DriftError, PublishError
 from leafinstruct.filter.config import TOY_MODEL
+from leafinstruct.integrity import NO_JSON, Mending, damaged_json
 from leafinstruct.recipe import Loaded, is_active
 from leafinstruct.resolved import resolved
 
@@ -61,20 +61,23 @@ OnProgress = Callable[[Progressed], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one stage. stood: it was done already; changes: what drifted since the last build, empty for a first one."""
+    """What became of one stage. stood: it was done already; changes: what drifted since the last build, empty for a first one; repaired: what was
+    damaged and is made again, a clause each."""
 
     stage: str
     record: dict[str, Any]
     stood: bool
     changes: tuple[str, ...] = ()
+    repaired: tuple[str, ...] = ()
 
 
 class Watched:
-    """An engine that tells of every part that comes back."""
+    """An engine that tells of every part that comes back. repaired: sums of what the parts' reports say they made again."""
 
     def __init__(self, engine: Engine, stage: str, on_progress: OnProgress) -> None:
         self.workers = engine.workers
         self._engine, self._stage, self._on_progress = engine, stage, on_progress
+        self.repaired: Counter[str] = Counter()
 
     def map(self, task: Task, parts: Sequence[Part], needs: Needs) -> Iterator[dict[str, Any]]:
         """See Engine.map."""
@@ -86,6 +89,7 @@ class Watched:
             amount = needs.pulse() if needs.pulse else told[0].amount + report["counts"].get(needs.unit, 0)
             told[0] = replace(now, done=done, amount=amount)
             self._on_progress(told[0])
+            self.repaired.update(report.get("repaired", {}))
             yield report
 
     async def _with_pulse(self, task: Task, pulse: Callable[[], int], told: list[Progressed], part: Part) -> dict[str, Any]:
@@ -128,27 +132,41 @@ def build(
     """Run what is missing up to and including `until`; yields an outcome a stage, when it is done.
 
     rebuild: forget what stands, from the first stage on (answers of a language model are kept: they are paid for). retry_failed: run finished
-    stages again that hold failed units. Raises any LeafInstructError; what was finished is kept, and the next call goes on from there.
+    stages again that hold failed units. A stage that meets a damaged file sends the build back to the stage that made it, whose outcome then comes
+    once more. Raises any LeafInstructError; what was finished is kept, and the next call goes on from there.
     """
+    chain = artifacts(loaded)
+    mending, stages = Mending(chain), list(chain)[: STAGES.index(until) + 1]
     with one_build(loaded.directory):
-        for stage, out in artifacts(loaded).items():
-            if rebuild:
-                _forget(out)
-            yield _run_stage(loaded, stage, out, Watched(engine, stage, on_progress), retry_failed)
-            if stage == until:
-                return
+        at, forgotten = 0, set[str]()
+        while at < len(stages):
+            if rebuild and stages[at] not in forgotten:
+                _forget(chain[stages[at]])
+                forgotten.add(stages[at])
+            watched = Watched(engine, stages[at], on_progress)
+            try:
+                outcome = _run_stage(loaded, stages[at], chain, watched, retry_failed)
+            except DamagedError as error:
+                at = stages.index(mending.mend(error, watched))
+                continue
+            counted = [f"{count:,} {what}" for what, count in sorted(watched.repaired.items())]
+            yield replace(outcome, repaired=(*outcome.repaired, *mending.notes.pop(stages[at], ()), *counted))
+            at += 1
 
 
-def _run_stage(loaded: Loaded, stage: str, out: Artifact, engine: Engine, retry_failed: bool) -> Outcome:
-    module, settings = _module(stage), settings_of(loaded, stage)
+def _run_stage(loaded: Loaded, stage: str, chain: Mapping[str, Artifact], engine: Engine, retry_failed: bool) -> Outcome:
+    out, module, settings = chain[stage], _module(stage), settings_of(loaded, stage)
     fingerprint: Fingerprint = module.fingerprint(settings, out.upstream, out, engine)
-    record, before = out.record, out.fingerprint
+    record, before, lost = _stated(out)
     changes = _changes(stage, before, fingerprint) if before is not None else ()
-    if record is not None:
+    damaged: tuple[str, ...] = ()
+    if out.record is not None:
         changes += _moved(stage, out)
     again = retry_failed and record is not None and record["counts"].get("failed", 0) > 0
     if record is not None and record["fingerprint"] == fingerprint and not changes and not again:
-        return Outcome(stage, record, stood=True)
+        damaged = tuple(f"{name} (its bytes are not those that were recorded)" for name in _published(stage, out, engine))
+        if not damaged:
+            return Outcome(stage, record, stood=True, repaired=lost)
     # a removal is kept to before the promise of a version is, and what is gone is written as it was
     broken = [line for line in changes if not line.startswith(("shard.suppressed", GONE))]
     if broken and loaded.recipe.version != "dev":
@@ -159,7 +177,22 @@ def _run_stage(loaded: Loaded, stage: str, out: Artifact, engine: Engine, retry_
     out.begin(fingerprint)
     began = time.monotonic()
     facts = module.run(settings, out.upstream, out, engine)
-    return Outcome(stage, out.finish(fingerprint, **facts, seconds=round(time.monotonic() - began, 2)), stood=False, changes=changes)
+    record = out.finish(fingerprint, **facts, seconds=round(time.monotonic() - began, 2))
+    return Outcome(stage, record, stood=False, changes=changes, repaired=(*lost, *damaged))
+
+
+def _stated(out: Artifact) -> tuple[dict[str, Any] | None, Fingerprint | None, tuple[str, ...]]:
+    """A stage's record, None where it is not done or lost a report since; its last fingerprint; and which of those files are damaged."""
+    record, before, lost = out.record, out.fingerprint, tuple(f"{path.name} ({NO_JSON})" for path in damaged_json(out))
+    if before is None and record is not None:
+        before = record["fingerprint"]
+        save(out.path / "fingerprint.json", before)
+    return (record if out.is_whole else None), before, lost
+
+
+def _published(stage: str, out: Artifact, engine: Engine) -> list[str]:
+    """Files of a finished last stage that are not what was written. Those of others are compared by the stage that reads them."""
+    return list(_module(stage).damaged(out, engine)) if stage == STAGES[-1] else []
 
 
 def drifted(loaded: Loaded, engine: Engine) -> list[str]:
@@ -270,51 +303,3 @@ def _module(stage: str) -> ModuleType:
     from importlib import import_module
 
     return import_module(f"leafinstruct.{stage}.stage")
-
-
-SAMPLE = 48
-"""Documents of each source that `--dry-run` looks at, at most: enough for a mean within some 15-20%, read in well under a second."""
-
-
-def forecast(loaded: Loaded, engine: Engine) -> dict[str, Any]:
-    """What a build would take, without making it: documents, pictures, requests, tokens, dollars.
-
-    Counts of stages that stand are exact; the rest is estimated from a sample, and `estimated` lists which. Requests are upper bounds, as
-    pictures are not looked at; with `llm.provider: offline` there are none. Nothing is left on disk.
-    """
-    from leafinstruct.filter import stage as filtering
-    from leafinstruct.ingest import stage as ingesting
-    from leafinstruct.rewrite import stage as rewriting
-
-    chain = artifacts(loaded)
-    ingested, kept = chain["ingest"].record, chain["filter"].record
-    with TemporaryDirectory(prefix="leaf-") as folder:
-        planned, sample = ingesting.sample(settings_of(loaded, "ingest"), Artifact(Path(folder) / "ingest"), engine, SAMPLE)
-    share, judge_tokens = filtering.estimate(settings_of(loaded, "filter"), sample)
-    questions, rewrite_tokens = rewriting.estimate(settings_of(loaded, "rewrite"), sample)
-    per_document = sum(len(document.images) for document, _ in sample) / max(1, len(sample))
-    documents = ingested["counts"]["documents"] if ingested else planned
-    pictures = ingested["counts"]["pictures"] if ingested else round(planned * per_document)
-    judged = round(documents * share) if loaded.recipe.filter.judge.enabled else 0
-    rewritten = ceil(questions * (kept["counts"]["kept"] if kept else round(documents * share)))
-    return {
-        "documents": documents,
-        "pictures": pictures,
-        **_cost(loaded, {"judge": (judged, judge_tokens), "rewrite": (rewritten, rewrite_tokens)}),
-        "estimated": [name for name, exact in (("documents", ingested), ("pictures", ingested), ("requests", None)) if not exact],
-        "sample": len(sample),
-    }
-
-
-def _cost(loaded: Loaded, requests: dict[str, tuple[int, float]]) -> dict[str, Any]:
-    """Requests, tokens and dollars; answers are taken to be a quarter of `max_tokens` long."""
-    llm = loaded.recipe.llm
-    if llm.provider == "offline":
-        return {"requests": 0, "input_tokens": 0, "output_tokens": 0, "dollars": 0.0}
-    count = sum(number for number, _ in requests.values())
-    read = round(sum(number * tokens for number, tokens in requests.values()))
-    written = count * llm.max_tokens // 4
-    dollars = None
-    if llm.price is not None:
-        dollars = round((read * llm.price.input_per_million + written * llm.price.output_per_million) / 1e6, 4)
-    return {"requests": count, "input_tokens": read, "output_tokens": written, "dollars": dollars}

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import yaml
 from PIL import Image as Pil
 
@@ -20,7 +21,7 @@ from leafinstruct import recipe as recipes
 from leafinstruct.engine.base import Needs, Part, Task
 from leafinstruct.engine.local import LocalEngine
 from leafinstruct.pipeline import Outcome
-from leafinstruct.records import language, owners, table
+from leafinstruct.records import language, owners
 from leafinstruct.records.document import Document, Image, Provenance, Ref, Text, document_id
 from leafinstruct.rewrite import worded
 from leafinstruct.rewrite.config import TaskFamily
@@ -130,8 +131,9 @@ def messages(*turns: tuple[str, list[str | bytes]]) -> tuple[list[dict[str, Any]
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:
-    """All published rows under a shard folder."""
-    return [row for path in sorted(folder.glob("*.parquet")) for row in table.read(path)]
+    """All published rows of a shard, or of the shards in a folder."""
+    paths = sorted(folder.glob("*.parquet")) if folder.is_dir() else [folder]
+    return [row for path in paths for row in pq.ParquetFile(path).read().to_pylist()]
 
 
 def shard_sums(folder: Path) -> dict[str, str]:

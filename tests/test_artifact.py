@@ -1,12 +1,13 @@
 """Artifacts: whole or absent, whatever happens in between."""
 
+import hashlib
 import json
 import multiprocessing
 from pathlib import Path
 
 import pytest
 
-from leafinstruct.artifact import Artifact, digest, drift, one_build, save, writing
+from leafinstruct.artifact import Artifact, digest, drift, load, one_build, save, writing
 from leafinstruct.errors import LeafInstructError, SourceError
 
 
@@ -109,4 +110,7 @@ def test_a_second_build_is_refused_while_the_first_runs_and_a_kill_frees_the_loc
 
 def test_json_is_written_readably(tmp_path):
     save(tmp_path / "x.json", {"größe": 1})
-    assert json.loads((tmp_path / "x.json").read_text(encoding="utf-8")) == {"größe": 1}
+    text = (tmp_path / "x.json").read_text(encoding="utf-8")
+    assert '"größe": 1' in text
+    assert load(tmp_path / "x.json") == {"größe": 1}
+    assert json.loads(text)["sha256"] == hashlib.sha256('{\n "größe": 1'.encode()).hexdigest()

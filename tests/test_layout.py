@@ -57,8 +57,12 @@ ALLOWED = {
     "recipe_template": set(),
     "recipe_draft": {"recipe", "recipe_template", "ingest", "pictures", "report", "errors"},  # report: what a terminal may be shown
     "resolved": {"recipe", "ingest"},  # which keys of a source hold paths
-    "pipeline": STAGES | {"recipe", "resolved", "artifact", "engine", "errors", "push", "suppressed", "sketchbook"},
+    "integrity": {"artifact", "damage", "engine", "records", "errors"},
+    "forecast": STAGES | {"artifact", "engine", "pipeline", "recipe"},
+    "pipeline": STAGES | {"integrity", "recipe", "resolved", "artifact", "engine", "errors", "push", "suppressed", "sketchbook"},
     "cli": {
+        "forecast",
+        "integrity",
         "pipeline",
         "recipe",
         "templates",

@@ -85,7 +85,9 @@ def build(
 ) -> None:
     """Build the dataset: ingest, filter, rewrite, shard. What stands is kept, what is missing is made."""
     from leafinstruct.engine.local import LocalEngine
-    from leafinstruct.pipeline import STAGES, forecast
+    from leafinstruct.forecast import forecast
+    from leafinstruct.integrity import few
+    from leafinstruct.pipeline import STAGES
     from leafinstruct.pipeline import build as run
     from leafinstruct.recipe import resting
 
@@ -100,12 +102,14 @@ def build(
         with progress() as on_progress:
             outcomes = list(run(loaded, engine, stopping(on_progress), stage or STAGES[-1], rebuild, retry_failed))
     for outcome in outcomes:
+        if outcome.repaired:
+            note(f"{outcome.stage}: damaged, and made again: {few(list(outcome.repaired))}")
         if outcome.changes:
             more = " and more" if len(outcome.changes) > 3 else ""
             note(f"{outcome.stage}: rebuilt what changed: {'; '.join(outcome.changes[:3])}{more}")
     if at_rest := resting(loaded.recipe):
         note(f"rules at rest, as the judge in use does not give their scores: {', '.join(at_rest)}")
-    if all(outcome.stood for outcome in outcomes):
+    if all(outcome.stood and not outcome.repaired for outcome in outcomes):
         note(f"nothing to do: {loaded.directory} is up to date")
     show_status(loaded, again(recipe, changes, limit), as_json, time.monotonic() - started)
 

@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import Any
 
 from leafinstruct.engine.base import Needs, Part, Task
-from leafinstruct.errors import LeafInstructError
+from leafinstruct.errors import DamagedError, LeafInstructError
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 """How many threads the numerical libraries start, each by its own."""
@@ -75,6 +75,11 @@ class LocalEngine:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     yield future.result()
+        except DamagedError:
+            for future in running:
+                future.cancel()
+            wait(running)  # a build goes back to an earlier stage then, and no part of this one may still be written
+            raise
         except BrokenProcessPool as error:
             self._pool = None
             raise LeafInstructError(

@@ -48,7 +48,7 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequen
 
 async def fetch(settings: FilterSettings, inputs: Artifact, out: Artifact, web: Web, part: Part) -> dict[str, Any]:
     """Task: what becomes of every address of the part's living documents; under its key only if no failure may pass. payload: the key."""
-    documents = table.documents(inputs.file("documents", part.name))
+    documents = table.documents(inputs.checked("documents", part.name))
     addresses = _addresses(document for document in documents if trial_of(document, settings, Evidence()).alive)
     answers = await asyncio.gather(*(web.fetch(address) for address in addresses))
     rows = [asdict(answer) for answer in answers]

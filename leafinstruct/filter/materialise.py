@@ -75,9 +75,9 @@ def materialise(
     """
     needed = {str(ref): (ref, root) for ref, root in wanted}
     reused: set[str] = set()
-    for row in table.read(standing) if standing.exists() else ():
+    for row in table.read_whole_groups(standing):
         here = needed.get(row["ref"])
-        if row["state"] == "ok" and (here is None or row["stamp"] == fetched.stamp(*here)):
+        if row["state"] == "ok" and (here is None or row["stamp"] == fetched.stamp(*here)) and _holds_its_image(row):
             reused.add(row["ref"])
             yield row
     for name, (ref, root) in needed.items():
@@ -86,6 +86,10 @@ def materialise(
             row = {**_row(name, fetched.read(ref, root), max_pixels), "file": ref.file, "stamp": fetched.stamp(ref, root)}
             counts["pictures_failed"] += row["state"] == "failed"
             yield row
+
+
+def _holds_its_image(row: Row) -> bool:
+    return row["sha256"] is None or hashlib.sha256(row["bytes"] or b"").hexdigest() == row["sha256"]
 
 
 def stamp(ref: Ref, root: Path) -> str:

@@ -39,6 +39,10 @@ CODE = 9
 """Raised when the same documents and settings give other scores or verdicts than before."""
 
 
+EVIDENCE = ("fetches", "pictures", "embeddings", "keys", "duplicates", "judged", "asked")
+"""Kinds of files that hold evidence; a part's report names those that were there when it was decided."""
+
+
 def libraries(settings: FilterSettings) -> dict[str, str]:
     """Versions that can move a score or a byte; those of CLIP only where it is used."""
     clip = () if settings.weights is None else ("clip-anytorch", "torch")
@@ -121,7 +125,7 @@ def look(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) 
     started = time.perf_counter()
     out.file("keys", part.name).unlink(missing_ok=True)  # first, so that a kill never leaves old keys over new evidence
     counts: Counter[str] = Counter()
-    documents = list(table.documents(inputs.file("documents", part.name)))
+    documents = list(table.documents(inputs.checked("documents", part.name)))
     living = [document for document in documents if trial_of(document, settings, Evidence()).alive]
     pictures = _materialise(settings, inputs, out, part, living, counts)
     trials = [trial_of(document, settings, Evidence(pictures=pictures)) for document in living]
@@ -135,13 +139,14 @@ def look(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) 
     key = "" if counts["pictures_failed"] else f"{part.payload} {seen}"  # what failed is tried again whenever filter runs
     with writing(out.file("keys", part.name)) as temporary:
         table.write(temporary, (duplicate.key_row(trial.document) for trial in trials if trial.alive), table.KEYS, key)
-    return {"counts": {"documents": len(documents), **counts}, "seconds": time.perf_counter() - started}
+    repaired = {"files of kept frames": damaged} if (damaged := counts.pop("frames_damaged")) else {}
+    return {"counts": {"documents": len(documents), **counts}, "repaired": repaired, "seconds": time.perf_counter() - started}
 
 
 async def ask(settings: FilterSettings, inputs: Artifact, out: Artifact, client: Client, part: Part) -> dict[str, Any]:
     """Task: the judge's cells of every document alive after duplicates; writes asked-, then judged-, under its key only if everyone answered."""
     evidence = evidence_of(settings, out, part, judged=False)
-    trials = [trial_of(document, settings, evidence) for document in table.documents(inputs.file("documents", part.name))]
+    trials = [trial_of(document, settings, evidence) for document in table.documents(inputs.checked("documents", part.name))]
     living = [trial.document for trial in trials if trial.alive]
     offline = settings.llm.provider == "offline"  # written rules are shown the places of pictures, not the pictures
     shown = set() if offline else {image.sha256 or "" for page in living for image in page.images[: settings.config.judge.max_pictures]}
@@ -164,7 +169,7 @@ def decide(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part
     started = time.perf_counter()
     out.open(part.name)
     evidence = evidence_of(settings, out, part, judged=settings.config.judge.enabled)
-    trials = [trial_of(document, settings, evidence) for document in table.documents(inputs.file("documents", part.name))]
+    trials = [trial_of(document, settings, evidence) for document in table.documents(inputs.checked("documents", part.name))]
     kept, dropped = [trial for trial in trials if trial.alive], [trial for trial in trials if not trial.alive]
     tables: tuple[tuple[str, Iterable[Row], Any], ...] = (
         ("documents", (table.document_row(trial.document, trial.drop_rows()) for trial in kept), table.VERDICTS),
@@ -190,6 +195,7 @@ def decide(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part
         "picture_reasons": Counter(drop.rule for trial in trials for drop in trial.image_drops),
         "failed": [{"id": trial.document.id, "rule": trial.verdicts[0].rule} for trial in dropped if _failed(trial)],
         "cost": asked.cost_of(out.file("asked", part.name)) if settings.config.judge.enabled else None,
+        "evidence": [path.name for kind in EVIDENCE if (path := out.file(kind, part.name)).exists()],
         "seconds": time.perf_counter() - started,
     }
     return out.commit(part.name, part.payload, report, [out.file(kind, part.name) for kind, _, _ in tables])
@@ -223,6 +229,17 @@ def _picture_facts(out: Artifact, part: Part) -> dict[str, Row]:
     return {row["ref"]: row for row in table.read(out.file("pictures", part.name), columns)}
 
 
+def pictures_key(settings: FilterSettings, inputs: Artifact, part: Part) -> str:
+    """What shapes the rows of pictures-."""
+    return digest([CODE, inputs.file_digest("documents", part.name), settings.config.pictures.max_pixels, version("pillow")])
+
+
+def embeddings_key(settings: FilterSettings, weights: alignment.Weights, inputs: Artifact, part: Part) -> str:
+    """What shapes the rows of embeddings-."""
+    batch_size = settings.config.alignment.batch_size
+    return digest([CODE, inputs.file_digest("documents", part.name), weights.identity, batch_size, libraries(settings)])
+
+
 def _materialise(
     settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part, living: Sequence[Document], counts: Counter[str]
 ) -> dict[str, Row]:
@@ -233,9 +250,11 @@ def _materialise(
     wanted: list[tuple[Ref, Path]] = [
         (image.ref, root / record["roots"][document.source]) for document in living for image in document.images
     ]
-    fetched = materialise.Fetched(out.file("fetches", part.name), settings.fetched, Kept(inputs.file("frames", part.name)))
+    frames = Kept(inputs.file("frames", part.name))
+    counts["frames_damaged"] += frames.damaged
+    fetched = materialise.Fetched(out.file("fetches", part.name), settings.fetched, frames)
     path = out.file("pictures", part.name)
-    key = digest([CODE, inputs.file_digest("documents", part.name), settings.config.pictures.max_pixels, version("pillow")])
+    key = pictures_key(settings, inputs, part)
     standing = path if table.key_of(path) == key else path.with_name("none")
     with writing(path) as temporary:
         rows = materialise.materialise(wanted, standing, settings.config.pictures.max_pixels, counts, fetched)
@@ -255,7 +274,7 @@ def _embed(
     """Write embeddings-: rows that stand for these weights, documents and picture bytes are kept, missing ones computed."""
     path = out.file("embeddings", part.name)
     batch_size = settings.config.alignment.batch_size
-    key = digest([CODE, inputs.file_digest("documents", part.name), weights.identity, batch_size, libraries(settings)])
+    key = embeddings_key(settings, weights, inputs, part)
     current = {(document.id, image.position): image.sha256 for document, images in living for image in images}
     standing = list(table.read(path)) if table.key_of(path) == key else []
     standing = [row for row in standing if current.get((row["document_id"], row["position"]), row["sha256"]) == row["sha256"]]
@@ -284,8 +303,7 @@ def _decoded(out: Artifact, part: Part, names: set[str], order: dict[str, None],
 
 
 def _bytes(out: Artifact, part: Part, names: set[str]) -> dict[str, bytes]:
-    rows = table.read(out.file("pictures", part.name), ["sha256", "bytes"])
-    return {row["sha256"]: row["bytes"] for row in rows if row["sha256"] in names}
+    return table.images(out.file("pictures", part.name), names - {""})
 
 
 def _aggregates(document: Document, matrix: dict[int, Row], own: Sequence[Cell], share_above: float | None, model: str) -> list[Cell]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from leafinstruct.artifact import Artifact, Fingerprint, digest, writing
@@ -23,7 +24,19 @@ from leafinstruct.engine.base import Engine, Needs, Part
 from leafinstruct.errors import LeafInstructError, ProviderError, SourceError
 from leafinstruct.filter import duplicate, fetching, judge, materialise
 from leafinstruct.filter.alignment import published_sha256
-from leafinstruct.filter.passes import CODE, Evidence, FilterSettings, ask, decide, libraries, look, trial_of
+from leafinstruct.filter.passes import (
+    CODE,
+    EVIDENCE,
+    Evidence,
+    FilterSettings,
+    ask,
+    decide,
+    embeddings_key,
+    libraries,
+    look,
+    pictures_key,
+    trial_of,
+)
 from leafinstruct.filter.scores import JUDGE_FIELDS, PASSES
 from leafinstruct.llm.client import Client, estimate_tokens
 from leafinstruct.pictures.send import all_as_sent
@@ -118,6 +131,18 @@ def outdated(inputs: Artifact, out: Artifact) -> set[str]:
     return moved
 
 
+def forget(out: Artifact, path: Path) -> None:
+    """Make a damaged file be made again. pictures- stays: `look` keeps its row groups that are whole and reads the other images again. Embeddings of
+    a part are computed all together, since a batch of others could give other last digits."""
+    kind, _, part = path.stem.partition("-")
+    if kind in EVIDENCE:
+        gone = {"pictures": ("keys",), "embeddings": ("keys", "embeddings"), "asked": ("judged", "asked")}.get(kind, (kind,))
+        for name in gone:
+            out.file(name, part).unlink(missing_ok=True)
+    else:
+        out.discard(path)
+
+
 def lost(reasons: Mapping[str, int]) -> str:
     """Which rule removed how many, the most first."""
     ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
@@ -127,7 +152,7 @@ def lost(reasons: Mapping[str, int]) -> str:
 def _look(settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine) -> None:
     """Run `look` where its key does not stand. Raises SourceError when too many pictures could not be read for a passing reason."""
     wanted = [Part(part.name, _look_key(settings, inputs, out, part)) for part in parts]
-    moved = outdated(inputs, out)
+    moved = outdated(inputs, out) | _lost(settings, inputs, out, parts)
     keys = {part.name: table.key_of(out.file("keys", part.name)) or "" for part in wanted}  # "<look's key> <digest of what it saw>"
     missing = [part for part in wanted if keys[part.name].partition(" ")[0] != part.payload or part.name in moved]
     reports = list(engine.map(partial(look, settings, inputs, out), missing, Needs(what="looking")))
@@ -138,6 +163,18 @@ def _look(settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequ
             f"{failed:,} of {read:,} pictures could not be read just now, more than filter.pictures.tolerate_failures allows; "
             "what was read is kept, run the same command again when the disk is back"
         )
+
+
+def _lost(settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part]) -> set[str]:
+    """Parts without the evidence that `look` writes beside keys-: it is gone, damaged, or another part's."""
+
+    def is_here(part: Part) -> bool:
+        pictures = table.key_of(out.file("pictures", part.name)) == pictures_key(settings, inputs, part)
+        if settings.weights is None or not pictures:
+            return pictures
+        return table.key_of(out.file("embeddings", part.name)) == embeddings_key(settings, settings.weights, inputs, part)
+
+    return {part.name for part in parts if not is_here(part)}
 
 
 def _unfetched(settings: FilterSettings, out: Artifact, parts: Sequence[Part]) -> int:
@@ -161,7 +198,9 @@ def _reduce(out: Artifact, parts: Sequence[Part]) -> None:
 def _ask(settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine) -> None:
     """Ask the judge where its key does not stand. Raises ProviderError when more stayed without an answer than the recipe tolerates."""
     wanted = [Part(part.name, _ask_key(settings, out, part)) for part in parts]
-    missing = [part for part in wanted if table.key_of(out.file("judged", part.name)) != part.payload]
+    missing = [
+        part for part in wanted if table.key_of(out.file("judged", part.name)) != part.payload or not out.file("asked", part.name).exists()
+    ]
     client = Client(settings.llm, settings.answers)
     reports = list(engine.map(partial(ask, settings, inputs, out, client), missing, Needs("io", what="judging", release=client.close)))
     asked = sum(table.count(out.file("judged", part.name)) for part in parts) // len(JUDGE_FIELDS)

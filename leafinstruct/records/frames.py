@@ -1,6 +1,6 @@
 """ingest/frames-*: frames of videos that ingest decoded to choose them, so that filter need not. The only file that knows the columns of this table.
 
-Evidence: filter takes from the video what is not here, and gets the same bytes. One row group a frame, since frames come one by one while a video
+Evidence: filter takes from the video what is not here, and gets the same bytes; a file that is damaged counts as none. One row group a frame, since frames come one by one while a video
 is decoded and are wanted one by one, and memory holds one: 0.5 kB more a frame than in large groups. JPEG is not compressed again.
 """
 
@@ -13,7 +13,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from leafinstruct.errors import SourceError
+from leafinstruct.errors import DamagedError
+from leafinstruct.records.checked import opened, put_seal
 from leafinstruct.records.document import Frame
 
 SCHEMA = pa.schema([("ref", pa.string()), ("stamp", pa.string()), ("bytes", pa.binary())])
@@ -28,35 +29,29 @@ def adding(path: Path) -> Iterator[Callable[[Frame], None]]:
             file.write_table(pa.Table.from_pylist([{"ref": str(frame.ref), "stamp": frame.stamp, "bytes": frame.data}], schema=SCHEMA))
 
         yield add
+    put_seal(path)
 
 
 class Kept:
-    """The frames of a part. path: may be missing."""
+    """The frames of a part. path: may be missing. damaged: whether there is a file that is not what was written, of which nothing is taken."""
 
     def __init__(self, path: Path) -> None:
-        """Raises SourceError when the file is cut or damaged."""
         self._path = path
         self._places: dict[tuple[str, str], int] = {}
         self._footer: pq.FileMetaData | None = None
-        if path.exists():
-            with self._opened() as file:
-                rows, self._footer = file.read(["ref", "stamp"]).to_pylist(), file.metadata
-            self._places = {(row["ref"], row["stamp"]): place for place, row in enumerate(rows)}
+        self.damaged = False
+        try:
+            if path.exists():
+                with opened(path) as file:
+                    rows, self._footer = file.read(["ref", "stamp"]).to_pylist(), file.metadata
+                self._places = {(row["ref"], row["stamp"]): place for place, row in enumerate(rows)}
+        except DamagedError:
+            self.damaged = True
 
     def get(self, ref: str, stamp: str) -> bytes | None:
-        """The frame that a reference means, None where it was not kept from a video of this stamp. Raises SourceError, too."""
+        """The frame that a reference means, None where it was not kept from a video of this stamp."""
         place = self._places.get((ref, stamp))
         if place is None:
             return None
-        with self._opened() as file:
+        with pq.ParquetFile(self._path, metadata=self._footer) as file:
             return bytes(file.read_row_group(place, ["bytes"])["bytes"][0].as_py())
-
-    @contextmanager
-    def _opened(self) -> Iterator[pq.ParquetFile]:
-        try:
-            with pq.ParquetFile(self._path, metadata=self._footer) as file:
-                yield file
-        except pa.ArrowInvalid as error:
-            raise SourceError(
-                f"{self._path}: the Parquet file is cut or damaged; remove it, and the frames are taken from the videos"
-            ) from error

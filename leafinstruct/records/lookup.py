@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from leafinstruct.errors import SourceError
+from leafinstruct.records.checked import Wanted, opened
 from leafinstruct.records.table import Row
 from leafinstruct.records.url import normal, spellings
 
@@ -54,17 +54,21 @@ def rows_where(path: Path, column: str, test: Test, columns: Sequence[str] | Non
     """(number, row) of every row in which a value of the column is meant; none where the file is not there.
 
     column: dotted, through lists and structs (`provenance.file`, `segments.ref.url`); of a list one value is enough. columns: what is
-    read of the rows, dotted too; by default all but bytes of pictures. Raises SourceError when the file is cut or damaged.
+    read of the rows, dotted too; by default all but bytes of pictures. Raises DamagedError.
     """
     if not path.exists():
         return
-    try:
-        with pq.ParquetFile(path) as file:
-            hits = numbers(file, column, test)
-            if hits:
-                yield from _rows(file, hits, columns)
-    except pa.ArrowInvalid as error:
-        raise SourceError(f"{path}: the Parquet file is cut or damaged; build with --rebuild to make it again") from error
+    with opened(path, _read_of(path, [column], columns)) as file:
+        hits = numbers(file, column, test)
+        if hits:
+            yield from _rows(file, hits, columns)
+
+
+def _read_of(path: Path, *columns: Sequence[str] | None) -> Wanted:
+    """The leaves under some dotted columns, which are those that are compared."""
+    with opened(path, lambda _: False) as file:
+        leaves = {leaf for names in columns for leaf in _leaves(file, names)}
+    return lambda leaf: leaf in leaves
 
 
 def numbers(file: pq.ParquetFile, column: str, test: Test) -> list[int]:

@@ -3,6 +3,7 @@
 Arrow tables are built from row dictionaries under explicit schemas, so that a misspelt or mistyped field is an error where it is made.
 Segments are one list of structs, not parallel lists: a picture and a sentence can then never drift apart (the usual defect of
 interleaved formats). zstd, no dictionary for picture bytes, no statistics on them; the bytes of a file depend on its rows alone.
+Each file is sealed when it is written and compared when it is read (checked.py).
 
 Every reader streams by row group; memory is bounded by one part (writers) or one row group (readers).
 """
@@ -17,14 +18,17 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from leafinstruct.errors import SchemaError, SourceError
+from leafinstruct.errors import SchemaError
+from leafinstruct.records import checked
 from leafinstruct.records.document import Document, Image, Provenance, Ref, Segment, Text
 from leafinstruct.records.example import Cell, Example, Turn
 
-Row = dict[str, Any]
+Row = checked.Row
+read, read_whole_groups, read_without_bytes = checked.read, checked.read_whole_groups, checked.read_without_bytes
+images, key_of, count = checked.images, checked.key_of, checked.count
 
-ROWS_A_GROUP, BYTES_A_GROUP = 512, 32_000_000
-"""A row group ends at whichever comes first; bytes count picture bytes alone."""
+BYTES_A_GROUP = 32_000_000
+"""A row group ends at ROWS_A_GROUP rows or here, whichever comes first; bytes count picture bytes alone."""
 
 _OF_PAGE = ("url", "license", "title", "page_url", "language")
 """What documents and their examples state alike."""
@@ -176,6 +180,7 @@ def write(path: Path, rows: Iterable[Row], schema: pa.Schema, key: str = "") -> 
                 file.write_table(pa.Table.from_pylist(group, schema=schema), row_group_size=len(group))
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise SchemaError(f"{path.name}: a row does not fit its table: {error}") from error
+    checked.put_seal(path)
 
 
 def _groups(rows: Iterable[Row], binary: Sequence[str]) -> Iterator[list[Row]]:
@@ -184,41 +189,11 @@ def _groups(rows: Iterable[Row], binary: Sequence[str]) -> Iterator[list[Row]]:
     for row in rows:
         group.append(row)
         size += sum(len(row.get(name) or b"") for name in binary)
-        if len(group) == ROWS_A_GROUP or size >= BYTES_A_GROUP:
+        if len(group) == checked.ROWS_A_GROUP or size >= BYTES_A_GROUP:
             yield group
             group, size = [], 0
     if group:
         yield group
-
-
-def read(path: Path, columns: Sequence[str] | None = None) -> Iterator[Row]:
-    """Stream the rows of a Parquet file, one row group in memory at a time. Raises SourceError when the file is cut or damaged."""
-    try:
-        with pq.ParquetFile(path) as file:
-            whole = any(pa.types.is_binary(field.type) for field in file.schema_arrow if not columns or field.name in columns)
-            for batch in file.iter_batches(batch_size=64 if whole else ROWS_A_GROUP, columns=list(columns) if columns else None):
-                yield from batch.to_pylist()
-    except pa.ArrowInvalid as error:
-        raise SourceError(f"{path}: the Parquet file is cut or damaged; build with --rebuild to make it again") from error
-
-
-def read_without_bytes(path: Path) -> Iterator[Row]:
-    """`read` of every column but those that hold whole pictures."""
-    return read(path, [field.name for field in pq.read_schema(path) if not pa.types.is_binary(field.type)])
-
-
-def key_of(path: Path) -> str | None:
-    """The key that `write` stored, None when the file does not exist or is not a whole one."""
-    try:
-        metadata = pq.read_schema(path).metadata or {}
-    except (FileNotFoundError, pa.ArrowInvalid):
-        return None
-    return str(metadata.get(b"leafinstruct.key", b"").decode())
-
-
-def count(path: Path) -> int:
-    """Number of rows, from the footer alone."""
-    return int(pq.read_metadata(path).num_rows)
 
 
 def document_row(document: Document, drops: Sequence[Mapping[str, Any]] | None = None) -> Row:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from leafinstruct.artifact import Artifact, Report, total
+from leafinstruct.errors import DamagedError
 from leafinstruct.records import asked, shards, table
 from leafinstruct.records.language_names import named
 from leafinstruct.report import judged
@@ -198,7 +199,12 @@ def spending(entries: Sequence[dict[str, Any]], seconds: float | None = None) ->
 def after(stages: Mapping[str, Artifact], again: str) -> Iterator[str]:
     """What can be done with a finished dataset, ready to paste. again: the command that builds it."""
     paths = (stages[stage].file("dropped", part) for stage in ("filter", "rewrite") for part in stages[stage].parts())
-    if lost := next((row["id"] for path in paths if path.exists() for row in table.read(path, ["id"])), None):
+    try:
+        lost = next((row["id"] for path in paths if path.exists() for row in table.read(path, ["id"])), None)
+    except DamagedError as error:
+        yield str(error)
+        return
+    if lost:
         yield f"next: {again.replace('build', f'explain {lost}', 1)}    why one was dropped"
 
 

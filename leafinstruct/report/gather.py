@@ -292,7 +292,5 @@ def _role(segment: Row) -> dict[str, str]:
 
 def rows_of(path: Path, columns: list[str] | None = None) -> Iterator[Row]:
     """The rows of a table; none where it is not there: not built yet, or being made anew this moment."""
-    try:
+    if path.exists():
         yield from table.read(path, columns)
-    except FileNotFoundError:
-        return

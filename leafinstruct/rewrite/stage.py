@@ -191,6 +191,7 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
         "details": [item.detail for item in refused if item.state == "failed"][:1],
         "asked_in": sorted({item.piece.document.language or "" for item in asked_for}),
         "cost": asked.cost_of(out.file("asked", part.name)),
+        "evidence": [out.file("asked", part.name).name],
         "seconds": time.perf_counter() - started,
     }
     return out.commit(part.name, part.payload, report, [out.file("examples", part.name), out.file("dropped", part.name)])
@@ -268,7 +269,7 @@ def _with_resemblance(items: Sequence[_Asked], settings: RewriteSettings, inputs
 def _documents(inputs: Artifact, part: Part) -> tuple[list[Document], dict[str, list[table.Row]]]:
     """What filter kept of a part, and by id the pictures that it dropped from each."""
     documents, drops = [], {}
-    for row in table.read(inputs.file("documents", part.name)):
+    for row in table.read(inputs.checked("documents", part.name)):
         documents.append(table.document_of(row))
         drops[row["id"]] = row["drops"]
     return documents, drops
@@ -277,15 +278,14 @@ def _documents(inputs: Artifact, part: Part) -> tuple[list[Document], dict[str, 
 def _cells(inputs: Artifact, part: Part, wanted: set[str]) -> dict[str, tuple[Cell, ...]]:
     """The scores of the wanted documents, dropped pictures included."""
     found: dict[str, list[Cell]] = {document: [] for document in wanted}
-    for row in table.read(inputs.file("scores", part.name)):
+    for row in table.read(inputs.checked("scores", part.name)):
         if row["document_id"] in found:
             found[row["document_id"]].append(table.cell_of(row))
     return {document: tuple(cells) for document, cells in found.items()}
 
 
 def _bytes(inputs: Artifact, part: Part, names: set[str]) -> dict[str, bytes]:
-    rows = table.read(inputs.file("pictures", part.name), ["sha256", "bytes"])
-    return {row["sha256"]: row["bytes"] for row in rows if row["sha256"] in names}
+    return table.images(inputs.file("pictures", part.name), names - {""})
 
 
 def _refuse_failures(settings: RewriteSettings, out: Artifact, reports: list[dict[str, Any]]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from leafinstruct.artifact import Artifact, writing
+from leafinstruct.records import checked, seal
 
 SCHEMA = pa.schema(
     [
@@ -43,15 +44,16 @@ def write(path: Path, key: str, rows: Iterable[dict[str, Any]]) -> None:
     table = pa.Table.from_pylist(list(rows), schema=SCHEMA)
     with writing(path) as temporary, pa.ipc.new_file(str(temporary), SCHEMA.with_metadata({_KEY: key})) as file:
         file.write_table(table)
+        file.close()
+        seal.put(temporary, [])
 
 
 def key_of(path: Path) -> str | None:
-    """The key that `write` was given; None while there is no file, or only what a power cut left of one."""
-    try:
-        with pa.memory_map(str(path)) as mapped, pa.ipc.open_file(mapped) as file:
-            return str((file.schema.metadata or {}).get(_KEY, b"").decode())
-    except (FileNotFoundError, pa.ArrowInvalid):
+    """The key that `write` was given; None while there is no file, or its bytes are not those that were written."""
+    if checked.fault(path) is not None:
         return None
+    with pa.memory_map(str(path)) as mapped, pa.ipc.open_file(mapped) as file:
+        return str((file.schema.metadata or {}).get(_KEY, b"").decode())
 
 
 def read(out: Artifact, parts: Sequence[str]) -> dict[str, pa.Table]:

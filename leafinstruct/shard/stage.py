@@ -8,6 +8,8 @@ The rows lie once more on disk between gather and write, because a shard draws o
 page fault, into Parquet a whole row group. A shard's key is the digest of its rows' digests, so one added or removed row makes one shard anew.
 The card also tells what was lost on the way, so those counts are fingerprinted too: when only they change, the card alone is written anew.
 
+A row's bytes are compared when a shard is written, a shard's and those of what lies beside it in every build: what was damaged is made again.
+
 A part's keys mean whole rows, a shard's report a whole shard, SHA256SUMS all of them: each is removed before, and written after, what it vouches for.
 """
 
@@ -20,16 +22,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from leafinstruct.artifact import Artifact, Fingerprint, digest, writing
+from leafinstruct.artifact import Artifact, Fingerprint, digest, file_fault, file_sha256, writing
 from leafinstruct.engine.base import Engine, Needs, Part
-from leafinstruct.errors import LeafInstructError
+from leafinstruct.errors import DamagedError, LeafInstructError
 from leafinstruct.llm.prompt import Prompt
-from leafinstruct.records import public, table
+from leafinstruct.records import public, seal, table
 from leafinstruct.records.example import Example
 from leafinstruct.records.url import host_of
 from leafinstruct.shard import keys as keys_of
@@ -51,6 +54,9 @@ SPLITTING = ("datasketch", "publicsuffixlist")
 
 CHECKSUMS = "SHA256SUMS"
 """What `sha256sum -c` takes: a line a shard. Published with the shards; the card is not in it, as its owner may edit that on the Hub."""
+
+BESIDE = ("README.md", CHECKSUMS, "croissant.json", "build.json", "examples/*")
+"""What is published beside the shards; the record holds the sha256 of each."""
 
 WINDOW = 1024
 """Rows that are looked up together while a shard is written: each part's file is opened at most once for that many."""
@@ -92,7 +98,7 @@ def run(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine
     """Write every shard that does not stand, then card and checksums. Returns facts for the record. Raises LeafInstructError for no rows."""
     removed = left_out(settings.suppressed, inputs, engine)
     parts = list(_parts(settings, inputs, removed))
-    stale = [part for part in parts if keys_of.key_of(keys_of.file_of(out, part.name)) != part.payload]
+    stale = [part for part in parts if not _is_gathered(out, part)]
     for _ in engine.map(partial(gather, settings, inputs, out), stale, Needs(what="gathering")):
         pass
     keys = keys_of.read(out, [part.name for part in parts])
@@ -103,15 +109,16 @@ def run(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine
     shaping = [CODE, settings.config.row_group_bytes, [version(library) for library in LIBRARIES]]
     shards, split = plan(settings.config, settings.seed, keys, shaping)
     _clear(out, parts, shards)
-    lost = set(gone(out))
-    missing = [part for part in shards if part.name in lost or not out.stands(part.name, part.payload[0])]
+    for path in damaged_shards(out, [part.name for part in shards], engine):
+        forget(out, path)
+    missing = [part for part in shards if not out.stands(part.name, part.payload[0])]
     for _ in engine.map(partial(write, settings, out), missing, Needs(what="writing shards")):
         pass
     facts: dict[str, Any] = {**split, "schema": public.SCHEMA_VERSION, **({"suppressed": count} if count else {})}
     describe(settings.recipe, settings.card.text, settings.resolved, out, inputs, facts, engine)
     with writing(out.path / CHECKSUMS) as temporary:
         temporary.write_text(checksums(out), encoding="utf-8")
-    return facts
+    return {**facts, "beside": {path.relative_to(out.path).as_posix(): file_sha256(path) for path in files_beside(out)}}
 
 
 def checksums(out: Artifact) -> str:
@@ -125,6 +132,45 @@ def gone(out: Artifact) -> list[str]:
     return [name for name in out.parts() if not (out.path / f"{name}.parquet").exists()]
 
 
+def files_beside(out: Artifact) -> list[Path]:
+    """What lies beside the shards and is published with them."""
+    return [path for pattern in BESIDE for path in sorted(out.path.glob(pattern)) if path.is_file()]
+
+
+def damaged(out: Artifact, engine: Engine) -> list[str]:
+    """Files of a finished stage that are published and are not what was written, by name. Reads every shard."""
+    beside: dict[str, str] = (out.record or {}).get("beside", {})
+    here = {path.relative_to(out.path).as_posix() for path in files_beside(out)}
+    odd = [name for name in sorted({*beside, *here}) if name not in beside or file_fault(out.path / name, beside[name]) is not None]
+    return [path.name for path in damaged_shards(out, out.parts(), engine)] + odd
+
+
+def damaged_shards(out: Artifact, names: Iterable[str], engine: Engine) -> list[Path]:
+    """Shards whose bytes are not those that their reports state, among those that have a report."""
+    parts = [Part(name) for name in sorted({*names} & {*out.parts()})]
+    reports = engine.map(partial(compare, out), parts, Needs(what="checking shards", unit="MB"))
+    return sorted(out.path / report["damaged"] for report in reports if report["damaged"])
+
+
+def compare(out: Artifact, part: Part) -> dict[str, Any]:
+    """Task: `damaged` is the shard's name where its bytes are not those that its report states, else empty."""
+    report, path = out.report(part.name), out.path / f"{part.name}.parquet"
+    is_whole = report is not None and file_fault(path, report["files"][path.name]) is None
+    size = path.stat().st_size // 1_000_000 if is_whole else 0
+    return {"counts": {"MB": size}, "damaged": "" if is_whole else path.name}
+
+
+def forget(out: Artifact, path: Path) -> None:
+    """Make a damaged file be made again: a shard alone, or what was gathered of a part."""
+    kind, _, part = path.stem.partition("-")
+    if kind in ("rows", "keys") and path.suffix == ".arrow":
+        for name in ("keys", "rows"):
+            out.file(name, part, ".arrow").unlink(missing_ok=True)
+    else:
+        out.open(path.stem)
+        path.unlink(missing_ok=True)
+
+
 def gather(settings: ShardSettings, inputs: Artifact, out: Artifact, part: Part) -> dict[str, Any]:
     """Task: a part's published rows as rows-<part>.arrow, and their keys as keys-<part>.arrow. payload: the key."""
     assert inputs.upstream is not None, "rewrite was made from filter"
@@ -132,20 +178,19 @@ def gather(settings: ShardSettings, inputs: Artifact, out: Artifact, part: Part)
     keys_of.file_of(out, part.name).unlink(missing_ok=True)
     here = staying(settings.suppressed, inputs, part.name)
     told = {example.document_id for example in here}
-    wanted = {image.sha256 for example in here for image in example.images}
-    rows = table.read(inputs.upstream.file("pictures", part.name), ["sha256", "bytes"])
-    data = {row["sha256"]: row["bytes"] for row in rows if row["sha256"] in wanted}
-    ties = {item.id: ties_of(item) for item in table.documents(inputs.upstream.file("documents", part.name)) if item.id in told}
-    schema, keys = public.schema(), []
-    with (
-        writing(out.file("rows", part.name, ".arrow")) as temporary,
-        pa.OSFile(str(temporary), "wb") as sink,
-        pa.ipc.new_file(sink, schema) as file,
-    ):
-        for example in here:
-            row = public.row_of(example, data, settings.recipe)
-            file.write_batch(pa.RecordBatch.from_pylist([row], schema=schema))
-            keys.append(_key(example, row, ties[example.document_id]))
+    wanted = {image.sha256 or "" for example in here for image in example.images}
+    data = table.images(inputs.upstream.file("pictures", part.name), wanted)
+    ties = {item.id: ties_of(item) for item in table.documents(inputs.upstream.checked("documents", part.name)) if item.id in told}
+    schema, keys, places = public.schema(), [], []
+    with writing(out.file("rows", part.name, ".arrow")) as temporary:
+        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, schema) as file:
+            for example in here:
+                row = public.row_of(example, data, settings.recipe)
+                start = sink.tell()
+                file.write_batch(pa.RecordBatch.from_pylist([row], schema=schema))
+                places.append((start, sink.tell() - start))
+                keys.append(_key(example, row, ties[example.document_id]))
+        seal.put(temporary, places)
     keys_of.write(keys_of.file_of(out, part.name), part.payload, keys)
     return {"counts": {"rows": len(here)}, "seconds": time.perf_counter() - started}
 
@@ -176,8 +221,13 @@ def _rows(out: Artifact, places: pa.Table) -> Iterator[pa.RecordBatch]:
         window = [(place["part"], place["index"]) for place in places.slice(start, WINDOW).to_pylist()]
         found: dict[tuple[str, int], pa.RecordBatch] = {}
         for name, members in groupby(sorted(window), key=lambda place: place[0]):
-            with pa.memory_map(str(out.file("rows", name, ".arrow"))) as mapped, pa.ipc.open_file(mapped) as file:
-                found.update({place: file.get_batch(place[1]) for place in members})
+            path, wanted = out.file("rows", name, ".arrow"), list(members)
+            try:
+                seal.opened(path).check([index for _, index in wanted])
+            except seal.BrokenSealError as error:
+                raise DamagedError.of(path, str(error)) from error
+            with pa.memory_map(str(path)) as mapped, pa.ipc.open_file(mapped) as file:
+                found.update({place: file.get_batch(place[1]) for place in wanted})
         yield from (found[place] for place in window)
 
 
@@ -209,6 +259,10 @@ def _key(example: Example, row: table.Row, ties: Ties) -> dict[str, Any]:
         "near_text": ties.near_text,
         "pictures": ties.pictures,
     }
+
+
+def _is_gathered(out: Artifact, part: Part) -> bool:
+    return keys_of.key_of(keys_of.file_of(out, part.name)) == part.payload and out.file("rows", part.name, ".arrow").is_file()
 
 
 def _parts(settings: ShardSettings, inputs: Artifact, removed: Mapping[str, list[str]]) -> Iterator[Part]:

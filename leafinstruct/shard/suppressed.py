@@ -41,4 +41,4 @@ def staying(suppressed: Suppressed, rewrite: Artifact, part: str) -> list[Exampl
 
 
 def _examples(rewrite: Artifact, part: str) -> Iterator[Example]:
-    return (table.example_of(row) for row in table.read(rewrite.file("examples", part)))
+    return (table.example_of(row) for row in table.read(rewrite.checked("examples", part)))

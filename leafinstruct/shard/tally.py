@@ -16,11 +16,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from leafinstruct.artifact import Artifact
 from leafinstruct.engine.base import Part
-from leafinstruct.errors import SourceError
+from leafinstruct.records.checked import opened
 from leafinstruct.records.public import open_shard
 from leafinstruct.shard import variety
 from leafinstruct.shard.distribution import Bounds, Distribution
@@ -87,7 +86,7 @@ def count_scored(filtered: Artifact, ruled: Ruled, part: Part) -> dict[str, Any]
     """Task: the Distributions of all scores of one part of filter, those of dropped documents too."""
     found: dict[str, Distribution] = {}
     cells = 0
-    for batch in _cells(filtered.file("scores", part.name)):
+    for batch in _cells(filtered.checked("scores", part.name)):
         cells += batch.num_rows
         names, values, states, positions = (batch.column(name) for name in ("name", "value", "state", "position"))
         _count_scores(found, names, values, states, positions, ruled)
@@ -101,11 +100,9 @@ def plain_bytes(path: Path) -> int:
 
 def _cells(path: Path) -> Iterator[pa.RecordBatch]:
     """The cells of a table of scores, which is ours: filter wrote it, and it has no schema of the published row."""
-    try:
-        with pq.ParquetFile(path, pre_buffer=False) as file:
-            yield from file.iter_batches(batch_size=64 * BATCH, columns=["name", "value", "state", "position"])
-    except pa.ArrowInvalid as error:
-        raise SourceError(f"{path}: the Parquet file is cut or damaged; build with --rebuild to make it again") from error
+    names = ["name", "value", "state", "position"]
+    with opened(path, lambda leaf: leaf in names) as file:
+        yield from file.iter_batches(batch_size=64 * BATCH, columns=names)
 
 
 def _counted(column: pa.Array) -> dict[Any, int]:

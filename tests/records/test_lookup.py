@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leafinstruct.errors import SourceError
+from leafinstruct.records import checked
 from leafinstruct.records.lookup import begins, one_of, rows_where
 
 NAME = st.none() | st.sampled_from(["aa", "ab", "b", ""])
@@ -41,6 +42,7 @@ def test_it_finds_what_reading_everything_finds_whatever_the_row_groups(tmp_path
     path = tmp_path_factory.mktemp("lookup") / "a.parquet"
     whole = [{**row, "number": number, "bytes": b"x"} for number, row in enumerate(found)]
     pq.write_table(pa.Table.from_pylist(whole, SCHEMA), path, row_group_size=group)
+    checked.put_seal(path)
     for test, meant in (
         (one_of({"aa", "b"}), lambda value: value in ("aa", "b")),
         (begins("a"), lambda value: (value or "").startswith("a")),
@@ -54,6 +56,7 @@ def test_no_bytes_are_read_and_columns_can_be_chosen(tmp_path):
     path = tmp_path / "a.parquet"
     row = {"id": "aa", "number": 7, "bytes": b"x", "segments": [{"url": "u", "ref": None}]}
     pq.write_table(pa.Table.from_pylist([row], SCHEMA), path)
+    checked.put_seal(path)
     assert [set(found) for _, found in rows_where(path, "id", one_of({"aa"}))] == [{"id", "number", "segments"}]
     assert list(rows_where(path, "id", one_of({"aa"}), ["segments.url"])) == [(0, {"segments": [{"url": "u"}]})]
 

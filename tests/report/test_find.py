@@ -160,7 +160,7 @@ def test_a_record_that_somebody_asked_to_remove_is_told_so_once_it_is_gone(run, 
 def test_the_row_in_the_shard_is_the_one_that_is_named(stages, ids):
     told = explained(stages, ids["one"])
     (example,) = told["examples"]
-    row = list(table.read(Path(example["shard"]["path"])))[example["shard"]["row"]]
+    row = rows(Path(example["shard"]["path"]))[example["shard"]["row"]]
     assert (row["id"], row["document_id"]) == (example["id"], ids["one"])
     assert example["shard"]["file"].startswith(f"{example['task']}.{example['shard']['split']}-")
     assert told["source"]["license"] == "CC0-1.0"

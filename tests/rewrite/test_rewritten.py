@@ -12,8 +12,8 @@ from making import InlineEngine, build, recipe, rows
 from PIL import Image as Pil
 from PIL import ImageDraw
 
-from leafinstruct import pipeline
 from leafinstruct import recipe as recipes
+from leafinstruct.forecast import forecast
 from leafinstruct.records import table
 from leafinstruct.rewrite.resemblance import resemblance
 
@@ -149,7 +149,7 @@ def test_a_dry_run_counts_a_question_for_each_piece_of_a_long_page(tmp_path):
 
     def asked(**rewriting: Any) -> int:
         path = recipe(tmp_path, ingest={"sources": [source]}, filter=filtering, rewrite=rewriting, llm=llm)
-        return pipeline.forecast(recipes.load(path), InlineEngine())["requests"]
+        return forecast(recipes.load(path), InlineEngine())["requests"]
 
     assert asked() == 1
     assert asked(max_images=1) == 3

@@ -265,9 +265,7 @@ def test_a_nearly_equal_page_of_another_site_stands_on_the_same_side(tmp_path):
     path = unjudged(tmp_path, pages, rewrite={"tasks": ["continuation"]}, shard={"splits": {"train": 0.5, "test": 0.5}})
 
     def parted() -> int:
-        side = {
-            row["url"]: file.name.split(".")[1][:4] for file in (tmp_path / "runs/t/shard").glob("*.parquet") for row in table.read(file)
-        }
+        side = {row["url"]: file.name.split(".")[1][:4] for file in (tmp_path / "runs/t/shard").glob("*.parquet") for row in rows(file)}
         assert len(side) == 24
         return sum(side[f"https://maker{pair}.com/page"] != side[f"https://copycat{pair}.com/page"] for pair in range(12))
 

@@ -1,0 +1,60 @@
+"""What a build would take, without making it: `leaf build --dry-run`."""
+
+from __future__ import annotations
+
+from math import ceil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from leafinstruct.artifact import Artifact
+from leafinstruct.engine.base import Engine
+from leafinstruct.pipeline import artifacts, settings_of
+from leafinstruct.recipe import Loaded
+
+SAMPLE = 48
+"""Documents of each source that `--dry-run` looks at, at most: enough for a mean within some 15-20%, read in well under a second."""
+
+
+def forecast(loaded: Loaded, engine: Engine) -> dict[str, Any]:
+    """What a build would take, without making it: documents, pictures, requests, tokens, dollars.
+
+    Counts of stages that stand are exact; the rest is estimated from a sample, and `estimated` lists which. Requests are upper bounds, as
+    pictures are not looked at; with `llm.provider: offline` there are none. Nothing is left on disk.
+    """
+    from leafinstruct.filter import stage as filtering
+    from leafinstruct.ingest import stage as ingesting
+    from leafinstruct.rewrite import stage as rewriting
+
+    chain = artifacts(loaded)
+    ingested, kept = chain["ingest"].record, chain["filter"].record
+    with TemporaryDirectory(prefix="leaf-") as folder:
+        planned, sample = ingesting.sample(settings_of(loaded, "ingest"), Artifact(Path(folder) / "ingest"), engine, SAMPLE)
+    share, judge_tokens = filtering.estimate(settings_of(loaded, "filter"), sample)
+    questions, rewrite_tokens = rewriting.estimate(settings_of(loaded, "rewrite"), sample)
+    per_document = sum(len(document.images) for document, _ in sample) / max(1, len(sample))
+    documents = ingested["counts"]["documents"] if ingested else planned
+    pictures = ingested["counts"]["pictures"] if ingested else round(planned * per_document)
+    judged = round(documents * share) if loaded.recipe.filter.judge.enabled else 0
+    rewritten = ceil(questions * (kept["counts"]["kept"] if kept else round(documents * share)))
+    return {
+        "documents": documents,
+        "pictures": pictures,
+        **_cost(loaded, {"judge": (judged, judge_tokens), "rewrite": (rewritten, rewrite_tokens)}),
+        "estimated": [name for name, exact in (("documents", ingested), ("pictures", ingested), ("requests", None)) if not exact],
+        "sample": len(sample),
+    }
+
+
+def _cost(loaded: Loaded, requests: dict[str, tuple[int, float]]) -> dict[str, Any]:
+    """Requests, tokens and dollars; answers are taken to be a quarter of `max_tokens` long."""
+    llm = loaded.recipe.llm
+    if llm.provider == "offline":
+        return {"requests": 0, "input_tokens": 0, "output_tokens": 0, "dollars": 0.0}
+    count = sum(number for number, _ in requests.values())
+    read = round(sum(number * tokens for number, tokens in requests.values()))
+    written = count * llm.max_tokens // 4
+    dollars = None
+    if llm.price is not None:
+        dollars = round((read * llm.price.input_per_million + written * llm.price.output_per_million) / 1e6, 4)
+    return {"requests": count, "input_tokens": read, "output_tokens": written, "dollars": dollars}

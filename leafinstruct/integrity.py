@@ -1,0 +1,115 @@
+"""Are a run's bytes those that were recorded? What `leaf verify` lists, and what `leaf build` does about a damaged file that it meets.
+
+    check_part   every file of a part of a stage: reports by their own sha256, tables by their seals, reported files by the report
+    Mending      a reader met a damaged file: look at the whole stage that it belongs to, make what is damaged miss, go back to that stage
+
+A build reads what it needs and nothing else, so an intermediate file that nobody reads is compared by `leaf verify` alone.
+Cost: 0.5 s of CPU a GB, in the engine's workers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from leafinstruct.artifact import Artifact, file_fault, load
+from leafinstruct.engine.base import Engine, Needs, Part
+from leafinstruct.errors import DamagedError, SourceError
+from leafinstruct.records import checked
+
+NO_JSON = "its bytes are not those that were recorded"
+SEALED = (".parquet", ".arrow")
+FEW = 3
+"""Files that a line names."""
+
+
+def damages(out: Artifact, engine: Engine, what: str = "checking files") -> Iterator[tuple[Path, str]]:
+    """(file, fault) of every damaged file of a stage's parts, in the order of their names."""
+    parts = [Part(name, files) for name, files in sorted(_files(out).items())]
+    reports = list(engine.map(partial(check_part, out), parts, Needs(what=what, unit="MB")))
+    yield from sorted((out.path / name, fault) for report in reports for name, fault in report["damages"])
+
+
+def check_part(out: Artifact, part: Part) -> dict[str, Any]:
+    """Task: `damages` is (name, fault) of every damaged file of a part. payload: names of its files, evidence included."""
+    found: dict[str, str] = {}
+    size = 0
+    report = out.report(part.name) if f"report-{part.name}.json" in part.payload else {}
+    if report is None:
+        found[f"report-{part.name}.json"] = NO_JSON
+    recorded: dict[str, str] = (report or {}).get("files", {})
+    named = {*part.payload, *recorded, *(report or {}).get("evidence", ())}
+    for name in sorted(named - {f"report-{part.name}.json"}):
+        path = out.path / name
+        size += path.stat().st_size if path.is_file() else 0
+        fault = file_fault(path, recorded[name]) if name in recorded else checked.fault(path) if _is_sealed(path) else None
+        if fault is not None:
+            found[name] = fault
+    return {"counts": {"MB": size // 1_000_000}, "damages": sorted(found.items())}
+
+
+class Mending:
+    """What one build made again because it was damaged. notes: stage -> a clause for each file, for the line at its end."""
+
+    def __init__(self, chain: Mapping[str, Artifact]) -> None:
+        self._chain = chain
+        self._times: Counter[Path] = Counter()
+        self.notes: defaultdict[str, list[str]] = defaultdict(list)
+
+    def mend(self, error: DamagedError, engine: Engine) -> str:
+        """Make the damaged file miss, and all others of its stage that are damaged. Returns the stage to go back to.
+
+        Raises the error where it is about no file of a stage, SourceError where the file was made again twice already: then the disk is at fault.
+        """
+        stage = next((stage for stage, out in self._chain.items() if out.path == error.path.parent), None)
+        if stage is None:
+            raise error
+        found = dict(damages(self._chain[stage], engine)) | {error.path: error.fault}
+        for path, fault in sorted(found.items()):
+            self._times[path] += 1
+            if self._times[path] > 2:
+                raise SourceError(f"{path}: {fault}, although it was made again twice; check the disk") from error
+            self.forget(stage, path)
+            self.notes[stage].append(f"{path.name} ({fault})")
+        return stage
+
+    def forget(self, stage: str, path: Path) -> None:
+        """Make one file of a stage miss."""
+        out = self._chain[stage]
+        if path.name.startswith("report-"):
+            path.unlink(missing_ok=True)
+            return
+        (out.path / "record.json").unlink(missing_ok=True)
+        forget = getattr(import_module(f"leafinstruct.{stage}.stage"), "forget", Artifact.discard)
+        forget(out, path)
+
+
+def few(names: list[str]) -> str:
+    """The first names, and how many more there are."""
+    return "; ".join(names[:FEW]) + (f" and {len(names) - FEW:,} more" if len(names) > FEW else "")
+
+
+def damaged_json(out: Artifact) -> list[Path]:
+    """Reports, record and fingerprint of a stage that are not what was written."""
+    paths = [*(out.file("report", part, ".json") for part in out.parts()), out.path / "record.json", out.path / "fingerprint.json"]
+    return [path for path in paths if path.is_file() and load(path) is None]
+
+
+def _files(out: Artifact) -> dict[str, list[str]]:
+    """Part -> names of its files."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    parts = out.parts()
+    for part in parts:
+        found[part].append(f"report-{part}.json")
+    for path in sorted(out.path.glob("*")):
+        if _is_sealed(path) and path.stem not in found:  # a shard bears its part's name
+            found[path.stem.partition("-")[2]].append(path.name)
+    return found
+
+
+def _is_sealed(path: Path) -> bool:
+    return path.suffix in SEALED and not path.name.startswith(".")
