@@ -258,9 +258,10 @@ def locked(path: Path, seconds: float = 30, held: str | None = None) -> Iterator
 _SEAL = re.compile(rb',?\n "sha256": "([0-9a-f]{64})"\n}\n')
 
 
-def save(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a JSON object by one rename. Its last entry, `sha256`, is that of all bytes before it, for `load`."""
-    text = json.dumps(value, ensure_ascii=False, indent=1, default=str).removesuffix("}").rstrip().encode()
+def save(path: Path, value: Mapping[str, Any], indent: int | None = 1) -> None:
+    """Write a JSON object by one rename. Its last entry, `sha256`, is that of all bytes before it, for `load`. indent: None for large ones."""
+    separators = None if indent else (",", ":")
+    text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators, default=str).removesuffix("}").rstrip().encode()
     comma = b"," if value else b""
     with writing(path) as temporary:
         temporary.write_bytes(text + comma + b'\n "sha256": "%s"\n}\n' % hashlib.sha256(text).hexdigest().encode())

@@ -155,6 +155,8 @@ def build(
 
 
 def _run_stage(loaded: Loaded, stage: str, chain: Mapping[str, Artifact], engine: Engine, retry_failed: bool) -> Outcome:
+    from leafinstruct.ingest import origin, rot  # not at the top: they load Arrow
+
     out, module, settings = chain[stage], _module(stage), settings_of(loaded, stage)
     fingerprint: Fingerprint = module.fingerprint(settings, out.upstream, out, engine)
     record, before, lost = _stated(out)
@@ -167,6 +169,8 @@ def _run_stage(loaded: Loaded, stage: str, chain: Mapping[str, Artifact], engine
         damaged = tuple(f"{name} (its bytes are not those that were recorded)" for name in _published(stage, out, engine))
         if not damaged:
             return Outcome(stage, record, stood=True, repaired=lost)
+    rotted = rot.rotted(settings, out) if stage == "ingest" else []
+    changes += tuple(f"{name} changed, although its size and time did not" for name in rotted)
     # a removal is kept to before the promise of a version is, and what is gone is written as it was
     broken = [line for line in changes if not line.startswith(("shard.suppressed", GONE))]
     if broken and loaded.recipe.version != "dev":
@@ -174,6 +178,10 @@ def _run_stage(loaded: Loaded, stage: str, chain: Mapping[str, Artifact], engine
             f"{out.path} was built with other settings: {'; '.join(broken[:4])}{' and more' if len(broken) > 4 else ''}; "
             "give the recipe a new version, or rebuild it with --rebuild"
         )
+    if stage in ("ingest", "filter"):
+        made = origin.mend(settings_of(loaded, "ingest"), chain["ingest"], engine)
+        lost += tuple(f"{name} (its bytes are not those that were recorded)" for name in made)
+    rot.forget_files(settings, out, rotted)
     out.begin(fingerprint)
     began = time.monotonic()
     facts = module.run(settings, out.upstream, out, engine)

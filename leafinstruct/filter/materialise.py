@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pil
 
+from leafinstruct.errors import DamagedError
 from leafinstruct.filter.text import cell
 from leafinstruct.pictures.decode import Undecodable, decode, probe
 from leafinstruct.pictures.read import fetch
@@ -86,6 +87,19 @@ def materialise(
             row = {**_row(name, fetched.read(ref, root), max_pixels), "file": ref.file, "stamp": fetched.stamp(ref, root)}
             counts["pictures_failed"] += row["state"] == "failed"
             yield row
+
+
+def seen(path: Path) -> dict[tuple[str, str], str]:
+    """(reference, stamp) -> sha256 of the images of a part's file, nothing where that is missing or damaged."""
+    try:
+        return {(row["ref"], row["stamp"]): row["sha256"] for row in table.read(path, ["ref", "stamp", "sha256"]) if row["sha256"]}
+    except DamagedError:
+        return {}
+
+
+def rotted(before: Mapping[tuple[str, str], str], now: Mapping[str, Row]) -> int:
+    """Images that are other bytes than before under the same stamp. before: see `seen`; now: reference -> row."""
+    return sum(now[ref]["sha256"] != sha256 for (ref, stamp), sha256 in before.items() if ref in now and now[ref]["stamp"] == stamp)
 
 
 def _holds_its_image(row: Row) -> bool:

@@ -139,7 +139,8 @@ def look(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) 
     key = "" if counts["pictures_failed"] else f"{part.payload} {seen}"  # what failed is tried again whenever filter runs
     with writing(out.file("keys", part.name)) as temporary:
         table.write(temporary, (duplicate.key_row(trial.document) for trial in trials if trial.alive), table.KEYS, key)
-    repaired = {"files of kept frames": damaged} if (damaged := counts.pop("frames_damaged")) else {}
+    unusual = {"files of kept frames": "frames_damaged", "images whose file changed although its size and time did not": "rotted"}
+    repaired = {what: count for what, name in unusual.items() if (count := counts.pop(name, 0))}
     return {"counts": {"documents": len(documents), **counts}, "repaired": repaired, "seconds": time.perf_counter() - started}
 
 
@@ -150,7 +151,7 @@ async def ask(settings: FilterSettings, inputs: Artifact, out: Artifact, client:
     living = [trial.document for trial in trials if trial.alive]
     offline = settings.llm.provider == "offline"  # written rules are shown the places of pictures, not the pictures
     shown = set() if offline else {image.sha256 or "" for page in living for image in page.images[: settings.config.judge.max_pictures]}
-    pictures = all_as_sent(_bytes(out, part, shown), settings.config.judge.picture_px)
+    pictures = all_as_sent(table.images(out.file("pictures", part.name), shown - {""}), settings.config.judge.picture_px)
     requests = [judge.request(document, pictures, settings.config.judge, settings.prompt) for document in living]
     answers = await asyncio.gather(*(client.ask(request) for request in requests))
     cells = [(document.id, item) for document, answer in zip(living, answers, strict=True) for item in judge.cells(answer, offline)]
@@ -256,10 +257,13 @@ def _materialise(
     path = out.file("pictures", part.name)
     key = pictures_key(settings, inputs, part)
     standing = path if table.key_of(path) == key else path.with_name("none")
+    before = materialise.seen(path)
     with writing(path) as temporary:
         rows = materialise.materialise(wanted, standing, settings.config.pictures.max_pixels, counts, fetched)
         table.write(temporary, rows, table.PICTURES, key)
-    return _picture_facts(out, part)
+    facts = _picture_facts(out, part)
+    counts["rotted"] += materialise.rotted(before, facts)
+    return facts
 
 
 def _embed(
@@ -300,10 +304,6 @@ def _decoded(out: Artifact, part: Part, names: set[str], order: dict[str, None],
             assert not isinstance(picture, Undecodable), "it was decoded when it was materialised"
             order[row["sha256"]] = None
             yield picture
-
-
-def _bytes(out: Artifact, part: Part, names: set[str]) -> dict[str, bytes]:
-    return table.images(out.file("pictures", part.name), names - {""})
 
 
 def _aggregates(document: Document, matrix: dict[int, Row], own: Sequence[Cell], share_above: float | None, model: str) -> list[Cell]:

@@ -53,6 +53,13 @@ def spool(source: HubSource, folder: Path, engine: Engine) -> None:
     hub_stream.spool(source, folder, engine)
 
 
+def forget(folder: Path, names: Sequence[str]) -> None:
+    """Make damaged files of rows that were kept miss. See hub_stream."""
+    from leafinstruct.ingest import hub_stream
+
+    hub_stream.forget(folder, names)
+
+
 def rows(source: HubSource) -> int | None:
     """Rows of a dataset of the Hub as it says itself, None when it does not."""
     from leafinstruct.ingest import hub_stream

@@ -12,18 +12,18 @@ depends on its version.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from leafinstruct.artifact import digest, save, writing
+from leafinstruct.artifact import digest, load, save, writing
 from leafinstruct.engine.base import Engine, Needs, Part
 from leafinstruct.errors import LeafInstructError, RecipeError, SourceError
+from leafinstruct.ingest import made
 from leafinstruct.ingest.columns import columns_of, names_of
 from leafinstruct.ingest.config import HubSource
 from leafinstruct.ingest.marks import NUMBER, numbered
@@ -39,17 +39,29 @@ def spool(source: HubSource, folder: Path, engine: Engine) -> None:
     """
     wanted = digest([source.repo, source.config, source.split, source.revision, source.rows, names_of(source)])
     mark = folder / "complete.json"
-    if _noted(mark).get("key") == wanted:
+    if _noted(mark).get("key") == wanted and not made.odd_sizes(folder):
         return
     started = folder / "started.json"
+    if _noted(started).get("key") != wanted and _noted(mark).get("key") == wanted:  # damaged; the same commit goes on
+        save(started, _noted(mark))
     if _noted(started).get("key") != wanted:
         for path in folder.glob("*"):
             path.unlink()
         save(started, {"key": wanted, "repo": source.repo, "commit": _commit(source)})
+    forget(folder, made.odd_sizes(folder))
     commit = str(_noted(started)["commit"])
     for _ in engine.map(partial(_keep, source, folder, commit), [Part(source.name)], Needs(what=f"streaming {source.repo}", unit="rows")):
         pass
+    made.write_sums(folder)
     save(mark, {"key": wanted, "repo": source.repo, "commit": commit})
+
+
+def forget(folder: Path, names: Iterable[str]) -> None:
+    """Remove the first of some damaged files and all behind it, which are streamed again from the same commit."""
+    odd = sorted(name for name in names if name.startswith("rows-"))
+    for path in sorted(folder.glob("rows-*.parquet")) if odd else ():
+        if path.name >= odd[0]:
+            path.unlink()
 
 
 def rows(source: HubSource) -> int | None:
@@ -189,8 +201,4 @@ def _first_line(error: BaseException) -> str:
 
 
 def _noted(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return load(path) or {}

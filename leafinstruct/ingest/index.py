@@ -1,19 +1,19 @@
 """What planning learnt about a big file, kept so that planning again costs nothing.
 
 One small JSON file an indexed file, named after its absolute path, size and time of change: a file that changes gets another name, nothing
-is ever invalidated, and concurrent builders write the same bytes by one rename. Refused: SQLite (locks on network file systems) and a
+is ever invalidated, and concurrent builders write the same bytes by one rename. An index whose bytes are not
+those that were written is built again. Refused: SQLite (locks on network file systems) and a
 single index for all files (rewritten for every one of them).
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from leafinstruct.artifact import writing
+from leafinstruct.artifact import load, save
 from leafinstruct.errors import SourceError
 
 Index = dict[str, Any]
@@ -28,20 +28,10 @@ def remembered(cache: Path, file: Path, build: Callable[[Path], Index], version:
         stat = file.stat()
         key = f"{build.__module__}\0{version}\0{file}\0{stat.st_size}\0{stat.st_mtime_ns}"
         kept = cache / f"{hashlib.sha256(key.encode(errors='surrogateescape')).hexdigest()[:24]}.json"
-        found = _load(kept)
+        found = load(kept)
         if found is None:
             found = build(file)
-            with writing(kept) as temporary:
-                temporary.write_text(json.dumps(found, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
+            save(kept, found, indent=None)
     except OSError as error:
         raise SourceError(f"{file}: cannot be read: {error.strerror or error}; check the file and its permissions") from error
     return found
-
-
-def _load(path: Path) -> Index | None:
-    """The index; None when there is none, or when what stands is not JSON (another program's file, a disk that filled up)."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib import import_module
@@ -16,9 +16,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from leafinstruct.artifact import Artifact, digest, save
+from leafinstruct.artifact import Artifact, digest, file_sha256, load, save
 from leafinstruct.engine.base import Engine, Needs, Part
 from leafinstruct.errors import RecipeError
+from leafinstruct.ingest import made
 from leafinstruct.ingest.config import (
     FileSource,
     HtmlSource,
@@ -27,6 +28,7 @@ from leafinstruct.ingest.config import (
     Mmc4Source,
     ObelicsSource,
     SketchbookSource,
+    Source,
     WarcSource,
     YouCook2Source,
 )
@@ -69,16 +71,70 @@ def write_sketchbook(settings: IngestSettings, out: Artifact, engine: Engine) ->
             continue
         drawing = _drawing(source)
         root = sketchbook_root(source, out)
-        mark = root / "complete.json"
+        mark = root / made.MARK
         wanted = {"settings": digest(asdict(drawing)), "code": SKETCHBOOK}
-        if mark.exists() and digest(wanted) in mark.read_text(encoding="utf-8"):
+        if (load(mark) or {}).get("key") == digest(wanted):
+            if odd := made.odd_sizes(root):
+                _draw_again(drawing, root, odd, engine)
             continue
         shutil.rmtree(root, ignore_errors=True)
-        chunks = [Part(f"{index:05d}", chunk) for index, chunk in enumerate(sketchbook.chunks(drawing))]
-        for _ in engine.map(partial(_draw, drawing, root), chunks, Needs(what="drawing the Sketchbook")):
-            pass
-        sketchbook.collect_labels(drawing, root)
+        _draw_all(drawing, root, engine)
+        made.write_sums(root)
         save(mark, {"key": digest(wanted), **wanted})
+
+
+def mend(settings: IngestSettings, out: Artifact, engine: Engine) -> list[str]:
+    """Compare every byte of what was drawn or streamed, and make again what is damaged. Returns the names of those files."""
+    found = []
+    for source in settings.config.sources:
+        root = made_root(source, out)
+        odd = [name for name, _ in made.damaged(root, engine)] if root is not None and (root / made.MARK).exists() else []
+        if odd and root is not None and isinstance(source, SketchbookSource):
+            _draw_again(_drawing(source), root, odd, engine)
+        elif odd and root is not None:
+            (root / made.MARK).unlink()
+            reader("hub").forget(root, [path.name for path in root.glob("rows-*")] if made.SUMS in odd else odd)
+        found += [f"{source.name}/{name}" for name in odd]
+    if found:
+        prepare(settings, out, engine)
+    return found
+
+
+def made_root(source: Source, out: Artifact) -> Path | None:
+    """Where the files of a source lie that a build made; None for files of the user."""
+    if isinstance(source, SketchbookSource):
+        return sketchbook_root(source, out)
+    return hub_root(source, out) if isinstance(source, HubSource) and source.repo is not None else None
+
+
+def _draw_all(drawing: sketchbook.Settings, root: Path, engine: Engine) -> None:
+    chunks = [Part(f"{index:05d}", chunk) for index, chunk in enumerate(sketchbook.chunks(drawing))]
+    for _ in engine.map(partial(_draw, drawing, root), chunks, Needs(what="drawing the Sketchbook")):
+        pass
+    sketchbook.collect_labels(drawing, root)
+
+
+def _draw_again(drawing: sketchbook.Settings, root: Path, names: Sequence[str], engine: Engine) -> None:
+    """Draw the corpus beside its place and take the damaged files from there: drawing gives the same bytes, and the others keep their times."""
+    beside = root.with_name(f".{root.name}.again")
+    shutil.rmtree(beside, ignore_errors=True)
+    _draw_all(drawing, beside, engine)
+    if made.SUMS in names:  # then nothing says which of the others are whole
+        names = [
+            str(path.relative_to(beside))
+            for path in beside.rglob("*")
+            if path.is_file() and not _alike(path, root / path.relative_to(beside))
+        ]
+    for name in names:
+        if (beside / name).is_file():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (beside / name).replace(root / name)
+    shutil.rmtree(beside)
+    made.write_sums(root)
+
+
+def _alike(one: Path, other: Path) -> bool:
+    return other.is_file() and file_sha256(one) == file_sha256(other)
 
 
 def sketchbook_root(source: SketchbookSource, out: Artifact) -> Path:

@@ -23,7 +23,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from leafinstruct.artifact import Artifact, Fingerprint, digest, file_sha256, writing
+from leafinstruct.artifact import Artifact, Fingerprint, digest, file_sha256, save, writing
 from leafinstruct.engine.base import Engine, Needs, Part
 from leafinstruct.errors import SourceError
 from leafinstruct.ingest.config import PATH_KEYS, FileSource, HubSource, SketchbookSource, Source, WarcSource
@@ -38,6 +38,10 @@ from leafinstruct.records.language_names import UNDETERMINED
 
 CODE = 10
 """Raised when the same input gives other documents than before."""
+
+
+KNOWN = "sources.json"
+"""State and sha256 of every source file when it was read: what tells a file that rotted, which a change of size or time does not."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def fingerprint(settings: IngestSettings, inputs: Artifact | None, out: Artifact
         "roots": roots(settings, out),
         "libraries": {name: at for source in file_sources(settings, out) for name, at in _libraries(source).items()},
         "files": {
-            f"{part.payload.source.name}/{file}": _state(settings, part.payload.source, file)
+            f"{part.payload.source.name}/{file}": state(settings, part.payload.source, file)
             for part in units
             for file in part.payload.hashes
         },
@@ -86,6 +90,8 @@ def run(settings: IngestSettings, inputs: Artifact | None, out: Artifact, engine
     if not totals.counts["documents"]:
         raise SourceError(f"no document could be read: {_reasons(totals.reasons)}; `leaf status --json` lists the records")
     sources = {file: sha for report in out.reports() for file, sha in report["sources"].items()}
+    states = (out.fingerprint or {}).get("files", {})
+    save(out.path / KNOWN, {file: {"state": states.get(file), "sha256": sha} for file, sha in sorted(sources.items())}, indent=None)
     return {"roots": roots(settings, out), "sources": dict(sorted(sources.items()))}
 
 
@@ -270,14 +276,14 @@ def _key(settings: IngestSettings, source: FileSource, span: Span, cap: int | No
     """A part's key: reader, its settings and libraries, span, and the state of its files."""
     how = [source.model_dump(mode="json", exclude=set(PATH_KEYS)), _libraries(source)]
     beyond = reader("warc").depends(source) if isinstance(source, WarcSource) else None
-    return digest([CODE, how, beyond, span.start, span.stop, [(file, _state(settings, source, file)) for file in span.files], cap])
+    return digest([CODE, how, beyond, span.start, span.stop, [(file, state(settings, source, file)) for file in span.files], cap])
 
 
 def _libraries(source: FileSource) -> dict[str, str]:
     return {name: version(name) for name in (*reader(source.kind).LIBRARIES, *language.LIBRARIES, "regex")}
 
 
-def _state(settings: IngestSettings, source: FileSource, file: str) -> str:
+def state(settings: IngestSettings, source: FileSource, file: str) -> str:
     """Size and time of a source file; of the embedded corpus the size alone, since drawing it again gives the same bytes at another time."""
     stat = (reader(source.kind).root_of(source) / file).stat()
     drawn = any(isinstance(item, SketchbookSource) and item.name == source.name for item in settings.config.sources)

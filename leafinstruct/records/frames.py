@@ -1,7 +1,8 @@
 """ingest/frames-*: frames of videos that ingest decoded to choose them, so that filter need not. The only file that knows the columns of this table.
 
-Evidence: filter takes from the video what is not here, and gets the same bytes; a file that is damaged counts as none. One row group a frame, since frames come one by one while a video
-is decoded and are wanted one by one, and memory holds one: 0.5 kB more a frame than in large groups. JPEG is not compressed again.
+Evidence: filter takes from the video what is not here, and gets the same bytes; a file that is damaged counts as none.
+One row group a frame, since frames come one by one while a video is decoded and are wanted one by one, and memory holds one:
+0.5 kB more a frame than in large groups. JPEG is not compressed again.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ import pandas as pd
 import polars as pl
 import pyarrow.dataset as ds
 import pytest
-from making import build, png, rows, unjudged
+from making import build, png, unjudged
+from making import rows as rows_of
 from PIL import Image as Pil
 
 from leafinstruct import pipeline
@@ -156,7 +157,8 @@ def test_datasets_reads_the_folder_by_its_card(
 
 def test_splits_of_the_folder_part_no_domain(folder: Path) -> None:
     side = {
-        split: {row["url"].split("/")[2] for path in shards(folder, f"*.{split}-*.parquet") for row in rows(Path(path))} for split in SPLITS
+        split: {row["url"].split("/")[2] for path in shards(folder, f"*.{split}-*.parquet") for row in rows_of(Path(path))}
+        for split in SPLITS
     }
     assert side["train"]
     assert side["test"]

@@ -18,7 +18,6 @@ from leafinstruct import pipeline
 from leafinstruct import recipe as recipes
 from leafinstruct.artifact import Artifact
 from leafinstruct.engine.base import Part
-from leafinstruct.records import table
 from leafinstruct.shard import keys, stage
 
 SENTENCES = ("First, draw a red wall on the grass.", "Then add a brown roof on top of it.", "Finally, paint a blue door in it.")
