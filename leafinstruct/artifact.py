@@ -182,6 +182,12 @@ class Artifact:
         save(self.path / "record.json", record)
         return record
 
+    def faults(self, part: str) -> Iterator[tuple[Path, str]]:
+        """(file, fault) of those files of a whole part whose bytes are not what its report states."""
+        for name, sha256 in ((self.report(part) or {}).get("files", {})).items():
+            if (fault := file_fault(self.path / name, sha256)) is not None:
+                yield self.path / name, fault
+
     def discard(self, path: Path) -> None:
         """Make a part miss: remove the report first, then one of its files, so that a kill in between leaves no report over nothing."""
         self.open(path.stem.partition("-")[2])

@@ -58,11 +58,13 @@ ALLOWED = {
     "recipe_draft": {"recipe", "recipe_template", "ingest", "pictures", "report", "errors"},  # report: what a terminal may be shown
     "resolved": {"recipe", "ingest"},  # which keys of a source hold paths
     "integrity": {"artifact", "damage", "engine", "records", "errors"},
+    "verify": SHARED | {"export", "ingest", "integrity"},
     "forecast": STAGES | {"artifact", "engine", "pipeline", "recipe"},
     "pipeline": STAGES | {"integrity", "recipe", "resolved", "artifact", "engine", "errors", "push", "suppressed", "sketchbook"},
     "cli": {
         "forecast",
         "integrity",
+        "verify",
         "pipeline",
         "recipe",
         "templates",

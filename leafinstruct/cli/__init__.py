@@ -21,6 +21,7 @@ from leafinstruct.cli.look import explain, inspect
 from leafinstruct.cli.models import doctor, generate, train
 from leafinstruct.cli.publish import hydrate, push, remove
 from leafinstruct.cli.stopping import Interrupted, end, listen
+from leafinstruct.cli.verify import verify
 from leafinstruct.errors import LeafInstructError
 from leafinstruct.terminal import note
 
@@ -32,7 +33,21 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _verb in (init, build, status, inspect, explain, export, push, hydrate, remove, train, generate, doctor):  # as --help lists them
+for _verb in (
+    init,
+    build,
+    status,
+    verify,
+    inspect,
+    explain,
+    export,
+    push,
+    hydrate,
+    remove,
+    train,
+    generate,
+    doctor,
+):  # as --help lists them
     app.command()(_verb)
 
 

@@ -54,8 +54,8 @@ class Lines:
 
 
 def store(path: Path, picture: Picture) -> None:
-    """Write a picture unless it is there: the name says what is in it, and what has the name is whole but for a power cut, which its size tells."""
-    if path.is_file() and path.stat().st_size == len(picture.data):
+    """Write a picture unless it is there: the name says what is in it, and its bytes are compared."""
+    if path.is_file() and path.stat().st_size == len(picture.data) and path.read_bytes() == picture.data:
         return
     with writing(path) as temporary:
         temporary.write_bytes(picture.data)

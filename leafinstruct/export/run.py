@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from leafinstruct.artifact import Artifact, digest, drift, file_sha256, one_build, save, writing
+from leafinstruct.artifact import Artifact, digest, drift, file_fault, file_sha256, one_build, save, writing
 from leafinstruct.errors import DriftError, SourceError
 from leafinstruct.export import conversations, llama_factory, ms_swift, source, webdataset
 from leafinstruct.export.format import Format
@@ -67,6 +67,9 @@ def export(
     chosen = source.chosen(data, runs, split, task)
     _refuse_foreign(out)
     dataset = source.name(data, chosen[0].path)
+    hashes = {item.path: file_sha256(item.path) for item in chosen}
+    for path, sha256 in hashes.items():
+        shards.check(path, sha256)
     fingerprint = {
         "export": form.name,
         "code": CODE,
@@ -74,15 +77,15 @@ def export(
         "dataset": dataset,
         "split": split,
         "task": task,
-        "shards": {item.path.name: file_sha256(item.path) for item in chosen},
+        "shards": {path.name: sha256 for path, sha256 in hashes.items()},
         **({"tar_bytes": tar_bytes} if form.packing == "tar" else {}),
     }
     with one_build(out, "leaf export", "give another --out"):
         whole = Artifact(out)
         parts = Artifact(out / ".parts")
-        if whole.fingerprint not in (None, fingerprint) or rebuild:
+        if _made_from(whole) not in ({}, fingerprint) or rebuild:
             _replace(whole, fingerprint, rebuild)
-        elif (record := whole.record) is not None and all((out / name).is_file() for name in record["files"]):
+        elif (record := whole.record) is not None and not list(faults(out)):
             shutil.rmtree(parts.path, ignore_errors=True)  # where it was killed behind its last word
             return Exported(record, True, form.answers)
         whole.begin(fingerprint)
@@ -92,17 +95,37 @@ def export(
         return Exported(record, False, form.answers)
 
 
+def faults(out: Path) -> Iterator[tuple[Path, str]]:
+    """(file, fault) of what is not as it was written in a finished export; an image is named by its sha256."""
+    record = Artifact(out).record or {}
+    for name, sha256 in record.get("files", {}).items():
+        if (fault := file_fault(out / name, sha256)) is not None:
+            yield out / name, fault
+    images = [path for path in sorted((out / "images").glob("*/*")) if not path.name.startswith(".")]
+    for path in images:
+        if (fault := file_fault(path, path.stem)) is not None:
+            yield path, fault
+    if len(images) < (wanted := record.get("counts", {}).get("picture_files", 0)):
+        yield out / "images", f"it holds {len(images):,} of {wanted:,} files"
+
+
 def _refuse_foreign(out: Path) -> None:
     """Raises SourceError for a file, and for a folder that holds anything and is no export."""
     if out.exists() and not out.is_dir():
         raise SourceError(f"--out {out}: is a file; give a new folder")
-    if out.is_dir() and any(path.name != ".lock" for path in out.iterdir()) and "export" not in (Artifact(out).fingerprint or {}):
+    if out.is_dir() and any(path.name != ".lock" for path in out.iterdir()) and "export" not in _made_from(Artifact(out)):
         raise SourceError(f"--out {out}: holds other files than an export; give a new folder")
+
+
+def _made_from(whole: Artifact) -> dict[str, Any]:
+    """The fingerprint of what a folder is an export of; where its file is damaged, the record's copy."""
+    found: dict[str, Any] = whole.fingerprint or (whole.record or {}).get("fingerprint") or {}
+    return found
 
 
 def _replace(whole: Artifact, fingerprint: dict[str, Any], rebuild: bool) -> None:
     """Remove what an export has written, record first, and nothing else. Raises DriftError where that was not asked for."""
-    old = whole.fingerprint or {}
+    old = _made_from(whole)
     if not rebuild:
         changes = "; ".join(drift(old, fingerprint)[:3])
         raise DriftError(f"--out {whole.path}: holds another export ({changes}); give another folder, or --rebuild to replace it")
@@ -137,7 +160,7 @@ def _tell(on_rows: OnRows | None, before: int, total: int, number: int) -> None:
 def _stands(parts: Artifact, part: str, key: str) -> bool:
     """Whether a part is whole, and none of its files has its final name already."""
     report = parts.report(part)
-    return report is not None and report["key"] == key and all((parts.path / name).is_file() for name in report["files"])
+    return report is not None and report["key"] == key and not list(parts.faults(part))
 
 
 def _write_part(form: Format, out: Path, parts: Artifact, shard: Shard, key: str, tar_bytes: int, on_row: Callable[[int], None]) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from leafinstruct.artifact import Artifact, file_fault
 from leafinstruct.errors import PublishError, SourceError
 from leafinstruct.licences import key, keys
 from leafinstruct.push.config import PushConfig
@@ -108,6 +109,19 @@ def survey(shards: Sequence[Path], terms: Terms, on_shard: Callable[[int], None]
     return found
 
 
+def compare(shards: Artifact, on_shard: Callable[[int], None] = lambda _: None) -> None:
+    """Compare every file that would go out with what was recorded when it was built. Raises PublishError, which no --allow passes."""
+    odd = []
+    for done, part in enumerate(shards.parts()):
+        on_shard(done)
+        odd += [path.name for path, _ in shards.faults(part)] if shards.report(part) is not None else [f"report-{part}.json"]
+    beside: dict[str, str] = (shards.record or {}).get("beside", {})
+    odd += [name for name, sha256 in beside.items() if file_fault(shards.path / name, sha256) is not None]
+    if odd:
+        which = f"{', '.join(odd[:NAMED])}{f' and {len(odd) - NAMED:,} more' if len(odd) > NAMED else ''}"
+        raise PublishError(f"{shards.path}: damaged or gone: {which}; run `leaf build`, which makes that again")
+
+
 def rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
     """Small columns of every row of a built shard. Raises PublishError for one that cannot be read."""
     try:
@@ -115,7 +129,7 @@ def rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
             yield from batch.to_pylist()
     except SourceError as error:
         reason = (str(error.__cause__ or error).splitlines() or [""])[0][:200]
-        raise PublishError(f"{path}: is missing or damaged: {reason}; run `leaf build --rebuild`") from error
+        raise PublishError(f"{path}: is missing or damaged: {reason}; run `leaf build`, which makes it again") from error
 
 
 def refuse(found: Survey, allowed: Iterable[str], bytes_go_out: bool) -> None:

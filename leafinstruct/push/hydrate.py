@@ -37,6 +37,7 @@ from leafinstruct.pictures.unreadable import Unreadable
 from leafinstruct.push.reference import without_notice
 from leafinstruct.records import public
 from leafinstruct.records.document import Ref
+from leafinstruct.records.shards import CHECKSUMS, check
 from leafinstruct.records.table import Row
 
 if TYPE_CHECKING:
@@ -59,13 +60,16 @@ class HydrateSettings:
 def hydrate(settings: HydrateSettings, shards: Sequence[Path], out: Artifact, engine: Engine) -> dict[str, Any]:
     """Write every shard that does not stand. Returns the record. Raises SourceError, SchemaError, PublishError."""
     asked = [sorted((name, str(root.resolve())) for name, root in settings.roots.items()), settings.fetch and settings.fetch.allow_hosts]
-    keys = {path.stem: digest([CODE, file_sha256(path), asked]) for path in _checked(shards, out.path)}
+    hashes = {path: file_sha256(path) for path in _checked(shards, out.path)}
+    for path, sha256 in hashes.items():
+        check(path, sha256)
+    keys = {path.stem: digest([CODE, sha256, asked]) for path, sha256 in hashes.items()}
     fingerprint = {"code": CODE, "shards": keys}
     out.begin(fingerprint)
     for name in {name for report in out.reports() for name in report["files"]} - {path.name for path in shards}:
         (out.path / name).unlink(missing_ok=True)  # of other references, which stood here before
     out.keep_only(keys)
-    missing = [path for path in shards if not (out.stands(path.stem, keys[path.stem]) and (out.path / path.name).exists())]
+    missing = [path for path in shards if not out.stands(path.stem, keys[path.stem]) or list(out.faults(path.stem))]
     fetched = _fetch_all(settings, missing, out, engine)
     for path in missing:
         _write(path, keys[path.stem], settings, fetched, out)
@@ -98,7 +102,9 @@ def shards(place: str, revision: str | None) -> list[Path]:
     """The shards of a folder, or of ORG/NAME on the Hub, where what was had is not had again. Raises PublishError where there are none."""
     folder = Path(place)
     if not folder.exists():
-        folder = hub.snapshot(place, ["*.parquet", "README.md"], f"{place}, which is no folder here", PublishError, revision=revision)
+        folder = hub.snapshot(
+            place, ["*.parquet", "README.md", CHECKSUMS], f"{place}, which is no folder here", PublishError, revision=revision
+        )
     found = [folder] if folder.is_file() else sorted(folder.glob("*.parquet"))
     if not found:
         raise PublishError(f"{place}: holds no shard (*.parquet)")

@@ -45,7 +45,7 @@ def write(shards: Artifact, out: Artifact, repo: str, on_part: Callable[[int, in
         source = shards.path / f"{part}.parquet"
         report = shards.report(part)
         key = digest([CODE, report["files"][source.name] if report else None])
-        if not out.stands(part, key) or not (out.path / source.name).exists():
+        if not out.stands(part, key) or list(out.faults(part)):
             out.open(part)
             rows = _without_bytes(source, out.path / source.name)
             out.commit(part, key, {"counts": {"rows": rows}, "reasons": {}}, [out.path / source.name])

@@ -121,6 +121,7 @@ def _survey(settings: PushSettings, shards: Artifact, on_step: OnStep) -> Survey
     if not parts:
         raise PublishError(f"{shards.path}: there is no shard yet; run `leaf build`")
     files = [shards.path / f"{part}.parquet" for part in parts]
+    checks.compare(shards, lambda done: on_step("comparing checksums", done, len(files), 0))
     found = checks.survey(files, settings.terms, lambda done: on_step("checking shards", done, len(files), 0))
     if record is None or not (shards.path / "README.md").is_file():
         found.whole("unfinished", f"{shards.path} was cut short, its {len(parts)} shards are not all")

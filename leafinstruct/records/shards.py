@@ -21,6 +21,8 @@ from leafinstruct.records.public import PublishedShard, open_shard
 
 COLUMNS = ("id", "messages", "images")
 """What training reads."""
+CHECKSUMS = "SHA256SUMS"
+"""What `sha256sum -c` takes: a line a shard. Published with the shards; the card is not in it, as its owner may edit that on the Hub."""
 SCANNED = 1 << 14
 """Rows read at a time of one short column."""
 _NAME = re.compile(r"(?P<task>.+)\.(?P<split>[^.]+)-\d{5}-of-\d{5}")
@@ -59,9 +61,23 @@ def named(path: Path) -> tuple[str, str] | None:
     return (found["task"], found["split"]) if found else None
 
 
+def check(path: Path, sha256: str) -> None:
+    """Compare a shard with the SHA256SUMS beside it, where there is one. sha256: of its bytes. Raises SourceError where that differs."""
+    sums = path.with_name(CHECKSUMS)
+    if not sums.is_file():
+        return
+    lines = (line.split("  ", 1) for line in sums.read_text(encoding="utf-8", errors="replace").splitlines())
+    stated = {name: found for found, name in (line for line in lines if len(line) == 2)}
+    if stated.get(path.name) != sha256:
+        fault = "its sha256 is not the one" if path.name in stated else "is not listed"
+        raise SourceError(
+            f"{path}: {fault} in {CHECKSUMS} beside it; run `leaf build` if the dataset was built here, else download it again"
+        )
+
+
 def _of_hub(data: str, glob: str, asked: str) -> list[Path]:
     """The shards of a repository, in whichever of its folders they lie. What is made of a shard bears its name, so no two may have one name."""
-    found = sorted(hub.snapshot(data.removeprefix("hub:"), [glob], f"{asked} {data}", SourceError).rglob(glob))
+    found = sorted(hub.snapshot(data.removeprefix("hub:"), [glob, f"*{CHECKSUMS}"], f"{asked} {data}", SourceError).rglob(glob))
     if not found:
         raise SourceError(f"{asked} {data}: the repository holds no shard {glob}; give a dataset that leaf pushed")
     name, times = Counter(path.name for path in found).most_common(1)[0]

@@ -34,6 +34,7 @@ from leafinstruct.errors import DamagedError, LeafInstructError
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.records import public, seal, table
 from leafinstruct.records.example import Example
+from leafinstruct.records.shards import CHECKSUMS
 from leafinstruct.records.url import host_of
 from leafinstruct.shard import keys as keys_of
 from leafinstruct.shard.config import ShardConfig
@@ -51,9 +52,6 @@ LIBRARIES = ("datasets", "pyarrow")
 
 SPLITTING = ("datasketch", "publicsuffixlist")
 """Shape which rows belong together."""
-
-CHECKSUMS = "SHA256SUMS"
-"""What `sha256sum -c` takes: a line a shard. Published with the shards; the card is not in it, as its owner may edit that on the Hub."""
 
 BESIDE = ("README.md", CHECKSUMS, "croissant.json", "build.json", "examples/*")
 """What is published beside the shards; the record holds the sha256 of each."""

@@ -24,7 +24,8 @@ from typing import Any
 from safetensors import SafetensorError
 
 from leafinstruct import hub
-from leafinstruct.artifact import file_sha256
+from leafinstruct.artifact import file_fault, file_sha256
+from leafinstruct.artifact import load as load_json
 from leafinstruct.errors import BackboneError, SourceError, TrainError
 from leafinstruct.quiet_import import import_peft
 from leafinstruct.train.config import BASE_NAME, BackboneConfig
@@ -128,6 +129,9 @@ def _of_run(directory: Path, checkpoint: int | None) -> Path:
     if not (train / "record.json").is_file() or not (train / "adapter").is_dir():
         cure = f"--checkpoint {steps[-1]} draws from one, " if steps else ""
         raise TrainError(f"{directory}: its training has not finished; {known}; {cure}`leaf train` of its recipe finishes it")
+    for name, sha256 in (load_json(train / "record.json") or {}).get("adapter", {}).items():
+        if (fault := file_fault(train / "adapter" / name, sha256)) is not None:
+            raise TrainError(f"{train / 'adapter' / name}: {fault}; `leaf train` of its recipe saves it again from the last checkpoint")
     return train / "adapter"
 
 

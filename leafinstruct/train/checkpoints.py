@@ -1,6 +1,7 @@
 """Which checkpoint a run goes on from, and what can be wrong with it.
 
 The Trainer writes a checkpoint file by file and its own state last, so a kill in the middle leaves one without it, which it would fail to read.
+Each holds the sha256 of its files, which are compared before a run goes on: one that is damaged is removed, and the run goes on from the one before.
 """
 
 from __future__ import annotations
@@ -14,25 +15,38 @@ from typing import Any
 
 import torch
 
+from leafinstruct.artifact import file_fault, file_sha256, load, save
 from leafinstruct.errors import TrainError
+
+SUMS = "sums.json"
+"""In a checkpoint: sha256 of each of its files."""
 
 
 def last(folder: Path) -> Path | None:
     """The last whole checkpoint; None where there is none."""
-    return max((path for path in _all(folder) if _whole(path)), key=step, default=None)
+    return max((path for path in _all(folder) if _finished(path)), key=step, default=None)
 
 
-def rotate(folder: Path, kept: int) -> None:
-    """Remove all whole ones but the last so many. The Trainer's own rotation takes any folder whose name holds a checkpoint's."""
-    for path in sorted((path for path in _all(folder) if _whole(path)), key=step)[:-kept]:
+def saved(folder: Path, kept: int) -> None:
+    """Record the sha256 of the files of the checkpoint that was just written, and remove all whole ones but the last so many. The Trainer's own
+    rotation takes any folder whose name holds a checkpoint's."""
+    found = sorted((path for path in _all(folder) if _finished(path)), key=step)
+    for path in found[-1:]:
+        files = [file for file in sorted(path.rglob("*")) if file.is_file() and file.name != SUMS]
+        save(path / SUMS, {str(file.relative_to(path)): file_sha256(file) for file in files})
+    for path in found[:-kept]:
         shutil.rmtree(path)
 
 
-def tidy(folder: Path) -> None:
-    """Remove what a kill left half written. Folders that somebody else named alike stay."""
+def tidy(folder: Path) -> list[str]:
+    """Remove what a kill left half written, and what is damaged; returns a clause for each of the latter. Folders that others named alike stay."""
+    damaged = []
     for path in _all(folder):
-        if not _whole(path):
+        fault = _fault(path) if _finished(path) else None
+        damaged += [f"{path.name} is damaged ({fault}) and removed"] if fault is not None else []
+        if fault is not None or not _finished(path):
             shutil.rmtree(path)
+    return damaged
 
 
 def step(path: Path | None) -> int:
@@ -85,7 +99,18 @@ def _all(folder: Path) -> list[Path]:
     return [path for path in folder.glob("checkpoint-*") if re.fullmatch(r"checkpoint-\d+", path.name) and path.is_dir()]
 
 
-def _whole(path: Path) -> bool:
+def _fault(path: Path) -> str | None:
+    """What is wrong with the files of a checkpoint that states their sha256; those of earlier versions state none."""
+    if not (path / SUMS).exists():
+        return None
+    sums = load(path / SUMS)
+    if sums is None:
+        return f"{SUMS}: its bytes are not those that were recorded"
+    faults = ((name, file_fault(path / name, sha256)) for name, sha256 in sums.items())
+    return next((f"{name}: {fault}" for name, fault in faults if fault is not None), None)
+
+
+def _finished(path: Path) -> bool:
     try:
         return "global_step" in json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -26,7 +26,7 @@ from typing import Any
 
 import torch
 
-from leafinstruct.artifact import Artifact, drift, one_build, save
+from leafinstruct.artifact import Artifact, drift, file_fault, file_sha256, one_build, save
 from leafinstruct.errors import DriftError, RecipeError, SourceError, TrainError
 from leafinstruct.moss import MossConfig, MossConfigError
 from leafinstruct.moss.match import count
@@ -117,7 +117,8 @@ def train(
                 raise
             if rebuild and not dry_run:  # not before: the data may be of no use, and then nothing is lost
                 checkpoints.forget(out.path, (data.train.path, data.validation.path))
-            checkpoints.tidy(out.path)
+            for fault in checkpoints.tidy(out.path):
+                tell(fault)
         state.wait_for_everyone()
         _cast(backbone.model, config.precision)
         if dry_run:
@@ -133,7 +134,7 @@ def train(
             "rows": [report["key"] for report in data.train.reports()],
             "processes": state.num_processes,
         }
-        done = out.record is not None
+        done = _is_done(out, tell)
         _check_drift(out, {**fingerprint, "processes": (out.fingerprint or {}).get("processes")} if done else fingerprint)
         if done:
             tell(f"nothing to do: {config.steps:,} steps are trained")
@@ -150,7 +151,14 @@ def train(
                     out.path / "adapter", template, config, directory.name, files, counts, sizes.trainable, reached, state.num_processes
                 )
             save(
-                out.path / "record.json", {"fingerprint": fingerprint, "counts": counts, "parameters": sizes.trainable, "reached": reached}
+                out.path / "record.json",
+                {
+                    "fingerprint": fingerprint,
+                    "counts": counts,
+                    "parameters": sizes.trainable,
+                    "reached": reached,
+                    "adapter": {path.name: file_sha256(path) for path in sorted((out.path / "adapter").glob("*")) if path.is_file()},
+                },
             )
     return out.path / "adapter" if first else None
 
@@ -181,8 +189,21 @@ def _adapter(config: TrainConfig, backbone: Any) -> tuple[MossConfig, Sizes]:
     return adapter, Sizes(sum(value.numel() for value in backbone.model.parameters()), trainable)
 
 
+def _is_done(out: Artifact, tell: Told) -> bool:
+    """Whether the run has ended and its adapter is what was saved."""
+    sums: dict[str, str] = (out.record or {}).get("adapter", {})
+    odd = [name for name, sha256 in sums.items() if file_fault(out.path / "adapter" / name, sha256) is not None]
+    if odd:
+        tell(f"adapter/{odd[0]} is damaged: it is saved again from the last checkpoint")
+    return out.record is not None and not odd
+
+
 def _check_drift(out: Artifact, fingerprint: dict[str, Any]) -> None:
-    before = out.fingerprint
+    before = out.fingerprint or (out.record or {}).get("fingerprint")
+    if before is None and (out.path / "fingerprint.json").exists():
+        raise TrainError(
+            f"{out.path}/fingerprint.json: is damaged, so nobody knows which settings the checkpoints have; --rebuild starts over"
+        )
     if before is not None:  # of a version that counted more settings among them
         before = {**before, "train": {name: value for name, value in before["train"].items() if name not in UNSHAPING}}
     if before is not None and (changes := drift(before, fingerprint)):
@@ -235,7 +256,7 @@ def _fit(config: TrainConfig, backbone: Any, adapter: MossConfig, data: Data, fo
         train_dataset=data.shown(),
         eval_dataset=held_out,
         data_collator=collator,
-        callbacks=[reports.Reporting(tell, sinks, lambda: checkpoints.rotate(folder, KEPT))],
+        callbacks=[reports.Reporting(tell, sinks, lambda: checkpoints.saved(folder, KEPT))],
         backbone=backbone,
         weights={"text": config.text_loss, "image": config.image_loss, "z": config.z_loss},
         samples=partial(_draw, config, backbone, chosen, folder / "samples", seed, sinks),

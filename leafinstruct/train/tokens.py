@@ -76,8 +76,9 @@ def make(
     for done, path in enumerate(files):
         on_file(done, len(files))
         sha256 = file_sha256(path)
+        shards.check(path, sha256)
         key = digest({"shard": sha256, **shaping})
-        if not out.stands(path.stem, key):
+        if not (out.stands(path.stem, key) and not list(out.faults(path.stem))):
             out.open(path.stem)
             report, written = _write(backbone, path, context, pictures, out.file("tokens", path.stem, ".arrow"))
             if file_sha256(path) != sha256:
