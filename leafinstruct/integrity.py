@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from leafinstruct.artifact import Artifact, file_fault, load
-from leafinstruct.engine.base import Engine, Needs, Part
+from leafinstruct.engine.base import Engine, Needs, Part, hashing
 from leafinstruct.errors import DamagedError, SourceError
 from leafinstruct.records import checked
 
@@ -27,10 +27,11 @@ FEW = 3
 """Files that a line names."""
 
 
-def damages(out: Artifact, engine: Engine, what: str = "checking files") -> Iterator[tuple[Path, str]]:
+def damages(out: Artifact, engine: Engine) -> Iterator[tuple[Path, str]]:
     """(file, fault) of every damaged file of a stage's parts, in the order of their names."""
     parts = [Part(name, files) for name, files in sorted(_files(out).items())]
-    reports = list(engine.map(partial(check_part, out), parts, Needs(what=what, unit="MB")))
+    size = sum(path.stat().st_size for path in out.path.glob("*") if path.is_file())
+    reports = list(hashing(engine, partial(check_part, out), parts, Needs(what=f"checking {out.stage}", unit="MB"), size))
     yield from sorted((out.path / name, fault) for report in reports for name, fault in report["damages"])
 
 
@@ -49,7 +50,7 @@ def check_part(out: Artifact, part: Part) -> dict[str, Any]:
         fault = file_fault(path, recorded[name]) if name in recorded else checked.fault(path) if _is_sealed(path) else None
         if fault is not None:
             found[name] = fault
-    return {"counts": {"MB": size // 1_000_000}, "damages": sorted(found.items())}
+    return {"counts": {"MB": -(-size // 1_000_000)}, "damages": sorted(found.items())}
 
 
 class Mending:

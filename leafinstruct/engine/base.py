@@ -43,6 +43,10 @@ Task = Callable[[Part], Any]
 """Returns a PartReport (dict) for `cpu`, an awaitable of one for `io`."""
 
 
+SMALL = 256_000_000
+"""Bytes that are hashed in a sixth of a second: less than it takes to start a worker."""
+
+
 class Engine(Protocol):
     """Runs tasks over parts."""
 
@@ -51,3 +55,8 @@ class Engine(Protocol):
     def map(self, task: Task, parts: Sequence[Part], needs: Needs) -> Iterator[dict[str, Any]]:
         """Run `task` on every part and yield the reports as they come. The first exception of a task is raised after running parts ended."""
         ...
+
+
+def hashing(engine: Engine, task: Task, parts: Sequence[Part], needs: Needs, size: int) -> Iterator[dict[str, Any]]:
+    """`engine.map` of a task that hashes files of `size` bytes in all; where these are few, here and one part after the other."""
+    return (task(part) for part in parts) if size < SMALL else engine.map(task, parts, needs)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from leafinstruct.artifact import file_fault, file_sha256, load, save
-from leafinstruct.engine.base import Engine, Needs, Part
+from leafinstruct.engine.base import Engine, Needs, Part, hashing
 
 SUMS, MARK = "sums.json", "complete.json"
 FILES_A_PART = 256
@@ -39,7 +39,8 @@ def damaged(root: Path, engine: Engine) -> list[tuple[str, str]]:
     names = list(sums)
     pieces = [names[at : at + FILES_A_PART] for at in range(0, len(names), FILES_A_PART)]
     parts = [Part(f"{number:05d}", [(name, sums[name]["sha256"]) for name in piece]) for number, piece in enumerate(pieces)]
-    reports = engine.map(partial(compare, root), parts, Needs(what="checking made files", unit="files"))
+    size = sum(entry["size"] for entry in sums.values())
+    reports = hashing(engine, partial(compare, root), parts, Needs(what=f"checking {root.parent.name}", unit="files"), size)
     return sorted(item for report in reports for item in report["damages"])
 
 

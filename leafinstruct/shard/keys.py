@@ -42,9 +42,9 @@ def file_of(out: Artifact, part: str) -> Path:
 def write(path: Path, key: str, rows: Iterable[dict[str, Any]]) -> None:
     """A part's keys, under the key of what shaped them."""
     table = pa.Table.from_pylist(list(rows), schema=SCHEMA)
-    with writing(path) as temporary, pa.ipc.new_file(str(temporary), SCHEMA.with_metadata({_KEY: key})) as file:
-        file.write_table(table)
-        file.close()
+    with writing(path) as temporary:
+        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, SCHEMA.with_metadata({_KEY: key})) as file:
+            file.write_table(table)
         seal.put(temporary, [])
 
 

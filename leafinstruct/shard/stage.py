@@ -29,7 +29,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leafinstruct.artifact import Artifact, Fingerprint, digest, file_fault, file_sha256, writing
-from leafinstruct.engine.base import Engine, Needs, Part
+from leafinstruct.engine.base import Engine, Needs, Part, hashing
 from leafinstruct.errors import DamagedError, LeafInstructError
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.records import public, seal, table
@@ -146,7 +146,8 @@ def damaged(out: Artifact, engine: Engine) -> list[str]:
 def damaged_shards(out: Artifact, names: Iterable[str], engine: Engine) -> list[Path]:
     """Shards whose bytes are not those that their reports state, among those that have a report."""
     parts = [Part(name) for name in sorted({*names} & {*out.parts()})]
-    reports = engine.map(partial(compare, out), parts, Needs(what="checking shards", unit="MB"))
+    size = sum(path.stat().st_size for path in out.path.glob("*.parquet"))
+    reports = hashing(engine, partial(compare, out), parts, Needs(what="checking shards", unit="MB"), size)
     return sorted(out.path / report["damaged"] for report in reports if report["damaged"])
 
 
