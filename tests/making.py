@@ -18,6 +18,7 @@ from PIL import Image as Pil
 
 from leafinstruct import pipeline
 from leafinstruct import recipe as recipes
+from leafinstruct.artifact import load, save
 from leafinstruct.engine.base import Needs, Part, Task
 from leafinstruct.engine.local import LocalEngine
 from leafinstruct.pipeline import Outcome
@@ -145,3 +146,12 @@ def leaf(*arguments: str | Path, cwd: Path | None = None, **variables: str) -> s
     """The command, as a person calls it."""
     command = [sys.executable, "-c", "from leafinstruct.cli import main; main()", *map(str, arguments)]
     return subprocess.run(command, cwd=cwd, env={**os.environ, **variables}, capture_output=True, text=True, timeout=300, check=False)
+
+
+def put_beside(shards: Path, name: str, data: bytes) -> None:
+    """Write a file beside finished shards as if the build had written it: its sha256 stands in the record."""
+    record = load(shards / "record.json")
+    assert record is not None
+    (shards / name).parent.mkdir(exist_ok=True)
+    (shards / name).write_bytes(data)
+    save(shards / "record.json", {**record, "beside": {**record["beside"], name: hashlib.sha256(data).hexdigest()}})

@@ -24,7 +24,7 @@ def chosen(data: str, runs: Path, split: str | None, task: str | None) -> list[S
     asked = "export"
     found = [Path(data)] if Path(data).is_file() else shards.files(data, runs, None, asked)
     folder = Artifact(found[0].parent)
-    if folder.fingerprint is not None and folder.record is None:
+    if (folder.path / "fingerprint.json").exists() and folder.record is None:
         raise SourceError(f"{asked} {data}: {folder.path} is not finished; run `leaf build` until it is")
     names = [(path, shards.named(path)) for path in found]
     if strange := [path for path, name in names if name is None]:

@@ -26,6 +26,8 @@ from leafinstruct.records.table import Row
 from leafinstruct.suppressed import NOTHING, Shown, Suppressed
 
 COLUMNS = ("id", "document_id", "source", "url", "page_url", "license", "image_info", "scores")
+BESIDE = ("README.md", "SHA256SUMS", "croissant.json", "build.json", "examples/*")
+"""What goes out beside the shards, where it is there."""
 NAMED = 3
 """Ids and values that a message names of each fault."""
 UNKNOWN = "no licence stated"
@@ -115,8 +117,10 @@ def compare(shards: Artifact, on_shard: Callable[[int], None] = lambda _: None) 
     for done, part in enumerate(shards.parts()):
         on_shard(done)
         odd += [path.name for path, _ in shards.faults(part)] if shards.report(part) is not None else [f"report-{part}.json"]
-    beside: dict[str, str] = (shards.record or {}).get("beside", {})
-    odd += [name for name, sha256 in beside.items() if file_fault(shards.path / name, sha256) is not None]
+    if shards.record is not None:
+        recorded: dict[str, str] = shards.record.get("beside", {})
+        here = {path.relative_to(shards.path).as_posix() for pattern in BESIDE for path in shards.path.glob(pattern) if path.is_file()}
+        odd += [name for name in sorted({*recorded, *here}) if file_fault(shards.path / name, recorded.get(name, "")) is not None]
     if odd:
         which = f"{', '.join(odd[:NAMED])}{f' and {len(odd) - NAMED:,} more' if len(odd) > NAMED else ''}"
         raise PublishError(f"{shards.path}: damaged or gone: {which}; run `leaf build`, which makes that again")

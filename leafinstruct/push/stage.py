@@ -6,7 +6,7 @@
     upload     one file after another; a cut costs the file that was under way
     commit     all of it or nothing; then the tag
 
-Which files of shard/ are published is declared here (BESIDE): shards by their reports, and a few by name. Gathered rows, keys and reports stay.
+Which files of shard/ are published is declared in checks.BESIDE: shards by their reports, and a few by name. Gathered rows, keys and reports stay.
 """
 
 from __future__ import annotations
@@ -25,9 +25,6 @@ from leafinstruct.push import checks, plan, reference
 from leafinstruct.push.checks import Survey, Terms
 from leafinstruct.push.plan import Local, Plan
 from leafinstruct.push.repository import Found, Repository
-
-BESIDE = ("README.md", "SHA256SUMS", "croissant.json", "build.json", "examples/*")
-"""What goes out beside the shards, where it is there."""
 
 OnStep = Callable[[str, int, int, int], None]
 """Told of what is done: (what, done, of how many, million bytes until now)."""
@@ -121,7 +118,7 @@ def _survey(settings: PushSettings, shards: Artifact, on_step: OnStep) -> Survey
     if not parts:
         raise PublishError(f"{shards.path}: there is no shard yet; run `leaf build`")
     files = [shards.path / f"{part}.parquet" for part in parts]
-    checks.compare(shards, lambda done: on_step("comparing checksums", done, len(files), 0))
+    checks.compare(shards, lambda done: on_step("checking checksums", done, len(files), 0))
     found = checks.survey(files, settings.terms, lambda done: on_step("checking shards", done, len(files), 0))
     if record is None or not (shards.path / "README.md").is_file():
         found.whole("unfinished", f"{shards.path} was cut short, its {len(parts)} shards are not all")
@@ -149,7 +146,7 @@ def _files(settings: PushSettings, shards: Artifact, out: Artifact, pictures: st
     """Every file that is to be there, our list too."""
     if pictures == "bytes":
         folder, sums = shards.path, {name: sha for report in shards.reports() for name, sha in report["files"].items()}
-        beside = [path for pattern in BESIDE for path in sorted(folder.glob(pattern)) if path.is_file()]
+        beside = [path for pattern in checks.BESIDE for path in sorted(folder.glob(pattern)) if path.is_file()]
         paths = [*(folder / name for name in sorted(sums)), *beside]
     else:
         folder = out.path

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from leafinstruct.artifact import file_fault, file_sha256, load, save
+from leafinstruct.artifact import Artifact, file_fault, file_sha256, load, save
 from leafinstruct.errors import TrainError
 
 SUMS = "sums.json"
@@ -32,21 +32,28 @@ def saved(folder: Path, kept: int) -> None:
     rotation takes any folder whose name holds a checkpoint's."""
     found = sorted((path for path in _all(folder) if _finished(path)), key=step)
     for path in found[-1:]:
-        files = [file for file in sorted(path.rglob("*")) if file.is_file() and file.name != SUMS]
-        save(path / SUMS, {str(file.relative_to(path)): file_sha256(file) for file in files})
+        save(path / SUMS, sums(path))
     for path in found[:-kept]:
         shutil.rmtree(path)
 
 
-def tidy(folder: Path) -> list[str]:
-    """Remove what a kill left half written, and what is damaged; returns a clause for each of the latter. Folders that others named alike stay."""
-    damaged = []
+def tidy(folder: Path, tell: Callable[[str], None]) -> None:
+    """Remove what a kill left half written, and what is damaged, of which a line is given to `tell`. Folders that somebody else named alike stay."""
     for path in _all(folder):
         fault = _fault(path) if _finished(path) else None
-        damaged += [f"{path.name} is damaged ({fault}) and removed"] if fault is not None else []
+        if fault is not None:
+            tell(f"{path.name} is damaged ({fault}) and removed")
         if fault is not None or not _finished(path):
             shutil.rmtree(path)
-    return damaged
+
+
+def is_done(out: Artifact, tell: Callable[[str], None]) -> bool:
+    """Whether a run has ended and its adapter is what was saved; a damaged one is a line given to `tell`."""
+    record = out.record
+    odd = damaged(out.path / "adapter", (record or {}).get("adapter"))
+    if odd is not None:
+        tell(f"adapter/{odd}; it is saved again from the last checkpoint")
+    return record is not None and odd is None
 
 
 def step(path: Path | None) -> int:
@@ -99,15 +106,23 @@ def _all(folder: Path) -> list[Path]:
     return [path for path in folder.glob("checkpoint-*") if re.fullmatch(r"checkpoint-\d+", path.name) and path.is_dir()]
 
 
+def sums(folder: Path) -> dict[str, str]:
+    """sha256 of every file below a folder, its own list of them aside."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != SUMS]
+    return {str(path.relative_to(folder)): file_sha256(path) for path in files}
+
+
+def damaged(folder: Path, recorded: Mapping[str, str] | None) -> str | None:
+    """`<file>: <fault>` of the first file that is not what was recorded; None where all are, or nothing was recorded (earlier versions)."""
+    faults = ((name, file_fault(folder / name, sha256)) for name, sha256 in (recorded or {}).items())
+    return next((f"{name}: {fault}" for name, fault in faults if fault is not None), None)
+
+
 def _fault(path: Path) -> str | None:
     """What is wrong with the files of a checkpoint that states their sha256; those of earlier versions state none."""
-    if not (path / SUMS).exists():
-        return None
-    sums = load(path / SUMS)
-    if sums is None:
+    if (path / SUMS).exists() and load(path / SUMS) is None:
         return f"{SUMS}: its bytes are not those that were recorded"
-    faults = ((name, file_fault(path / name, sha256)) for name, sha256 in sums.items())
-    return next((f"{name}: {fault}" for name, fault in faults if fault is not None), None)
+    return damaged(path, load(path / SUMS))
 
 
 def _finished(path: Path) -> bool:

@@ -26,7 +26,7 @@ from typing import Any
 
 import torch
 
-from leafinstruct.artifact import Artifact, drift, file_fault, file_sha256, one_build, save
+from leafinstruct.artifact import Artifact, drift, one_build, save
 from leafinstruct.errors import DriftError, RecipeError, SourceError, TrainError
 from leafinstruct.moss import MossConfig, MossConfigError
 from leafinstruct.moss.match import count
@@ -117,8 +117,7 @@ def train(
                 raise
             if rebuild and not dry_run:  # not before: the data may be of no use, and then nothing is lost
                 checkpoints.forget(out.path, (data.train.path, data.validation.path))
-            for fault in checkpoints.tidy(out.path):
-                tell(fault)
+            checkpoints.tidy(out.path, tell)
         state.wait_for_everyone()
         _cast(backbone.model, config.precision)
         if dry_run:
@@ -134,7 +133,7 @@ def train(
             "rows": [report["key"] for report in data.train.reports()],
             "processes": state.num_processes,
         }
-        done = _is_done(out, tell)
+        done = checkpoints.is_done(out, tell)
         _check_drift(out, {**fingerprint, "processes": (out.fingerprint or {}).get("processes")} if done else fingerprint)
         if done:
             tell(f"nothing to do: {config.steps:,} steps are trained")
@@ -157,7 +156,7 @@ def train(
                     "counts": counts,
                     "parameters": sizes.trainable,
                     "reached": reached,
-                    "adapter": {path.name: file_sha256(path) for path in sorted((out.path / "adapter").glob("*")) if path.is_file()},
+                    "adapter": checkpoints.sums(out.path / "adapter"),
                 },
             )
     return out.path / "adapter" if first else None
@@ -187,15 +186,6 @@ def _adapter(config: TrainConfig, backbone: Any) -> tuple[MossConfig, Sizes]:
     except MossConfigError as error:
         raise RecipeError(f"train.adapter: {error}") from error
     return adapter, Sizes(sum(value.numel() for value in backbone.model.parameters()), trainable)
-
-
-def _is_done(out: Artifact, tell: Told) -> bool:
-    """Whether the run has ended and its adapter is what was saved."""
-    sums: dict[str, str] = (out.record or {}).get("adapter", {})
-    odd = [name for name, sha256 in sums.items() if file_fault(out.path / "adapter" / name, sha256) is not None]
-    if odd:
-        tell(f"adapter/{odd[0]} is damaged: it is saved again from the last checkpoint")
-    return out.record is not None and not odd
 
 
 def _check_drift(out: Artifact, fingerprint: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from making import InlineEngine, leaf, png, rows, shard_sums
+from making import InlineEngine, leaf, png, put_beside, rows, shard_sums
 from records.golden import FOLDERS, SHARDS, earlier_and_later
 
 from leafinstruct.artifact import Artifact
@@ -186,10 +186,9 @@ def test_a_second_push_of_references_makes_and_sends_nothing(push, references, h
 
 
 def test_examples_and_what_tells_of_them_stay_here(push, shards, hub):
-    (shards / "examples").mkdir(exist_ok=True)
-    (shards / "examples/a.png").write_bytes(png())
-    (shards / "croissant.json").write_text("{}")
-    (shards / "README.md").write_text("# T\n\n![a house](examples/a.png) and <img alt='x' src=\"examples/a.png\" width=3>\n")
+    put_beside(shards, "examples/a.png", png())
+    put_beside(shards, "croissant.json", b"{}")
+    put_beside(shards, "README.md", b"# T\n\n![a house](examples/a.png) and <img alt='x' src=\"examples/a.png\" width=3>\n")
     push("push.pictures=reference")
     files = hub.repos["me/demo"].files
     assert not {name for name in files if name.startswith(("examples", "croissant"))}

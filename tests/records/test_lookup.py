@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leafinstruct.errors import SourceError
+from leafinstruct.errors import DamagedError
 from leafinstruct.records import checked
 from leafinstruct.records.lookup import begins, one_of, rows_where
 
@@ -65,5 +65,5 @@ def test_a_missing_file_holds_nothing_and_a_cut_one_is_named(tmp_path: Path):
     path = tmp_path / "a.parquet"
     assert list(rows_where(path, "id", one_of({"aa"}))) == []
     path.write_bytes(b"PAR1 and no more")
-    with pytest.raises(SourceError, match=r"a\.parquet: the Parquet file is cut or damaged"):
+    with pytest.raises(DamagedError, match=r"a\.parquet: it is cut or damaged; `leaf verify` lists"):
         list(rows_where(path, "id", one_of({"aa"})))

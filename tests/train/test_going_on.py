@@ -100,18 +100,39 @@ def test_other_weights_of_the_same_size_are_another_base(recipe, tmp_path, chame
         train(recipe(backbone=backbone))
 
 
+def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(recipe, tmp_path):
+    train(recipe(), until="step 5 ")
+    path = tmp_path / "runs/trained/train/checkpoint-4/adapter_model.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-5] ^= 1  # a weight: safetensors notices nothing
+    path.write_bytes(data)
+    told = train(recipe())
+    assert "checkpoint-4 is damaged (adapter_model.safetensors: its sha256 is not the recorded one) and removed" in told
+    assert "going on from checkpoint-2" in told
+
+
 def test_a_checkpoint_that_lacks_a_part_is_not_gone_on_from_silently(recipe, tmp_path):
+    """One of an earlier version, which states no sha256."""
     train(recipe(), until="step 5 ")
     folder = tmp_path / "runs/trained/train/checkpoint-4"
-    whole = (folder / "optimizer.pt").read_bytes()
-    for damage in (lambda path: path.write_bytes(whole[: len(whole) // 2]), lambda path: path.unlink()):
-        damage(folder / "optimizer.pt")
-        with pytest.raises(
-            TrainError, match=r"optimizer\.pt: cannot be read: .*; remove checkpoint-4 to go on from the checkpoint before it$"
-        ):
-            train(recipe())
+    (folder / "sums.json").unlink()
+    (folder / "optimizer.pt").write_bytes((folder / "optimizer.pt").read_bytes()[:200])
+    with pytest.raises(TrainError, match=r"optimizer\.pt: cannot be read: .*; remove checkpoint-4 to go on from the checkpoint before it$"):
+        train(recipe())
     shutil.rmtree(folder)
     assert "going on from checkpoint-2" in train(recipe())
+
+
+def test_a_damaged_adapter_is_saved_again_to_the_byte(recipe, tmp_path):
+    train(recipe())
+    path = tmp_path / "runs/trained/train/adapter/adapter_model.safetensors"
+    before = path.read_bytes()
+    path.write_bytes(bytes([*before[:-5], before[-5] ^ 1, *before[-4:]]))
+    assert "adapter/adapter_model.safetensors: its sha256 is not the recorded one; it is saved again from the last checkpoint" in train(
+        recipe()
+    )
+    assert path.read_bytes() == before
+    assert "nothing to do" in train(recipe())
 
 
 def test_folders_that_are_named_like_checkpoints_stay(recipe, tmp_path):
