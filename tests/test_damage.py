@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
+import os
 import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
-from making import InlineEngine, build, mmc4, recipe
+from making import InlineEngine, build, leaf, mmc4, recipe, rows
 from test_build import pages
 
 from leafinstruct.artifact import Artifact
-from leafinstruct.errors import DamagedError, SourceError
+from leafinstruct.errors import DamagedError, DriftError, SourceError
+from leafinstruct.filter.passes import EVIDENCE
 from leafinstruct.pipeline import Outcome
+from leafinstruct.records import table
+from leafinstruct.verify import verify
 
 
 def published(run: Path) -> dict[str, str]:
@@ -222,3 +228,150 @@ def test_a_disk_that_does_not_keep_what_is_written_is_named(own, monkeypatch):
     monkeypatch.setattr(Artifact, "commit", spoil)
     with pytest.raises(SourceError, match=r"documents-own-.*although it was made again twice; check the disk"):
         build(own)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run over the embedded corpus, pages alone."""
+    folder = tmp_path_factory.mktemp("drawn")
+    source = {"kind": "sketchbook", "name": "book", "documents": 8, "videos": 0, "formats": ["html", "mmc4", "warc"]}
+    path = recipe(folder, part_size=4, ingest={"sources": [source]}, filter={"min_images": 1, "min_words": 1})
+    build(path)
+    return path
+
+
+@pytest.mark.parametrize("damage", [flip, cut, Path.unlink], ids=lambda damage: damage.__name__)
+@pytest.mark.parametrize("kind", ["html/*/*.png", "mmc4/*.jsonl", "warc/*", "sums.json", "complete.json"])
+def test_a_damaged_file_of_the_embedded_corpus_is_drawn_again_before_it_is_read(drawn, tmp_path, kind, damage):
+    shutil.copytree(drawn.parent, tmp_path, dirs_exist_ok=True)
+    run = tmp_path / "runs/t"
+    before = published(run)
+    damage(sorted((run / "sketchbook/book").glob(kind))[0])
+    for path in [*run.glob("ingest/re*"), *run.glob("filter/pictures-*"), *run.glob("filter/re*"), *run.glob("shard/*.parquet")]:
+        path.unlink()
+    build(tmp_path / "recipe.yaml")
+    assert published(run) == before
+    assert verify(run, "leaf build", InlineEngine()).damages == []
+
+
+def test_a_damaged_index_of_an_archive_is_built_again(drawn, tmp_path):
+    shutil.copytree(drawn.parent, tmp_path, dirs_exist_ok=True)
+    run = tmp_path / "runs/t"
+    before = published(run)
+    for path in run.glob("ingest/index/*.json"):
+        path.write_text(path.read_text().replace("1", "2", 1))
+    for path in run.glob("ingest/re*"):
+        path.unlink()
+    build(tmp_path / "recipe.yaml")
+    assert published(run) == before
+
+
+def same_times(path: Path, change: Callable[[bytes], bytes]) -> None:
+    """Change a file as a disk does that rots: size and times stay."""
+    stat = path.stat()
+    path.write_bytes(change(path.read_bytes()))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def test_a_source_that_rotted_is_noticed_when_a_part_of_it_is_read_again(own):
+    build(own)
+    docs = own.parent / "data/docs.jsonl"
+    same_times(docs, lambda data: data.replace(b"Number 1.", b"Number 7."))
+    flip(one(run_of(own), "ingest/documents-*"))
+    shutil.rmtree(run_of(own) / "filter")
+    outcomes = build(own)
+    assert "own/docs.jsonl changed, although its size and time did not" in [line for outcome in outcomes for line in outcome.changes]
+    texts = [text.text for path in run_of(own).glob("ingest/documents-*") for document in table.documents(path) for text in document.texts]
+    assert any("Number 7." in text for text in texts)
+    assert not any("Number 1." in text for text in texts)
+
+
+def test_a_named_version_stops_at_a_source_that_rotted(own):
+    build(own, "version=v1")
+    same_times(own.parent / "data/docs.jsonl", lambda data: data.replace(b"Number 1.", b"Number 7."))
+    run = own.parent / "runs/t@v1"
+    flip(one(run, "ingest/documents-*"))
+    shutil.rmtree(run / "filter")
+    with pytest.raises(DriftError, match=r"own/docs\.jsonl changed, although its size and time did not"):
+        build(own, "version=v1")
+
+
+def test_an_image_file_that_rotted_never_goes_out_under_the_old_sha256(own):
+    """Its part is filtered again with what the file holds now, and a line says so."""
+    run = run_of(own)
+    rotten = own.parent / "data/images/docs-5-1.png"
+    old = hashlib.sha256(rotten.read_bytes()).hexdigest()
+    other = (own.parent / "data/images/docs-5-2.png").read_bytes()
+    same_times(rotten, lambda data: other[: len(data)] + bytes(max(0, len(data) - len(other))))
+    path = next(path for path in run.glob("filter/pictures-*") if any(row["sha256"] == old for row in table.read(path, ["sha256"])))
+    group = pq.read_metadata(path).row_group(0)
+    column = next(group.column(at) for at in range(group.num_columns) if group.column(at).path_in_schema == "bytes")
+    data = bytearray(path.read_bytes())
+    data[column.data_page_offset + column.total_compressed_size // 2] ^= 1
+    path.write_bytes(data)
+    for shard in [*run.glob("shard/*.parquet"), *run.glob("shard/*.arrow"), run / "shard/record.json"]:
+        shard.unlink()
+    lines = told(build(own))
+    assert "1 images whose file changed although its size and time did not" in lines
+    for row in rows(run / "shard"):
+        for image, info in zip(row["images"], row["image_info"], strict=True):
+            assert hashlib.sha256(image["bytes"]).hexdigest() == info["sha256"] != old
+
+
+def test_verify_names_every_kind_of_damaged_file_and_what_it_advises_helps(own):
+    run = run_of(own)
+    before = published(run)
+    assert leaf("verify", own).returncode == 0
+    kinds = [
+        *("ingest/documents-*", "ingest/report-*", "ingest/record.json", "ingest/fingerprint.json", "ingest/sources.json"),
+        *(f"filter/{kind}-*" for kind in ("documents", "dropped", "scores", *EVIDENCE[1:])),
+        *(f"rewrite/{kind}-*" for kind in ("examples", "dropped", "asked", "report")),
+        *(
+            f"shard/{kind}"
+            for kind in ("keys-*", "rows-*", "*.parquet", "SHA256SUMS", "README.md", "build.json", "croissant.json", "examples/*")
+        ),
+    ]
+    paths = [sorted(run.glob(kind))[0] for kind in kinds]
+    for path in paths:
+        flip(path)
+    done = leaf("verify", own, "--json")
+    assert done.returncode == 1
+    damages = json.loads(done.stdout)["damages"]
+    assert {Path(item["file"]) for item in damages} == set(paths)
+    said = leaf("verify", run, cwd=own.parent)
+    assert said.returncode == 1
+    assert len(said.stdout.splitlines()) == len(paths)
+    assert f"{len(paths)} damaged" in said.stderr
+    for item in damages:
+        if item["repair"].startswith("delete it"):
+            Path(item["file"]).unlink()
+    assert leaf("build", own).returncode == 0
+    assert leaf("verify", own).returncode == 0
+    assert published(run) == before
+
+
+def test_verify_sees_files_that_were_swapped(own):
+    run = run_of(own)
+    first, second = sorted(run.glob("filter/pictures-*"))[:2]
+    first.rename(run / "held")
+    second.rename(first)
+    (run / "held").rename(second)
+    assert {item.file for item in verify(run, "leaf build", InlineEngine()).damages} == {first, second}
+
+
+def test_an_export_of_damaged_shards_is_refused_and_a_damaged_export_is_written_again(own):
+    shards = run_of(own) / "shard"
+    done = leaf("export", shards, "--to", "conversations", "--out", "out", cwd=own.parent)
+    assert done.returncode == 0, done.stderr
+    out = own.parent / "out"
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file() and path.name not in (".lock", "record.json")}
+    for path in (sorted(out.glob("images/*/*"))[0], sorted(out.glob("train.*"))[0]):
+        flip(path)
+        assert leaf("verify", out).stdout.startswith(str(path))
+        assert "is up to date" not in leaf("export", shards, "--to", "conversations", "--out", "out", cwd=own.parent).stderr
+        assert {path: path.read_bytes() for path in before} == before
+    damaged = sorted(shards.glob("*.parquet"))[0]
+    flip(damaged)
+    done = leaf("export", shards, "--to", "conversations", "--out", "other", cwd=own.parent)
+    assert done.returncode == 1
+    assert f"{damaged.name}: its sha256 is not the one in SHA256SUMS beside it; run `leaf build`" in done.stderr
