@@ -3,7 +3,7 @@
     ingest filter rewrite shard   reports, record, fingerprint, every part's files, what lies beside the shards; indexes of archives
     sketchbook hub                files that a build drew or streamed
     push train                    shards of references; tokens, checkpoints, adapter
-    .answers .fetched .codes      what runs share, by the checks of those caches
+    .answers .fetched             what runs share, by the checks of those caches
     an export                     its files and images, where the folder is one
 
 A run whose digests were never written (by an earlier version) is all damage: there is nothing to compare with. Cost: 0.5 s of CPU a GB.

@@ -26,7 +26,7 @@ from leafinstruct.pictures.read import fetch
 from leafinstruct.pictures.read import stamp as file_stamp
 from leafinstruct.pictures.unreadable import Unreadable
 from leafinstruct.pictures.web.store import stored
-from leafinstruct.records import table
+from leafinstruct.records import checked, table
 from leafinstruct.records.document import Image, Ref
 from leafinstruct.records.example import Cell
 from leafinstruct.records.frames import Kept
@@ -87,6 +87,21 @@ def materialise(
             row = {**_row(name, fetched.read(ref, root), max_pixels), "file": ref.file, "stamp": fetched.stamp(ref, root)}
             counts["pictures_failed"] += row["state"] == "failed"
             yield row
+
+
+def repaired(counts: Counter[str]) -> dict[str, int]:
+    """What `look` met that was damaged or had changed unseen, for the line at the end of the stage; taken out of the counts."""
+    told = {
+        "files of kept frames": "frames_damaged",
+        "files of images": "pictures_damaged",
+        "images whose file changed although its size and time did not": "rotted",
+    }
+    return {what: count for what, name in told.items() if (count := counts.pop(name, 0))}
+
+
+def is_damaged(path: Path) -> bool:
+    """Whether a part has a file of images that is not what was written: what is whole of it is kept, and the rest is read again."""
+    return path.exists() and checked.fault(path) is not None
 
 
 def seen(path: Path) -> dict[tuple[str, str], str]:

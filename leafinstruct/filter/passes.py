@@ -139,9 +139,11 @@ def look(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) 
     key = "" if counts["pictures_failed"] else f"{part.payload} {seen}"  # what failed is tried again whenever filter runs
     with writing(out.file("keys", part.name)) as temporary:
         table.write(temporary, (duplicate.key_row(trial.document) for trial in trials if trial.alive), table.KEYS, key)
-    unusual = {"files of kept frames": "frames_damaged", "images whose file changed although its size and time did not": "rotted"}
-    repaired = {what: count for what, name in unusual.items() if (count := counts.pop(name, 0))}
-    return {"counts": {"documents": len(documents), **counts}, "repaired": repaired, "seconds": time.perf_counter() - started}
+    return {
+        "repaired": materialise.repaired(counts),
+        "counts": {"documents": len(documents), **counts},
+        "seconds": time.perf_counter() - started,
+    }
 
 
 async def ask(settings: FilterSettings, inputs: Artifact, out: Artifact, client: Client, part: Part) -> dict[str, Any]:
@@ -258,6 +260,7 @@ def _materialise(
     key = pictures_key(settings, inputs, part)
     standing = path if table.key_of(path) == key else path.with_name("none")
     before = materialise.seen(path)
+    counts["pictures_damaged"] += materialise.is_damaged(path)
     with writing(path) as temporary:
         rows = materialise.materialise(wanted, standing, settings.config.pictures.max_pixels, counts, fetched)
         table.write(temporary, rows, table.PICTURES, key)
