@@ -239,8 +239,9 @@ def pictures_key(settings: FilterSettings, inputs: Artifact, part: Part) -> str:
 
 def embeddings_key(settings: FilterSettings, weights: alignment.Weights, inputs: Artifact, part: Part) -> str:
     """What shapes the rows of embeddings-."""
-    batch_size = settings.config.alignment.batch_size
-    return digest([CODE, inputs.file_digest("documents", part.name), weights.identity, batch_size, libraries(settings)])
+    return digest(
+        [CODE, inputs.file_digest("documents", part.name), weights.identity, settings.config.alignment.batch_size, libraries(settings)]
+    )
 
 
 def _materialise(
@@ -280,7 +281,6 @@ def _embed(
 ) -> None:
     """Write embeddings-: rows that stand for these weights, documents and picture bytes are kept, missing ones computed."""
     path = out.file("embeddings", part.name)
-    batch_size = settings.config.alignment.batch_size
     key = embeddings_key(settings, weights, inputs, part)
     current = {(document.id, image.position): image.sha256 for document, images in living for image in images}
     standing = list(table.read(path)) if table.key_of(path) == key else []
@@ -291,7 +291,7 @@ def _embed(
     names = sorted({image.sha256 or "" for _, images in missing for image in images})
     rows: list[Row] = []
     if missing:
-        model = alignment.load(weights, batch_size)
+        model = alignment.load(weights, settings.config.alignment.batch_size)
         order: dict[str, None] = {}
         rows = list(alignment.embed(model, missing, order, _decoded(out, part, set(names), order, settings)))
         counts["pictures_embedded"] += len(order)
