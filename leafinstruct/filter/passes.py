@@ -228,8 +228,7 @@ def embeddings_of(out: Artifact, part: Part) -> dict[str, dict[int, Row]]:
 
 
 def _picture_facts(out: Artifact, part: Part) -> dict[str, Row]:
-    columns = [name for name in table.PICTURES.names if name != "bytes"]
-    return {row["ref"]: row for row in table.read(out.file("pictures", part.name), columns)}
+    return {row["ref"]: row for row in table.read_without_bytes(out.file("pictures", part.name))}
 
 
 def pictures_key(settings: FilterSettings, inputs: Artifact, part: Part) -> str:
