@@ -38,7 +38,6 @@ from leafinstruct.records.table import Row
 CODE = 9
 """Raised when the same documents and settings give other scores or verdicts than before."""
 
-
 EVIDENCE = ("fetches", "pictures", "embeddings", "keys", "duplicates", "judged", "asked")
 """Kinds of files that hold evidence; a part's report names those that were there when it was decided."""
 
