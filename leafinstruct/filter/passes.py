@@ -156,7 +156,7 @@ async def ask(settings: FilterSettings, inputs: Artifact, out: Artifact, client:
         rows = ({"document_id": document, **table.cell_row(item)} for document, item in cells)
         table.write(temporary, rows, table.SCORES, "" if failed else part.payload)
     details = [answer.detail for answer in answers if answer.retryable][:1]
-    return {"counts": {"documents": len(living), "asked": len(answers), "failed": failed}, "details": details}
+    return {"counts": {"documents": len(living), "asked": len(answers), "failed": failed}, "details": details, **client.repaired()}
 
 
 def decide(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> dict[str, Any]:
@@ -223,6 +223,11 @@ def _picture_facts(out: Artifact, part: Part) -> dict[str, Row]:
     return {row["ref"]: row for row in table.read(out.file("pictures", part.name), columns)}
 
 
+def pictures_key(settings: FilterSettings, inputs: Artifact, part: Part) -> str:
+    """What shapes the rows of a part's `pictures-`, beside the files themselves."""
+    return digest([CODE, inputs.file_digest("documents", part.name), settings.config.pictures.max_pixels, version("pillow")])
+
+
 def _materialise(
     settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part, living: Sequence[Document], counts: Counter[str]
 ) -> dict[str, Row]:
@@ -235,7 +240,7 @@ def _materialise(
     ]
     fetched = materialise.Fetched(out.file("fetches", part.name), settings.fetched, Kept(inputs.file("frames", part.name)))
     path = out.file("pictures", part.name)
-    key = digest([CODE, inputs.file_digest("documents", part.name), settings.config.pictures.max_pixels, version("pillow")])
+    key = pictures_key(settings, inputs, part)
     standing = path if table.key_of(path) == key else path.with_name("none")
     with writing(path) as temporary:
         rows = materialise.materialise(wanted, standing, settings.config.pictures.max_pixels, counts, fetched)

@@ -8,11 +8,11 @@ single index for all files (rewritten for every one of them).
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from leafinstruct import sealed
 from leafinstruct.artifact import writing
 from leafinstruct.errors import SourceError
 
@@ -32,16 +32,15 @@ def remembered(cache: Path, file: Path, build: Callable[[Path], Index], version:
         if found is None:
             found = build(file)
             with writing(kept) as temporary:
-                temporary.write_text(json.dumps(found, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
+                temporary.write_bytes(sealed.seal(found))
     except OSError as error:
         raise SourceError(f"{file}: cannot be read: {error.strerror or error}; check the file and its permissions") from error
     return found
 
 
 def _load(path: Path) -> Index | None:
-    """The index; None when there is none, or when what stands is not JSON (another program's file, a disk that filled up)."""
+    """The index; None when there is none, or when its digest does not hold: a changed offset would lose records."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        return sealed.opened(path.read_bytes())
+    except FileNotFoundError:
         return None
-    return found if isinstance(found, dict) else None

@@ -88,6 +88,11 @@ class Web:
         self.answered += 1
         return found
 
+    def repaired(self) -> dict[str, dict[str, int]]:
+        """Damaged entries of the store that were dropped since the last call, as a task reports them."""
+        count, self._store.repaired = self._store.repaired, 0
+        return {"repaired": {"fetched images": count}} if count else {}
+
     async def close(self) -> None:
         """End what is running, close all connections and the store's files."""
         for task in self._running.values():
@@ -127,7 +132,7 @@ class Web:
 
     def _standing(self, url: str) -> Fetched | None:
         """The kept outcome of an address, if it is what asking again under our terms would give."""
-        kept = self._store.get(url)
+        kept = self._store.intact(url)
         if kept is None or kept.state == "failed" or kept.terms not in ("", self._terms):
             return None
         if (kept.size or 0) <= self._config.max_bytes:
