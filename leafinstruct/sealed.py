@@ -19,7 +19,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,15 +57,15 @@ def opened(line: bytes) -> dict[str, Any] | None:
     return entry
 
 
-def lines(path: Path) -> Iterator[tuple[Place, bytes | None]]:
-    """Whole lines of a file that are not blank; None for a line longer than LONGEST. Raises OSError."""
+def lines(path: Path, blank_too: bool = False) -> Iterator[tuple[Place, bytes | None]]:
+    """Whole lines of a file that are not blank, or those too; None for a line longer than LONGEST. Raises OSError."""
     offset = 0
     with path.open("rb") as file:
         while line := file.readline(LONGEST):
             length, whole = len(line), line.endswith(b"\n")
             while not whole and (rest := file.readline(_CHUNK)):
                 length, whole = length + len(rest), rest.endswith(b"\n")
-            if whole and line.strip(b" \n"):
+            if whole and (blank_too or line.strip(b" \n")):
                 yield (offset, length), line if length == len(line) else None
             offset += length
 
@@ -82,6 +82,28 @@ def blank(path: Path, places: Iterable[Place]) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def erase(path: Path, is_meant: Callable[[dict[str, Any]], bool], dry_run: bool = False) -> int:
+    """Overwrite the lines whose entries are meant; returns how many. No process may append to the file meanwhile. Raises OSError.
+
+    Damaged lines, and half a line at the end, are overwritten too: what they held is not known.
+    """
+    meant, places, end = 0, [], 0
+    for place, line in lines(path, blank_too=True):
+        end = sum(place)
+        entry = unsealed_or_opened(line or b"")
+        if line is not None and not line.strip(b" \n"):
+            continue
+        if entry is None or is_meant(entry):
+            places.append(place)
+            meant += entry is not None
+    if not dry_run:
+        if places:
+            blank(path, places)
+        if path.stat().st_size > end:
+            os.truncate(path, end)
+    return meant
 
 
 def mend(path: Path) -> int:

@@ -23,12 +23,22 @@ ALLOWED = {
     "damage": set(),
     "sealed": {"artifact", "damage"},
     "licences": set(),
+    "purge": {
+        "artifact",
+        "records",
+        "suppressed",
+        "sealed",
+        "llm",
+        "pictures",
+        "train",
+        "errors",
+    },  # train: the cache of codes, without torch
     "suppressed": {"artifact", "records", "errors"},
     "engine": {"errors"},
     "pictures": {"damage", "sealed", "records", "errors"},
     "llm": {"damage", "sealed", "errors"},
     "sketchbook": {"records", "errors"},
-    "ingest": SHARED | {"sketchbook", "sealed"},  # sealed: indexes of large files
+    "ingest": SHARED | {"sketchbook", "sealed", "suppressed"},  # sealed: indexes of large files
     "torchvision_import": set(),
     "filter": SHARED | {"torchvision_import"},
     "quiet_import": {"torchvision_import"},
@@ -72,6 +82,7 @@ ALLOWED = {
         "train",
         "export",
         "push",
+        "purge",
         "suppressed",
         "artifact",
     },

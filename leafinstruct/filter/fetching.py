@@ -40,7 +40,7 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequen
         from leafinstruct.pictures.web.client import Web  # aiohttp takes a tenth of a second that most builds do not need
 
         try:
-            web = Web(config, Store(settings.fetched))
+            web = Web(config, Store(settings.fetched), refused=settings.removed)
         except OSError as error:
             raise SourceError(
                 f"{error.filename}: fetched images cannot be read: {error.strerror}; check the disk and its permissions"

@@ -22,7 +22,7 @@ from leafinstruct.artifact import Artifact, digest, writing
 from leafinstruct.engine.base import Part
 from leafinstruct.filter import alignment, coherence, duplicate, judge, materialise, references, text
 from leafinstruct.filter.config import FilterConfig, Rule
-from leafinstruct.filter.verdict import Trial
+from leafinstruct.filter.verdict import Drop, Trial
 from leafinstruct.llm.client import Client
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.prompt import Prompt
@@ -48,7 +48,7 @@ def libraries(settings: FilterSettings) -> dict[str, str]:
 @dataclass(frozen=True)
 class FilterSettings:
     """config: the recipe's section; rules: those that hold in this recipe; weights: of the CLIP, None where the recipe asks for no score of it;
-    answers: folder of the answer cache; fetched: folder of what was fetched from the web."""
+    answers: folder of the answer cache; fetched: folder of what was fetched from the web; removed: sha256 of images that were taken out for good."""
 
     config: FilterConfig
     rules: tuple[Rule, ...]
@@ -57,6 +57,7 @@ class FilterSettings:
     weights: alignment.Weights | None
     answers: Path
     fetched: Path
+    removed: frozenset[str] = frozenset()
 
     @property
     def judge_model(self) -> str:
@@ -88,6 +89,8 @@ def trial_of(document: Document, settings: FilterSettings, evidence: Evidence) -
     trial.weigh([language_cell(document), *text.scores(document)])
     if trial.alive and evidence.pictures is not None:
         rows = {image.position: evidence.pictures[str(image.ref)] for image in document.images}
+        if any(row["reason"].startswith(materialise.REMOVED) for row in rows.values()):
+            trial.verdicts.append(Drop(materialise.REMOVED, None, None, "ok", detail="it shows an image that was taken out for good"))
         trial.with_pictures({position: materialise.facts(row) for position, row in rows.items()})
         trial.weigh([item for image in trial.document.images for item in materialise.cells(image, rows[image.position])])
     if trial.alive and settings.weights is not None and evidence.embeddings is not None:
@@ -243,7 +246,7 @@ def _materialise(
     key = pictures_key(settings, inputs, part)
     standing = path if table.key_of(path) == key else path.with_name("none")
     with writing(path) as temporary:
-        rows = materialise.materialise(wanted, standing, settings.config.pictures.max_pixels, counts, fetched)
+        rows = materialise.materialise(wanted, standing, settings.config.pictures.max_pixels, counts, fetched, settings.removed)
         table.write(temporary, rows, table.PICTURES, key)
     return _picture_facts(out, part)
 

@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from leafinstruct import sealed
 from leafinstruct.damage import Damage
 from leafinstruct.errors import SourceError
 from leafinstruct.llm import lines
@@ -75,6 +76,27 @@ def verify(folder: Path) -> Iterator[Damage]:
     dropped = "run `leaf build RECIPE`: the first question drops this line"
     yield from lines.verify(folder, STEM, f"{dropped}, and what it answered is asked again if it is needed")
     yield from lines.verify(folder, JOURNAL, f"{dropped}; only `leaf explain` misses it")
+
+
+def erase(folder: Path, keys: Set[str], kept: Set[str], quotes: Callable[[dict[str, Any]], bool], dry_run: bool = False) -> tuple[int, int]:
+    """Overwrite answers and exchanges; returns how many of each. Raises OSError. No build may run meanwhile.
+
+    keys: of questions about what is taken out; kept: of questions about documents that remain, never erased; quotes: whether an entry of another
+    question, of an earlier recipe, holds text that is taken out.
+    """
+
+    def is_meant(entry: dict[str, Any]) -> bool:
+        key = entry.get("key")
+        return key in keys or key in orphans or (key not in kept and quotes(entry))
+
+    orphans: set[str] = set()
+    for path in lines.files(folder, JOURNAL):
+        for _, line in sealed.lines(path):
+            entry = sealed.unsealed_or_opened(line or b"")
+            if entry is not None and is_meant(entry):
+                orphans.add(str(entry.get("key")))
+    answers = sum(sealed.erase(path, is_meant, dry_run) for path in lines.files(folder, STEM))
+    return answers, sum(sealed.erase(path, is_meant, dry_run) for path in lines.files(folder, JOURNAL))
 
 
 class AnswerCache:

@@ -167,7 +167,7 @@ def blank(path: Path, spans: Iterable[tuple[int, int]]) -> None:
         os.fsync(file.fileno())
 
 
-def erase(folder: Path, image: Callable[[str], bool]) -> int:
+def erase(folder: Path, image: Callable[[str], bool], dry_run: bool = False) -> int:
     """Overwrite the records of images, by their sha256 in hex, for every identity; returns how many. Files of an earlier version, which do not say
     what they hold, are deleted. Raises OSError. No build may run meanwhile."""
     count = 0
@@ -175,18 +175,17 @@ def erase(folder: Path, image: Callable[[str], bool]) -> int:
         with path.open("rb") as file:
             known = file.read(len(MAGIC)) == MAGIC
         if not known:
-            path.unlink()
-            count += 1
+            if not dry_run:
+                path.unlink()
             continue
-        found = [(each.offset, each.length) if isinstance(each, Damaged) else each[1].span for each in scan(path) if _is_meant(each, image)]
-        if found:
-            blank(path, found)
-            count += len(found)
+        found = list(scan(path))
+        meant = [each[1].span for each in found if not isinstance(each, Damaged) and image(each[0][0].hex())]
+        count += len(meant)
+        if not dry_run:
+            blank(path, [*meant, *((each.offset, each.length) for each in found if isinstance(each, Damaged))])
+            end = max((each.offset + each.length if isinstance(each, Damaged) else sum(each[1].span) for each in found), default=len(MAGIC))
+            os.truncate(path, min(max(end, len(MAGIC)), path.stat().st_size))  # half a record of a kill
     return count
-
-
-def _is_meant(found: tuple[Key, Place] | Damaged, image: Callable[[str], bool]) -> bool:
-    return isinstance(found, Damaged) or image(found[0][0].hex())
 
 
 def verify(folder: Path) -> Iterator[Damage]:

@@ -59,13 +59,14 @@ _FILE_REDIRECTS = 5
 class Web:
     """Fetches pictures. Use within one event loop, and close it there. answered: fetches that came to an end, kept ones included.
 
-    ask: the resolver of names.
+    ask: the resolver of names. refused: sha256 of images whose bytes are not kept.
     """
 
-    def __init__(self, config: FetchConfig, store: Store, ask: Ask = getaddrinfo) -> None:
+    def __init__(self, config: FetchConfig, store: Store, ask: Ask = getaddrinfo, refused: frozenset[str] = frozenset()) -> None:
         self.answered = 0
         self._config = config
         self._store = store
+        self._not_kept = refused
         self._terms = hashlib.sha256(json.dumps(config.shaping, sort_keys=True).encode()).hexdigest()[:12]
         self._hosts: dict[str, Host] = {}
         self._running: dict[str, asyncio.Task[Fetched]] = {}
@@ -128,6 +129,8 @@ class Web:
             attempts=attempts,
             terms="" if self._strict and outcome.reason not in _OURS else self._terms,
         )
+        if outcome.body is not None and self._not_kept and hashlib.sha256(outcome.body).hexdigest() in self._not_kept:
+            return replace(entry, reason="removed_by_request", detail="these bytes were taken out for good")
         return self._store.put(entry, outcome.body)
 
     def _standing(self, url: str) -> Fetched | None:

@@ -13,7 +13,8 @@ refused, as a million small files is what file systems and backups are worst at,
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -158,6 +159,36 @@ def verify(folder: Path) -> Iterator[Damage]:
             )
 
 
+def erase(folder: Path, is_meant: Callable[[Fetched], bool], dry_run: bool = False) -> int:
+    """Overwrite outcomes and their bytes; returns how many. Places of all others stay. Raises OSError. No build may run meanwhile.
+
+    Bytes that no line names, of a kill or a damaged line, are overwritten too.
+    """
+    count = 0
+    for log in _logs(folder):
+        count += sealed.erase(log, lambda entry: (found := _fetched(entry)) is None or is_meant(found), dry_run)
+    for blob in sorted(folder.glob("*.bin")) if not dry_run else ():
+        log = blob.with_suffix(".jsonl")
+        held = [(entry.offset or 0, entry.size or 0) for entry in (_entries(log) if log.is_file() else ()) if entry.segment is not None]
+        _zero_others(blob, sorted(held))
+    return count
+
+
+def _zero_others(blob: Path, held: Sequence[tuple[int, int]]) -> None:
+    """Overwrite what lies between these places with zeros."""
+    size, at = blob.stat().st_size, 0
+    with blob.open("r+b") as file:
+        for offset, length in [*held, (size, 0)]:
+            file.seek(at)
+            while at < offset:
+                step = min(offset - at, 1 << 20)
+                file.write(bytes(step))
+                at += step
+            at = max(at, offset + length)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def _logs(folder: Path) -> list[Path]:
     """The logs that can be read, in order of their last change."""
     return sorted((log for log in folder.glob("*.jsonl") if log.is_file()), key=lambda log: (log.stat().st_mtime_ns, log.name))
@@ -168,10 +199,16 @@ def _entries(log: Path, whole: bool = False) -> Iterator[Fetched]:
     blob = log.with_suffix(".bin")
     held = blob.stat().st_size if blob.is_file() else 0
     for _, line in sealed.lines(log):
-        found = sealed.unsealed_or_opened(line or b"")
-        try:
-            entry = Fetched(**{name: value for name, value in (found or {}).items() if name in _FIELDS})
-        except TypeError:
+        entry = _fetched(sealed.unsealed_or_opened(line or b"") or {})
+        if entry is None:
             continue
         if whole or entry.segment is None or (entry.offset or 0) + (entry.size or 0) <= held:
             yield entry
+
+
+def _fetched(entry: Mapping[str, Any]) -> Fetched | None:
+    """A line's entry as an outcome, None for one of another program."""
+    try:
+        return Fetched(**{name: value for name, value in entry.items() if name in _FIELDS})
+    except TypeError:
+        return None
