@@ -20,7 +20,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from leafinstruct.artifact import Artifact
-from leafinstruct.llm import journal, lines
+from leafinstruct.llm import lines
 from leafinstruct.records import asked, table
 from leafinstruct.records.document import Document, Image, Provenance, Ref, Text, document_id
 from leafinstruct.records.example import Cell, Example, Turn, example_id
@@ -88,7 +88,7 @@ def run(folder: Path, count: int, part_size: int) -> tuple[dict[str, Artifact], 
     stages: dict[str, Artifact] = {}
     for name in STAGES:
         stages[name] = Artifact(folder / "run" / name)
-    answers = lines.Appender(folder / ".answers", journal.STEM)
+    answers = lines.Appender(folder / ".answers", "exchanges")
     for first in range(0, count, part_size):
         write(stages, f"made-{first:012x}", [document(number) for number in range(first, min(first + part_size, count))], answers)
     answers.close()

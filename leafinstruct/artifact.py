@@ -20,8 +20,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
+import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -54,7 +54,7 @@ def writing(path: Path) -> Iterator[Path]:
 
     Raises SourceError (full disk, no permission) naming the file and the cure.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary

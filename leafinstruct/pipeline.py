@@ -172,7 +172,7 @@ def _run_stage(loaded: Loaded, stage: str, chain: Mapping[str, Artifact], engine
     rotted = rot.rotted(settings, out) if stage == "ingest" else []
     changes += tuple(f"{name} changed, although its size and time did not" for name in rotted)
     # a removal is kept to before the promise of a version is, and what is gone is written as it was
-    broken = [line for line in changes if not line.startswith(("shard.suppressed", GONE))]
+    broken = [line for line in changes if not line.startswith((GONE, *suppressed.changes(out)))]
     if broken and loaded.recipe.version != "dev":
         raise DriftError(
             f"{out.path} was built with other settings: {'; '.join(broken[:4])}{' and more' if len(broken) > 4 else ''}; "
@@ -274,21 +274,24 @@ def answers_of(loaded: Loaded) -> Path:
 
 def settings_of(loaded: Loaded, stage: str) -> Any:
     """The settings of a stage's door, put together from the recipe's sections."""
-    recipe, answers = loaded.recipe, answers_of(loaded)
+    recipe, answers, removed = loaded.recipe, answers_of(loaded), suppressed.load(suppressed.beside(loaded.path))
     if stage == "ingest":
         from leafinstruct.ingest.origin import IngestSettings
 
-        return IngestSettings(recipe.ingest, recipe.part_size, loaded.limit)
+        return IngestSettings(recipe.ingest, recipe.part_size, loaded.limit, removed.purged)
     if stage == "filter":
         from leafinstruct.filter.alignment import weights_of
         from leafinstruct.filter.passes import FilterSettings
+        from leafinstruct.sketchbook import tiny_clip
 
         clip = recipe.filter.clip
         strangers = any(source.kind != "sketchbook" for source in recipe.ingest.sources)
-        weights = None if clip is None else weights_of(clip, _tiny_clip() if clip == TOY_MODEL else None, strangers)
+        tiny = tiny_clip.unpack(user_cache_path("leafinstruct")) if clip == TOY_MODEL else None
+        weights = None if clip is None else weights_of(clip, tiny, strangers)
         rules = tuple(rule for rule in recipe.filter.rules if is_active(recipe, rule))
         judge = loaded.template("prompts", recipe.filter.judge.prompt)
-        return FilterSettings(recipe.filter, rules, recipe.llm, judge, weights, answers, loaded.directory.parent / ".fetched")
+        fetched, images = loaded.directory.parent / ".fetched", removed.purged.images
+        return FilterSettings(recipe.filter, rules, recipe.llm, judge, weights, answers, fetched, images)
     if stage == "rewrite":
         from leafinstruct.rewrite.stage import RewriteSettings
 
@@ -296,14 +299,7 @@ def settings_of(loaded: Loaded, stage: str) -> Any:
     from leafinstruct.shard.stage import ShardSettings
 
     card = loaded.template("data_cards", recipe.shard.card)
-    removed = suppressed.load(suppressed.beside(loaded.path))
     return ShardSettings(recipe.shard, recipe.seed, f"{recipe.name}@{recipe.version}", card, removed, resolved(recipe))
-
-
-def _tiny_clip() -> Path:
-    from leafinstruct.sketchbook import tiny_clip
-
-    return tiny_clip.unpack(user_cache_path("leafinstruct"))
 
 
 def _module(stage: str) -> ModuleType:

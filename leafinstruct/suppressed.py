@@ -6,6 +6,9 @@ A person asks that a page, a site or a picture be taken out; the dataset may be 
 So the list is no state of a run: it lies beside the recipe, is plain text, and is meant to be committed with it. To take an entry back, delete its
 line.
 
+    {"id": "8f3c...", "purged": true}        what `leaf remove --purge` adds to an entry: it holds from the first stage on, so that its content does
+                                             not come back from the sources into working files
+
     url      the page, or any image shown, has this URL, at which it was found or which it gives as its canonical one (compared as records/url.py
              says: http and https, case of the host, port 80 or 443, escapes, fragment and a slash at the end make no difference)
     domain   the page by either URL, or any image shown, lies on this host or on one below it
@@ -22,13 +25,14 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from leafinstruct.artifact import locked, writing
+from leafinstruct.artifact import Artifact, locked, writing
 from leafinstruct.errors import RecipeError
+from leafinstruct.records.document import Document
 from leafinstruct.records.example import Example
 from leafinstruct.records.url import full_host, normal
 
@@ -36,16 +40,18 @@ Kind = Literal["url", "domain", "sha256", "id"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_URLS = re.compile(r"https?://[^\s\"'<>)\]]+", re.IGNORECASE)
 _DOMAIN = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*|\[[0-9a-f:]+\]")
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Entry:
-    """One thing that was taken out. reason: for people; it changes nothing."""
+    """One thing that was taken out. reason: for people; it changes nothing. purged: it is refused by ingest and filter too."""
 
     kind: Kind
     value: str
     reason: str = ""
+    purged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,13 @@ class Shown:
         """Of an example, before it is a row."""
         pictures = [(image.sha256, (image.url, image.ref.url)) for image in example.images]
         return cls._of(example.id, example.document_id, example.url, example.page_url, pictures)
+
+    @classmethod
+    def of_document(cls, document: Document, sha256: Mapping[int, str] | None = None) -> Shown:
+        """Of a document. sha256: of images by position, where the document itself does not hold them."""
+        known = sha256 or {}
+        pictures = [(image.sha256 or known.get(image.position), (image.url, image.ref.url)) for image in document.images]
+        return cls._of(document.id, document.id, document.url, document.page_url, pictures)
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> Shown:
@@ -101,6 +114,20 @@ class Suppressed:
         named = sorted({(entry.kind, entry.value) for entry in self.entries})
         text = json.dumps(named, ensure_ascii=False)
         return {"entries": len(named), "digest": hashlib.sha256(text.encode()).hexdigest()[:16]} if named else None
+
+    @property
+    def purged(self) -> Suppressed:
+        """The entries that hold from the first stage on."""
+        return Suppressed(tuple(entry for entry in self.entries if entry.purged))
+
+    @property
+    def images(self) -> frozenset[str]:
+        """The sha256 of images that entries name."""
+        return frozenset(self._by_kind["sha256"])
+
+    def mentioned(self, text: str) -> bool:
+        """Whether a text, such as the detail of a record that could not be read, holds a URL that entries take out."""
+        return any(self.match(Shown("", "", url, (), ())) is not None for url in _URLS.findall(text)) if self.entries else False
 
     def match(self, record: Shown) -> Entry | None:
         """The first entry that takes a record out, in the order of KINDS; None when it stays."""
@@ -171,25 +198,38 @@ def add(path: Path, entries: Iterable[Entry], lock: Path) -> int:
     """
     with locked(lock):
         known = {(each.kind, each.value): each for each in load(path).entries}
-        new = {(each.kind, each.value): each for each in entries if (each.kind, each.value) not in known}
-        if new:
-            lines = [_line(each) for each in sorted({**known, **new}.values())]
+        given = {(each.kind, each.value): each for each in entries}
+        new = {name: each for name, each in given.items() if name not in known}
+        purged = {name: replace(known[name], purged=True) for name, each in given.items() if each.purged and name in known}
+        if new or any(known[name] != each for name, each in purged.items()):
+            lines = [_line(each) for each in sorted({**known, **new, **purged}.values())]
             with writing(path) as temporary:
                 temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         return len(new)
 
 
+def changes(out: Artifact) -> tuple[str, ...]:
+    """How the changes of a stage begin that a list makes: its own, and what follows from those of ingest, the first stage."""
+    first = out
+    while first.upstream is not None:
+        first = first.upstream
+    follow = ("its input", "what its card tells") if first is not out and "removed" in (first.fingerprint or {}) else ()
+    return ("shard.suppressed", "ingest.removed", "filter.removed", *follow)
+
+
 def _line(each: Entry) -> str:
-    return json.dumps({each.kind: each.value, **({"reason": each.reason} if each.reason else {})}, ensure_ascii=False)
+    more = {**({"reason": each.reason} if each.reason else {}), **({"purged": True} if each.purged else {})}
+    return json.dumps({each.kind: each.value, **more}, ensure_ascii=False)
 
 
 def _entry(path: Path, number: int, line: str) -> Entry:
     try:
         said = json.loads(line)
         (kind,) = [name for name in said if name in KINDS]
-        if not (set(said) <= {kind, "reason"} and all(isinstance(value, str) for value in said.values())):
+        purged = said.pop("purged", False)
+        if not (set(said) <= {kind, "reason"} and all(isinstance(value, str) for value in said.values()) and isinstance(purged, bool)):
             raise ValueError
-        return entry(kind, said[kind], said.get("reason", ""))
+        return replace(entry(kind, said[kind], said.get("reason", "")), purged=purged)
     except RecipeError as error:
         raise RecipeError(f"{path}, line {number}: {error}") from error
     except (ValueError, TypeError, AttributeError) as error:

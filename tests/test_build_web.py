@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from making import build, leaf, png, recipe, rows, shard_sums
+from making import InlineEngine, build, leaf, png, recipe, rows, shard_sums
 
 from leafinstruct import pipeline
 from leafinstruct import recipe as recipes
 from leafinstruct.errors import LeafInstructError, SourceError
+from leafinstruct.pictures.web.store import verify
 from leafinstruct.records import table
 from leafinstruct.report import find, lineage, story
 
@@ -233,3 +234,43 @@ def test_an_emptied_store_is_filled_again(tmp_path, gallery):
     shutil.rmtree(tmp_path / "runs" / "t" / "filter")
     build(path)
     assert gallery.pictures == {"/calm-0.png": 2, "/calm-1.png": 2}
+
+
+@pytest.mark.parametrize("place", ["bytes", "line"])
+def test_a_bit_in_the_store_costs_one_request_and_nothing_else(tmp_path, gallery, place):
+    """It lost the image for ever, whatever was run."""
+    pages(tmp_path, gallery, {"calm": "", "slow": ""})
+    path = web_recipe(tmp_path, gallery)
+    build(path)
+    before = shard_sums(tmp_path / "runs/t/shard")
+    store = tmp_path / "runs/.fetched"
+    rows_of = {json.loads(line)["url"]: json.loads(line) for log in store.glob("*.jsonl") for line in log.read_bytes().splitlines()}
+    entry = rows_of[f"http://{gallery.name}/calm-1.png"]
+    target = store / entry["segment"] if place == "bytes" else (store / entry["segment"]).with_suffix(".jsonl")
+    data = bytearray(target.read_bytes())
+    data[entry["offset"] + 20 if place == "bytes" else data.find(b"calm-1.png")] ^= 1
+    target.write_bytes(data)
+    assert len(list(verify(store))) == 1
+    engine = InlineEngine()
+    build(path, engine=engine, rebuild=True)
+    assert gallery.pictures == {"/calm-0.png": 1, "/calm-1.png": 2, "/slow-0.png": 1, "/slow-1.png": 1}
+    assert [report.get("repaired") for report in engine.reports["fetching pictures"]] == [{"fetched images": 1}]
+    assert shard_sums(tmp_path / "runs/t/shard") == before
+    assert list(verify(store)) == []
+
+
+def test_bytes_that_change_between_fetching_and_looking_are_fetched_by_the_next_build(tmp_path, gallery):
+    pages(tmp_path, gallery, {"calm": ""})
+    path = web_recipe(tmp_path, gallery)
+    build(path)
+    (blob,) = (tmp_path / "runs/.fetched").glob("*.bin")
+    data = bytearray(blob.read_bytes())
+    data[blob.stat().st_size - 30] ^= 4
+    blob.write_bytes(data)
+    for file in (tmp_path / "runs/t/filter").iterdir():
+        if not file.name.startswith("fetches-"):
+            file.unlink()
+    build(path)
+    assert sorted(gallery.pictures.values()) == [1, 2]
+    (row,) = rows(tmp_path / "runs/t/shard")
+    assert len(row["images"]) == 2

@@ -14,6 +14,8 @@ from leafinstruct.terminal import answer, note, progress
 
 if TYPE_CHECKING:
     from leafinstruct.push.stage import Pushed
+    from leafinstruct.recipe import Loaded
+    from leafinstruct.suppressed import Entry
 
 LISTED = 20
 """Files of a kind that a person is shown; --json tells all."""
@@ -132,6 +134,11 @@ def remove(
     identity: Annotated[list[str] | None, typer.Option("--id", metavar="ID", help="An example, or all of a document.")] = None,
     reason: Annotated[str, typer.Option(help="Kept with the entries, for people.")] = "",
     listing: Annotated[bool, typer.Option("--list", help="Show the list and what it matches; add nothing.")] = False,
+    purge: Annotated[
+        bool,
+        typer.Option("--purge", help="Erase it from all runs and caches of the working directory too; without entries: the whole list."),
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --purge: count what would be erased, and erase nothing.")] = False,
     limit: Limit = None,
     changes: Changes = None,
     as_json: AsJson = False,
@@ -143,7 +150,12 @@ def remove(
 
     given: dict[Kind, list[str] | None] = {"url": url, "domain": domain, "sha256": sha256, "id": identity}
     entries = [entry(kind, value, reason) for kind, values in given.items() for value in values or ()]
-    if bool(entries) == listing:
+    if dry_run and not purge:
+        raise typer.BadParameter("goes with --purge alone", param_hint="--dry-run")
+    if purge and not listing:
+        _purge(load_recipe(recipe, changes, limit), entries, dry_run, as_json)
+        return
+    if bool(entries) == listing or purge:
         raise typer.BadParameter("say what: --url, --domain, --sha256 or --id; or --list alone", param_hint="remove")
     loaded = load_recipe(recipe, changes, limit)
     found = take_out(loaded.path, loaded.directory, artifacts(loaded), entries)
@@ -157,6 +169,23 @@ def remove(
     note(f"the list matches {_many(found['records'], 'record')} of the shards, {_many(found['examples'], 'example')} of this run")
     for line in found["left"]:
         note(line)
+
+
+def _purge(loaded: Loaded, entries: list[Entry], dry_run: bool, as_json: bool) -> None:
+    from leafinstruct.purge.run import purge
+
+    found = purge(loaded.path, loaded.directory, entries, dry_run)
+    if as_json:
+        answer(found)
+        return
+    for line in found["entries"]:
+        typer.echo(printable(f"{line['documents']:>7,}  {line['kind']:<7} {line['value']}"))
+    counts = ", ".join(f"{count:,} {what}" for what, count in found["erased"].items() if count)
+    note(f"{'would erase' if dry_run else 'erased'}: {counts or 'nothing, it is not here'}")
+    if found["runs"] and not dry_run:
+        note(f"next: leaf build, which makes the missing parts of {', '.join(found['runs'])} again, then leaf push")
+    for line in found["remains"]:
+        note(f"remains: {line}")
 
 
 def _many(count: int, what: str) -> str:

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 from leafinstruct.artifact import Artifact, digest, writing
 from leafinstruct.engine.base import Engine, Needs, Part
 from leafinstruct.errors import SourceError
-from leafinstruct.filter.passes import CODE, Evidence, FilterSettings, trial_of
+from leafinstruct.filter.passes import CODE, Evidence, FilterSettings, pictures_key, trial_of
 from leafinstruct.filter.scores import PASSES
+from leafinstruct.pictures.web.store import Store, is_intact
 from leafinstruct.records import table
 from leafinstruct.records.document import Document
 
@@ -34,12 +35,16 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequen
     config = settings.config.pictures.fetch
     assert config is not None, "only a recipe with filter.pictures.fetch comes here"
     wanted = [Part(part.name, _key(settings, inputs, part)) for part in parts]
-    missing = [part for part in wanted if not _stands(settings, out, part)]
+    missing = [part for part in wanted if not _stands(settings, inputs, out, part)]
     if missing:
         from leafinstruct.pictures.web.client import Web  # aiohttp takes a tenth of a second that most builds do not need
-        from leafinstruct.pictures.web.store import Store
 
-        web = Web(config, Store(settings.fetched))
+        try:
+            web = Web(config, Store(settings.fetched), refused=settings.removed)
+        except OSError as error:
+            raise SourceError(
+                f"{error.filename}: fetched images cannot be read: {error.strerror}; check the disk and its permissions"
+            ) from error
         needs = Needs("io", 4, "fetching pictures", release=web.close, unit="pictures", pulse=lambda: web.answered)
         for _ in engine.map(partial(fetch, settings, inputs, out, web), missing, needs):
             pass
@@ -55,16 +60,22 @@ async def fetch(settings: FilterSettings, inputs: Artifact, out: Artifact, web: 
     failed = sum(answer.state == "failed" for answer in answers)
     with writing(out.file("fetches", part.name)) as temporary:
         table.write(temporary, rows, table.FETCHES, "" if failed else part.payload)
-    return {"counts": {"pictures": len(rows), "failed": failed}}
+    return {"counts": {"pictures": len(rows), "failed": failed}, **web.repaired()}
 
 
-def _stands(settings: FilterSettings, out: Artifact, part: Part) -> bool:
-    """Whether a part's fetches are told under this key, and the store still holds them (a person may have emptied it)."""
-    path = out.file("fetches", part.name)
+def _stands(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> bool:
+    """Whether a part's fetches are told under this key, and the store still holds what look will read: a person may have emptied it, and bytes
+    may have changed. Images that the part's `pictures-` holds are not read again."""
+    path, pictures = out.file("fetches", part.name), out.file("pictures", part.name)
     if table.key_of(path) != part.payload:
         return False
-    segments = {row["segment"] for row in table.read(path, ["segment"])} - {None}
-    return all((settings.fetched / segment).exists() for segment in segments)
+    standing = table.key_of(pictures) == pictures_key(settings, inputs, part)
+    held = {row["stamp"] for row in table.read(pictures, ["state", "stamp"]) if row["state"] == "ok"} if standing else set()
+    rows = list(table.read(path, ["segment", "offset", "size", "sha256"]))
+    segments = {row["segment"] for row in rows} - {None}
+    return all((settings.fetched / segment).exists() for segment in segments) and all(
+        row["sha256"] in held or is_intact(settings.fetched, row) for row in rows
+    )
 
 
 def outcomes(out: Artifact, part: Part) -> str:

@@ -36,6 +36,10 @@ MEASURE_PX = 256
 """Longer side at which entropy and sharpness are measured: sharpness depends on scale, so one scale for all."""
 
 
+REMOVED = "removed_by_request"
+"""Reason of an image that `leaf remove --purge` took out; a document that shows it is dropped, as its text would go on speaking of it."""
+
+
 class Fetched:
     """What is at hand of a part's pictures: those on the web that filter/fetching left, and the frames that ingest took. All others are where their
     reference points.
@@ -68,23 +72,33 @@ class Fetched:
 
 
 def materialise(
-    wanted: Iterable[tuple[Ref, Path]], standing: Path, max_pixels: int, counts: Counter[str], fetched: Fetched
+    wanted: Iterable[tuple[Ref, Path]],
+    standing: Path,
+    max_pixels: int,
+    counts: Counter[str],
+    fetched: Fetched,
+    removed: frozenset[str] = frozenset(),
 ) -> Iterator[Row]:
     """Rows of table.PICTURES, one a reference: first those that stand, also of documents that are not wanted now; then the missing ones.
 
     wanted: (reference, root of its source). standing: the part's picture file, may be missing. counts: `pictures_read`, `pictures_failed`.
+    removed: sha256 of images that were taken out for good; their bytes are not kept.
     """
     needed = {str(ref): (ref, root) for ref, root in wanted}
     reused: set[str] = set()
     for row in table.read_whole_groups(standing):
         here = needed.get(row["ref"])
-        if row["state"] == "ok" and (here is None or row["stamp"] == fetched.stamp(*here)) and _holds_its_image(row):
+        stale = row["sha256"] in removed or row["reason"].startswith(REMOVED)
+        if row["state"] == "ok" and not stale and (here is None or row["stamp"] == fetched.stamp(*here)) and _holds_its_image(row):
             reused.add(row["ref"])
             yield row
     for name, (ref, root) in needed.items():
         if name not in reused:
             counts["pictures_read"] += 1
-            row = {**_row(name, fetched.read(ref, root), max_pixels), "file": ref.file, "stamp": fetched.stamp(ref, root)}
+            data = fetched.read(ref, root)
+            if isinstance(data, bytes) and removed and hashlib.sha256(data).hexdigest() in removed:
+                data = Unreadable(REMOVED, "these bytes were taken out for good")
+            row = {**_row(name, data, max_pixels), "file": ref.file, "stamp": fetched.stamp(ref, root)}
             counts["pictures_failed"] += row["state"] == "failed"
             yield row
 

@@ -22,7 +22,7 @@ from leafinstruct.artifact import Artifact, digest, writing
 from leafinstruct.engine.base import Part
 from leafinstruct.filter import alignment, coherence, duplicate, judge, materialise, references, text
 from leafinstruct.filter.config import FilterConfig, Rule
-from leafinstruct.filter.verdict import Trial
+from leafinstruct.filter.verdict import Drop, Trial
 from leafinstruct.llm.client import Client
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.prompt import Prompt
@@ -51,7 +51,7 @@ def libraries(settings: FilterSettings) -> dict[str, str]:
 @dataclass(frozen=True)
 class FilterSettings:
     """config: the recipe's section; rules: those that hold in this recipe; weights: of the CLIP, None where the recipe asks for no score of it;
-    answers: folder of the answer cache; fetched: folder of what was fetched from the web."""
+    answers: folder of the answer cache; fetched: folder of what was fetched from the web; removed: sha256 of images that were taken out for good."""
 
     config: FilterConfig
     rules: tuple[Rule, ...]
@@ -60,6 +60,7 @@ class FilterSettings:
     weights: alignment.Weights | None
     answers: Path
     fetched: Path
+    removed: frozenset[str] = frozenset()
 
     @property
     def judge_model(self) -> str:
@@ -91,6 +92,8 @@ def trial_of(document: Document, settings: FilterSettings, evidence: Evidence) -
     trial.weigh([language_cell(document), *text.scores(document)])
     if trial.alive and evidence.pictures is not None:
         rows = {image.position: evidence.pictures[str(image.ref)] for image in document.images}
+        if any(row["reason"].startswith(materialise.REMOVED) for row in rows.values()):
+            trial.verdicts.append(Drop(materialise.REMOVED, None, None, "ok", detail="it shows an image that was taken out for good"))
         trial.with_pictures({position: materialise.facts(row) for position, row in rows.items()})
         trial.weigh([item for image in trial.document.images for item in materialise.cells(image, rows[image.position])])
     if trial.alive and settings.weights is not None and evidence.embeddings is not None:
@@ -163,7 +166,7 @@ async def ask(settings: FilterSettings, inputs: Artifact, out: Artifact, client:
         rows = ({"document_id": document, **table.cell_row(item)} for document, item in cells)
         table.write(temporary, rows, table.SCORES, "" if failed else part.payload)
     details = [answer.detail for answer in answers if answer.retryable][:1]
-    return {"counts": {"documents": len(living), "asked": len(answers), "failed": failed}, "details": details}
+    return {"counts": {"documents": len(living), "asked": len(answers), "failed": failed}, "details": details, **client.repaired()}
 
 
 def decide(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> dict[str, Any]:
@@ -242,6 +245,11 @@ def embeddings_key(settings: FilterSettings, weights: alignment.Weights, inputs:
     )
 
 
+def pictures_key(settings: FilterSettings, inputs: Artifact, part: Part) -> str:
+    """What shapes the rows of a part's `pictures-`, beside the files themselves."""
+    return digest([CODE, inputs.file_digest("documents", part.name), settings.config.pictures.max_pixels, version("pillow")])
+
+
 def _materialise(
     settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part, living: Sequence[Document], counts: Counter[str]
 ) -> dict[str, Row]:
@@ -261,7 +269,7 @@ def _materialise(
     before = materialise.seen(path)
     counts["pictures_damaged"] += materialise.is_damaged(path)
     with writing(path) as temporary:
-        rows = materialise.materialise(wanted, standing, settings.config.pictures.max_pixels, counts, fetched)
+        rows = materialise.materialise(wanted, standing, settings.config.pictures.max_pixels, counts, fetched, settings.removed)
         table.write(temporary, rows, table.PICTURES, key)
     facts = _picture_facts(out, part)
     counts["rotted"] += materialise.rotted(before, facts)

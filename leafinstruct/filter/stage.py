@@ -56,6 +56,7 @@ def fingerprint(settings: FilterSettings, inputs: Artifact, out: Artifact, engin
         "judge": _judge_identity(settings),
         "libraries": libraries(settings),
         "input": record["output"],
+        **({"removed": digest(sorted(settings.removed))} if settings.removed else {}),
     }
 
 
@@ -226,7 +227,8 @@ def _look_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: P
     config = settings.config.model_dump(include={"min_images": True, "min_words": True, "languages": True, "pictures": {"max_pixels"}})
     clip = [settings.weights.identity, settings.config.alignment.model_dump()] if settings.weights else None
     fetched = fetching.outcomes(out, part) if settings.config.pictures.fetch is not None else None
-    return digest([CODE, early, config, libraries(settings), clip, inputs.file_digest("documents", part.name), fetched])
+    removed = [sorted(settings.removed)] if settings.removed else []
+    return digest([CODE, early, config, libraries(settings), clip, inputs.file_digest("documents", part.name), fetched, *removed])
 
 
 def _ask_key(settings: FilterSettings, out: Artifact, part: Part) -> str:

@@ -33,6 +33,7 @@ from leafinstruct.ingest.config import (
     YouCook2Source,
 )
 from leafinstruct.sketchbook import write as sketchbook
+from leafinstruct.suppressed import NOTHING, Suppressed
 
 SKETCHBOOK = 2
 """Raised when the embedded corpus is drawn otherwise for the same settings."""
@@ -40,11 +41,13 @@ SKETCHBOOK = 2
 
 @dataclass(frozen=True)
 class IngestSettings:
-    """config: the recipe's section; part_size: documents; limit: documents at most, spread over the sources, None for all."""
+    """config: the recipe's section; part_size: documents; limit: documents at most, spread over the sources, None for all; removed: what was
+    taken out for good and is not read again."""
 
     config: IngestConfig
     part_size: int
     limit: int | None = None
+    removed: Suppressed = NOTHING
 
 
 def reader(kind: str) -> ModuleType:

@@ -29,12 +29,14 @@ from leafinstruct.errors import SourceError
 from leafinstruct.ingest.config import PATH_KEYS, FileSource, HubSource, SketchbookSource, Source, WarcSource
 from leafinstruct.ingest.marks import Unmapped
 from leafinstruct.ingest.origin import IngestSettings, file_sources, prepare, reader, roots
+from leafinstruct.ingest.removed import Taken, complies
 from leafinstruct.ingest.span import Span
 from leafinstruct.pictures.read import fetch
 from leafinstruct.records import language, owners, table
 from leafinstruct.records.document import Document, Frame, Image, Rejected
 from leafinstruct.records.frames import adding
 from leafinstruct.records.language_names import UNDETERMINED
+from leafinstruct.suppressed import Suppressed
 
 CODE = 10
 """Raised when the same input gives other documents than before."""
@@ -74,6 +76,7 @@ def fingerprint(settings: IngestSettings, inputs: Artifact | None, out: Artifact
             for file in part.payload.hashes
         },
         "parts": digest([(part.name, part.payload.key) for part in units]),
+        **({"removed": removed} if (removed := settings.removed.identity) else {}),
     }
 
 
@@ -82,8 +85,8 @@ def run(settings: IngestSettings, inputs: Artifact | None, out: Artifact, engine
     assert inputs is None, "ingest is the first stage"
     units = plan(settings, out)
     out.keep_only(part.name for part in units)
-    missing = [part for part in units if not out.stands(part.name, part.payload.key)]
-    for _ in engine.map(partial(read_part, out), missing, Needs(what="reading")):
+    missing = [part for part in units if not (out.stands(part.name, part.payload.key) and complies(settings.removed, out, part.name))]
+    for _ in engine.map(partial(read_part, out, settings.removed), missing, Needs(what="reading")):
         pass
     _refuse_truncated(settings, out)
     totals = out.totals()
@@ -119,23 +122,26 @@ def _shares(limit: int | None, sources: int) -> list[int | None]:
     return [limit // sources + (index < limit % sources) for index in range(sources)]
 
 
-def read_part(out: Artifact, part: Part) -> dict[str, Any]:
-    """Task: read one span, write its documents, report what could not be read."""
+def read_part(out: Artifact, removed: Suppressed, part: Part) -> dict[str, Any]:
+    """Task: read one span, write its documents, report what could not be read. removed: what is not kept."""
     started = time.perf_counter()
     out.open(part.name)
     unit: Unit = part.payload
     counts: Counter[str] = Counter()
     languages: Counter[str] = Counter()
     rejected: list[dict[str, Any]] = []
+    taken = Taken(removed)
 
     def rows() -> Iterator[table.Row]:
-        for document in _documents(unit, _cache(out), counts, rejected, keep):
+        for document in _documents(unit, _cache(out), counts, rejected, keep, taken):
             languages[document.language or UNDETERMINED] += 1
             yield table.document_row(document)
 
     path = out.file("documents", part.name)
     with writing(path) as temporary, _frames(out, part) as keep:
         table.write(temporary, rows(), table.DOCUMENTS)
+    if taken.frames:  # frames come before their document is known; filter decodes those of others again
+        out.file("frames", part.name).unlink(missing_ok=True)
     reasons = Counter(item["reason"] for item in rejected if item["whole"])
     pieces: Counter[str] = Counter()
     for item in rejected:
@@ -147,6 +153,7 @@ def read_part(out: Artifact, part: Part) -> dict[str, Any]:
         "picture_reasons": pieces,
         "languages": {"kept": languages},
         "rejected": rejected,
+        **taken.report,
         "sources": {f"{unit.source.name}/{file}": file_sha256(root / file) for file in unit.hashes},
         "seconds": time.perf_counter() - started,
     }
@@ -233,10 +240,10 @@ def _records(unit: Unit) -> int:
 
 
 def _documents(
-    unit: Unit, cache: Path, counts: Counter[str], rejected: list[dict[str, Any]], keep: Callable[[Frame], None]
+    unit: Unit, cache: Path, counts: Counter[str], rejected: list[dict[str, Any]], keep: Callable[[Frame], None], taken: Taken
 ) -> Iterator[Document]:
     read: Document | None = None  # held back until the pieces that it lost are known, which follow it
-    for item in reader(unit.source.kind).read(unit.source, unit.span, cache):
+    for item in taken.staying(reader(unit.source.kind).read(unit.source, unit.span, cache)):
         if isinstance(item, Rejected):
             _note(item, rejected)
             read = read and _without(read, item)

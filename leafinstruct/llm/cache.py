@@ -1,9 +1,11 @@
 """Answers that were paid for once, kept for ever: append-only files (lines.py) and an index in memory.
 
-    <cache>/answers-<pid>-<random>.jsonl       one per writer, one line per answer: {"key": ..., "model", "purpose", "text", "value", "paid"}
+    <cache>/answers-<random>.jsonl       one per writer, one line per answer: {"key": ..., "model", "purpose", "text", "value", "paid"}
 
 The index (key -> file, offset; about 250 bytes an answer) is rebuilt from the lines when first needed, 300,000 of them a second; only hits
-are read and parsed. `paid` is what the answer took when it was given, so that a build which finds it here still knows what it cost.
+are parsed. Before that, every line is checked against its digest and damaged ones are dropped; a hit is checked again when it is read. So an
+answer whose bytes changed is asked for again, and `repaired` counts it. `paid` is what the answer took when it was given, so that a build which
+finds it here still knows what it cost.
 
 Only schema-valid answers come in. On the way out the client validates again, since schemas and checks change: the stored `value`, else
 `text` parsed anew (a mended parser costs no money). So one key may stand in several lines, and the first that holds is taken.
@@ -13,17 +15,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from leafinstruct import sealed
+from leafinstruct.damage import Damage
 from leafinstruct.errors import SourceError
 from leafinstruct.llm import lines
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.request import Paid, Picture, Request
 
-STEM = "answers"
+STEM, JOURNAL = "answers", "exchanges"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,34 @@ def stored(folder: Path, key: str) -> Iterator[Stored]:
             yield held
 
 
+def verify(folder: Path) -> Iterator[Damage]:
+    """Damaged answers and exchanges of a folder; none where there is no folder."""
+    dropped = "run `leaf build RECIPE`: the first question drops this line"
+    yield from lines.verify(folder, STEM, f"{dropped}, and what it answered is asked again if it is needed")
+    yield from lines.verify(folder, JOURNAL, f"{dropped}; only `leaf explain` misses it")
+
+
+def erase(folder: Path, keys: Set[str], kept: Set[str], quotes: Callable[[dict[str, Any]], bool], dry_run: bool = False) -> tuple[int, int]:
+    """Overwrite answers and exchanges; returns how many of each. Raises OSError. No build may run meanwhile.
+
+    keys: of questions about what is taken out; kept: of questions about documents that remain, never erased; quotes: whether an entry of another
+    question, of an earlier recipe, holds text that is taken out.
+    """
+
+    def is_meant(entry: dict[str, Any]) -> bool:
+        key = entry.get("key")
+        return key in keys or key in orphans or (key not in kept and quotes(entry))
+
+    orphans: set[str] = set()
+    for path in lines.files(folder, JOURNAL):
+        for _, line in sealed.lines(path):
+            entry = sealed.unsealed_or_opened(line or b"")
+            if entry is not None and is_meant(entry):
+                orphans.add(str(entry.get("key")))
+    answers = sum(sealed.erase(path, is_meant, dry_run) for path in lines.files(folder, STEM))
+    return answers, sum(sealed.erase(path, is_meant, dry_run) for path in lines.files(folder, JOURNAL))
+
+
 class AnswerCache:
     """One folder of answers, as one process sees it: what others write after the first look is seen by the next process."""
 
@@ -76,12 +108,16 @@ class AnswerCache:
         self._files: list[Path] = []
         self._index: dict[bytes, tuple[tuple[int, int], ...]] | None = None  # key -> (number of the file, offset in bytes), ...
         self._own = lines.Appender(folder, STEM)
+        self.repaired = 0
+        """Damaged entries that were dropped."""
 
     def get(self, key: str) -> Iterator[Stored]:
         """Every answer under the key, in a fixed order. Raises SourceError for an unreadable folder."""
         for number, offset in self._places().get(bytes.fromhex(key), ()):
-            entry = self._read(self._files[number], offset)
-            if entry is not None:
+            entry = self._read(self._files[number], offset, key)
+            if entry is None:
+                self.repaired += 1
+            else:
                 yield entry
 
     def put(self, key: str, model: str, purpose: str, value: dict[str, Any], text: str, paid: Paid | None = None) -> None:
@@ -103,6 +139,7 @@ class AnswerCache:
         if self._index is None:
             index: dict[bytes, tuple[tuple[int, int], ...]] = {}
             try:
+                self.repaired += sum(lines.mend(self._folder, stem) for stem in (STEM, JOURNAL))
                 self._files = lines.files(self._folder, STEM)
                 for number, path in enumerate(self._files):
                     for digest, offset in lines.scan(path):
@@ -113,14 +150,13 @@ class AnswerCache:
         return self._index
 
     @staticmethod
-    def _read(path: Path, offset: int) -> Stored | None:
+    def _read(path: Path, offset: int, key: str) -> Stored | None:
         """The entry at the offset, or None for a line that is not what it was when it was indexed."""
         try:
-            with path.open("rb") as file:
-                file.seek(offset)
-                return _held(json.loads(file.readline()))
-        except (OSError, ValueError, RecursionError):
+            entry = lines.at(path, offset)
+        except OSError:
             return None  # asked again: a cache that lost a line is a smaller cache, not a broken run
+        return _held(entry) if entry is not None and entry.get("key") == key else None
 
 
 def _held(entry: Any) -> Stored | None:

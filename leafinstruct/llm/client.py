@@ -62,6 +62,11 @@ class Client:
         """Live counts of this client."""
         return self._counts
 
+    def repaired(self) -> dict[str, dict[str, int]]:
+        """Damaged stored answers that were dropped since the last call, as a task reports them."""
+        count, self._cache.repaired = self._cache.repaired, 0
+        return {"repaired": {"stored answers": count}} if count else {}
+
     @property
     def spent(self) -> float | None:
         """Dollars spent by this client; None while the price is unknown."""

@@ -1,6 +1,6 @@
 """What was said between us and a server, word for word: one line an exchange, for `leaf explain`. Nobody else reads it.
 
-    <cache>/exchanges-<pid>-<random>.jsonl     {"key", "purpose", "model", "at", "state", "detail", "sent", "tries", "paid"}
+    <cache>/exchanges-<random>.jsonl     {"key", "purpose", "model", "at", "state", "detail", "sent", "tries", "paid"}
 
     sent    the body of the last try as it went out (repair turns and schema included), each picture by the sha256 of the bytes sent
     tries   of every try: seconds since the first, the raw text that came back (null when nothing did), what was said against it
@@ -21,16 +21,15 @@ from pathlib import Path
 from typing import Any
 
 from leafinstruct.llm import lines
+from leafinstruct.llm.cache import JOURNAL
 from leafinstruct.llm.request import Answer, Request
-
-STEM = "exchanges"
 
 
 class Journal:
     """This process's part of the journal in a folder of answers."""
 
     def __init__(self, folder: Path) -> None:
-        self._own = lines.Appender(folder, STEM)
+        self._own = lines.Appender(folder, JOURNAL)
 
     def put(self, request: Request, answer: Answer, sent: Mapping[str, Any], tries: Sequence[Mapping[str, Any]]) -> None:
         """One exchange that ended in an answer, good or bad. Raises SourceError when the disk does not take it."""
@@ -52,4 +51,4 @@ class Journal:
 
 def exchanges(folder: Path, key: str) -> Iterator[dict[str, Any]]:
     """All exchanges about one question, of all runs that share the folder, in no order of time. Raises SourceError for an unreadable folder."""
-    return lines.find(folder, STEM, key)
+    return lines.find(folder, JOURNAL, key)

@@ -1,19 +1,17 @@
 """Append-only JSON lines under a key, written by many processes at once: what the answer cache and the journal are made of.
 
-    <folder>/<stem>-<pid>-<random>.jsonl       one per writer, one line an entry: {"key": 64 hex digits, ...}
+    <folder>/<stem>-<random>.jsonl       one per writer, one line an entry: {"key": 64 hex digits, ..., "digest": see leafinstruct/sealed.py}
 
 Each writer appends whole lines to a file of its own, so any number of processes share a folder without a lock, on any file system. A line
-goes out in one write, so a killed process loses at most its last one; a line without its newline is ignored.
+goes out in one write, so a killed process loses at most its last one; a line without its newline is ignored. A line whose digest does not hold is
+missing: what it answered is asked again.
 
 SQLite was refused (locks on network file systems, one writer at a time), and so was a file per entry (a million inodes).
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 import mmap
-import os
 import re
 import secrets
 from collections.abc import Iterator, Mapping
@@ -21,6 +19,8 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from leafinstruct import sealed
+from leafinstruct.damage import Damage
 from leafinstruct.errors import SourceError
 
 _LINE = re.compile(rb'\{"key":"([0-9a-f]{64})",.*\}\n', re.DOTALL)
@@ -37,7 +37,7 @@ class Appender:
 
     def append(self, key: str, entry: Mapping[str, Any]) -> int:
         """Writes one line and returns its offset in `path`; after it returns the kernel has it. Raises SourceError when the disk does not take it."""
-        line = json.dumps({"key": key, **entry}, separators=(",", ":")).encode("ascii") + b"\n"
+        line = sealed.seal({"key": key, **entry})
         try:
             file = self._file = self._file or self._open()
             offset = file.tell()
@@ -55,27 +55,42 @@ class Appender:
 
     def _open(self) -> FileIO:
         self._folder.mkdir(parents=True, exist_ok=True)
-        self.path = self._folder / f"{self._stem}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
+        self.path = self._folder / f"{self._stem}-{secrets.token_hex(8)}.jsonl"
         return FileIO(self.path, "xb")
 
 
 def files(folder: Path, stem: str) -> list[Path]:
-    """All writers' files, in order of their names."""
-    return sorted(folder.glob(f"{stem}-*.jsonl"))
+    """All writers' files, in order of their names; what is no regular file is passed over."""
+    return sorted(path for path in folder.glob(f"{stem}-*.jsonl") if path.is_file())
+
+
+def mend(folder: Path, stem: str) -> int:
+    """Drop the damaged lines of all writers' files; returns how many. Raises OSError."""
+    return sum(sealed.mend(path) for path in files(folder, stem))
 
 
 def scan(path: Path) -> Iterator[tuple[bytes, int]]:
-    """(key, offset) of each whole line, 300,000 of them a second."""
-    offset = 0
+    """(key, offset) of each whole line, 300,000 of them a second. Digests are checked where an entry is read."""
+    for (offset, _), line in sealed.lines(path):
+        if line is not None and (match := _LINE.fullmatch(line)):
+            yield bytes.fromhex(match[1].decode("ascii")), offset
+
+
+def at(path: Path, offset: int) -> dict[str, Any] | None:
+    """The entry of the line at an offset, None for a damaged one. Raises OSError."""
     with path.open("rb") as file:
-        for line in file:
-            if match := _LINE.fullmatch(line):
-                yield bytes.fromhex(match[1].decode("ascii")), offset
-            offset += len(line)
+        file.seek(offset)
+        return sealed.opened(file.readline(sealed.LONGEST))
+
+
+def verify(folder: Path, stem: str, repair: str) -> Iterator[Damage]:
+    """The damaged lines of all writers' files. repair: what the user does about one of them."""
+    for path in sorted(folder.glob(f"{stem}-*.jsonl")):
+        yield from sealed.verify(path, repair)
 
 
 def find(folder: Path, stem: str, key: str) -> Iterator[dict[str, Any]]:
-    """Every entry under one key, without an index: a search through mapped bytes, about 1 GB a second. Raises SourceError."""
+    """Every intact entry under one key, without an index: a search through mapped bytes, about 1 GB a second. Raises SourceError."""
     needle = b'{"key":"%s",' % key.encode("ascii")
     for path in files(folder, stem):
         try:
@@ -87,10 +102,10 @@ def find(folder: Path, stem: str, key: str) -> Iterator[dict[str, Any]]:
 
 
 def _find(file: BinaryIO, needle: bytes) -> Iterator[dict[str, Any]]:
-    """A line that is not JSON any more is passed over: a smaller journal, not a broken one."""
+    """A damaged line is passed over: a smaller journal, not a broken one."""
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         end = 0
-        while (at := mapped.find(needle, end)) >= 0 and (end := mapped.find(b"\n", at)) >= 0:
-            if at == 0 or mapped[at - 1 : at] == b"\n":  # a quotation of such a line is escaped, and so begins no line
-                with contextlib.suppress(ValueError, RecursionError):
-                    yield dict(json.loads(mapped[at:end]))
+        while (start := mapped.find(needle, end)) >= 0 and (end := mapped.find(b"\n", start)) >= 0:
+            begins = start == 0 or mapped[start - 1 : start] == b"\n"  # a quotation of such a line is escaped, and so begins no line
+            if begins and end - start < sealed.LONGEST and (entry := sealed.unsealed_or_opened(mapped[start : end + 1])) is not None:
+                yield entry

@@ -1,7 +1,7 @@
 """`leaf remove`: add to the list of what was taken out, and say what that means for this run.
 
-The list takes effect where the dataset is made and where it is published; nothing is cut out of what stands. So the answer tells what matches in the
-shards, what to run next, and, in plain words, what goes on lying in working files and in the history of a repository.
+The list takes effect where the dataset is made and where it is published; nothing is cut out of what stands (purge/ does that). So the answer tells
+what matches in the shards, what to run next, and, in plain words, what goes on lying in working files and in the history of a repository.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _left(run: Path, records: int, shards: list[str], examples: int) -> list[str
     if examples or records:
         told.append(
             f"their texts and pictures stay in the working files of {run} (ingest, filter, rewrite), which are not published, and in what runs "
-            f"share, {run.parent}/.fetched and .answers; leaf takes no single record out of those: delete the folders to be rid of them"
+            f"share, {run.parent}/.fetched, .answers and .codes; `leaf remove --purge` erases them there"
         )
         told.append(
             "source files are yours to change, and a repository on the Hub keeps what its earlier commits held until its history is squashed"

@@ -194,7 +194,8 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
         "evidence": [out.file("asked", part.name).name],
         "seconds": time.perf_counter() - started,
     }
-    return out.commit(part.name, part.payload, report, [out.file("examples", part.name), out.file("dropped", part.name)])
+    committed = out.commit(part.name, part.payload, report, [out.file("examples", part.name), out.file("dropped", part.name)])
+    return {**committed, **client.repaired()}
 
 
 def _facts(document: Document, drops: Sequence[table.Row]) -> Facts:

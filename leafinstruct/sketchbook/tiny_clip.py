@@ -14,6 +14,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from leafinstruct.errors import SourceError
+
 NAME = "leaf:tiny-clip-1"
 
 SHA256 = "26314a9bdc3d3477284cc25c682d46a1d24e4071d5248bea9ef2bd8ba39c60a9"
@@ -26,8 +28,15 @@ def unpack(cache: Path) -> Path:
     """The checkpoint as a file in `cache`, written when it is missing or not what SHA256 says.
 
     Safe among processes: each writes a temporary file of its own and renames it, and all write the same bytes.
-    Raises OSError when the cache cannot be written, ValueError when the packaged file itself is damaged.
+    Raises SourceError when the cache cannot be read or written, ValueError when the packaged file itself is damaged.
     """
+    try:
+        return _unpacked(cache)
+    except OSError as error:
+        raise SourceError(f"{cache}: the packaged CLIP cannot be unpacked: {error.strerror or error}; check this folder") from error
+
+
+def _unpacked(cache: Path) -> Path:
     path = cache / f"tiny-clip-1-{SHA256[:12]}.pt"
     if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == SHA256:
         return path

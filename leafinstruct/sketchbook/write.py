@@ -14,7 +14,7 @@ appears under its name only when it is whole (temporary name in the same folder,
 from __future__ import annotations
 
 import json
-import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -147,6 +147,6 @@ def _lines(records: list[dict[str, Any]]) -> bytes:
 def _put(path: Path, data: bytes) -> None:
     """Writes a file that appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     temporary.write_bytes(data)
     temporary.replace(path)

@@ -12,7 +12,7 @@ area. The folder appears by one rename; one that this module wrote is replaced, 
 from __future__ import annotations
 
 import json
-import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -251,7 +251,7 @@ def _check_free(out: Path) -> None:
 def _folder(out: Path) -> Iterator[Path]:
     """A folder beside `out` that takes its place when the block ends well; otherwise nothing changes."""
     target = out.resolve()
-    fresh, old = (target.with_name(f".{target.name}.{os.getpid()}.{word}") for word in ("tmp", "old"))
+    fresh, old = (target.with_name(f".{target.name}.{secrets.token_hex(6)}.{word}") for word in ("tmp", "old"))
     try:
         fresh.mkdir(parents=True)
         yield fresh

@@ -38,6 +38,8 @@ class Data:
         counts = tokens.make(
             backbone, identity, files, config.context, self.train, lambda done, of: tell(f"reading shards: {done} of {of}"), pictures
         )
+        for kind, count in pictures.repaired().get("repaired", {}).items():
+            tell(f"repaired: {count:,} {kind} had changed on disk and are encoded again")
         tell(_rows_told(counts, config, self.shown()))
         self._check_vocabulary(backbone)
         if validate and config.evaluate_every:

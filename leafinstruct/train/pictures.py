@@ -1,23 +1,15 @@
-"""Pictures of a row -> items, each encoded once: a cache on disk in front of the backbone's picture encoder.
-
-    <folder>/<identity>/<writer>.codes      records, one after another: key, size, checksum, items
+"""Pictures of a row -> items, each encoded once: a cache on disk (codes.py) in front of the backbone's picture encoder.
 
 A key is (sha256 of the picture's bytes, grid); an identity is the picture encoder's weights and how it writes what it sees, so neither the context
-nor the texts of a dataset matter, and all runs share the folder. Each writer has a file of its own and appends a record in one write, so any number
-of processes work beside each other; a kill leaves at most half a record behind the last whole one, which is not read, and a damaged one is encoded
-again. Two processes may both encode a picture that neither knew. Memory is the index, about 200 bytes a picture. Refused, as for answers: SQLite
-for its locks on network file systems, and a file a picture.
+nor the texts of a dataset matter, and all runs share the folder. Two processes may both encode a picture that neither knew.
 """
 
 from __future__ import annotations
 
 import hashlib
 import struct
-import zlib
 from collections.abc import Sequence
-from io import FileIO
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 import PIL
@@ -26,17 +18,15 @@ from PIL import Image
 from torch import Tensor
 
 from leafinstruct.artifact import digest
-from leafinstruct.errors import RecipeError, SourceError
+from leafinstruct.errors import RecipeError
 from leafinstruct.pictures.decode import Undecodable, decode, probe
+from leafinstruct.train.codes import Codes, Grid
 from leafinstruct.vlg.backbone import Backbone, Item, Resizing, Segment
 
 CODE = 1
 """Raised when the same picture and the same weights give other items than before."""
-_HEAD = struct.Struct("<32sII")
-"""key, bytes that follow, their CRC-32."""
 _ENDLESS = 1 << 16
 """Pixels of a side: a square that every budget makes smaller; a power of two, so that the root of a square budget comes out whole."""
-Grid = tuple[int, int]
 
 
 def identity(backbone: Backbone) -> str:
@@ -65,7 +55,7 @@ class Pictures:
             raise RecipeError(f"train.picture_tokens: {budget:,} are more than this backbone's pictures have, {self._usual:,} patches")
         self.budget = budget if budget is not None and self._resizing is not None else self._usual
         self.floor = min(floor, self.budget) if self._resizing is not None else self.budget
-        self._known = _Cache(folder / identity(backbone)) if folder is not None else None
+        self._known = Codes(folder / identity(backbone)) if folder is not None else None
         self._lengths: dict[Grid | None, int] = {}
         self._start = len(backbone.encode([]))
         self.encoded = 0
@@ -103,17 +93,24 @@ class Pictures:
 
     def items(self, data: bytes, grid: Grid | None) -> list[Item] | Undecodable:
         """A picture with its marks, `length(grid)` items."""
-        key = hashlib.sha256(hashlib.sha256(data).digest() + repr(grid).encode()).digest()
-        found = self._known.get(key) if self._known is not None else None
-        if found is not None:
-            return found
+        key = hashlib.sha256(data).digest(), grid
+        kept = self._known.get(key) if self._known is not None else None
+        if kept is not None:
+            return _items(kept)
         picture = decode(data)
         if isinstance(picture, Undecodable):
             return picture
         found = self._encode(picture, grid)
         if self._known is not None:
-            self._known.put(key, found)
+            self._known.put(key, _bytes(found))
         return found
+
+    def repaired(self) -> dict[str, dict[str, int]]:
+        """Damaged records of the cache that were dropped since the last call, as a report holds them."""
+        if self._known is None or not self._known.repaired:
+            return {}
+        count, self._known.repaired = self._known.repaired, 0
+        return {"repaired": {"encoded images": count}}
 
     def _encode(self, picture: Image.Image, grid: Grid | None) -> list[Item]:
         self.encoded += 1
@@ -123,57 +120,6 @@ class Pictures:
 
     def _shaped(self, picture: Image.Image, grid: Grid | None) -> Image.Image:
         return self._resizing.shaped(picture, grid) if self._resizing is not None and grid is not None else picture
-
-
-class _Cache:
-    """Items by key, as one process sees them: what others write after it was opened is not seen."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._files = sorted(folder.glob("*.codes"))
-        self._places = {key: (number, at, size) for number, path in enumerate(self._files) for key, at, size in _records(path)}
-        self._own: int | None = None
-
-    def get(self, key: bytes) -> list[Item] | None:
-        """None too for a record that is damaged."""
-        if key not in self._places:
-            return None
-        number, at, size = self._places[key]
-        with self._files[number].open("rb") as file:
-            file.seek(at)
-            head, data = file.read(_HEAD.size), file.read(size)
-        whole = len(data) == size and _HEAD.unpack(head) == (key, size, zlib.crc32(data))
-        return _items(data) if whole else None
-
-    def put(self, key: bytes, items: Sequence[Item]) -> None:
-        """Raises SourceError where the disk does not take it."""
-        data = _bytes(items)
-        record = _HEAD.pack(key, len(data), zlib.crc32(data)) + data
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            if self._own is None:
-                self._own = len(self._files)
-                self._files.append(self._folder / f"{uuid4().hex[:12]}.codes")
-            with FileIO(self._files[self._own], "ab") as file:
-                at = file.seek(0, 2)
-                if file.write(record) != len(record):
-                    raise OSError(28, "No space left on device")
-        except OSError as error:
-            raise SourceError(f"{self._folder}: cannot write: {error.strerror or error}; what was finished is kept") from error
-        self._places[key] = (self._own, at, len(data))
-
-
-def _records(path: Path) -> list[tuple[bytes, int, int]]:
-    """(key, place, bytes) of the whole records of a file."""
-    found, at, end = [], 0, path.stat().st_size
-    with path.open("rb") as file:
-        while len(head := file.read(_HEAD.size)) == _HEAD.size:
-            key, size, _ = _HEAD.unpack(head)
-            if at + _HEAD.size + size > end:
-                break
-            found.append((key, at, size))
-            at = file.seek(size, 1)
-    return found
 
 
 def _bytes(items: Sequence[Item]) -> bytes:

@@ -21,9 +21,10 @@ from leafinstruct.errors import BackboneError
 from leafinstruct.pictures.decode import Undecodable, decode
 from leafinstruct.records import shards
 from leafinstruct.records.joining import paragraphs
+from leafinstruct.train.codes import Grid
 from leafinstruct.train.config import TrainConfig
 from leafinstruct.train.encode import NAMES, Encoded, encode
-from leafinstruct.train.pictures import Grid, Pictures
+from leafinstruct.train.pictures import Pictures
 from leafinstruct.vlg.backbone import Backbone, Segment
 from leafinstruct.vlg.generate import Settings, Unfinished, generate
 from leafinstruct.vlg.sampling import Sampling

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 import resource
@@ -19,9 +20,12 @@ from llm.asking import ask, ask_and_count, online, question
 from llm.misbehaving import GOOD, Misbehaving, good
 
 from leafinstruct.errors import SourceError
-from leafinstruct.llm.cache import AnswerCache, Stored, cache_key
+from leafinstruct.llm import lines
+from leafinstruct.llm.cache import AnswerCache, Stored, cache_key, verify
+from leafinstruct.llm.client import Client
 from leafinstruct.llm.config import LlmConfig, Price
 from leafinstruct.llm.request import Message, Picture, Request
+from leafinstruct.sealed import seal
 
 URL = "http://localhost:1/v1"
 
@@ -167,6 +171,81 @@ def test_a_garbled_line_is_asked_again_and_the_others_stand(server: Misbehaving,
     assert (counts.requests, counts.cache_hits) == (1, 2)
 
 
+def test_a_changed_letter_in_an_answer_is_asked_again_and_counted(server: Misbehaving, tmp_path: Path) -> None:
+    """A letter changed on disk came back as the model's answer, valid under the schema."""
+    server.script(good({"score": 4, "reason": "fine"}))
+    ask(online(server.url), tmp_path, question())
+    (path,) = tmp_path.glob("answers-*.jsonl")
+    path.write_bytes(path.read_bytes().replace(b"fine", b"vile"))
+    (found,) = verify(tmp_path)
+    assert found.file == path
+    assert "run `leaf build RECIPE`" in found.repair
+    server.script(good({"score": 4, "reason": "fine"}))
+
+    async def asked() -> tuple[Any, Any, Any]:
+        client = Client(online(server.url), tmp_path)
+        answer = await client.ask(question())
+        told = client.repaired(), client.repaired()
+        await client.close()
+        return answer, *told
+
+    answer, first, second = asyncio.run(asked())
+    assert (answer.value, answer.cached) == ({"score": 4, "reason": "fine"}, False)
+    assert (first, second) == ({"repaired": {"stored answers": 1}}, {})
+    assert list(verify(tmp_path)) == []
+    assert ask(online(server.url), tmp_path, question())[0].cached
+
+
+def test_an_answer_is_never_served_to_another_question(server: Misbehaving, tmp_path: Path) -> None:
+    config, one, two = online(server.url, max_in_flight=1), question("one"), question("two")
+    server.script(good({"score": 1, "reason": "of one"}), good({"score": 2, "reason": "of two"}))
+    ask(config, tmp_path, one, two)
+    (path,) = tmp_path.glob("answers-*.jsonl")
+    keys = [cache_key(config, request).encode() for request in (one, two)]
+    path.write_bytes(path.read_bytes().replace(keys[0], b"x" * 64).replace(keys[1], keys[0]).replace(b"x" * 64, keys[1]))
+    server.script(good({"score": 1, "reason": "of one"}), good({"score": 2, "reason": "of two"}))
+    answers, counts = ask_and_count(config, tmp_path, one, two)
+    assert [answer.value and answer.value["score"] for answer in answers] == [1, 2]
+    assert counts.requests == 2
+
+
+def test_a_damage_after_the_index_was_made_is_found_on_reading(tmp_path: Path) -> None:
+    cache = AnswerCache(tmp_path)
+    keys = [put(cache, number) for number in range(2)]
+    (path,) = tmp_path.glob("answers-*.jsonl")
+    path.write_bytes(path.read_bytes().replace(b'{\\"n\\": 1}', b'{\\"n\\": 2}'))
+    assert [list(cache.get(key)) != [] for key in keys] == [True, False]
+    assert cache.repaired == 1
+    cache.close()
+
+
+def test_answers_of_the_time_before_digests_are_not_paid_again(server: Misbehaving, tmp_path: Path) -> None:
+    requests = [question(str(number)) for number in range(3)]
+    ask(online(server.url), tmp_path, *requests)
+    for path in [*tmp_path.glob("*.jsonl")]:
+        entries = [json.loads(line) for line in path.read_bytes().splitlines()]
+        path.unlink()
+        plain = [{name: value for name, value in entry.items() if name != "digest"} for entry in entries]
+        stem = path.name.partition("-")[0]
+        (tmp_path / f"{stem}-4711-deadbeef.jsonl").write_text("".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in plain))
+    answers, counts = ask_and_count(online(server.url), tmp_path, *requests)
+    assert (counts.requests, counts.cache_hits) == (0, 3)
+    assert [answer.value for answer in answers] == [GOOD] * 3
+    assert len(list(lines.find(tmp_path, "exchanges", answers[0].key))) == 1
+    (path,) = tmp_path.glob("answers-*.jsonl")
+    path.write_bytes(path.read_bytes().replace(b"judge", b"fudge", 1))
+    assert len(list(verify(tmp_path))) == 1
+
+
+def test_a_folder_in_the_place_of_a_file_is_passed_over_and_listed(tmp_path: Path) -> None:
+    (tmp_path / "answers-1.jsonl").mkdir()
+    cache = AnswerCache(tmp_path)
+    key = put(cache, 3)
+    cache.close()
+    assert values(tmp_path, key) == [{"n": 3}]
+    assert [damage.fault for damage in verify(tmp_path)] == ["is not a regular file"]
+
+
 def test_two_writers_share_a_folder(tmp_path: Path) -> None:
     """Interleaved writes, no lock, and a third reader finds everything."""
     one, two = AnswerCache(tmp_path), AnswerCache(tmp_path)
@@ -203,7 +282,7 @@ def test_a_mended_parser_reads_what_was_paid_for(server: Misbehaving, tmp_path: 
     entry = json.loads(path.read_text())
     assert (entry["value"], json.loads(entry["text"]), entry["purpose"]) == (GOOD, GOOD, "judge")
     entry["value"] = {"score": "four"}
-    path.write_text(json.dumps(entry, separators=(",", ":")) + "\n")
+    path.write_bytes(seal({name: value for name, value in entry.items() if name != "digest"}))
     [answer], counts = ask_and_count(online(server.url), tmp_path, question())
     assert (answer.value, counts.requests) == (GOOD, 0)
 

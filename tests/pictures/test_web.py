@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -23,7 +24,7 @@ from leafinstruct.pictures.config import FetchConfig
 from leafinstruct.pictures.web.address import parsed, public
 from leafinstruct.pictures.web.answer import retry_after
 from leafinstruct.pictures.web.client import Web
-from leafinstruct.pictures.web.store import Fetched, Store, stored
+from leafinstruct.pictures.web.store import Fetched, Store, stored, verify
 
 
 @pytest.fixture
@@ -448,6 +449,43 @@ def test_bytes_that_were_changed_on_disk_are_not_given_out(tmp_path):
     (tmp_path / kept.segment).write_bytes(b"BYTES")
     with pytest.raises(OSError, match="does not hold"):
         stored(tmp_path, kept.segment, kept.offset, kept.size, kept.sha256)
+
+
+def test_a_line_under_another_url_is_dropped_and_bytes_that_changed_count_as_not_fetched(tmp_path):
+    store = Store(tmp_path)
+    for name in "abc":
+        store.put(Fetched(f"http://{name}/", "ok", at="2026-01-01"), f"bytes of {name}".encode())
+    store.close()
+    (log,), (blob,) = tmp_path.glob("*.jsonl"), tmp_path.glob("*.bin")
+    log.write_bytes(log.read_bytes().replace(b"http://a/", b"http://z/"))
+    blob.write_bytes(blob.read_bytes().replace(b"bytes of b", b"bytes of B"))
+    faults = list(verify(tmp_path))
+    assert [damage.file for damage in faults] == [log, blob]
+    assert faults[1].fault == "the 10 bytes at 10 are not what was fetched from http://b/"
+    again = Store(tmp_path)
+    assert [again.get(f"http://{name}/") is None for name in "az"] == [True, True]
+    assert again.intact("http://b/") is None
+    assert again.intact("http://c/") is not None
+    assert again.repaired == 2
+    again.put(Fetched("http://b/", "ok", at="2026-01-02"), b"bytes of b")
+    again.close()
+    os.utime(log, ns=(2**62, 2**62))  # as whoever copies a folder leaves it: the latest log holds an earlier outcome
+    assert list(verify(tmp_path)) == []
+    assert Store(tmp_path).intact("http://b/") is not None
+
+
+def test_logs_of_the_time_before_digests_are_read_once_and_checked_from_then_on(tmp_path):
+    store = Store(tmp_path)
+    kept = store.put(Fetched("http://a/", "ok"), b"bytes")
+    store.close()
+    (log,) = tmp_path.glob("*.jsonl")
+    entry = json.loads(log.read_bytes())
+    del entry["digest"]
+    log.write_text(json.dumps(entry) + "\n")
+    assert Store(tmp_path).intact("http://a/") == kept
+    log.write_bytes(log.read_bytes().replace(b"http://a/", b"http://b/"))
+    changed = Store(tmp_path)
+    assert (changed.get("http://a/"), changed.get("http://b/"), changed.repaired) == (None, None, 1)
 
 
 @pytest.mark.parametrize(

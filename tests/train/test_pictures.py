@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 
@@ -16,7 +17,7 @@ from vlg.tiny_backbones import tiny_chameleon, tiny_emu2, tiny_emu3
 
 from leafinstruct.artifact import Artifact
 from leafinstruct.errors import RecipeError, SchemaError, SourceError
-from leafinstruct.train import contexts, samples, tokens
+from leafinstruct.train import codes, contexts, samples, tokens
 from leafinstruct.train.config import BackboneConfig, TrainConfig
 from leafinstruct.train.encode import Encoded, Unusable, encode
 from leafinstruct.train.pictures import Pictures
@@ -111,6 +112,57 @@ def test_half_a_record_and_a_damaged_one_are_encoded_again(name, tmp_path):
     assert again.encoded == 2
     assert [[str(item) for item in one] for one in found] == [[str(item) for item in one] for one in wanted]
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize("name", ["chameleon", "emu2"])
+def test_any_flipped_byte_costs_its_record_and_gives_no_other_items(name, tmp_path):
+    backbone = MAKERS[name]()
+    first = Pictures(backbone, folder=tmp_path)
+    wanted = [[str(item) for item in first.items(picture(colour), None)] for colour in COLOURS[:3]]
+    (file,) = tmp_path.glob("*/*.codes")
+    whole = file.read_bytes()
+    for at in range(0, len(whole), 37 if name == "chameleon" else 401):
+        for path in tmp_path.glob("*/*.codes"):
+            path.unlink()
+        damaged = bytearray(whole)
+        damaged[at] ^= 32
+        file.write_bytes(damaged)
+        listed = len(list(codes.verify(tmp_path)))
+        again = Pictures(backbone, folder=tmp_path)
+        assert [[str(item) for item in again.items(picture(colour), None)] for colour in COLOURS[:3]] == wanted
+        magic = at < len(codes.MAGIC)
+        assert again.encoded == (3 if magic else 1), at
+        if listed:  # a last record whose size grew is what a kill leaves behind
+            assert listed == 1
+            assert again.repaired() == {"repaired": {"encoded images": 1}}
+        assert list(codes.verify(tmp_path)) == []
+
+
+def test_items_under_the_key_of_another_image_are_not_its_own(tmp_path):
+    backbone = tiny_chameleon()
+    first = Pictures(backbone, folder=tmp_path)
+    for colour in COLOURS[:2]:
+        first.items(picture(colour), None)
+    (file,) = tmp_path.glob("*/*.codes")
+    one, two = (hashlib.sha256(picture(colour)).digest() for colour in COLOURS[:2])
+    file.write_bytes(file.read_bytes().replace(one, b"x" * 32).replace(two, one).replace(b"x" * 32, two))
+    again = Pictures(backbone, folder=tmp_path)
+    for colour in COLOURS[:2]:
+        again.items(picture(colour), None)
+    assert again.encoded == 2
+
+
+def test_codes_of_an_earlier_version_are_encoded_again(tmp_path):
+    backbone = tiny_chameleon()
+    Pictures(backbone, folder=tmp_path).items(picture(COLOURS[0]), None)
+    (file,) = tmp_path.glob("*/*.codes")
+    old = file.with_name("0123456789ab.codes")
+    old.write_bytes(b"k" * 32 + bytes(200))
+    assert [damage.file for damage in codes.verify(tmp_path)] == [old]
+    again = Pictures(backbone, folder=tmp_path)
+    again.items(picture(COLOURS[0]), None)
+    assert (again.encoded, again.repaired()) == (0, {"repaired": {"encoded images": 1}})
+    assert not old.exists()
 
 
 def test_two_writers_share_a_folder(tmp_path):

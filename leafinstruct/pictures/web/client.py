@@ -59,13 +59,14 @@ _FILE_REDIRECTS = 5
 class Web:
     """Fetches pictures. Use within one event loop, and close it there. answered: fetches that came to an end, kept ones included.
 
-    ask: the resolver of names.
+    ask: the resolver of names. refused: sha256 of images whose bytes are not kept.
     """
 
-    def __init__(self, config: FetchConfig, store: Store, ask: Ask = getaddrinfo) -> None:
+    def __init__(self, config: FetchConfig, store: Store, ask: Ask = getaddrinfo, refused: frozenset[str] = frozenset()) -> None:
         self.answered = 0
         self._config = config
         self._store = store
+        self._not_kept = refused
         self._terms = hashlib.sha256(json.dumps(config.shaping, sort_keys=True).encode()).hexdigest()[:12]
         self._hosts: dict[str, Host] = {}
         self._running: dict[str, asyncio.Task[Fetched]] = {}
@@ -87,6 +88,11 @@ class Web:
         self._running.pop(url, None)
         self.answered += 1
         return found
+
+    def repaired(self) -> dict[str, dict[str, int]]:
+        """Damaged entries of the store that were dropped since the last call, as a task reports them."""
+        count, self._store.repaired = self._store.repaired, 0
+        return {"repaired": {"fetched images": count}} if count else {}
 
     async def close(self) -> None:
         """End what is running, close all connections and the store's files."""
@@ -123,11 +129,13 @@ class Web:
             attempts=attempts,
             terms="" if self._strict and outcome.reason not in _OURS else self._terms,
         )
+        if outcome.body is not None and self._not_kept and hashlib.sha256(outcome.body).hexdigest() in self._not_kept:
+            return replace(entry, reason="removed_by_request", detail="these bytes were taken out for good")
         return self._store.put(entry, outcome.body)
 
     def _standing(self, url: str) -> Fetched | None:
         """The kept outcome of an address, if it is what asking again under our terms would give."""
-        kept = self._store.get(url)
+        kept = self._store.intact(url)
         if kept is None or kept.state == "failed" or kept.terms not in ("", self._terms):
             return None
         if (kept.size or 0) <= self._config.max_bytes:

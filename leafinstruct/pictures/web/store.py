@@ -1,23 +1,27 @@
 """What was fetched, kept for all runs: append-only segments of bytes and logs of outcomes.
 
     <folder>/<writer>.bin      bytes of pictures, one after another
-    <folder>/<writer>.jsonl    one line a fetch, written after its bytes: address, outcome, and where the bytes lie
+    <folder>/<writer>.jsonl    one line a fetch, written after its bytes: address, outcome, and where the bytes lie; with a digest (sealed.py)
 
 Each writer (one a build) has files of its own, so builds can work beside each other, also over a network file system; opening reads all
-logs, the last line of an address counts. A kill leaves at most bytes without a line, or half a line, which is no line. Logs are JSON, never
-pickle. Cost: opening reads about 400,000 lines a second, and holds some 500 bytes an address; one file a picture was refused, as a million small
-files is what file systems and backups are worst at, and SQLite for its locks on network file systems.
+logs, the last line of an address counts. Lines and bytes are checked on every read: a damaged line is dropped, and an image whose bytes are
+not those that were fetched counts as not fetched, so it is fetched again. A kill leaves at most bytes without a line, or half a line, which is no
+line. Logs are JSON, never pickle. Cost: opening reads about 200,000 lines a second, and holds some 500 bytes an address; one file a picture was
+refused, as a million small files is what file systems and backups are worst at, and SQLite for its locks on network file systems.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 from uuid import uuid4
+
+from leafinstruct import sealed
+from leafinstruct.damage import Damage
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +62,24 @@ class Store:
         self._known: dict[str, Fetched] = {}
         self._bytes: BinaryIO | None = None
         self._log: BinaryIO | None = None
-        for log in sorted(folder.glob("*.jsonl"), key=lambda path: (path.stat().st_mtime_ns, path.name)):
+        self.repaired = 0
+        """Damaged entries that were dropped, and images whose bytes were damaged, which are fetched again."""
+        for log in _logs(folder):
+            self.repaired += sealed.mend(log)
             for entry in _entries(log):
                 self._keep(entry)
 
     def get(self, url: str) -> Fetched | None:
         """The last outcome of an address; a passing failure is told too."""
         return self._known.get(url)
+
+    def intact(self, url: str) -> Fetched | None:
+        """The last outcome of a URL; None where its bytes are not those that were fetched, which is counted."""
+        entry = self._known.get(url)
+        if entry is None or is_intact(self.folder, entry):
+            return entry
+        self.repaired += 1
+        return None
 
     def put(self, entry: Fetched, data: bytes | None) -> Fetched:
         """Keep an outcome, and the picture's bytes if there are any. Returns it with its place. Raises OSError when the disk refuses."""
@@ -75,9 +90,7 @@ class Store:
             blob.flush()
             name, sha256 = f"{self._name}.bin", hashlib.sha256(data).hexdigest()
             entry = replace(entry, segment=name, offset=offset, size=len(data), sha256=sha256)
-        log.write(
-            json.dumps({field: getattr(entry, field) for field in _FIELDS}).encode() + b"\n"
-        )  # asdict copies, and costs more than a request
+        log.write(sealed.seal({field: getattr(entry, field) for field in _FIELDS}))  # asdict copies, and costs more than a request
         log.flush()
         self._keep(entry)
         return entry
@@ -90,9 +103,9 @@ class Store:
         self._bytes = self._log = None
 
     def _keep(self, entry: Fetched) -> None:
-        """An answer that stands is never replaced by a failure."""
+        """An answer that stands is never replaced by a failure, nor by an earlier one, whatever the order of the logs."""
         before = self._known.get(entry.url)
-        if before is None or before.state == "failed" or entry.state == "ok":
+        if before is None or before.state == "failed" or (entry.state == "ok" and entry.at >= before.at):
             self._known[entry.url] = entry
 
     def _files(self) -> tuple[BinaryIO, BinaryIO]:
@@ -113,15 +126,89 @@ def stored(folder: Path, segment: str, offset: int, size: int, sha256: str) -> b
     return data
 
 
-def _entries(log: Path) -> Iterator[Fetched]:
-    """Whole lines of a log whose bytes are there. A line that is torn, or of another program, is passed over."""
+def is_intact(folder: Path, entry: Fetched | Mapping[str, Any]) -> bool:
+    """Whether an outcome without bytes, or the bytes that were fetched, is what the store holds. entry: or a row of `fetches-`."""
+    place = entry if isinstance(entry, Mapping) else {name: getattr(entry, name) for name in ("segment", "offset", "size", "sha256")}
+    if place["sha256"] is None:
+        return True
+    try:
+        stored(folder, place["segment"] or "", place["offset"] or 0, place["size"] or 0, place["sha256"])
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def verify(folder: Path) -> Iterator[Damage]:
+    """Damaged lines of the logs, and URLs whose bytes are not those that were fetched. Reads every byte that a log names."""
+    known: dict[str, tuple[Path, Fetched]] = {}
+    for log in sorted(folder.glob("*.jsonl")):
+        yield from sealed.verify(
+            log, "run `leaf build RECIPE`: the next fetch drops this line, and fetches the image again if it is needed"
+        )
+    for log in _logs(folder):
+        for entry in _entries(log, whole=True):
+            before = known.get(entry.url)
+            if before is None or before[1].state == "failed" or (entry.state == "ok" and entry.at >= before[1].at):
+                known[entry.url] = (log, entry)
+    for log, entry in known.values():
+        if not is_intact(folder, entry):
+            yield Damage(
+                log.with_suffix(".bin"),
+                f"the {entry.size or 0:,} bytes at {entry.offset or 0:,} are not what was fetched from {entry.url[:200]}",
+                "run `leaf build RECIPE --rebuild`: the image is fetched again, and no other one",
+            )
+
+
+def erase(folder: Path, is_meant: Callable[[Fetched], bool], dry_run: bool = False) -> int:
+    """Overwrite outcomes and their bytes; returns how many. Places of all others stay. Raises OSError. No build may run meanwhile.
+
+    Bytes that no line names, of a kill or a damaged line, are overwritten too.
+    """
+    count = 0
+    for log in _logs(folder):
+        count += sealed.erase(log, lambda entry: (found := _fetched(entry)) is None or is_meant(found), dry_run)
+    for blob in sorted(folder.glob("*.bin")) if not dry_run else ():
+        log = blob.with_suffix(".jsonl")
+        held = [(entry.offset or 0, entry.size or 0) for entry in (_entries(log) if log.is_file() else ()) if entry.segment is not None]
+        _zero_others(blob, sorted(held))
+    return count
+
+
+def _zero_others(blob: Path, held: Sequence[tuple[int, int]]) -> None:
+    """Overwrite what lies between these places with zeros."""
+    size, at = blob.stat().st_size, 0
+    with blob.open("r+b") as file:
+        for offset, length in [*held, (size, 0)]:
+            file.seek(at)
+            while at < offset:
+                step = min(offset - at, 1 << 20)
+                file.write(bytes(step))
+                at += step
+            at = max(at, offset + length)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _logs(folder: Path) -> list[Path]:
+    """The logs that can be read, in order of their last change."""
+    return sorted((log for log in folder.glob("*.jsonl") if log.is_file()), key=lambda log: (log.stat().st_mtime_ns, log.name))
+
+
+def _entries(log: Path, whole: bool = False) -> Iterator[Fetched]:
+    """Intact lines of a log whose bytes are there; whole: those too whose bytes are not. A line of another program is passed over."""
     blob = log.with_suffix(".bin")
-    held = blob.stat().st_size if blob.exists() else 0
-    with log.open("rb") as stream:
-        for line in stream:
-            try:
-                entry = Fetched(**{name: value for name, value in json.loads(line).items() if name in _FIELDS})
-            except (ValueError, TypeError, AttributeError):
-                continue
-            if entry.segment is None or (entry.offset or 0) + (entry.size or 0) <= held:
-                yield entry
+    held = blob.stat().st_size if blob.is_file() else 0
+    for _, line in sealed.lines(log):
+        entry = _fetched(sealed.unsealed_or_opened(line or b"") or {})
+        if entry is None:
+            continue
+        if whole or entry.segment is None or (entry.offset or 0) + (entry.size or 0) <= held:
+            yield entry
+
+
+def _fetched(entry: Mapping[str, Any]) -> Fetched | None:
+    """A line's entry as an outcome, None for one of another program."""
+    try:
+        return Fetched(**{name: value for name, value in entry.items() if name in _FIELDS})
+    except TypeError:
+        return None

@@ -54,7 +54,7 @@ class HostFile:
 
     def _kept(self, url: str) -> bytes | None:
         """The file as it was fetched in the last 24 hours, also by another run."""
-        kept = self._store.get(url)
+        kept = self._store.intact(url)
         if kept is None or kept.segment is None or kept.sha256 is None or not _young(kept):
             return None
         try:
