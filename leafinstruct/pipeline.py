@@ -124,29 +124,32 @@ def build(
     until: str = STAGES[-1],
     rebuild: bool = False,
     retry_failed: bool = False,
+    retry_refused: bool = False,
 ) -> Iterator[Outcome]:
     """Run what is missing up to and including `until`; yields an outcome a stage, when it is done.
 
     rebuild: forget what stands, from the first stage on (answers of a language model are kept: they are paid for). retry_failed: run finished
-    stages again that hold failed units. Raises any LeafInstructError; what was finished is kept, and the next call goes on from there.
+    stages again that hold failed units. retry_refused: ask a language model again what it refused or gave no readable answer to. Raises any
+    LeafInstructError; what was finished is kept, and the next call goes on from there.
     """
     with one_build(loaded.directory):
         for stage, out in artifacts(loaded).items():
             if rebuild:
                 _forget(out)
-            yield _run_stage(loaded, stage, out, Watched(engine, stage, on_progress), retry_failed)
+            yield _run_stage(loaded, stage, out, Watched(engine, stage, on_progress), retry_failed, retry_refused)
             if stage == until:
                 return
 
 
-def _run_stage(loaded: Loaded, stage: str, out: Artifact, engine: Engine, retry_failed: bool) -> Outcome:
+def _run_stage(loaded: Loaded, stage: str, out: Artifact, engine: Engine, retry_failed: bool, retry_refused: bool) -> Outcome:
     module, settings = _module(stage), settings_of(loaded, stage)
     fingerprint: Fingerprint = module.fingerprint(settings, out.upstream, out, engine)
     record, before = out.record, out.fingerprint
     changes = _changes(stage, before, fingerprint) if before is not None else ()
     if record is not None:
         changes += _moved(stage, out)
-    again = retry_failed and record is not None and record["counts"].get("failed", 0) > 0
+    refused = out.refused() if retry_refused else []
+    again = refused or (retry_failed and record is not None and record["counts"].get("failed", 0) > 0)
     if record is not None and record["fingerprint"] == fingerprint and not changes and not again:
         return Outcome(stage, record, stood=True)
     # a removal is kept to before the promise of a version is, and what is gone is written as it was
@@ -157,6 +160,8 @@ def _run_stage(loaded: Loaded, stage: str, out: Artifact, engine: Engine, retry_
             "give the recipe a new version, or rebuild it with --rebuild"
         )
     out.begin(fingerprint)
+    if refused:
+        module.reopen(out, refused)
     began = time.monotonic()
     facts = module.run(settings, out.upstream, out, engine)
     return Outcome(stage, out.finish(fingerprint, **facts, seconds=round(time.monotonic() - began, 2)), stood=False, changes=changes)

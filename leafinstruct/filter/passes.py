@@ -21,6 +21,7 @@ from PIL import Image as Pil
 from leafinstruct.artifact import Artifact, digest, writing
 from leafinstruct.engine.base import Part
 from leafinstruct.filter import alignment, coherence, duplicate, judge, materialise, references, text
+from leafinstruct.filter.asking import question
 from leafinstruct.filter.config import FilterConfig, Rule
 from leafinstruct.filter.verdict import Trial
 from leafinstruct.llm.client import Client
@@ -29,7 +30,7 @@ from leafinstruct.llm.prompt import Prompt
 from leafinstruct.pictures.decode import Undecodable, decode
 from leafinstruct.pictures.send import all_as_sent
 from leafinstruct.records import asked, table
-from leafinstruct.records.document import Document, Image, Ref
+from leafinstruct.records.document import NO_VERDICT, Document, Image, Ref
 from leafinstruct.records.example import Cell
 from leafinstruct.records.frames import Kept
 from leafinstruct.records.language_names import UNDETERMINED
@@ -146,7 +147,7 @@ async def ask(settings: FilterSettings, inputs: Artifact, out: Artifact, client:
     offline = settings.llm.provider == "offline"  # written rules are shown the places of pictures, not the pictures
     shown = set() if offline else {image.sha256 or "" for page in living for image in page.images[: settings.config.judge.max_pictures]}
     pictures = all_as_sent(_bytes(out, part, shown), settings.config.judge.picture_px)
-    requests = [judge.request(document, pictures, settings.config.judge, settings.prompt) for document in living]
+    requests = [question(document, pictures, settings.config.judge, settings.prompt) for document in living]
     answers = await asyncio.gather(*(client.ask(request) for request in requests))
     cells = [(document.id, item) for document, answer in zip(living, answers, strict=True) for item in judge.cells(answer, offline)]
     failed = sum(answer.retryable for answer in answers)
@@ -156,7 +157,8 @@ async def ask(settings: FilterSettings, inputs: Artifact, out: Artifact, client:
         rows = ({"document_id": document, **table.cell_row(item)} for document, item in cells)
         table.write(temporary, rows, table.SCORES, "" if failed else part.payload)
     details = [answer.detail for answer in answers if answer.retryable][:1]
-    return {"counts": {"documents": len(living), "asked": len(answers), "failed": failed}, "details": details}
+    counts = {"asked": len(answers), "failed": failed, "declined": sum(answer.state == "declined" for answer in answers)}
+    return {"counts": {"documents": len(living), **counts}, "details": details}
 
 
 def decide(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> dict[str, Any]:
@@ -190,6 +192,7 @@ def decide(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part
         "picture_reasons": Counter(drop.rule for trial in trials for drop in trial.image_drops),
         "failed": [{"id": trial.document.id, "rule": trial.verdicts[0].rule} for trial in dropped if _failed(trial)],
         "cost": asked.cost_of(out.file("asked", part.name)) if settings.config.judge.enabled else None,
+        "unanswered": asked.unanswered(out.file("asked", part.name)) if settings.config.judge.enabled else {},
         "seconds": time.perf_counter() - started,
     }
     return out.commit(part.name, part.payload, report, [out.file(kind, part.name) for kind, _, _ in tables])
@@ -298,4 +301,4 @@ def _languages(trials: Iterable[Trial]) -> Counter[str]:
 
 
 def _failed(trial: Trial) -> bool:
-    return any(item.state == "failed" for item in trial.cells)
+    return any(item.state in NO_VERDICT for item in trial.cells)

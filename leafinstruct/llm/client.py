@@ -1,7 +1,8 @@
 """The door of the room: `await client.ask(request)`.
 
     cache hit -> answered at once          same question in flight -> shared          offline -> the caller's answerer
-    else: one of `max_in_flight` slots -> exchange (retries, repairs) -> journal -> cache
+    else: one of `max_in_flight` slots -> exchange (terms, retries, repairs) -> journal -> cache
+    too large for the server -> the smaller question, the same way
 
 An offline answer goes the same way as a server's: validated, stored, labelled with its own name; if it is invalid, that is our defect and
 raises. One client lives in one event loop, owns rate and budget there, and takes thousands of waiting `ask` calls. A question that is being
@@ -104,7 +105,7 @@ class Client:
             held = stored.value if fault(stored.value, request) is None else read_answer(stored.text, request)
             if isinstance(held, dict):
                 self._counts.cache_hits += 1
-                return Answer("ok", held, self._label(request), cached=True, key=key, paid=stored.paid)
+                return Answer("ok", held, self._label(request), request.shown, cached=True, key=key, paid=stored.paid)
         return None
 
     def _offline(self, key: str, request: Request) -> Answer:
@@ -116,24 +117,28 @@ class Client:
         return self._keep(request, Answer("ok", value, request.offline_name, key=key, paid=Paid()), text)
 
     async def _online(self, key: str, request: Request) -> Answer:
-        async with self._slots:
+        from leafinstruct.llm.exchange import Exchange  # brings openai, which an offline run never loads
+        from leafinstruct.llm.server import Server
+
+        server = self._server = self._server or Server(self._config)
+        async with self._slots, server.negotiation.first(request.purpose):
             if self._broken is not None:
                 raise ProviderError(self._broken)
-            from leafinstruct.llm.exchange import Exchange  # brings openai, which an offline run never loads
-            from leafinstruct.llm.server import Server
-
-            self._server = self._server or Server(self._config)
-            exchange = Exchange(self._config, self._server, self._pace, self._budget, self._counts, self.model_identity, request)
+            exchange = Exchange(self._config, server, self._pace, self._budget, self._counts, self.model_identity, request)
             try:
                 answer = replace(await exchange.run(), key=key)
+                smaller = request.smaller(exchange.excess) if exchange.excess and request.smaller else None
+                if exchange.excess and smaller is None and not server.accepted:
+                    server.repeated.check(self._config.base_url, answer.detail, "Raise the context of the server or lower llm.max_tokens")
             except ProviderError as error:
                 self._broken = str(error)
                 raise
         if answer.state == "ok":
+            answer = replace(answer, detail=request.shown)
             self._counts.answered += 1
             self._keep(request, answer, exchange.text)  # before the journal: it is paid for
         self._journal.put(request, answer, exchange.sent, exchange.tries)
-        return answer
+        return answer if smaller is None else await self.ask(smaller)
 
     def _keep(self, request: Request, answer: Answer, text: str) -> Answer:
         if answer.value is not None:
