@@ -47,7 +47,7 @@ def _any(*alternatives: str) -> re.Pattern[str]:
     return re.compile("|".join(alternatives))
 
 
-CODES: tuple[tuple[Kind, frozenset[str]], ...] = (
+SURE_CODES: tuple[tuple[Kind, frozenset[str]], ...] = (
     (
         Kind.CONTENT,
         _codes("""content_filter contentfilter responsibleaipolicyviolation data_inspection_failed datainspectionfailed content_policy_violation
@@ -65,6 +65,10 @@ CODES: tuple[tuple[Kind, frozenset[str]], ...] = (
         _codes("""invalid_api_key invalidapikey api_key_invalid api_key_expired expired_key invalid_authentication_error incorrect_api_key_error
             authentication_error authenticationerror unauthenticated token_not_found_in_db"""),
     ),
+)
+"""In this order, as an error may carry several codes; what they say needs no words."""
+
+CODES: tuple[tuple[Kind, frozenset[str]], ...] = (
     (
         Kind.ACCOUNT,
         _codes("""account_deactivated organization_deactivated organization_restricted account_suspended consumer_suspended user_suspended
@@ -98,7 +102,7 @@ CODES: tuple[tuple[Kind, frozenset[str]], ...] = (
             throttling.ratequota throttling.allocationquota limit_requests limit_tokens service_unavailable slow_down 1302 1303 1305"""),
     ),
 )
-"""In this order: an error may carry several codes."""
+"""In this order, after ACCOUNT_WORDS: these codes are also used for a narrower reason, which the words state."""
 
 UNSUPPORTED_CODES = frozenset({"unsupported_parameter", "unsupported_value", "unknown_parameter", "extra_forbidden"})
 UNSUPPORTED = _any(
@@ -108,8 +112,8 @@ UNSUPPORTED = _any(
 )
 """A field or its value is not supported, as opposed to too large."""
 
-FORM = _any(r"response[_. ]format|json[_ -]?schema|json[_ ]object|json mode|structured[_ ]outputs?|grammar|guided[_ ]|outlines")
-FORM_FAULT = _any(r"schema|must be|invalid|fail|compil|expected|too (?:many|complex|large)")
+FORM = _any(r"response[_. ](?:format|schema)|json[_ -]?schema|json[_ ]object|json mode|structured[_ ]outputs?|grammar|guided[_ ]|outlines")
+FORM_FAULT = _any(r"schema|must|invalid|unavailable|fail|compil|expected|too (?:many|complex|large)")
 """How a server declines the form of the answer: FORM names it, and one of UNSUPPORTED and FORM_FAULT says that it is not taken."""
 
 CREDIT = _any(
@@ -163,6 +167,7 @@ REQUEST_WORDS = (
         Kind.IMAGES,
         _any(
             r"too many (?:input )?images|at most \d+ image|(?:supports?|maximum|max|limit)\b.{0,40}\b\d+ images|number of images",
+            r"limit-mm-per-prompt|image items in (?:the same|one) prompt",
             r"images? (?:count|limit) exceed|images in (?:one|the|a) (?:request|prompt).{0,40}(?:exceed|limit|maximum)",
         ),
     ),
@@ -181,7 +186,7 @@ REQUEST_WORDS = (
             r"(?:prompt|input|request|message|payload|text)s? (?:is |are |was )?(?:too (?:long|large|big))|model token limit|n_ctx|num_ctx",
             r"longer than the (?:maximum model|model's context)|context (?:the )?overflow|context length of only|payload size exceeds",
             r"(?:content|entity|body) (?:is )?too large|too many (?:input )?tokens|range of input length|length of prompt_tokens",
-            r"reduce (?:the length|your (?:message|prompt|input))",
+            r"must have less than \d+ tokens|reduce (?:the length|your (?:message|prompt|input))",
         ),
     ),
     (

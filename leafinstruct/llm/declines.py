@@ -60,8 +60,9 @@ _PARAM_KEYS = {"param", "loc"}
 _ECHO_KEYS = {"input", "messages", "prompt", "failed_generation", "request", "body", "given", "ctx"}
 _OUTAGES = (502, 503, 504, 520, 522, 524, 529)  # of a gateway or of a server that loads: never about a field
 _MOST = 600  # characters of one message
-_DEEP = 6
-_QUOTED = re.compile(r"""("|'|`)(?:(?!\1).){60,}(?:\1|$)""", re.DOTALL)
+_DEEP = 10
+_MESSAGE = re.compile(r"""(?:message|msg|error|detail)\\?["']\s*:\s*\\?$""")
+_QUOTED = re.compile(r"""(?<!\w)("|'|`)(?:(?!\1).){60,}(?:\1|$)""", re.DOTALL)
 
 
 def complaint(body: object) -> Complaint:
@@ -75,17 +76,21 @@ def complaint(body: object) -> Complaint:
         elif role == "param":
             params.append(text.lower())
         else:
-            words.append(_QUOTED.sub("...", text[:_MOST]))
+            words.append(_QUOTED.sub(_unless_message, text[:_MOST]))
     return Complaint(frozenset(codes), tuple(params), " ".join(" ".join(words).lower().split()))
+
+
+def _unless_message(quoted: re.Match[str]) -> str:
+    """Nothing in place of a quotation, but not of the message of an error within a message, as gateways pass it on."""
+    return quoted[0] if _MESSAGE.search(quoted.string, 0, quoted.start()) else "..."
 
 
 def _walk(value: object, depth: int) -> Iterator[tuple[str, str]]:
     if isinstance(value, str):
-        inner = _json(value) if value.lstrip()[:1] in ("{", "[") else None
-        if inner is not None:
-            yield from _walk(inner, depth + 1)
-        else:
-            yield "words", value
+        yield "words", value
+        at = value.find("{", 0, _MOST)  # of an error that a gateway passes on
+        if at >= 0 and depth < _DEEP:
+            yield from _walk(_json(value, at), depth + 1)
     elif isinstance(value, list) and depth < _DEEP:
         for item in value[:8]:
             if not isinstance(item, str):
@@ -106,9 +111,9 @@ def _walk(value: object, depth: int) -> Iterator[tuple[str, str]]:
                 yield from _walk(item, depth + 1)
 
 
-def _json(text: str) -> Any:
+def _json(text: str, at: int) -> Any:
     try:
-        return json.loads(text)
+        return json.JSONDecoder().raw_decode(text, at)[0]
     except (ValueError, RecursionError):
         return None
 
@@ -119,11 +124,12 @@ def kind_of(status: int, said: Complaint, sent: Mapping[str, Any]) -> Kind:
         return Kind.CREDIT  # Gemini names the quota, of a minute or of a day, in the details alone
     if "rate_limit_exceeded" in said.codes and (found := _by_words(said, data.REQUEST_WORDS)):
         return found  # OpenAI and Groq: larger than a whole minute's tokens
-    for kind, codes in data.CODES:
-        if said.codes & codes and not (kind is Kind.LATER and data.CREDIT.search(said.words)):
-            return kind
+    if found := _by_code(said, data.SURE_CODES):
+        return found
     if found := _by_words(said, data.ACCOUNT_WORDS):
         return Kind.LATER if status == 429 and data.PASSING.search(said.words) else found
+    if found := _by_code(said, data.CODES):
+        return found
     if data.PATIENCE.search(said.words):
         return Kind.LATER
     field = field_of(said, sent) if status != 429 else None
@@ -153,8 +159,12 @@ def field_of(said: Complaint, sent: Mapping[str, Any]) -> str | None:
 
 def normal(message: str) -> str:
     """A message without what differs between two equal ones: numbers, identifiers, quotations."""
-    text = re.sub(r"""("|'|`)(?:(?!\1).)*\1""", "*", message.lower())
+    text = re.sub(r"""(?<!\w)("|'|`)(?:(?!\1).)*\1""", "*", message.lower())
     return " ".join(re.sub(r"\b(?=\w*\d)[\w-]+", "#", text).split())
+
+
+def _by_code(said: Complaint, table: tuple[tuple[Kind, frozenset[str]], ...]) -> Kind | None:
+    return next((kind for kind, codes in table if said.codes & codes), None)
 
 
 def _by_words(said: Complaint, table: tuple[tuple[Kind, re.Pattern[str]], ...]) -> Kind | None:
