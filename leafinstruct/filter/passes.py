@@ -184,7 +184,7 @@ def decide(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part
             "pictures_dropped": sum(len(trial.image_drops) for trial in kept),
             "failed": sum(_failed(trial) for trial in trials),
         },
-        "reasons": Counter(trial.verdicts[0].rule for trial in dropped),
+        "reasons": Counter(trial.verdicts[0].reason for trial in dropped),
         "languages": {
             "kept": _languages(kept),
             "dropped": _languages(trial for trial in dropped if trial.verdicts[0].rule == "languages"),

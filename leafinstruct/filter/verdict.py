@@ -27,6 +27,7 @@ from leafinstruct.records.example import Cell
 from leafinstruct.records.language_names import named
 from leafinstruct.records.words import count_words
 
+_UNANSWERED = ("refused", "unparsed", "too_large")
 _DECODED = Rule(score="picture.decoded", min=1)
 
 
@@ -44,6 +45,11 @@ class Drop:
     state: str
     position: int | None = None
     detail: str = ""
+
+    @property
+    def reason(self) -> str:
+        """The rule as counts name it, with the state where a model gave no value: that says nothing about how good the document is."""
+        return f"{self.rule} ({self.state})" if self.state in _UNANSWERED else self.rule
 
 
 def judge(rule: Rule, cell: Cell | None) -> Drop | None:

@@ -193,5 +193,5 @@ class Repeated:
         self._message = normal(message)
         if self._times >= self.MOST:
             raise ProviderError(
-                f"{base_url} declines every request: {message} Answers so far are kept. {hint}, then run the same command again."
+                f"{base_url} declines every request: {message.removesuffix('.')}. Answers so far are kept. {hint}, then run the same command again."
             )

@@ -116,9 +116,14 @@ def _target(config: LlmConfig, quote: Quote, headers: Mapping[str, str]) -> str:
     return quote.line(f"{url.scheme}://{host}{url.path.rstrip('/').removesuffix('/chat/completions')}")
 
 
+def _sentence(text: str) -> str:
+    """A server's words with a period, so that ours can follow."""
+    return text if text.endswith((".", "!", "?", "。")) else f"{text}."
+
+
 def _stopped(config: LlmConfig, kind: Kind, where: str, said: str) -> str:
     """The message of an error that no retry and no other document can repair: what, the server's own words, what to do."""
-    said = said if said.endswith((".", "!", "?")) else f"{said}."
+    said = _sentence(said)
     if kind is Kind.KEY and config.key_env is None:
         return f"{config.base_url} wants a key ({where}): {said} Put the name of the variable that holds it into llm.key_env."
     what, hint = {
