@@ -4,9 +4,8 @@
 
 Each stage has one door, `run(settings, inputs, out, engine)`, and says beforehand what shapes its bytes (`fingerprint`). A stage stands when its
 record carries the fingerprint that the recipe now gives. Otherwise: version `dev` goes on and the stage rebuilds the parts whose keys
-changed; any other version stops and says what changed, since a named version is a promise. `--rebuild` forgets the stage first.
-
-Nothing here prints: progress and outcomes are handed to whoever called.
+changed; any other version stops and says what changed, since a named version is a promise. `--rebuild` forgets the stage first. Nothing here
+prints: progress and outcomes are handed to whoever called.
 """
 
 from __future__ import annotations
@@ -128,9 +127,8 @@ def build(
 ) -> Iterator[Outcome]:
     """Run what is missing up to and including `until`; yields an outcome a stage, when it is done.
 
-    rebuild: forget what stands, from the first stage on (answers of a language model are kept: they are paid for). retry_failed: run finished
-    stages again that hold failed units. retry_refused: ask a language model again what it refused or gave no readable answer to. Raises any
-    LeafInstructError; what was finished is kept, and the next call goes on from there.
+    rebuild: forget what stands, from the first stage on (answers, which are paid for, are kept). retry_failed, retry_refused: run stages again that
+    hold failed units, or questions that a model refused. Raises any LeafInstructError; what was finished is kept, and the next call goes on.
     """
     with one_build(loaded.directory):
         for stage, out in artifacts(loaded).items():
@@ -213,16 +211,13 @@ def _changes(stage: str, before: Fingerprint, now: Fingerprint) -> tuple[str, ..
     """What a person would call the difference: files by name, settings as `filter.rules[0].min 0.2 -> 0.3`, digests by what they stand for."""
     old, new = dict(before), dict(now)
     files, here = old.pop("files", {}), new.pop("files", {})
-    lines = [f"{name} {_fate(name, files, here)}" for name in sorted({*files, *here}) if files.get(name) != here.get(name)]
+    fates = {name: "is gone" if name not in here else "changed" if name in files else "is new" for name in (*files, *here)}
+    lines = [f"{name} {fate}" for name, fate in sorted(fates.items()) if files.get(name) != here.get(name)]
     for key, told in (("input", "its input"), ("history", "what its card tells of earlier stages"), ("parts", "its parts")):
         if old.pop(key, None) != new.pop(key, None) and not (key == "parts" and lines):
             lines.append(told)
     settings = drift(old, new)
     return tuple([line if line.startswith(f"{stage}.") else f"{stage}.{line}" for line in settings] + lines)
-
-
-def _fate(name: str, before: Fingerprint, now: Fingerprint) -> str:
-    return "is gone" if name not in now else "changed" if name in before else "is new"
 
 
 def _forget(out: Artifact) -> None:

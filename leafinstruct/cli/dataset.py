@@ -101,7 +101,17 @@ def build(
             return
         started = time.monotonic()
         with progress() as on_progress:
-            outcomes = list(run(loaded, engine, stopping(on_progress), stage or STAGES[-1], rebuild, retry_failed, retry_refused))
+            outcomes = list(
+                run(
+                    loaded,
+                    engine,
+                    stopping(on_progress),
+                    stage or STAGES[-1],
+                    rebuild,
+                    retry_failed=retry_failed,
+                    retry_refused=retry_refused,
+                )
+            )
     for outcome in outcomes:
         if outcome.changes:
             more = " and more" if len(outcome.changes) > 3 else ""

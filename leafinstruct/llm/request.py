@@ -76,6 +76,11 @@ class Request:
     smaller: Callable[[Excess], Request | None] | None = None
     shown: str = ""
 
+    @property
+    def images(self) -> int:
+        """Number of images that it shows."""
+        return sum(isinstance(part, Picture) for message in self.messages for part in message.parts)
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:

@@ -302,10 +302,9 @@ def _refuse_failures(settings: RewriteSettings, out: Artifact, reports: list[dic
     """An outage is not a verdict: a part that holds failures does not stand, so the next run asks for them again."""
     counts = out.totals().counts
     failed, asked = counts["failed"], counts["outcomes"]
-    if failed <= settings.llm.tolerate_failures * asked:
-        return
-    why = next(detail for report in reports for detail in report["details"])
-    raise too_many_failed(settings.llm, counts, asked, why, "rewriter", "answered")
+    if failed > settings.llm.tolerate_failures * asked:
+        why = next(detail for report in reports for detail in report["details"])
+        raise too_many_failed(settings.llm, counts, asked, why, "rewriter", "answered")
 
 
 def _identity(settings: RewriteSettings) -> dict[str, Any]:

@@ -168,10 +168,10 @@ def test_an_unknown_end_with_a_valid_answer_is_an_answer(server: Misbehaving, tm
 # --- the size ---
 
 
-def large(images: int, words: int, px: int = 512, text: str = "lesson") -> Request:
+def large(images: int, words: int, px: int = 512, text: str = "lesson", size: tuple[int, int] = (500, 333)) -> Request:
     """A question that shows so much, with the smaller ones behind it."""
     buffer = io.BytesIO()
-    Pil.linear_gradient("L").resize((500, 333)).convert("RGB").save(buffer, "PNG")
+    Pil.linear_gradient("L").resize(size).convert("RGB").save(buffer, "PNG")
     pictures = {str(number): (buffer.getvalue(), "image/png") for number in range(images)}
 
     def make(shown: Shown) -> Request:
@@ -229,6 +229,30 @@ def test_a_question_that_is_too_large_is_made_smaller_until_it_fits_and_says_so(
     )
     [again] = ask(online(server.url), tmp_path, large(16, 2000))
     assert (again.cached, again.key, again.detail) == (True, answer.key, shown)
+
+
+def test_a_number_of_images_that_was_declined_is_not_sent_again(server: Misbehaving, tmp_path: Path) -> None:
+    """Each number is declined once; what is shown of the others is the same as if each had found it out itself."""
+    server.always = depending(lambda body: good() if len(images_of(body)) <= 4 else TOO_MANY)
+    numbers = (16, 16, 12, 8, 6, 4, 3)
+    answers = ask(online(server.url), tmp_path, *[large(images, 100, text=f"lesson {at}") for at, images in enumerate(numbers)])
+    assert [answer.state for answer in answers] == ["ok"] * 7
+    assert [answer.detail.partition(" images")[0] for answer in answers] == [
+        *["shown: 4 of 16"] * 2,
+        "shown: 3 of 12",
+        "shown: 4 of 8",
+        "shown: 3 of 6",
+        "",
+        "",
+    ]
+    assert Counter(len(images_of(seen.body)) for seen in server.seen) == {16: 1, 12: 1, 8: 1, 6: 1, 4: 4, 3: 3}
+
+
+def test_images_that_are_small_already_are_not_sent_again_as_they_are(server: Misbehaving, tmp_path: Path) -> None:
+    """Half of 512 pixels changes nothing about an image of 96: the next question has fewer images."""
+    server.always = depending(lambda body: good() if len(images_of(body)) <= 1 else TOO_LONG)
+    [answer] = ask(online(server.url), tmp_path, large(3, 100, size=(96, 64)))
+    assert (answer.state, [len(images_of(seen.body)) for seen in server.seen]) == ("ok", [3, 1])
 
 
 def test_what_does_not_fit_however_small_is_a_state_of_its_own(server: Misbehaving, tmp_path: Path) -> None:
