@@ -134,6 +134,8 @@ class Client:
                 except ProviderError as error:
                     self._broken = str(error)
                     raise
+                if exchange.excess == "format":
+                    answer = replace(answer, state="declined")  # not even as JPEG: it is no question of size
                 if answer.state == "ok":
                     answer = replace(answer, detail=request.shown)
                     self._counts.answered += 1
@@ -150,7 +152,9 @@ class Client:
         smaller = request.smaller(excess) if request.smaller else None
         while smaller is not None and cache_key(self._config, smaller) == cache_key(self._config, request):
             smaller = smaller.smaller(excess) if smaller.smaller else None  # images may be that small already
-        if smaller is None and not server.accepted:
+        if smaller is None and excess == "format":
+            server.repeated.check(self._config.base_url, said, "Set llm.model to one that reads JPEG images")
+        elif smaller is None and not server.accepted:
             server.repeated.check(self._config.base_url, said, "Raise the context of the server or lower llm.max_tokens")
         return smaller
 

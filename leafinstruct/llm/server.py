@@ -132,7 +132,7 @@ class Server:
                 "Authorization": f"Bearer {key}" if key else openai.omit,
                 "OpenAI-Organization": openai.omit,
                 "OpenAI-Project": openai.omit,
-                **headers,
+                **{name.title() if name.lower() == "authorization" else name: value for name, value in headers.items()},
             }
             self._sdk = openai.AsyncOpenAI(
                 base_url=self._config.base_url,

@@ -248,6 +248,14 @@ def test_a_number_of_images_that_was_declined_is_not_sent_again(server: Misbehav
     assert Counter(len(images_of(seen.body)) for seen in server.seen) == {16: 1, 12: 1, 8: 1, 6: 1, 4: 4, 3: 3}
 
 
+def test_an_image_that_is_not_even_read_as_jpeg_is_declined_and_many_stop_the_run(server: Misbehaving, tmp_path: Path) -> None:
+    server.always = depending(lambda body: NO_PNG if "broken" in str(body) else good())
+    answers = ask(online(server.url), tmp_path, large(1, 10), large(1, 10, text="broken"))
+    assert [answer.state for answer in answers] == ["ok", "declined"]
+    with pytest.raises(ProviderError, match=r"declines every request: HTTP 400: Unsupported image format\. .* one that reads JPEG images"):
+        ask(online(server.url), tmp_path, *[large(1, 10, text=f"broken {number}") for number in range(20)])
+
+
 def test_images_that_are_small_already_are_not_sent_again_as_they_are(server: Misbehaving, tmp_path: Path) -> None:
     """Half of 512 pixels changes nothing about an image of 96: the next question has fewer images."""
     server.always = depending(lambda body: good() if len(images_of(body)) <= 1 else TOO_LONG)

@@ -220,14 +220,14 @@ def test_a_bound_that_does_not_travel_is_checked_here(server: Misbehaving, tmp_p
 def test_temperature_extra_fields_and_headers_are_sent_as_set(server: Misbehaving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEAF_TEST_SECRET", "geheim-12345678")
     extra = {"reasoning_effort": "low", "provider": {"token": "env:LEAF_TEST_SECRET", "order": ["a"]}}
-    headers = {"X-Title": "leaf", "api-key": "env:LEAF_TEST_SECRET"}
+    headers = {"X-Title": "leaf", "api-key": "env:LEAF_TEST_SECRET", "authorization": "env:LEAF_TEST_SECRET"}
     server.script(good({"score": 4, "reason": "geheim-12345678"}), status(400, {"error": {"message": "no geheim-12345678"}}))
     config = online(server.url, temperature=None, extra_body=extra, headers=headers, max_in_flight=1)
     answers = ask(config, tmp_path, question("one"), question("two"))
     body, sent = server.seen[0].body, {name.lower(): value for name, value in server.seen[0].headers.items()}
     assert "temperature" not in body
     assert (body["reasoning_effort"], body["provider"]) == ("low", {"token": "geheim-12345678", "order": ["a"]})
-    assert (sent["x-title"], sent["api-key"]) == ("leaf", "geheim-12345678")
+    assert (sent["x-title"], sent["api-key"], sent["authorization"]) == ("leaf", "geheim-12345678", "geheim-12345678")
     assert answers[0].value == {"score": 4, "reason": "[key]"}
     assert "no [key]" in answers[1].detail
     stored = "".join(path.read_text(encoding="utf-8") for path in tmp_path.iterdir())
