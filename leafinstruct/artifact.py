@@ -93,6 +93,11 @@ class Artifact:
         made = report is not None and report["key"] == key and not report.get("counts", {}).get("failed")
         return made and report is not None and all((self.path / name).is_file() for name in [*report["files"], *report.get("evidence", ())])
 
+    def refused(self) -> list[str]:
+        """Whole parts with questions that a language model refused or gave no readable answer to. They stand until somebody wants another try; what
+        only failed is tried again anyway."""
+        return [report["part"] for report in self.reports() if set(report.get("unanswered", ())) - {"failed", "declined"}]
+
     def open(self, part: str) -> None:
         """Begin a part anew: from here until `commit` it has no report, so a kill never leaves an old report over new files."""
         self.file("report", part, ".json").unlink(missing_ok=True)

@@ -4,9 +4,8 @@
 
 Each stage has one door, `run(settings, inputs, out, engine)`, and says beforehand what shapes its bytes (`fingerprint`). A stage stands when its
 record carries the fingerprint that the recipe now gives. Otherwise: version `dev` goes on and the stage rebuilds the parts whose keys
-changed; any other version stops and says what changed, since a named version is a promise. `--rebuild` forgets the stage first.
-
-Nothing here prints: progress and outcomes are handed to whoever called.
+changed; any other version stops and says what changed, since a named version is a promise. `--rebuild` forgets the stage first. Nothing here
+prints: progress and outcomes are handed to whoever called.
 """
 
 from __future__ import annotations
@@ -128,12 +127,13 @@ def build(
     until: str = STAGES[-1],
     rebuild: bool = False,
     retry_failed: bool = False,
+    retry_refused: bool = False,
 ) -> Iterator[Outcome]:
     """Run what is missing up to and including `until`; yields an outcome a stage, when it is done.
 
-    rebuild: forget what stands, from the first stage on (answers of a language model are kept: they are paid for). retry_failed: run finished
-    stages again that hold failed units. A stage that meets a damaged file sends the build back to the stage that made it, whose outcome then comes
-    once more. Raises any LeafInstructError; what was finished is kept, and the next call goes on from there.
+    rebuild: forget what stands, from the first stage on (answers, which are paid for, are kept). retry_failed, retry_refused: run stages again that
+    hold failed units, or questions that a model refused. A stage that meets a damaged file sends the build back to the stage that made it, whose
+    outcome then comes once more. Raises any LeafInstructError; what was finished is kept, and the next call goes on from there.
     """
     chain = artifacts(loaded)
     mending, stages = Mending(chain), list(chain)[: STAGES.index(until) + 1]
@@ -145,7 +145,7 @@ def build(
                 forgotten.add(stages[at])
             watched = Watched(engine, stages[at], on_progress)
             try:
-                outcome = _run_stage(loaded, stages[at], chain, watched, retry_failed)
+                outcome = _run_stage(loaded, stages[at], chain, watched, retry_failed, retry_refused)
             except DamagedError as error:
                 at = stages.index(mending.mend(error, watched))
                 continue
@@ -154,7 +154,9 @@ def build(
             at += 1
 
 
-def _run_stage(loaded: Loaded, stage: str, chain: Mapping[str, Artifact], engine: Engine, retry_failed: bool) -> Outcome:
+def _run_stage(
+    loaded: Loaded, stage: str, chain: Mapping[str, Artifact], engine: Engine, retry_failed: bool, retry_refused: bool
+) -> Outcome:
     from leafinstruct.ingest import origin, rot  # not at the top: they load Arrow
 
     out, module, settings = chain[stage], _module(stage), settings_of(loaded, stage)
@@ -164,7 +166,8 @@ def _run_stage(loaded: Loaded, stage: str, chain: Mapping[str, Artifact], engine
     damaged: tuple[str, ...] = ()
     if out.record is not None:
         changes += _moved(stage, out)
-    again = retry_failed and record is not None and record["counts"].get("failed", 0) > 0
+    refused = out.refused() if retry_refused else []
+    again = refused or (retry_failed and record is not None and record["counts"].get("failed", 0) > 0)
     if record is not None and record["fingerprint"] == fingerprint and not changes and not again:
         damaged = tuple(f"{name} (its bytes are not those that were recorded)" for name in _published(stage, out, engine))
         if not damaged:
@@ -183,6 +186,8 @@ def _run_stage(loaded: Loaded, stage: str, chain: Mapping[str, Artifact], engine
         lost += tuple(f"{name} (its bytes are not those that were recorded)" for name in made)
     rot.forget_files(settings, out, rotted)
     out.begin(fingerprint)
+    if refused:
+        module.reopen(out, refused)
     began = time.monotonic()
     facts = module.run(settings, out.upstream, out, engine)
     record = out.finish(fingerprint, **facts, seconds=round(time.monotonic() - began, 2))
@@ -249,16 +254,13 @@ def _changes(stage: str, before: Fingerprint, now: Fingerprint) -> tuple[str, ..
     """What a person would call the difference: files by name, settings as `filter.rules[0].min 0.2 -> 0.3`, digests by what they stand for."""
     old, new = dict(before), dict(now)
     files, here = old.pop("files", {}), new.pop("files", {})
-    lines = [f"{name} {_fate(name, files, here)}" for name in sorted({*files, *here}) if files.get(name) != here.get(name)]
+    fates = {name: "is gone" if name not in here else "changed" if name in files else "is new" for name in (*files, *here)}
+    lines = [f"{name} {fate}" for name, fate in sorted(fates.items()) if files.get(name) != here.get(name)]
     for key, told in (("input", "its input"), ("history", "what its card tells of earlier stages"), ("parts", "its parts")):
         if old.pop(key, None) != new.pop(key, None) and not (key == "parts" and lines):
             lines.append(told)
     settings = drift(old, new)
     return tuple([line if line.startswith(f"{stage}.") else f"{stage}.{line}" for line in settings] + lines)
-
-
-def _fate(name: str, before: Fingerprint, now: Fingerprint) -> str:
-    return "is gone" if name not in now else "changed" if name in before else "is new"
 
 
 def _forget(out: Artifact) -> None:

@@ -1,7 +1,8 @@
 """The recipe as a dataset tells of it: all defaults filled in, and nothing that shapes no byte.
 
 Left out: paths (of this machine; sources are known by name and by the sha256 of their files), the address that hosts were given for complaints, pace,
-prices and budgets, the name of the key's variable. What is left is the same for every machine that builds the same dataset, and may be published.
+prices and budgets, the name of the key's variable, headers, and what `extra_body` reads from the environment. What is left is the same for every
+machine that builds the same dataset, and may be published.
 It is a recipe again once its sources have their paths, and fetching its contact.
 """
 
@@ -25,8 +26,9 @@ def resolved(recipe: Recipe) -> dict[str, Any]:
     fetch = recipe.filter.pictures.fetch
     if fetch is not None:
         whole["filter"]["pictures"]["fetch"] = fetch.shaping
+    extra = {"extra_body": recipe.llm.public_extra_body} if recipe.llm.public_extra_body else {}
     offline = recipe.llm.provider == "offline"
-    whole["llm"] = {"provider": "offline"} if offline else {name: whole["llm"][name] for name in _LLM}
+    whole["llm"] = {"provider": "offline"} if offline else {name: whole["llm"][name] for name in _LLM} | extra
     whole["filter"]["rules"] = [
         {key: value for key, value in rule.items() if value is not None and value is not False} for rule in whole["filter"]["rules"]
     ]

@@ -288,7 +288,7 @@ def test_a_model_that_never_answers_in_json_gives_unparsed_cells(own, server):
     server.always = depending(lambda body: say("I like it.") if is_judge(body) else answer(body))
     found = leaf("build", own)
     assert found.returncode == 1
-    assert "no document is left after filter: judge.text_quality removed 6" in found.stderr
+    assert "no document is left after filter: judge.text_quality (unparsed) removed 6" in found.stderr
     scores = [row for path in (own.parent / "runs/t/filter").glob("scores-*.parquet") for row in table.read(path)]
     assert {row["state"] for row in scores if row["name"].startswith("judge.")} == {"unparsed"}
     assert json.loads(leaf("status", own, "--json").stdout)["stages"][1]["state"] == "unfinished"

@@ -79,6 +79,9 @@ def build(
         bool, typer.Option("--rebuild", help="Forget what stands and build anew; answers of a language model are kept.")
     ] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try again what failed in finished stages.")] = False,
+    retry_refused: Annotated[
+        bool, typer.Option("--retry-refused", help="Ask a language model again what it refused or gave no readable answer to.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would take, and make nothing.")] = False,
     changes: Changes = None,
     as_json: AsJson = False,
@@ -100,7 +103,17 @@ def build(
             return
         started = time.monotonic()
         with progress() as on_progress:
-            outcomes = list(run(loaded, engine, stopping(on_progress), stage or STAGES[-1], rebuild, retry_failed))
+            outcomes = list(
+                run(
+                    loaded,
+                    engine,
+                    stopping(on_progress),
+                    stage or STAGES[-1],
+                    rebuild,
+                    retry_failed=retry_failed,
+                    retry_refused=retry_refused,
+                )
+            )
     for outcome in outcomes:
         if outcome.repaired:
             note(f"{outcome.stage}: damaged, and made again: {few(list(outcome.repaired))}")

@@ -1,4 +1,4 @@
-"""The passes of filter over one part: look, ask, decide. Tasks of an engine, each idempotent; stage.py orders them.
+"""The passes of filter over one part: look and decide (asking.py holds what comes between). Tasks of an engine, each idempotent; stage.py orders them.
 
 A document's trial is replayed from its evidence in every pass. Replaying costs microseconds and keeps one definition of "alive": a pass
 works exactly on the documents that a later pass will find alive.
@@ -6,11 +6,10 @@ works exactly on the documents that a later pass will find alive.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,13 +22,11 @@ from leafinstruct.engine.base import Part
 from leafinstruct.filter import alignment, coherence, duplicate, judge, materialise, references, text
 from leafinstruct.filter.config import FilterConfig, Rule
 from leafinstruct.filter.verdict import Drop, Trial
-from leafinstruct.llm.client import Client
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.pictures.decode import Undecodable, decode
-from leafinstruct.pictures.send import all_as_sent
 from leafinstruct.records import asked, table
-from leafinstruct.records.document import Document, Image, Ref
+from leafinstruct.records.document import NO_VERDICT, Document, Image, Ref
 from leafinstruct.records.example import Cell
 from leafinstruct.records.frames import Kept
 from leafinstruct.records.language_names import UNDETERMINED
@@ -148,27 +145,6 @@ def look(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) 
     }
 
 
-async def ask(settings: FilterSettings, inputs: Artifact, out: Artifact, client: Client, part: Part) -> dict[str, Any]:
-    """Task: the judge's cells of every document alive after duplicates; writes asked-, then judged-, under its key only if everyone answered."""
-    evidence = evidence_of(settings, out, part, judged=False)
-    trials = [trial_of(document, settings, evidence) for document in table.documents(inputs.checked("documents", part.name))]
-    living = [trial.document for trial in trials if trial.alive]
-    offline = settings.llm.provider == "offline"  # written rules are shown the places of pictures, not the pictures
-    shown = set() if offline else {image.sha256 or "" for page in living for image in page.images[: settings.config.judge.max_pictures]}
-    pictures = all_as_sent(table.images(out.file("pictures", part.name), shown - {""}), settings.config.judge.picture_px)
-    requests = [judge.request(document, pictures, settings.config.judge, settings.prompt) for document in living]
-    answers = await asyncio.gather(*(client.ask(request) for request in requests))
-    cells = [(document.id, item) for document, answer in zip(living, answers, strict=True) for item in judge.cells(answer, offline)]
-    failed = sum(answer.retryable for answer in answers)
-    with writing(out.file("asked", part.name)) as temporary:
-        table.write(temporary, map(asked.row_of, (document.id for document in living), map(asdict, answers)), asked.ASKED)
-    with writing(out.file("judged", part.name)) as temporary:
-        rows = ({"document_id": document, **table.cell_row(item)} for document, item in cells)
-        table.write(temporary, rows, table.SCORES, "" if failed else part.payload)
-    details = [answer.detail for answer in answers if answer.retryable][:1]
-    return {"counts": {"documents": len(living), "asked": len(answers), "failed": failed}, "details": details, **client.repaired()}
-
-
 def decide(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> dict[str, Any]:
     """Task: replay all trials with all evidence; writes documents-, dropped-, scores- and the part's report. payload: the part's key."""
     started = time.perf_counter()
@@ -192,7 +168,7 @@ def decide(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part
             "pictures_dropped": sum(len(trial.image_drops) for trial in kept),
             "failed": sum(_failed(trial) for trial in trials),
         },
-        "reasons": Counter(trial.verdicts[0].rule for trial in dropped),
+        "reasons": Counter(trial.verdicts[0].reason for trial in dropped),
         "languages": {
             "kept": _languages(kept),
             "dropped": _languages(trial for trial in dropped if trial.verdicts[0].rule == "languages"),
@@ -201,6 +177,7 @@ def decide(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part
         "failed": [{"id": trial.document.id, "rule": trial.verdicts[0].rule} for trial in dropped if _failed(trial)],
         "cost": asked.cost_of(out.file("asked", part.name)) if settings.config.judge.enabled else None,
         "evidence": [path.name for kind in EVIDENCE if (path := out.file(kind, part.name)).exists()],
+        "unanswered": asked.unanswered(out.file("asked", part.name)) if settings.config.judge.enabled else {},
         "seconds": time.perf_counter() - started,
     }
     return out.commit(part.name, part.payload, report, [out.file(kind, part.name) for kind, _, _ in tables])
@@ -243,11 +220,6 @@ def embeddings_key(settings: FilterSettings, weights: alignment.Weights, inputs:
     return digest(
         [CODE, inputs.file_digest("documents", part.name), weights.identity, settings.config.alignment.batch_size, libraries(settings)]
     )
-
-
-def pictures_key(settings: FilterSettings, inputs: Artifact, part: Part) -> str:
-    """What shapes the rows of a part's `pictures-`, beside the files themselves."""
-    return digest([CODE, inputs.file_digest("documents", part.name), settings.config.pictures.max_pixels, version("pillow")])
 
 
 def _materialise(
@@ -325,4 +297,4 @@ def _languages(trials: Iterable[Trial]) -> Counter[str]:
 
 
 def _failed(trial: Trial) -> bool:
-    return any(item.state == "failed" for item in trial.cells)
+    return any(item.state in NO_VERDICT for item in trial.cells)

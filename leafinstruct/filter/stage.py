@@ -21,15 +21,15 @@ from typing import Any
 
 from leafinstruct.artifact import Artifact, Fingerprint, digest, writing
 from leafinstruct.engine.base import Engine, Needs, Part
-from leafinstruct.errors import LeafInstructError, ProviderError, SourceError
+from leafinstruct.errors import LeafInstructError, SourceError
 from leafinstruct.filter import duplicate, fetching, judge, materialise
 from leafinstruct.filter.alignment import published_sha256
+from leafinstruct.filter.asking import ask
 from leafinstruct.filter.passes import (
     CODE,
     EVIDENCE,
     Evidence,
     FilterSettings,
-    ask,
     decide,
     embeddings_key,
     libraries,
@@ -39,6 +39,7 @@ from leafinstruct.filter.passes import (
 )
 from leafinstruct.filter.scores import JUDGE_FIELDS, PASSES
 from leafinstruct.llm.client import Client, estimate_tokens
+from leafinstruct.llm.outage import too_many_failed
 from leafinstruct.pictures.send import all_as_sent
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, Ref
@@ -144,6 +145,13 @@ def forget(out: Artifact, path: Path) -> None:
         out.discard(path)
 
 
+def reopen(out: Artifact, parts: Sequence[str]) -> None:
+    """Have the judge asked again about what it refused in these parts; other answers are in the cache."""
+    for name in parts:
+        out.file("judged", name).unlink(missing_ok=True)
+        out.open(name)
+
+
 def lost(reasons: Mapping[str, int]) -> str:
     """Which rule removed how many, the most first."""
     ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
@@ -208,17 +216,14 @@ def _ask(settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Seque
     failed = sum(report["counts"]["failed"] for report in reports)
     if failed > settings.llm.tolerate_failures * asked:
         why = next(detail for report in reports for detail in report["details"])
-        raise ProviderError(
-            f"the judge at {settings.llm.base_url} stopped answering ({why}); {asked - failed:,} of {asked:,} documents are judged and kept: "
-            "run the same command again when it is back"
-        )
+        declined = sum(report["counts"]["declined"] for report in reports)
+        raise too_many_failed(settings.llm, {"failed": failed, "declined": declined}, asked, why, "judge", "judged")
 
 
 def _judge_identity(settings: FilterSettings) -> dict[str, Any] | None:
     if not settings.config.judge.enabled:
         return None
-    sampling = {"temperature": settings.llm.temperature, "max_tokens": settings.llm.max_tokens}
-    return {"model": settings.judge_model, "prompt": settings.prompt.sha256, **sampling}
+    return {"model": settings.judge_model, "prompt": settings.prompt.sha256, **settings.llm.sampling_identity}
 
 
 def _look_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> str:

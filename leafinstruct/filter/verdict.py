@@ -22,11 +22,12 @@ from leafinstruct.filter.config import FilterConfig, Rule
 from leafinstruct.filter.scores import SCORES, Level
 from leafinstruct.filter.steps import without_image, without_step
 from leafinstruct.records import owners
-from leafinstruct.records.document import Document, Image
+from leafinstruct.records.document import NO_VERDICT, Document, Image
 from leafinstruct.records.example import Cell
 from leafinstruct.records.language_names import named
 from leafinstruct.records.words import count_words
 
+_UNANSWERED = ("refused", "unparsed", "too_large")
 _DECODED = Rule(score="picture.decoded", min=1)
 
 
@@ -44,6 +45,11 @@ class Drop:
     state: str
     position: int | None = None
     detail: str = ""
+
+    @property
+    def reason(self) -> str:
+        """The rule as counts name it, with the state where a model gave no value: that says nothing about how good the document is."""
+        return f"{self.rule} ({self.state})" if self.state in _UNANSWERED else self.rule
 
 
 def judge(rule: Rule, cell: Cell | None) -> Drop | None:
@@ -94,7 +100,7 @@ class Trial:
             return
         fresh = list(cells)
         self.cells += fresh
-        failed = next((cell for cell in fresh if cell.state == "failed"), None)
+        failed = next((cell for cell in fresh if cell.state in NO_VERDICT), None)
         if failed is not None:  # no verdict, whatever the rules: nobody knows what it would have been
             self.verdicts.append(Drop(failed.name, None, None, failed.state, failed.position, failed.detail))
             return

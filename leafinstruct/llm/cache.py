@@ -42,15 +42,15 @@ class Stored:
 def cache_key(config: LlmConfig, request: Request) -> str:
     """64 hex digits over everything that shapes an answer, and nothing else.
 
-    In: the model (declared revision, else base_url + model; offline: the answerer's name), sampling parameters, messages with each picture
-    as its sha256, logical schema, sample index. Out: purpose, pace, timeouts, price, and how the schema travels (json_schema or words).
+    In: the model (declared revision, else base_url + model; offline: the answerer's name), sampling and extra_body, messages with each picture
+    as its sha256, logical schema, sample index. Out: purpose, pace, timeouts, price, headers, and how the schema travels (json_schema or words).
     """
     model: dict[str, Any]
     if config.provider == "offline":
         model = {"offline": request.offline_name}
     else:
         who = {"revision": config.revision} if config.revision else {"base_url": config.base_url, "model": config.model}
-        model = {**who, "temperature": config.temperature, "max_tokens": config.max_tokens}
+        model = {**who, **config.sampling}
     question = {
         "model": model,
         "messages": [[message.role, *map(_part, message.parts)] for message in request.messages],

@@ -1,7 +1,8 @@
 """The door of the room: `await client.ask(request)`.
 
     cache hit -> answered at once          same question in flight -> shared          offline -> the caller's answerer
-    else: one of `max_in_flight` slots -> exchange (retries, repairs) -> journal -> cache
+    else: one of `max_in_flight` slots -> exchange (terms, retries, repairs) -> journal -> cache
+    too large for the server -> the smaller question, the same way
 
 An offline answer goes the same way as a server's: validated, stored, labelled with its own name; if it is invalid, that is our defect and
 raises. One client lives in one event loop, owns rate and budget there, and takes thousands of waiting `ask` calls. A question that is being
@@ -26,7 +27,7 @@ from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.journal import Journal
 from leafinstruct.llm.pace import Pace
 from leafinstruct.llm.parse import fault, read_answer
-from leafinstruct.llm.request import Answer, Paid, Request
+from leafinstruct.llm.request import Answer, Excess, Paid, Request
 
 if TYPE_CHECKING:
     from leafinstruct.llm.server import Server
@@ -49,6 +50,7 @@ class Client:
         self._in_flight: dict[str, asyncio.Task[Answer]] = {}
         self._server: Server | None = None
         self._broken: str | None = None
+        self._too_many: int | None = None  # images: the smallest number that the server has declined
 
     @property
     def model_identity(self) -> str:
@@ -109,7 +111,7 @@ class Client:
             held = stored.value if fault(stored.value, request) is None else read_answer(stored.text, request)
             if isinstance(held, dict):
                 self._counts.cache_hits += 1
-                return Answer("ok", held, self._label(request), cached=True, key=key, paid=stored.paid)
+                return Answer("ok", held, self._label(request), request.shown, cached=True, key=key, paid=stored.paid)
         return None
 
     def _offline(self, key: str, request: Request) -> Answer:
@@ -121,24 +123,51 @@ class Client:
         return self._keep(request, Answer("ok", value, request.offline_name, key=key, paid=Paid()), text)
 
     async def _online(self, key: str, request: Request) -> Answer:
-        async with self._slots:
+        from leafinstruct.llm.exchange import Exchange  # brings openai, which an offline run never loads
+        from leafinstruct.llm.server import Server
+
+        server = self._server = self._server or Server(self._config)
+        async with self._slots, server.negotiation.first(request.purpose):
             if self._broken is not None:
                 raise ProviderError(self._broken)
-            from leafinstruct.llm.exchange import Exchange  # brings openai, which an offline run never loads
-            from leafinstruct.llm.server import Server
+            smaller = self._fewer_images(request)
+            if smaller is None:
+                exchange = Exchange(self._config, server, self._pace, self._budget, self._counts, self.model_identity, request)
+                try:
+                    answer = replace(await exchange.run(), key=key)
+                    smaller = self._smaller(request, exchange.excess, answer.detail, server)
+                except ProviderError as error:
+                    self._broken = str(error)
+                    raise
+                if exchange.excess == "format":
+                    answer = replace(answer, state="declined")  # not even as JPEG: it is no question of size
+                if answer.state == "ok":
+                    answer = replace(answer, detail=request.shown)
+                    self._counts.answered += 1
+                    self._keep(request, answer, exchange.text)  # before the journal: it is paid for
+                self._journal.put(request, answer, exchange.sent, exchange.tries)
+        return answer if smaller is None else await self.ask(smaller)
 
-            self._server = self._server or Server(self._config)
-            exchange = Exchange(self._config, self._server, self._pace, self._budget, self._counts, self.model_identity, request)
-            try:
-                answer = replace(await exchange.run(), key=key)
-            except ProviderError as error:
-                self._broken = str(error)
-                raise
-        if answer.state == "ok":
-            self._counts.answered += 1
-            self._keep(request, answer, exchange.text)  # before the journal: it is paid for
-        self._journal.put(request, answer, exchange.sent, exchange.tries)
-        return answer
+    def _smaller(self, request: Request, excess: Excess | None, said: str, server: Server) -> Request | None:
+        """What to ask instead of a question that is too large. Raises ProviderError where nothing was ever small enough."""
+        if excess is None:
+            return None
+        if excess == "images":
+            self._too_many = min(request.images, self._too_many or request.images)
+        smaller = request.smaller(excess) if request.smaller else None
+        while smaller is not None and cache_key(self._config, smaller) == cache_key(self._config, request):
+            smaller = smaller.smaller(excess) if smaller.smaller else None  # images may be that small already
+        if smaller is None and excess == "format":
+            server.repeated.check(self._config.base_url, said, "Set llm.model to one that reads JPEG images")
+        elif smaller is None and not server.accepted:
+            server.repeated.check(self._config.base_url, said, "Raise the context of the server or lower llm.max_tokens")
+        return smaller
+
+    def _fewer_images(self, request: Request) -> Request | None:
+        """The next smaller question, where this server has declined as many images: it would be asked in the end."""
+        if self._too_many is None or request.smaller is None or request.images < self._too_many:
+            return None
+        return request.smaller("images")
 
     def _keep(self, request: Request, answer: Answer, text: str) -> Answer:
         if answer.value is not None:

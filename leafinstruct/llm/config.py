@@ -4,18 +4,39 @@ Two providers. `offline` needs no model: the room that asks brings its own answe
 the chat-completions protocol (OpenAI, vLLM, Ollama, llama.cpp, ...); one protocol covers them, so there is no provider per vendor.
 
 A recipe never holds a key, only the NAME of the variable that does: recipes are committed, copied into dataset cards and pasted into
-issues. For the same reason validation errors do not show the value they refuse.
+issues. For the same reason validation errors do not show the value they refuse. A header, or a text in `extra_body`, that is secret is written
+`env:NAME` and read from the environment when it is sent; what is written in the recipe itself is taken for public.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import re
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+
+from leafinstruct.errors import RecipeError
 
 _KEY_PREFIXES = ("sk-", "sk_", "hf_", "gsk_", "xai-", "AIza", "Bearer ")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
+_OURS = {"content-type", "content-length", "host", "transfer-encoding", "connection", "accept-encoding"}
+_SECRET_HEADERS = {"authorization", "proxy-authorization", "api-key", "x-api-key", "cookie"}
+_FIELDS = {
+    "model": "llm.model",
+    "messages": "the prompt",
+    "temperature": "llm.temperature",
+    "max_tokens": "llm.max_tokens",
+    "max_completion_tokens": "llm.max_tokens",
+    "response_format": "the question",
+    "stream": "the client, which reads whole answers",
+    "n": "the client, which reads one answer",
+}
+"""Fields of a request that extra_body may not hold, and what sets them."""
 
 
 class Price(BaseModel):
@@ -54,10 +75,16 @@ class LlmConfig(BaseModel):
     """Seconds for one try, from connecting to the last byte."""
     deadline: float = Field(default=600, gt=0, allow_inf_nan=False)
     """Seconds for all tries of one request, waits included; counted from its first try, not while it queues."""
-    temperature: float = Field(default=0, ge=0, le=2, allow_inf_nan=False)
-    """0: a judge should say the same thing twice."""
+    temperature: float | None = Field(default=0, ge=0, le=2, allow_inf_nan=False)
+    """0: a judge should say the same thing twice. null sends none, for models that accept only their own."""
     max_tokens: int = Field(default=2048, ge=1)
     """Tokens of one answer; an answer cut there is asked for once more with twice as many."""
+    headers: dict[str, str] = {}
+    """HTTP headers of every request, e.g. `{X-Title: leaf, api-key: env:AZURE_KEY}`; `env:NAME` is read from the environment. They shape no
+    answer."""
+    extra_body: dict[str, JsonValue] = {}
+    """Further fields of every request, e.g. `{reasoning_effort: low}` or `{provider: {order: [...]}}`. They shape answers, so answers are kept
+    apart by them. A text `env:NAME` is read from the environment."""
     tolerate_failures: float = Field(default=0.0, ge=0, le=1)
     """Share of requests that may stay unanswered before the stage ends without a record. 0: an unanswered question is not a verdict."""
 
@@ -81,6 +108,47 @@ class LlmConfig(BaseModel):
             )
         return value
 
+    @field_validator("headers")
+    @classmethod
+    def _sendable(cls, headers: dict[str, str]) -> dict[str, str]:
+        for name, value in headers.items():
+            if not _HEADER.fullmatch(name) or not value.isascii() or not value.isprintable():
+                raise ValueError("a header has a name of letters, digits and dashes, and a value of one line in ASCII")
+            if name.lower() in _OURS:
+                raise ValueError(f"{name} is set by the client")
+            if name.lower() in _SECRET_HEADERS and not _named(value):
+                raise ValueError(f"the value of {name} is secret: export it under a name and write env:NAME here")
+        _no_keys(list(headers.values()))
+        return headers
+
+    @field_validator("extra_body")
+    @classmethod
+    def _others_fields(cls, body: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        for name in body:
+            if name in _FIELDS:
+                raise ValueError(f"{name} is set by {_FIELDS[name]}")
+        _no_keys(_texts(body))
+        return body
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """What shapes an answer besides model and messages."""
+        extra = {"extra_body": self.extra_body} if self.extra_body else {}
+        return {"temperature": self.temperature, "max_tokens": self.max_tokens, **extra}
+
+    @property
+    def sampling_identity(self) -> dict[str, Any]:
+        """`sampling` for fingerprints, which are shown: extra_body by its digest."""
+        sampling = self.sampling
+        if self.extra_body:
+            sampling["extra_body"] = hashlib.sha256(json.dumps(self.extra_body, sort_keys=True).encode()).hexdigest()
+        return sampling
+
+    @property
+    def public_extra_body(self) -> dict[str, JsonValue]:
+        """extra_body for a card: without fields that are read from the environment, somewhere within."""
+        return {name: value for name, value in self.extra_body.items() if not any(map(_named, _texts(value)))}
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
         missing = [name for name in ("base_url", "model") if getattr(self, name) is None]
@@ -89,3 +157,46 @@ class LlmConfig(BaseModel):
         if self.budget is not None and self.price is None:
             raise ValueError("budget is in dollars and needs price: {input_per_million: ..., output_per_million: ...}")
         return self
+
+
+def from_environment(values: Mapping[str, Any], setting: str) -> tuple[dict[str, Any], list[str]]:
+    """The values with every text `env:NAME` replaced, and the secrets that came in. Raises RecipeError for a variable that is not set."""
+    secrets: list[str] = []
+
+    def filled(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: filled(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [filled(inner) for inner in value]
+        if not isinstance(value, str) or not (name := _named(value)):
+            return value
+        secret = os.environ.get(name, "").strip()
+        if not secret or not secret.isascii() or not secret.isprintable():
+            raise RecipeError(
+                f"llm.{setting}: the environment variable {name} is not set to one line in ASCII; export {name}=... and run again"
+            )
+        secrets.append(secret)
+        return secret
+
+    return filled(values), secrets
+
+
+def _named(value: str) -> str | None:
+    """The variable that a text `env:NAME` names."""
+    name = value.removeprefix("env:")
+    return name if name != value and _VARIABLE.fullmatch(name) else None
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, Mapping):
+        return [text for inner in value.values() for text in _texts(inner)]
+    if isinstance(value, list):
+        return [text for inner in value for text in _texts(inner)]
+    return [value] if isinstance(value, str) else []
+
+
+def _no_keys(texts: list[str]) -> None:
+    if any(text.startswith(_KEY_PREFIXES) for text in texts):
+        raise ValueError(
+            "a value looks like a key; export it under a name, write env:NAME here, and replace the key if this file was ever shared"
+        )

@@ -1,8 +1,8 @@
-"""How a server says no, sorted by what helps.
+"""What comes of a server's error: asked again, asked otherwise, or the end of the run.
 
-    BusyError       ask again later: no connection, timeout, a body that is cut, too large or no completion, 408, 409, 425, 429, 5xx
-    DeclinedError   this request will never be taken as it is: 400, 413, 422, ...; another form of it may be
-    ProviderError   no request will ever be taken: bad key, no credit, unknown model, redirect; somebody has to act, so the run stops
+    BusyError       ask again later: no connection, timeout, a body that is cut, too large or no completion, overload, rate limit, 5xx
+    DeclinedError   this request is not taken as it is; `kind` says what about it (declines.py), and so what can be done
+    ProviderError   no request will be taken: key, credit, account, model, a setting, redirect; somebody has to act, so the run stops
 
 The SDK alone would retry `insufficient_quota` (pointless), give up on a Retry-After beyond two minutes and take a cut body for an answer.
 Texts from a server are quoted short, on one line, and without the key, which some servers echo.
@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
 import socket
 import time
 from collections.abc import Mapping
@@ -24,12 +23,10 @@ from urllib.parse import urljoin, urlsplit
 
 from leafinstruct.errors import ProviderError
 from leafinstruct.llm.config import LlmConfig
+from leafinstruct.llm.decline_words import STOPS, Kind
+from leafinstruct.llm.declines import complaint, field_of, kind_of
 
 _QUOTED = 300  # characters of a server's text in a message
-_LATER = {408, 409, 425, 429}
-_NO_CREDIT = re.compile(r"insufficient_quota|billing_hard_limit_reached")
-_FORM = re.compile(r"response_format|json_schema|grammar")
-_CONTENT = re.compile(r"moderation|flagged")
 
 
 class BusyError(Exception):
@@ -41,19 +38,19 @@ class BusyError(Exception):
 
 
 class ServerError(BusyError):
-    """A 5xx. about_form: it names response_format, so that it may be no hiccup but the server's way to decline a form of the schema."""
+    """An error of the server itself, by its HTTP status. about_form: it names response_format, so that it may be its way to decline a form."""
 
-    def __init__(self, detail: str, *, after: float | None, about_form: bool) -> None:
+    def __init__(self, detail: str, *, after: float | None, about_form: bool, status: int) -> None:
         super().__init__(detail, after=after)
-        self.about_form = about_form
+        self.about_form, self.status = about_form, status
 
 
 class DeclinedError(Exception):
-    """This request is not taken as it is. about_form: it names response_format; wants: the name of a field it wants instead."""
+    """This request is not taken as it is. field: of the request, which is not supported; stops: what to raise if no request was ever taken."""
 
-    def __init__(self, detail: str, about_form: bool = False, wants: str | None = None) -> None:
+    def __init__(self, detail: str, kind: Kind, field: str | None = None, stops: str | None = None) -> None:
         super().__init__(detail)
-        self.about_form, self.wants = about_form, wants
+        self.kind, self.field, self.stops = kind, field, stops
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +58,23 @@ class Quote:
     """Makes a server's text fit to be shown and stored."""
 
     key: str
+    others: tuple[str, ...] = ()
+    """Further secrets: values of headers and of extra_body that come from the environment."""
 
     def scrub(self, text: str) -> str:
-        """Without the key, and without half surrogate pairs, which no file or request can carry.
+        """Without the secrets, and without half surrogate pairs, which no file or request can carry.
 
-        A key shorter than 8 characters is a dummy such as `ollama`, and replacing it would only mangle words.
+        A secret shorter than 8 characters is a dummy such as `ollama`, and replacing it would only mangle words.
         """
         text = text.encode("utf-8", "replace").decode("utf-8")
-        return text.replace(self.key, "[key]") if len(self.key) >= 8 else text
+        for secret in (self.key, *self.others):
+            text = text.replace(secret, "[key]") if len(secret) >= 8 else text
+        return text
 
     def line(self, body: object) -> str:
         """The message of an error body, in any of its usual places, on one line."""
+        if isinstance(body, list) and len(body) == 1 and isinstance(body[0], Mapping):  # as Gemini sends it
+            [body] = body
         if isinstance(body, Mapping):
             inner = body.get("error", body)
             body = inner.get("message") or inner.get("detail") or inner if isinstance(inner, Mapping) else inner
@@ -79,23 +82,26 @@ class Quote:
         return " ".join(self.scrub(text).split())[:_QUOTED] or "(empty body)"
 
 
-def status_fault(config: LlmConfig, quote: Quote, status: int, headers: Mapping[str, str], body: object) -> Exception:
-    """The fault behind any HTTP status that is no success; a redirect is one, as it is not followed."""
-    everything = body if isinstance(body, str) else json.dumps(body, default=str)
+def status_fault(
+    config: LlmConfig, quote: Quote, status: int, headers: Mapping[str, str], body: object, sent: Mapping[str, Any]
+) -> Exception:
+    """The fault behind any HTTP status that is no success; a redirect is one, as it is not followed. sent: the body of the request."""
     said = quote.line(body)
     request_id = quote.scrub(headers.get("x-request-id", ""))
     where = f"HTTP {status}" + (f", request {request_id[:64]}" if request_id else "")
     if status < 400:
         return ProviderError(f"{config.base_url} redirects to {_target(config, quote, headers)}; write the final address into llm.base_url")
-    if fatal := _fatal(config, status, everything, where, said):
-        return ProviderError(fatal)
-    about_form = bool(_FORM.search(everything))
-    if status >= 500:
-        return ServerError(f"{where}: {said}", after=retry_after(headers), about_form=about_form)
-    if status in _LATER:
-        return BusyError(f"{where}: {said}", after=retry_after(headers))
-    wants = "max_completion_tokens" if "max_completion_tokens" in everything else None
-    return DeclinedError(f"{where}: {said}", about_form=about_form, wants=wants)
+    meant = complaint(body)
+    kind = kind_of(status, meant, sent)
+    detail = f"{where}: {said}"
+    if kind in STOPS:
+        return ProviderError(_stopped(config, kind, where, said))
+    if status >= 500 and kind in (Kind.LATER, Kind.FORM):
+        return ServerError(detail, after=retry_after(headers), about_form=kind is Kind.FORM, status=status)
+    if kind is Kind.LATER:
+        return BusyError(detail, after=retry_after(headers))
+    stops = _stopped(config, Kind.KEY, where, said) if status == 403 and kind is Kind.UNKNOWN else None
+    return DeclinedError(detail, kind, field_of(meant, sent), stops)
 
 
 def _target(config: LlmConfig, quote: Quote, headers: Mapping[str, str]) -> str:
@@ -110,17 +116,34 @@ def _target(config: LlmConfig, quote: Quote, headers: Mapping[str, str]) -> str:
     return quote.line(f"{url.scheme}://{host}{url.path.rstrip('/').removesuffix('/chat/completions')}")
 
 
-def _fatal(config: LlmConfig, status: int, everything: str, where: str, said: str) -> str | None:
-    """The message of an error that no retry and no other document can cure, else None."""
-    if status == 402 or (status in (400, 403, 429) and _NO_CREDIT.search(everything)):
-        return f"{config.base_url}: no credit left ({where}): {said} Answers so far are kept: add credit and run the same command again."
-    if status == 401 or (status == 403 and not _CONTENT.search(everything)):
-        if config.key_env is None:
-            return f"{config.base_url} wants a key ({where}): {said} Put the name of the variable that holds it into llm.key_env."
-        return f"{config.base_url} refused the key in {config.key_env} ({where}): {said} Set {config.key_env} to a key for this server."
-    if status == 404:
-        return f"{config.base_url} has no model {config.model!r} ({where}): {said} Check llm.model and llm.base_url (usually .../v1)."
-    return None
+def _sentence(text: str) -> str:
+    """A server's words with a period, so that ours can follow."""
+    return text if text.endswith((".", "!", "?", "。")) else f"{text}."
+
+
+def _stopped(config: LlmConfig, kind: Kind, where: str, said: str) -> str:
+    """The message of an error that no retry and no other document can repair: what, the server's own words, what to do."""
+    said = _sentence(said)
+    if kind is Kind.KEY and config.key_env is None:
+        return f"{config.base_url} wants a key ({where}): {said} Put the name of the variable that holds it into llm.key_env."
+    what, hint = {
+        Kind.CREDIT: (": no credit left", "Add credit and run the same command again."),
+        Kind.KEY: (
+            f" refused the key in {config.key_env}",
+            f"Set {config.key_env} to a key for this server and run the same command again.",
+        ),
+        Kind.ACCOUNT: (": this account may not be used", "Settle it with the provider, or set another llm.key_env or llm.base_url."),
+        Kind.MODEL: (
+            f" has no model {config.model!r}",
+            "Check llm.model and llm.base_url (usually .../v1), and that the server has loaded it.",
+        ),
+        Kind.VISION: (
+            f": {config.model!r} reads no images",
+            "Set llm.model to one that does, or filter.judge.max_pictures: 0 for the judge.",
+        ),
+        Kind.SETTING: (" does not accept a setting", "Check temperature, max_tokens, extra_body and model in the section llm."),
+    }[kind]
+    return f"{config.base_url}{what} ({where}): {said} Answers so far are kept. {hint}"
 
 
 def connection_fault(error: BaseException) -> BusyError:

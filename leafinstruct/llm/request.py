@@ -4,8 +4,16 @@ A request says everything that shapes its answer (messages, pictures, schema, sa
 there is no model. `check` holds what a JSON schema cannot say ("placeholder 3 is missing"); its reason is sent back to the model, which
 then repairs its answer. The order of a message's parts is the order in which the model sees text and pictures.
 
-An answer has a state, because a failure is not a verdict: `failed` (nobody answered; ask again later) is the only retryable one, `refused`
-(the model or its server will not answer this) and `unparsed` (no valid answer after repair) are final.
+An answer has a state, because a failure is not a verdict:
+
+    ok          there is a value
+    failed      nobody answered; ask again later
+    declined    the server declined this request for a reason that we do not understand; ask again later
+    refused     the model or its provider's content filter will not answer this
+    unparsed    no valid answer after repair
+    too_large   the server takes no request of this size, not even the smallest question about it
+
+The first two without a value are no verdicts and are asked again by the next run; the others stand until `leaf build --retry-refused`.
 """
 
 from __future__ import annotations
@@ -16,7 +24,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-AnswerState = Literal["ok", "failed", "refused", "unparsed"]
+AnswerState = Literal["ok", "failed", "declined", "refused", "unparsed", "too_large"]
+
+Excess = Literal["length", "images", "pixels", "format"]
+"""What a server says is too much: the whole request, the number of images, their size; or that it cannot read the format of one."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,8 @@ class Request:
     offline_name: its identity, `offline-rules@3`; a change of its rules raises the number.
     check: None for a good answer, else the reason, in words that a model can act on. Pure, as `offline`.
     sample: index among several answers wanted to the same question.
+    smaller: the same question with less of what is too much, None if there is none; a question of its own, with its own place in the cache. Pure.
+    shown: what this question shows of its document, "" for all that the settings allow.
     """
 
     purpose: str
@@ -60,6 +73,13 @@ class Request:
     offline_name: str
     check: Callable[[dict[str, Any]], str | None] | None = None
     sample: int = 0
+    smaller: Callable[[Excess], Request | None] | None = None
+    shown: str = ""
+
+    @property
+    def images(self) -> int:
+        """Number of images that it shows."""
+        return sum(isinstance(part, Picture) for message in self.messages for part in message.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +111,8 @@ class Paid:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`value` is there exactly if state is `ok`; `detail` says why it is not; `usage` is what it took now, nothing if `cached`.
+    """`value` is there exactly if state is `ok`; `detail` says why it is not, or what a question shows that had to be made smaller; `usage` is what
+    it took now, nothing if `cached`.
 
     key: under which the cache and the journal know it; paid: what it took when it was given, cached or not (None: not kept).
     """
@@ -108,4 +129,4 @@ class Answer:
     @property
     def retryable(self) -> bool:
         """True where asking again later may help."""
-        return self.state == "failed"
+        return self.state in ("failed", "declined")

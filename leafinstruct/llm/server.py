@@ -27,13 +27,27 @@ import openai
 
 from leafinstruct.errors import RecipeError
 from leafinstruct.llm import clock
-from leafinstruct.llm.config import LlmConfig
+from leafinstruct.llm.config import LlmConfig, from_environment
+from leafinstruct.llm.declines import Repeated
 from leafinstruct.llm.faults import BusyError, Quote, connection_fault, first_choice, status_fault
+from leafinstruct.llm.negotiation import Negotiation
 from leafinstruct.llm.request import Usage
-from leafinstruct.llm.wire import Form
 
 _CONNECT = 30.0  # seconds to a connection; a host that swallows packets then counts as silent, not as slow
 _MOST_BYTES = 8 << 20  # of one body, unpacked: far above the longest answer, and 128 requests in flight hold 1 GiB at worst
+
+FINISHED = ("", "stop", "length", "content_filter", "tool_calls", "function_call")
+"""Ends of an answer, in the words of the protocol."""
+_FINISH = {
+    **dict.fromkeys(("eos", "eos_token", "end_turn", "stop_sequence", "complete", "completed", "stop_token"), "stop"),
+    **dict.fromkeys(("max_tokens", "model_length", "max_length", "max_output_tokens", "model_context_window_exceeded"), "length"),
+    **dict.fromkeys(
+        ("safety", "recitation", "prohibited_content", "blocklist", "spii", "sensitive", "refusal", "image_safety", "content_filtered"),
+        "content_filter",
+    ),
+}
+"""Other names of the same ends: Gemini, Anthropic, Cohere, Mistral, TGI, Zhipu."""
+_OUTAGES = ("error", "abort", "aborted", "cancelled", "network_error", "insufficient_system_resource", "timeout", "eval_error")
 
 # With OPENAI_LOG=debug the SDK would log whole requests, documents included, and its transport logs a line per request.
 for _name in ("openai", "httpx2", "httpcore2", "httpx", "httpcore"):
@@ -57,14 +71,12 @@ class Server:
         self._config = config
         self._sdk: openai.AsyncOpenAI | None = None
         self._headers: dict[str, Any] = {}
+        self._secret_body: dict[str, Any] = {}  # extra_body with values from the environment, which no journal may hold
         self._quote = Quote("")
-        self.forms: dict[str, Form] = {}
-        """By purpose: the form of the schema that this server has taken."""
-        self.limit_field = "max_tokens"
-        """OpenAI's newer models insist on `max_completion_tokens`, most others know only the old name."""
+        self.negotiation = Negotiation()
         self.accepted = 0
-        """Completions received; while it is 0, a request that is declined may be declined for the settings' sake."""
-        self.declined = 0
+        """Completions received."""
+        self.repeated = Repeated()
         self.heard = 0.0
         """Monotonic time of the last response of any kind."""
         self.down: str | None = None
@@ -80,7 +92,8 @@ class Server:
         fault: Exception
         try:
             async with clock.CLOCK.limit(seconds):
-                payload = await sdk.post("/chat/completions", cast_to=object, body=body, options={"headers": self._headers})
+                filled = {**body, **self._secret_body} if self._secret_body else body
+                payload = await sdk.post("/chat/completions", cast_to=object, body=filled, options={"headers": self._headers})
         except BusyError as error:
             self.heard = clock.CLOCK.now()
             fault = BusyError(str(error), lost=error.lost)  # without the traceback, whose frames hold the request
@@ -88,7 +101,7 @@ class Server:
             fault = BusyError(f"no answer within {seconds:.3g} s", lost=True)
         except openai.APIStatusError as error:
             self.heard = clock.CLOCK.now()
-            fault = status_fault(self._config, self._quote, error.status_code, error.response.headers, _body(error))
+            fault = status_fault(self._config, self._quote, error.status_code, error.response.headers, _body(error), body)
         except openai.APIConnectionError as error:
             fault = connection_fault(error)
         except (ValueError, RecursionError, openai.APIError):
@@ -96,7 +109,10 @@ class Server:
             fault = BusyError("a body that is cut or not JSON", lost=True)
         else:
             self.heard = clock.CLOCK.now()
-            return self._reply(payload)
+            if (inner := _inner_error(payload)) is None:
+                return self._reply(payload)
+            code, said = inner
+            fault = status_fault(self._config, self._quote, code, {}, said, body)
         raise fault
 
     async def close(self) -> None:
@@ -108,11 +124,15 @@ class Server:
         """Connects lazily, in the loop that runs; the SDK's own variables (OPENAI_API_KEY, OPENAI_ORG_ID, ...) are for another server."""
         if self._sdk is None:
             key = _key(self._config)
-            self._quote = Quote(key)
+            headers, hidden = from_environment(self._config.headers, "headers")
+            extra, more = from_environment(self._config.extra_body, "extra_body")
+            self._secret_body = extra if more else {}
+            self._quote = Quote(key, (*hidden, *more))
             self._headers = {
                 "Authorization": f"Bearer {key}" if key else openai.omit,
                 "OpenAI-Organization": openai.omit,
                 "OpenAI-Project": openai.omit,
+                **{name.title() if name.lower() == "authorization" else name: value for name, value in headers.items()},
             }
             self._sdk = openai.AsyncOpenAI(
                 base_url=self._config.base_url,
@@ -128,11 +148,16 @@ class Server:
         choice = first_choice(payload)
         if choice is None or not isinstance(payload, Mapping):
             raise BusyError(f"a body that is no completion: {self._quote.line(payload)}", lost=True)
-        self.accepted += 1
         message = choice["message"]
+        reason = str(choice.get("finish_reason") or "").lower()
+        finish = _FINISH.get(reason, reason)
+        if finish in _OUTAGES:
+            raise BusyError(f"an answer that ended with {reason!r}", lost=True)
+        self.accepted += 1
+        self.repeated.clear()
         return Reply(
             text=self._quote.scrub(_content(message.get("content"))),
-            finish=str(choice.get("finish_reason") or ""),
+            finish=finish,
             refusal=self._quote.line(message["refusal"]) if message.get("refusal") else "",
             usage=_usage(payload.get("usage")),
         )
@@ -188,6 +213,23 @@ def _body(error: openai.APIStatusError) -> object:
         return error.response.json()
     except (ValueError, RecursionError):
         return error.response.text
+
+
+def _inner_error(payload: object) -> tuple[int, object] | None:
+    """The HTTP status and body of an error that came with status 200, as OpenRouter and MiniMax send it; None where there is none."""
+    if not isinstance(payload, Mapping):
+        return None
+    choices = payload.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], Mapping) else {}
+    error = payload.get("error") or first.get("error") or (payload.get("base_resp") if not choices else None)
+    if not error:
+        return None
+    code = error.get("code") if isinstance(error, Mapping) else None
+    try:
+        status = int(code) if isinstance(code, (int, str)) else 0
+    except ValueError:
+        status = 0
+    return (status if 400 <= status <= 599 else 502), {"error": error}
 
 
 def _content(content: object) -> str:

@@ -1,13 +1,15 @@
 """A request in the words of the chat-completions protocol: messages, pictures, the wanted form of the answer. Pure functions.
 
-Servers differ in how they take the schema, so there are three forms, from strict to bare:
+Servers differ in how they take the schema, so there are four forms, from strict to bare:
 
     SCHEMA   response_format json_schema                OpenAI, vLLM, Ollama, llama.cpp's own server; enforced while decoding
-    OBJECT   response_format json_object (+ schema)     llama-cpp-python; the schema is told in words too, as others ignore it
+    OBJECT   response_format json_object with schema    llama-cpp-python, Fireworks; the schema is stated in words too, as others ignore it
+    PLAIN    response_format json_object                DeepSeek, Groq, OpenAI's older models, which refuse the key `schema`
     TEXT     no response_format, the schema in words    everything else; the parser finds the object
 
-The form is transport and shapes no cache key. Words are added to the END of the last user message, not as a message of their own: many chat
-templates insist on strictly alternating roles. Pictures travel as data: URLs in their true places among the text.
+The form is transport and shapes no cache key. A schema travels in the subset that strict modes share (wire_schema.py); words state it whole. Words
+are added to the END of the last user message, not as a message of their own: many chat templates insist on strictly alternating roles. Pictures
+travel as data: URLs in their true places among the text.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from enum import IntEnum
 from typing import Any
 
 from leafinstruct.llm.request import Message, Picture, Request
+from leafinstruct.llm.wire_schema import wire_schema
 
 
 class Form(IntEnum):
@@ -27,7 +30,8 @@ class Form(IntEnum):
 
     SCHEMA = 0
     OBJECT = 1
-    TEXT = 2
+    PLAIN = 2
+    TEXT = 3
 
 
 def wire_messages(
@@ -55,10 +59,12 @@ def response_format(request: Request, form: Form) -> dict[str, Any]:
     """The body's `response_format` entry, or nothing."""
     if form is Form.SCHEMA:
         name = re.sub(r"[^a-zA-Z0-9_-]", "_", request.purpose)[:64] or "answer"
-        schema = {"name": name, "strict": True, "schema": request.schema}
+        schema = {"name": name, "strict": True, "schema": wire_schema(request.schema)}
         return {"response_format": {"type": "json_schema", "json_schema": schema}}
     if form is Form.OBJECT:
-        return {"response_format": {"type": "json_object", "schema": request.schema}}
+        return {"response_format": {"type": "json_object", "schema": wire_schema(request.schema)}}
+    if form is Form.PLAIN:
+        return {"response_format": {"type": "json_object"}}
     return {}
 
 

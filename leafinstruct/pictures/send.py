@@ -25,12 +25,22 @@ def as_sent(data: bytes, max_side: int) -> Sent | Undecodable:
     plain = header.format in _AS_IS and header.frames == 1 and not header.rotated
     if plain and max(header.width, header.height) <= max_side:
         return data, _AS_IS[header.format]
+    return _as_jpeg(data, max_side)
+
+
+def _as_jpeg(data: bytes, max_side: int) -> Sent | Undecodable:
     picture = decode(data, max_side)
     if isinstance(picture, Undecodable):
         return picture
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=90)
     return buffer.getvalue(), "image/jpeg"
+
+
+def smaller(sent: Mapping[str, Sent], max_side: int, anew: bool) -> dict[str, Sent]:
+    """What was prepared for sending, once more with fewer pixels. anew: encode all as JPEG, also those that are small enough."""
+    found = {name: _as_jpeg(data, max_side) if anew else as_sent(data, max_side) for name, (data, _) in sent.items()}
+    return {name: picture for name, picture in found.items() if not isinstance(picture, Undecodable)}
 
 
 def all_as_sent(data: Mapping[str, bytes], max_side: int) -> dict[str, Sent]:

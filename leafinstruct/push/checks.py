@@ -21,6 +21,7 @@ from leafinstruct.artifact import Artifact, file_fault
 from leafinstruct.errors import PublishError, SourceError
 from leafinstruct.licences import key, keys
 from leafinstruct.push.config import PushConfig
+from leafinstruct.records.document import NO_VERDICT
 from leafinstruct.records.public import open_shard
 from leafinstruct.records.table import Row
 from leafinstruct.suppressed import NOTHING, Shown, Suppressed
@@ -158,7 +159,7 @@ def _faults(row: Row, terms: Terms, documents: frozenset[str], pictures: frozens
         terms.web_unasked and any(str(info["ref"]).startswith("http") for info in row["image_info"] or ())
     ):
         yield "opt-out", f"source {row['source']}"
-    yield from (("failed", score["name"]) for score in row["scores"] or () if score["state"] == "failed")
+    yield from (("failed", score["name"]) for score in row["scores"] or () if score["state"] in NO_VERDICT)
     if (entry := terms.suppressed.match(Shown.of_row(row))) is not None:
         yield "suppressed", f"{entry.kind} {entry.value}"
 

@@ -7,6 +7,8 @@ no row of the dataset, no digest and no fingerprint holds them.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,16 @@ def cost_of(path: Path) -> Row:
     """What the answers of an asked-* file took, each key once (see `summed`)."""
     rows = {row["key"]: row for row in read(path)} if path.exists() else {}
     return summed(list(rows.values()))
+
+
+def unanswered(path: Path) -> dict[str, dict[str, int]]:
+    """Of an asked-* file: state of questions without an answer -> message -> how many. Numbers are left out of messages, so that equal ones count
+    together."""
+    found: dict[str, Counter[str]] = {}
+    for row in read(path) if path.exists() else ():
+        if row["state"] != "ok":
+            found.setdefault(row["state"], Counter())[re.sub(r"\d[\d,.]*", "#", row["detail"])] += 1
+    return {state: dict(messages) for state, messages in sorted(found.items())}
 
 
 def summed(costs: Sequence[Mapping[str, Any]]) -> Row:

@@ -16,7 +16,9 @@ from typing import Literal
 
 TextKind = Literal["prose", "heading", "caption", "list", "table", "code"]
 Role = Literal["user", "assistant"]
-State = Literal["ok", "failed", "refused", "unparsed", "not_scored", "not_applicable"]
+State = Literal["ok", "failed", "refused", "unparsed", "too_large", "declined", "not_scored", "not_applicable"]
+NO_VERDICT = frozenset({"failed", "declined"})
+"""States of what is tried again whenever its stage runs: nobody knows what it would have been."""
 OwnerFound = Literal["stated", "inferred", "unknown"]
 """How the owner of an image was found: the source states it (MMC4's matched sentence, a figure's caption, a video's step), it was inferred from
 the page's structure or by CLIP, or it is not known."""

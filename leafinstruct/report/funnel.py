@@ -31,6 +31,14 @@ STATES = {
 SHOWN_LANGUAGES = 10
 """Languages that have a line of their own."""
 
+_UNANSWERED = {
+    "refused": "refused by the model or its content filter",
+    "unparsed": "without a readable answer",
+    "too_large": "too large for the server, however little is shown",
+    "declined": "declined by the server for a reason that is not known",
+}
+"""What became of a question, by state."""
+
 _STEPS = (
     ("ingest", "read", "documents"),
     ("filter", "kept", "kept"),
@@ -69,6 +77,7 @@ def status(stages: Mapping[str, Artifact]) -> list[dict[str, Any]]:
 
     worker_seconds: of all workers, over the last pass of each part; seconds: of the clock, the build that finished the stage (None: unknown).
     cost: what the answers of a language model took whenever they were given, None for a stage that asks nobody. shards: see `_shards`.
+    unanswered: of questions to a language model, state (refused, unparsed, too_large, declined, failed) -> how many, and the most frequent message.
     languages: of the documents that `filter.languages` dropped, kept_languages: of what the stage was left with (documents, of rewrite examples), the
     most first.
     """
@@ -92,6 +101,7 @@ def _entry(stage: str, artifact: Artifact) -> dict[str, Any]:
         "worker_seconds": round(totals.seconds, 2),
         "seconds": record.get("seconds"),
         "cost": asked.summed(costs) if (costs := [report["cost"] for report in reports if report.get("cost")]) else None,
+        "unanswered": _unanswered(reports),
         "unfetched": record.get("unfetched", 0),
         "shards": _shards(reports) if artifact.stage == "shard" else [],
         "path": str(artifact.path),
@@ -103,6 +113,17 @@ def _languages(reports: Sequence[Report], fate: str) -> dict[str, int]:
     for report in reports:
         found.update(report.get("languages", {}).get(fate, {}))
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _unanswered(reports: Sequence[Report]) -> dict[str, dict[str, Any]]:
+    found: dict[str, Counter[str]] = {}
+    for report in reports:
+        for state, messages in report.get("unanswered", {}).items():
+            found.setdefault(state, Counter()).update(messages)
+    return {
+        state: {"count": messages.total(), "message": min(messages, key=lambda message: (-messages[message], message))}
+        for state, messages in sorted(found.items())
+    }
 
 
 def _shards(reports: Sequence[Report]) -> list[dict[str, Any]]:
@@ -215,6 +236,13 @@ def notices(entries: Sequence[dict[str, Any]], again: str) -> list[str]:
         if failed := entry["counts"].get("failed", 0):
             found.append(
                 f"{entry['stage']}: {failed:,} failed for a reason that may pass, tolerated; try them again: {again} --retry-failed"
+            )
+        for state, told in entry["unanswered"].items():
+            if state == "failed":
+                continue  # counted above, with all else that failed
+            flag = "--retry-failed" if state == "declined" else "--retry-refused"
+            found.append(
+                f"{entry['stage']}: {told['count']:,} {_UNANSWERED[state]} (most often: {told['message']}); ask again: {again} {flag}"
             )
         if entry["unfetched"]:
             found.append(

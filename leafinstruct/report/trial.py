@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from leafinstruct.artifact import Artifact
+from leafinstruct.records.document import NO_VERDICT
 from leafinstruct.records.lookup import one_of, rows_where
 
 SHOWN = 20
@@ -46,14 +47,14 @@ def _rule(rule: dict[str, Any], scores: Sequence[dict[str, Any]], drops: Sequenc
     met = [{"position": cell["position"], "value": cell["value"], "state": cell["state"]} for cell in scores if cell["name"] == name]
     against = [drop for drop in drops if drop["rule"] == name]
     bounds = {key: rule.get(key) for key in ("min", "max", "model")}
-    failed = {_family(drop["rule"]) for drop in drops if drop["state"] == "failed"}
+    failed = {_family(drop["rule"]) for drop in drops if drop["state"] in NO_VERDICT}
     outcome = "not_reached" if not met or _family(name) in failed else "passed"
     return {"rule": name, **bounds, "values": met, "outcome": _against(rule, against) or outcome}
 
 
 def _against(rule: dict[str, Any], against: Sequence[dict[str, Any]]) -> str | None:
     """A failed cell drops its document, whatever it is the cell of (filter/verdict.py)."""
-    if any(drop["position"] is None or drop["state"] == "failed" for drop in against) or (against and rule.get("drop") == "document"):
+    if any(drop["position"] is None or drop["state"] in NO_VERDICT for drop in against) or (against and rule.get("drop") == "document"):
         return "dropped_document"
     if not against:
         return None

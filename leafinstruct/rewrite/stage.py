@@ -20,17 +20,19 @@ from typing import Any
 
 from leafinstruct.artifact import Artifact, Fingerprint, digest, writing
 from leafinstruct.engine.base import Engine, Needs, Part
-from leafinstruct.errors import LeafInstructError, ProviderError
+from leafinstruct.errors import LeafInstructError
 from leafinstruct.llm.client import Client, estimate_tokens
 from leafinstruct.llm.config import LlmConfig
+from leafinstruct.llm.outage import too_many_failed
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.llm.request import Answer
 from leafinstruct.pictures.send import Sent, all_as_sent
 from leafinstruct.records import asked, language, table, words
-from leafinstruct.records.document import Document
+from leafinstruct.records.document import NO_VERDICT, Document
 from leafinstruct.records.example import Cell, Example, example_id
 from leafinstruct.records.language_names import UNDETERMINED, named
 from leafinstruct.rewrite import parse, prompt, steps, tasks
+from leafinstruct.rewrite.asking import question
 from leafinstruct.rewrite.config import RewriteConfig
 from leafinstruct.rewrite.genre import genre_of
 from leafinstruct.rewrite.outcome import DANGLING, Refused, counted, dropped_row, example, keep, unanswered_of
@@ -109,6 +111,12 @@ def run(settings: RewriteSettings, inputs: Artifact, out: Artifact, engine: Engi
     return {"models": {"rewrite": settings.model}, "prompts": _own_prompt(settings), "questions": read}
 
 
+def reopen(out: Artifact, parts: Sequence[str]) -> None:
+    """Have the rewriter asked again about what it refused in these parts; other answers are in the cache."""
+    for name in parts:
+        out.open(name)
+
+
 def _own_prompt(settings: RewriteSettings) -> dict[str, str]:
     """The prompt's name and sha256 where a language model was given it."""
     used = settings.config.mode == "rewrite" and not settings.offline
@@ -168,11 +176,8 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
     examples = [replace(outcome, prompts=prompts) for outcome in outcomes if isinstance(outcome, Example)]
     refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
     with writing(out.file("asked", part.name)) as temporary:
-        table.write(
-            temporary,
-            (asked.row_of(name, asdict(answer)) for name, answer in sorted(answers, key=lambda pair: (pair[0], pair[1].key))),
-            asked.ASKED,
-        )
+        by_document = sorted(answers, key=lambda pair: (pair[0], pair[1].key))
+        table.write(temporary, (asked.row_of(name, asdict(answer)) for name, answer in by_document), asked.ASKED)
     with writing(out.file("examples", part.name)) as temporary:
         table.write(temporary, map(table.example_row, examples), table.EXAMPLES)
     with writing(out.file("dropped", part.name)) as temporary:
@@ -183,15 +188,17 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
             "outcomes": len(outcomes),
             "examples": len(examples),
             "pictures": sum(len(example.images) for example in examples),
-            "failed": sum(item.state == "failed" for item in refused),
+            "failed": sum(item.state in NO_VERDICT for item in refused),
+            "declined": sum(item.state == "declined" for item in refused),
             **{f"task.{task}": count for task, count in sorted(Counter(example.task for example in examples).items())},
         },
         **_reasons(refused, {example.document_id for example in examples}),
         "languages": {"kept": Counter(example.language or UNDETERMINED for example in examples)},
-        "details": [item.detail for item in refused if item.state == "failed"][:1],
+        "details": [item.detail for item in refused if item.state in NO_VERDICT][:1],
         "asked_in": sorted({item.piece.document.language or "" for item in asked_for}),
         "cost": asked.cost_of(out.file("asked", part.name)),
         "evidence": [out.file("asked", part.name).name],
+        "unanswered": asked.unanswered(out.file("asked", part.name)),
         "seconds": time.perf_counter() - started,
     }
     committed = out.commit(part.name, part.payload, report, [out.file("examples", part.name), out.file("dropped", part.name)])
@@ -225,7 +232,7 @@ async def _rewrite(
     task = tasks.choose(document, settings.tasks(document), item.facts, example_id(document.id, "", piece.number))
     if task is None:
         return _without_task(document, settings, item.facts)
-    answer = await client.ask(prompt.request(document, task, pictures, settings.prompt))
+    answer = await client.ask(question(document, task, pictures, config.picture_px, settings.prompt))
     answers.append((document.id, answer))
     if answer.value is None:
         return Refused(document, f"answer_{answer.state}", answer.state, answer.detail)
@@ -293,21 +300,16 @@ def _refuse_failures(settings: RewriteSettings, out: Artifact, reports: list[dic
     """An outage is not a verdict: a part that holds failures does not stand, so the next run asks for them again."""
     counts = out.totals().counts
     failed, asked = counts["failed"], counts["outcomes"]
-    if failed <= settings.llm.tolerate_failures * asked:
-        return
-    why = next(detail for report in reports for detail in report["details"])
-    raise ProviderError(
-        f"the rewriter at {settings.llm.base_url} stopped answering ({why}); {asked - failed:,} of {asked:,} documents are answered and kept: "
-        "run the same command again when it is back"
-    )
+    if failed > settings.llm.tolerate_failures * asked:
+        why = next(detail for report in reports for detail in report["details"])
+        raise too_many_failed(settings.llm, counts, asked, why, "rewriter", "answered")
 
 
 def _identity(settings: RewriteSettings) -> dict[str, Any]:
-    sampling = {"temperature": settings.llm.temperature, "max_tokens": settings.llm.max_tokens}
     questions = {code: file.sha256 for code, file in settings.questions.items()}
     libraries = {"regex": words.VERSION, **{name: version(name) for name in language.LIBRARIES}}
     shaping = {"model": settings.model, "prompt": settings.prompt.sha256, "questions": questions, "libraries": libraries}
-    return {"rewrite": settings.config.model_dump(mode="json"), **shaping, **sampling}
+    return {"rewrite": settings.config.model_dump(mode="json"), **shaping, **settings.llm.sampling_identity}
 
 
 def _key(settings: RewriteSettings, inputs: Artifact, name: str) -> str:

@@ -26,6 +26,14 @@ SERVER = {"provider": "openai", "base_url": "http://localhost:11434/v1", "model"
         ({**SERVER, "price": {"input_per_million": -1, "output_per_million": 0}}, "greater than or equal to 0"),
         ({**SERVER, "tolerate_failures": 2}, "less than or equal to 1"),
         ({**SERVER, "retries": 3}, "Extra inputs are not permitted"),
+        ({**SERVER, "extra_body": {"messages": []}}, "messages is set by the prompt"),
+        ({**SERVER, "extra_body": {"model": "x"}}, "model is set by llm.model"),
+        ({**SERVER, "extra_body": {"stream": True}}, "stream is set by the client"),
+        ({**SERVER, "extra_body": {"provider": {"key": "sk-abc"}}}, "write env:NAME here"),
+        ({**SERVER, "headers": {"Authorization": "Bearer abc"}}, "secret: export it"),
+        ({**SERVER, "headers": {"X-Key": "sk-abc"}}, "write env:NAME here"),
+        ({**SERVER, "headers": {"X-A": "one\ntwo"}}, "a value of one line"),
+        ({**SERVER, "headers": {"Content-Length": "1"}}, "set by the client"),
     ],
 )
 def test_a_wrong_setting_is_refused_with_the_cure(settings: dict[str, Any], reason: str) -> None:

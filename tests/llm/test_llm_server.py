@@ -18,6 +18,7 @@ from llm.misbehaving import GOOD, Body, Misbehaving, Step, completion, cut, depe
 from leafinstruct.llm import clock as clocks
 from leafinstruct.llm.clock import Clock
 from leafinstruct.llm.request import Picture
+from leafinstruct.llm.wire_schema import wire_schema
 
 
 def test_a_good_answer_costs_one_request_and_counts_the_servers_own_tokens(server: Misbehaving, tmp_path: Path) -> None:
@@ -242,7 +243,7 @@ def test_a_server_that_answers_500_to_json_schema_is_asked_in_the_next_form_and_
     assert [answer.state for answer in answers] == ["ok", "ok"]
     forms = [seen.body["response_format"] for seen in server.seen]
     assert [form["type"] for form in forms] == ["json_schema", "json_object", "json_object"]
-    assert forms[1]["schema"] == SCHEMA
+    assert forms[1]["schema"] == wire_schema(SCHEMA)
     assert "JSON schema" in server.seen[1].told
 
 
@@ -250,7 +251,7 @@ def test_a_mute_500_to_json_schema_is_understood_after_three(server: Misbehaving
     server.always = depending(lambda body: status(500) if body["response_format"]["type"] == "json_schema" else good())
     [answer] = ask(online(server.url), tmp_path, question())
     assert answer.state == "ok"
-    assert [seen.body["response_format"]["type"] for seen in server.seen] == ["json_schema"] * 3 + ["json_object"]
+    assert [seen.body["response_format"]["type"] for seen in server.seen] == ["json_schema"] * 3 + ["json_object", "json_schema"]
 
 
 def test_a_server_that_knows_no_response_format_gets_the_schema_in_words(server: Misbehaving, tmp_path: Path) -> None:
@@ -260,7 +261,7 @@ def test_a_server_that_knows_no_response_format_gets_the_schema_in_words(server:
     picture = Picture(b"bytes", "image/png")
     [answer] = ask(online(server.url), tmp_path, question(pictures=[picture]))
     assert answer.value == {"score": 2, "reason": "x"}
-    assert len(server.seen) == 3
+    assert [seen.body.get("response_format", {}).get("type") for seen in server.seen] == ["json_schema", "json_object", "json_object", None]
     parts = server.seen[-1].body["messages"][-1]["content"]
     assert [part["type"] for part in parts] == ["text", "image_url", "text"]
     assert json.dumps(SCHEMA, sort_keys=True) in parts[-1]["text"]

@@ -37,12 +37,13 @@ def test_a_refusal_is_final(server: Misbehaving, tmp_path: Path, step: Step, det
     assert len(server.seen) == 2
 
 
-def test_a_request_that_is_too_long_is_refused_alone(server: Misbehaving, tmp_path: Path) -> None:
+def test_a_request_that_is_too_long_and_cannot_be_shorter_says_so(server: Misbehaving, tmp_path: Path) -> None:
     too_long = status(400, {"error": {"message": "maximum context length is 8192 tokens", "code": "context_length_exceeded"}})
     server.always = depending(lambda body: too_long if "long" in json.dumps(body["messages"]) else good())
     answers = ask(online(server.url, max_in_flight=1), tmp_path, question("long"), question("short"))
-    assert [answer.state for answer in answers] == ["refused", "ok"]
+    assert [answer.state for answer in answers] == ["too_large", "ok"]
     assert "maximum context length" in answers[0].detail
+    assert not answers[0].retryable
 
 
 # --- what stops the run ---

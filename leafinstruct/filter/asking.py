@@ -1,0 +1,60 @@
+"""Asking the judge: the question about a document, with smaller ones behind it for a server that takes no larger one, and the task of a part."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from leafinstruct.artifact import Artifact, writing
+from leafinstruct.engine.base import Part
+from leafinstruct.filter import judge
+from leafinstruct.filter.config import JudgeConfig
+from leafinstruct.filter.passes import FilterSettings, evidence_of, trial_of
+from leafinstruct.llm.client import Client
+from leafinstruct.llm.fitting import Shown, fitted
+from leafinstruct.llm.prompt import Prompt
+from leafinstruct.llm.request import Request
+from leafinstruct.pictures.send import Sent, all_as_sent, smaller
+from leafinstruct.records import asked, table
+from leafinstruct.records.document import Document
+from leafinstruct.records.words import count_words
+
+
+def question(document: Document, pictures: Mapping[str, Sent], config: JudgeConfig, prompt: Prompt) -> Request:
+    """pictures: see judge.request."""
+    images = sum((image.sha256 or "") in pictures for image in document.images[: config.max_pictures])
+    words = min(config.max_words, count_words([text.text for text in document.texts]))
+    whole = Shown(images, config.picture_px, words)
+
+    def fewer(shown: Shown) -> Request:
+        if shown == whole:
+            return judge.request(document, pictures, config, prompt)
+        less = config.model_copy(update={"max_words": shown.words, "max_pictures": shown.images})
+        named = {image.sha256 or "" for image in document.images[: shown.images]} & pictures.keys()
+        sent = smaller({name: pictures[name] for name in named}, shown.px, shown.jpeg)
+        return judge.request(document, sent, less, prompt)
+
+    return fitted(fewer, whole)
+
+
+async def ask(settings: FilterSettings, inputs: Artifact, out: Artifact, client: Client, part: Part) -> dict[str, Any]:
+    """Task: the judge's cells of every document alive after duplicates; writes asked-, then judged-, under its key only if everyone answered."""
+    evidence = evidence_of(settings, out, part, judged=False)
+    trials = [trial_of(document, settings, evidence) for document in table.documents(inputs.checked("documents", part.name))]
+    living = [trial.document for trial in trials if trial.alive]
+    offline = settings.llm.provider == "offline"  # written rules are shown the places of pictures, not the pictures
+    shown = set() if offline else {image.sha256 or "" for page in living for image in page.images[: settings.config.judge.max_pictures]}
+    pictures = all_as_sent(table.images(out.file("pictures", part.name), shown - {""}), settings.config.judge.picture_px)
+    requests = [question(document, pictures, settings.config.judge, settings.prompt) for document in living]
+    answers = await asyncio.gather(*(client.ask(request) for request in requests))
+    cells = [(document.id, item) for document, answer in zip(living, answers, strict=True) for item in judge.cells(answer, offline)]
+    failed = sum(answer.retryable for answer in answers)
+    with writing(out.file("asked", part.name)) as temporary:
+        table.write(temporary, map(asked.row_of, (document.id for document in living), map(asdict, answers)), asked.ASKED)
+    with writing(out.file("judged", part.name)) as temporary:
+        rows = ({"document_id": document, **table.cell_row(item)} for document, item in cells)
+        table.write(temporary, rows, table.SCORES, "" if failed else part.payload)
+    details = [answer.detail for answer in answers if answer.retryable][:1]
+    counts = {"asked": len(answers), "failed": failed, "declined": sum(answer.state == "declined" for answer in answers)}
+    return {"counts": {"documents": len(living), **counts}, "details": details, **client.repaired()}

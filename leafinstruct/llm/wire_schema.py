@@ -1,0 +1,59 @@
+"""A JSON schema in the subset that strict modes share: OpenAI, Gemini, vLLM (xgrammar), llama.cpp, Ollama.
+
+    kept      type, properties, items, enum, anyOf below the root, description
+    set       every property required, additionalProperties false, a type beside every enum
+    rewritten const -> enum of one, oneOf -> anyOf, a list of types -> anyOf
+    left out  bounds of lengths, numbers and items, pattern, format, defaults, titles, conditions, and all else
+
+Each of these modes refuses another part of JSON schema (OpenAI long refused minLength, Gemini an enum without a type, xgrammar patterns), and a
+request that is refused for its schema loses the enforcement of all of it. What is left out is checked on the answer by the full schema (parse.py).
+Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_TYPES = ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"), (type(None), "null"), (list, "array"), (dict, "object"))
+
+
+def wire_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of an object with properties, as strict modes take it.
+
+    Every answer that fits the full schema and states every property fits it too; a value without any type is taken for a number where it has numeric
+    bounds, else for a string.
+    """
+    return _object(schema)
+
+
+def _node(schema: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {"description": schema["description"]} if "description" in schema else {}
+    for word in ("anyOf", "oneOf"):
+        if word in schema:
+            return {"anyOf": [_node(choice) for choice in schema[word]], **kept}
+    values = [schema["const"]] if "const" in schema else schema.get("enum")
+    kind = schema.get("type")
+    if values is not None:
+        return _values(values) | kept
+    if isinstance(kind, list):
+        return {"anyOf": [_node({**schema, "type": one}) for one in kind], **kept}
+    if kind == "object" or (kind is None and "properties" in schema):
+        return _object(schema) | kept
+    if kind == "array" or (kind is None and "items" in schema):
+        return {"type": "array", "items": _node(schema.get("items") or {}), **kept}
+    return {"type": kind or ("number" if {"minimum", "maximum"} & schema.keys() else "string"), **kept}
+
+
+def _object(schema: Mapping[str, Any]) -> dict[str, Any]:
+    properties = {name: _node(inner) for name, inner in schema.get("properties", {}).items()}
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+def _values(values: list[Any]) -> dict[str, Any]:
+    """An enum with its type; a choice of enums where the values have several."""
+    by_type: dict[str, list[Any]] = {}
+    for value in values:
+        by_type.setdefault(next(name for kind, name in _TYPES if isinstance(value, kind)), []).append(value)
+    choices = [{"type": name, "enum": group} for name, group in by_type.items()]
+    return choices[0] if len(choices) == 1 else {"anyOf": choices}
