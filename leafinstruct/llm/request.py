@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -51,6 +51,7 @@ class Request:
     offline_name: its identity, `offline-rules@3`; a change of its rules raises the number.
     check: None for a good answer, else the reason, in words that a model can act on. Pure, as `offline`.
     sample: index among several answers wanted to the same question.
+    absent: values of properties that an answer may leave out, by name: without them a readable answer would be asked for again.
     """
 
     purpose: str
@@ -60,6 +61,7 @@ class Request:
     offline_name: str
     check: Callable[[dict[str, Any]], str | None] | None = None
     sample: int = 0
+    absent: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
