@@ -58,7 +58,7 @@ def fault(value: dict[str, Any], given: int, images: int) -> str | None:
         where = f"the context must show images {_run(1, given)} and no other" if given else "the context must show no image"
         return f"{where}; the response must show images {_run(given + 1, images)}"
     if not value["instruction"].strip():
-        return "the instruction is empty"
+        return "the instruction must say something; it is empty"
     return None
 
 
