@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from llm.fake_clock import FakeClock
 from llm.misbehaving import Body, Misbehaving, Step, depending, good, say
-from making import build, document, mmc4, recipe, rows
+from making import build, document, in_english, mmc4, recipe, rows
 from test_build import pages
 from test_build_llm import example, is_judge, text_of
 
@@ -24,7 +23,8 @@ from leafinstruct.llm import clock as clocks
 from leafinstruct.llm.parse import read_answer
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.records import table
-from leafinstruct.rewrite import parse
+from leafinstruct.rewrite import parse, prompt
+from leafinstruct.rewrite.config import GUIDE
 
 PROMPT = Prompt("judge", "System.\n---\nThe document:")
 
@@ -141,11 +141,10 @@ def test_a_score_that_is_none_is_not_read(score: object) -> None:
 
 
 def test_image_numbers_of_a_rewriter_may_be_strings_or_floats() -> None:
-    request = replace(judge.request(document("one", "!a"), {}, JudgeConfig(), PROMPT), schema=parse.SCHEMA, absent={})
+    request = prompt.request(document("# Two", "One thing.", "!a", "Another.", "!b"), *in_english(GUIDE), {}, PROMPT)
     told = {"instruction": "Do it.", "context": [], "response": ["So:", {"type": "image", "image": "1"}, {"type": "image", "image": 2.0}]}
     value = read_answer(json.dumps(told), request)
     assert isinstance(value, dict)
-    assert parse.fault(value, 0, 2) is None
     assert [type(part.get("image")) for part in value["response"]] == [type(None), int, int]
 
 

@@ -68,6 +68,8 @@ def _one_of(value: Any, branches: Collection[Mapping[str, Any]], absent: Mapping
     known = {plain(name) for branch in branches for name in branch.get("properties", ())}
     fitting: list[Any] = []
     for branch in branches:
+        if _is_other(value, branch):
+            continue
         strict = isinstance(value, dict) and any(plain(key) in known - set(map(plain, branch.get("properties", ()))) for key in value)
         folded = value if strict else fold(value, branch, absent, fits)
         if fits(folded, branch):
@@ -75,9 +77,14 @@ def _one_of(value: Any, branches: Collection[Mapping[str, Any]], absent: Mapping
     return fitting[0] if len(fitting) == 1 else value
 
 
+def _is_other(value: Any, branch: Mapping[str, Any]) -> bool:
+    """True if a constant of the branch is another one in the value."""
+    given = value if isinstance(value, dict) else {}
+    constants = ((name, inner["const"]) for name, inner in branch.get("properties", {}).items() if "const" in inner)
+    return any(isinstance(given.get(name), str) and plain(given[name]) != plain(str(constant)) for name, constant in constants)
+
+
 def _integer(value: Any, schema: Mapping[str, Any]) -> Any:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
     found = _INTEGER.fullmatch(value) if isinstance(value, str) else None
     if found is None or (found[2] is not None and int(found[2]) != schema.get("maximum")):
         return value

@@ -1,7 +1,7 @@
 r"""One JSON object, read with the liberties that models take, and with no guess.
 
-    read:     single or typographic quotes, keys without quotes, a trailing comma, comments, None/True/False, a raw line break or tab in a
-              string, an escape that JSON does not know (`\_` stays as it is written), a bare 4/5 (as the string "4/5")
+    read:     single or typographic quotes, a wide colon or comma, keys without quotes, a trailing comma, comments, None/True/False, a raw
+              line break or tab in a string, an escape that JSON does not know (`\_` stays as it is written), a bare 4/5 (as a string)
     refused:  an object that is not closed, a missing comma or value, text between tokens, NaN, a key with two different values
 
 The measure is that no text is read in two ways: the closing brace must be there, so a cut answer is never an answer. json-repair (MIT) was
@@ -60,7 +60,7 @@ def _object(text: str, at: int, depth: int, keys: list[str] | None = None) -> tu
         if keys is not None:
             keys.append(key)
         at = _skip(text, at)
-        if not text.startswith(":", at):
+        if not text.startswith((":", "\uff1a"), at):
             _break(text, at, f"a colon is missing behind the key {_quote(key)}")
         item, at = _value(text, _skip(text, at + 1), depth)
         if key in value and value[key] != item:
@@ -83,7 +83,7 @@ def _array(text: str, at: int, depth: int) -> tuple[list[Any], int]:
 def _next(text: str, at: int, closing: str) -> int:
     """The position of the next item or of the closing bracket, behind the comma that separates items or trails the last."""
     at = _skip(text, at)
-    if text.startswith(",", at):
+    if text.startswith((",", "\uff0c"), at):
         return _skip(text, at + 1)
     if not text.startswith(closing, at):
         _break(text, at, f"a comma or {closing} is missing")
@@ -120,10 +120,16 @@ def _number(text: str, number: re.Match[str]) -> int | float | str:
         return token
     if token.lstrip("-").isdecimal():
         return int(token)
-    value = float(token)
-    if not math.isfinite(value):
+    value = finite(token)
+    if value is None:
         _break(text, number.start(), "a number is out of range")
     return value
+
+
+def finite(token: str) -> int | float | None:
+    """The number, as an int if it is a whole one, since JSON has one kind of number; None if it is out of range."""
+    value = float(token)
+    return (int(value) if value.is_integer() else value) if math.isfinite(value) else None
 
 
 def _string(text: str, at: int) -> tuple[str, int]:

@@ -20,13 +20,13 @@ The text is hostile: it may nest ten thousand brackets, hold NaN, or half a surr
 from __future__ import annotations
 
 import json
-import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from leafinstruct.llm import rules
 from leafinstruct.llm.fold import fold, storable
+from leafinstruct.llm.lenient import finite
 from leafinstruct.llm.quoting import has_own_escapes
 from leafinstruct.llm.request import Request
 from leafinstruct.llm.thoughts import LONGEST, Found, find, is_alone, is_last, plain
@@ -40,6 +40,8 @@ def read_answer(text: str, request: Request, is_cut: bool = False) -> dict[str, 
     """The schema-valid object in `text`, or the reason (a sentence) why there is none. is_cut: the server stopped at max_tokens."""
     value = _whole(text)
     if value is not None:
+        if not _TO_TIDY.search(text) and fault(value, request) is None:
+            return value  # nearly all, in a third of the time
         mended = _mended(value, request, text)
         return fault(mended, request) or mended
     text = text.lstrip("\ufeff \t\r\n")
@@ -85,9 +87,11 @@ def _whole(text: str) -> dict[str, Any] | None:
     try:
         if len(text) > LONGEST:
             return None
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_number)
     except (ValueError, RecursionError):
         return None
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        return _whole(value)  # JSON in a JSON string
     return value if isinstance(value, dict) else None
 
 
@@ -96,9 +100,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value if len(value) == len(pairs) else _refuse("a key that is there twice")
 
 
-def _finite(number: str) -> float:
-    value = float(number)
-    return value if math.isfinite(value) else _refuse(number)
+def _number(token: str) -> int | float:
+    return _refuse(token) if (value := finite(token)) is None else value
 
 
 def _refuse(what: str) -> NoReturn:
@@ -134,23 +137,24 @@ def _behind(found: Found) -> str:
 
 
 def _inner(value: dict[str, Any], request: Request) -> dict[str, Any] | None:
-    """The object itself if it has a key of the schema, or the one that it wraps: {"answer": {...}}, {"answer": [{...}]}; else None."""
+    """The object itself if it has a key of the schema, or the only one in it that has: {"answer": {...}}, {"arguments": "{...}"}; else None."""
     keys = _keys(request)
-    while keys and not any(plain(key) in keys for key in value):
-        inner = next(iter(value.values())) if len(value) == 1 else None
-        if isinstance(inner, list) and len(inner) == 1:
-            inner = inner[0]
-        if not isinstance(inner, dict):
-            return None
-        value = inner
-    return value
+    if not keys or any(plain(key) in keys for key in value):
+        return value
+    found: list[dict[str, Any]] = []
+    for item in value.values():
+        within = item[0] if isinstance(item, list) and len(item) == 1 else item
+        within = _whole(within) if isinstance(within, str) and within.lstrip().startswith("{") else within
+        if isinstance(within, dict) and (inner := _inner(within, request)) is not None:
+            found.append(inner)
+    return found[0] if len(found) == 1 else None
 
 
 def _mended(value: dict[str, Any], request: Request, text: str) -> dict[str, Any]:
     """The value in the schema's form, as far as it can be read in one way."""
     try:
         if _TO_TIDY.search(text):
-            copies = not any(has_own_escapes(part) for part in _told(request))
+            copies = not any(has_own_escapes(part) for message in request.messages for part in message.parts if isinstance(part, str))
             value = storable(value, copies)
         inner = _inner(value, request)
         folded = fold(inner if inner is not None else value, request.schema, request.absent, rules.fits)
@@ -163,13 +167,10 @@ def _keys(request: Request) -> frozenset[str]:
     return frozenset(map(plain, request.schema.get("properties", ())))
 
 
-def _told(request: Request) -> Iterator[str]:
-    return (part for message in request.messages if message.role == "user" for part in message.parts if isinstance(part, str))
-
-
 def _quotations(request: Request) -> list[Mapping[str, Any]]:
     """Objects in the schema's form that the question quotes."""
-    quoted = (string[0] for part in _told(request) for string in _STRING.finditer(part) if "{" in string[0])
+    told = (part for message in request.messages if message.role == "user" for part in message.parts if isinstance(part, str))
+    quoted = (string[0] for part in told for string in _STRING.finditer(part) if "{" in string[0])
     objects = (value for string in quoted for value, _, _ in find(_decoded(string), _keys(request), has_marks=False).objects)
     return [_mended(value, request, "") for value in objects]
 
