@@ -120,7 +120,7 @@ def test_no_mark_of_a_page_goes_out_and_none_of_its_letters_is_lost(tmp_path: Pa
         (dict.fromkeys(JUDGE_FIELDS, 4), judge.NO_REASON),
         (dict.fromkeys(JUDGE_FIELDS, "4"), judge.NO_REASON),
         ({field: {"score": 4} for field in JUDGE_FIELDS}, judge.NO_REASON),
-        ({field: {"score": 4, "reason": " "} for field in JUDGE_FIELDS}, judge.NO_REASON),
+        ({field: {"score": 4, "reason": ""} for field in JUDGE_FIELDS}, judge.NO_REASON),
         ({key: 4 if key in JUDGE_FIELDS else "clear" for field in JUDGE_FIELDS for key in (field, f"{field}_reason")}, "clear"),
         ({field.replace("_", " ").title(): {"Score": "4/5", "Reason": "clear"} for field in JUDGE_FIELDS}, "clear"),
         ({**{field: {"score": 4, "reason": "clear"} for field in JUDGE_FIELDS}, "overall": 3}, "clear"),

@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import re
 
-_IN_BRACKETS = r"[^\s\[\]\uff3b\uff3d]{0,64}"
+_IN_BRACKETS = r"[^\s\"\[\]\uff3b\uff3d]{0,64}"
 _BEGINS = re.compile(rf"[<\uff1c\ufe64\u25c1\u27e8]|[\[\uff3b](?={_IN_BRACKETS}[^\W\d_]{_IN_BRACKETS}[\]\uff3d])|\](?=[~<])|\[(?=e~\[)")
 _ESCAPE = r"\\u(003c|ff1c|fe64|25c1|27e8|005b|ff3b|005d)"
 _COPY = re.compile(_ESCAPE, re.IGNORECASE)
