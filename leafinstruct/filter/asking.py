@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 from leafinstruct.artifact import Artifact, writing
 from leafinstruct.engine.base import Part

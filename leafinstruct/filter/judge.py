@@ -12,7 +12,6 @@ that such a sentence moves no score in either direction.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -24,12 +23,17 @@ from leafinstruct.filter import text as text_scores
 from leafinstruct.filter.config import JudgeConfig
 from leafinstruct.filter.scores import JUDGE_FIELDS
 from leafinstruct.llm.prompt import Prompt
+from leafinstruct.llm.quoting import quoted
 from leafinstruct.llm.request import Answer, Message, Picture, Request
 from leafinstruct.records.document import Document, Image, Text
 from leafinstruct.records.example import Cell
 from leafinstruct.records.words import UNITS, count_words, first_words, sentence_spans, word_units
 
 OFFLINE = "offline-rules@3"
+NO_REASON = "(no reason given)"
+"""The reason of a score that a model gave without one: a score is not asked for again for the sake of its reason."""
+MAX_REASON = 400
+"""Characters."""
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -42,7 +46,7 @@ SCHEMA: dict[str, Any] = {
             "required": ["score", "reason"],
             "properties": {
                 "score": {"type": "integer", "minimum": 1, "maximum": 5},
-                "reason": {"type": "string", "minLength": 1, "maxLength": 400},
+                "reason": {"type": "string", "minLength": 1, "maxLength": MAX_REASON},
             },
         }
         for field in JUDGE_FIELDS
@@ -60,7 +64,7 @@ def request(document: Document, pictures: Mapping[str, tuple[bytes, str]], confi
     numbers = {segment.position: number for number, segment in enumerate(shown.segments)}
     for number, segment in enumerate(shown.segments):
         if isinstance(segment, Text):
-            lines.append(f"[{number}] {segment.kind}: {json.dumps(segment.text, ensure_ascii=False)}")
+            lines.append(f"[{number}] {segment.kind}: {quoted(segment.text)}")
             continue
         picture = pictures.get(segment.sha256 or "") if segment.position in visible else None
         owner = f", belongs to [{numbers[segment.owner]}]" if segment.owner in numbers else ""
@@ -70,7 +74,7 @@ def request(document: Document, pictures: Mapping[str, tuple[bytes, str]], confi
             lines = []
     parts.append("\n".join([*lines, "End of the document."]))
     messages = (Message("system", (system.strip(),)), Message("user", tuple(parts)))
-    return Request("judge", messages, SCHEMA, partial(by_rules, shown), OFFLINE)
+    return Request("judge", messages, SCHEMA, partial(by_rules, shown), OFFLINE, absent={"reason": NO_REASON})
 
 
 def shorten(document: Document, max_words: int) -> Document:

@@ -1,4 +1,4 @@
-"""The passes of filter over one part: look and decide (asking.py holds what comes between). Tasks of an engine, each idempotent; stage.py orders them.
+"""The passes of filter over one part: look and decide; asking.py holds the one in between. Tasks of an engine, each idempotent; stage.py orders them.
 
 A document's trial is replayed from its evidence in every pass. Replaying costs microseconds and keeps one definition of "alive": a pass
 works exactly on the documents that a later pass will find alive.

@@ -26,7 +26,7 @@ from leafinstruct.llm.cache import AnswerCache, cache_key
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.journal import Journal
 from leafinstruct.llm.pace import Pace
-from leafinstruct.llm.parse import fault, read_answer
+from leafinstruct.llm.parse import read_answer
 from leafinstruct.llm.request import Answer, Excess, Paid, Request
 
 if TYPE_CHECKING:
@@ -106,9 +106,9 @@ class Client:
         self._journal.close()
 
     def _recall(self, key: str, request: Request) -> Answer | None:
-        """A stored answer that still holds under today's schema, check and parser; None to ask (again)."""
+        """A stored answer whose text holds under today's schema, check and parser; None to ask (again)."""
         for stored in self._cache.get(key):
-            held = stored.value if fault(stored.value, request) is None else read_answer(stored.text, request)
+            held = read_answer(stored.text, request)  # not `value`: it may be an older parser's misreading
             if isinstance(held, dict):
                 self._counts.cache_hits += 1
                 return Answer("ok", held, self._label(request), request.shown, cached=True, key=key, paid=stored.paid)

@@ -4,6 +4,7 @@ A try ends in an Answer or in AgainError; tenacity decides by one clock (`llm.de
 
     no answer (BusyError)          wait, at least as long as Retry-After says, backing off with jitter; at the deadline: failed
     cut at max_tokens              once more with twice as many; then: unparsed
+    cut before an answer is begun  the same; a run where this is the rule stops: the model thinks, and max_tokens is too small for it
     no valid answer                at once, with the bad answer and the reason appended, at most twice; then: unparsed
     a field or form declined       at once, with what the server may want instead (negotiation.py)
     request too large              too_large at once; the client then asks the smaller question (fitting.py)
@@ -30,7 +31,7 @@ from leafinstruct.llm.decline_words import SIZE, Kind
 from leafinstruct.llm.faults import BusyError, DeclinedError, ServerError
 from leafinstruct.llm.negotiation import Terms
 from leafinstruct.llm.pace import Pace
-from leafinstruct.llm.parse import is_object, read_answer
+from leafinstruct.llm.parse import is_object, is_writing, read_answer
 from leafinstruct.llm.request import Answer, AnswerState, Excess, Paid, Request, Usage
 from leafinstruct.llm.server import FINISHED, Reply, Server
 from leafinstruct.llm.wire import Form, named, repair_turns, response_format, wire_messages
@@ -38,6 +39,7 @@ from leafinstruct.llm.wire import Form, named, repair_turns, response_format, wi
 _REPAIRS = 2
 _SERVER_ERRORS = 3  # in a row, in a form that has never worked, before the next form is tried
 _MOST_TERMS = 8  # changes of terms in one exchange; there are 3 forms, 2 limits and a temperature to give up
+_ALL_THOUGHTS = 4  # answers that end in thoughts, at least half of all, before the settings are blamed
 _BACKOFF = wait_exponential(multiplier=0.25, max=30) + wait_random(0, 0.25)  # seconds
 
 
@@ -169,25 +171,28 @@ class Exchange:
             self._note(reply.text, refusal)
             return self._end("refused", refusal)
         self.text = reply.text
-        value = read_answer(reply.text, self._request)
+        is_cut = reply.finish == "length" or (reply.usage is not None and reply.usage.output_tokens >= self._limit)
+        value = read_answer(reply.text, self._request, is_cut)
+        self._server.finished += not is_cut
         if isinstance(value, dict):
             self._note(reply.text, "")
             self._learn_form(reply)
             return self._end("ok", "", value)
         if reply.finish not in FINISHED:
             raise self._unfinished(reply)
-        self._note(reply.text, f"cut: {value}" if reply.finish == "length" else value)
-        if reply.finish == "length":
-            return self._lengthen()
+        self._note(reply.text, f"cut: {value}" if is_cut else value)
+        if is_cut:
+            return self._lengthen(reply)
         self._learn_form(reply)
         if len(self._turns) >= 2 * _REPAIRS:
             return self._end("unparsed", f"no valid answer after {_REPAIRS} repairs: {value}")
         self._turns += repair_turns(self._request, reply.text, value)
         raise AgainError(value, after=0)
 
-    def _lengthen(self) -> Answer:
+    def _lengthen(self, reply: Reply) -> Answer:
+        hint = "" if is_writing(reply.text, self._request) else self._thought_out()
         if self._limit > self._config.max_tokens:
-            return self._end("unparsed", f"cut at {self._limit} tokens, twice llm.max_tokens")
+            return self._end("unparsed", f"cut at {self._limit} tokens, twice llm.max_tokens{hint}")
         self._limit *= 2
         raise AgainError("cut at llm.max_tokens", after=0)
 
@@ -196,6 +201,21 @@ class Exchange:
         detail = f"an answer that ended with {reply.finish[:40]!r}"
         self._note(reply.text, detail)
         return AgainError(detail)
+
+    def _thought_out(self) -> str:
+        """What to do about an answer whose tokens all went into thoughts. Raises ProviderError where most do: all would be paid for twice."""
+        server = self._server
+        server.thought_out += 1
+        hint = (
+            "Raise llm.max_tokens, or switch thinking off, e.g. llm.extra_body: {chat_template_kwargs: {enable_thinking: false}} "
+            "or {reasoning_effort: low}."
+        )
+        if server.thought_out < _ALL_THOUGHTS or server.thought_out < server.finished:
+            return f", before an answer was begun. {hint}"
+        raise ProviderError(
+            f"{self._config.base_url}: {server.thought_out} of {server.thought_out + server.finished} answers used up "
+            f"llm.max_tokens ({self._config.max_tokens}) for thoughts, before an answer was begun. {hint}"
+        )
 
     def _learn_form(self, reply: Reply) -> None:
         """The first finished reply tells: a server that puts words round the object ignores response_format, and needs it in words. An empty one says

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -64,6 +64,7 @@ class Request:
     sample: index among several answers wanted to the same question.
     smaller: the same question with less of what is too much, None if there is none; a question of its own, with its own place in the cache. Pure.
     shown: what this question shows of its document, "" for all that the settings allow.
+    absent: values of properties that an answer may leave out, by name: without them a readable answer would be asked for again.
     """
 
     purpose: str
@@ -73,6 +74,7 @@ class Request:
     offline_name: str
     check: Callable[[dict[str, Any]], str | None] | None = None
     sample: int = 0
+    absent: Mapping[str, str] = field(default_factory=dict)
     smaller: Callable[[Excess], Request | None] | None = None
     shown: str = ""
 

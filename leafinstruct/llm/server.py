@@ -77,6 +77,10 @@ class Server:
         self.accepted = 0
         """Completions received."""
         self.repeated = Repeated()
+        self.finished = 0
+        """Completions that were not cut at max_tokens."""
+        self.thought_out = 0
+        """Completions that were cut before an answer was begun: all tokens went into thoughts."""
         self.heard = 0.0
         """Monotonic time of the last response of any kind."""
         self.down: str | None = None
@@ -233,11 +237,17 @@ def _inner_error(payload: object) -> tuple[int, object] | None:
 
 
 def _content(content: object) -> str:
-    """The answer's text; some servers send a list of parts, and null where there is none."""
-    if isinstance(content, list):
-        texts = [part.get("text") for part in content if isinstance(part, Mapping)]
-        return "".join(text for text in texts if isinstance(text, str))
-    return content if isinstance(content, str) else ""
+    """The answer's text; some servers send a part or a list of parts, and null where there is none.
+
+    Parts that hold thoughts are left out, as are the fields beside `content` that do (reasoning, reasoning_content, reasoning_details).
+    """
+    parts = content if isinstance(content, list) else [{"text": content}] if isinstance(content, str) else [content]
+    texts = [part.get("text") for part in parts if isinstance(part, Mapping) and _is_answer(part)]
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _is_answer(part: Mapping[str, Any]) -> bool:
+    return part.get("type", "text") in ("text", "output_text") and not part.get("thought")
 
 
 def _usage(usage: object) -> Usage | None:

@@ -21,8 +21,12 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Any
 
+from leafinstruct.llm.parse import answer_part
+from leafinstruct.llm.quoting import unmarked
 from leafinstruct.llm.request import Message, Picture, Request
 from leafinstruct.llm.wire_schema import wire_schema
+
+_ECHO = 16_000  # characters of a bad answer that are sent back; llm.max_tokens bounds it, but not at every server
 
 
 class Form(IntEnum):
@@ -69,10 +73,15 @@ def response_format(request: Request, form: Form) -> dict[str, Any]:
 
 
 def repair_turns(request: Request, text: str, reason: str) -> list[dict[str, Any]]:
-    """The model's own bad answer and what is wrong with it: at temperature 0 the bare question would only bring the same answer."""
+    """The model's own bad answer and the rule that it breaks: at temperature 0 the bare question would only bring the same answer.
+
+    The answer goes without its thoughts and, as it may quote the document, without special tokens. The rule comes first and is never cut.
+    """
+    answer = unmarked(answer_part(text))
+    shown = answer if len(answer) <= _ECHO else f"{answer[:_ECHO]} [cut here]"
     return [
-        {"role": "assistant", "content": text or "(no answer)"},
-        {"role": "user", "content": f"That answer cannot be used: {reason}. {in_words(request)}"},
+        {"role": "assistant", "content": shown or "(no answer)"},
+        {"role": "user", "content": f"Rule: {reason}. Your answer above cannot be used. {in_words(request)}"},
     ]
 
 

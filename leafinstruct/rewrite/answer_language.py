@@ -37,7 +37,7 @@ def fault(value: dict[str, Any], language: str | None, own: Mapping[str, str]) -
     for place, text in {"instruction": value["instruction"], **written}.items():
         other = _language_of(text)
         if other is not None and other != _language_of(own.get(place, "")) and not _alike(other, language):
-            return f"the {place} is in {named(other)}, but the document is in {named(language)}: write all texts in {named(language)}"
+            return f"write all texts in {named(language)}: the {place} is in {named(other)}, but the document is in {named(language)}"
     return None
 
 

@@ -17,6 +17,8 @@ from leafinstruct.records.example import Part, Turn
 MAX_INSTRUCTION = 2000
 """Characters."""
 
+_LISTED = 50  # numbers of images in a reason; the answer that has more is wrong anyway
+
 _PART: dict[str, Any] = {
     "anyOf": [
         {
@@ -51,12 +53,12 @@ def fault(value: dict[str, Any], given: int, images: int) -> str | None:
     context, response = _numbers(value["context"]), _numbers(value["response"])
     shown = context + response
     if shown != list(range(1, images + 1)):
-        return f"over context and response together show images {_run(1, images)} once each and in this order; you showed {shown or 'none'}"
+        return f"over context and response together show images {_run(1, images)} once each and in this order; you showed {_listed(shown)}"
     if len(context) != given:
         where = f"the context must show images {_run(1, given)} and no other" if given else "the context must show no image"
         return f"{where}; the response must show images {_run(given + 1, images)}"
     if not value["instruction"].strip():
-        return "the instruction is empty"
+        return "the instruction must say something; it is empty"
     return None
 
 
@@ -74,6 +76,10 @@ def _parts(items: Sequence[dict[str, Any]], images: Sequence[Image]) -> tuple[Pa
 
 def _numbers(items: Sequence[dict[str, Any]]) -> list[int]:
     return [item["image"] for item in items if item["type"] == "image"]
+
+
+def _listed(shown: Sequence[int]) -> str:
+    return str(shown or "none") if len(shown) <= _LISTED else f"{str(shown[:_LISTED])[:-1]}, ...]"
 
 
 def _run(first: int, last: int) -> str:

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from leafinstruct.llm.prompt import Prompt
+from leafinstruct.llm.quoting import quoted
 from leafinstruct.llm.request import Message, Picture, Request
 from leafinstruct.records.document import Document, Image, Segment, Text
 from leafinstruct.records.language_names import named
@@ -34,11 +35,11 @@ def request(document: Document, task: Task, pictures: Mapping[str, tuple[bytes, 
     language = "the document's own language" if document.language is None else named(document.language)
     system, _, user = prompt.fill(task=goal(task, given, count), language=language).partition("\n---\n")
     parts: list[str | Picture] = []
-    lines = [user.strip(), *([f"title: {json.dumps(document.title, ensure_ascii=False)}"] if document.title else [])]
+    lines = [user.strip(), *([f"title: {quoted(document.title)}"] if document.title else [])]
     number = 0
     for segment in document.segments:
         if isinstance(segment, Text):
-            lines.append(f"[{segment.position}] {segment.kind}: {json.dumps(segment.text, ensure_ascii=False)}")
+            lines.append(f"[{segment.position}] {segment.kind}: {quoted(segment.text)}")
             continue
         number += 1
         lines.append(f"image {number}{belonging(segment)}:")

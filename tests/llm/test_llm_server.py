@@ -297,7 +297,7 @@ def test_a_broken_schema_is_repaired_with_the_reason_in_front_of_the_model(serve
     shown = server.seen[1].body["messages"]
     assert shown[:2] == server.seen[0].body["messages"]
     assert shown[2] == {"role": "assistant", "content": '{"score": 9, "reason": "great"}'}
-    assert "score: 9 is greater than the maximum of 5" in shown[3]["content"]
+    assert shown[3]["content"].startswith("Rule: score must be an integer from 1 to 5; your value began with: 9. ")
     assert (answer.usage.input_tokens, counts.input_tokens) == (200, 200)
 
 

@@ -334,7 +334,7 @@ def test_an_answer_in_a_language_that_is_not_the_documents_is_told_what_to_corre
     check = prompt.request(page, task(REPORT), {}, PROMPT).check
     assert check is not None
     value = {"instruction": instruction, "context": [], "response": [{"type": "text", "text": response}, {"type": "image", "image": 1}]}
-    told = None if place is None else f"the {place} is in English (en), but the document is in German (de): write all texts in German (de)"
+    told = None if place is None else f"write all texts in German (de): the {place} is in English (en), but the document is in German (de)"
     assert check(value) == told
     unknown = prompt.request(replace(page, language=None), task(REPORT, None), {}, PROMPT).check
     assert unknown is not None

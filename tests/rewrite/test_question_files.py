@@ -247,7 +247,7 @@ def test_an_answer_in_another_language_is_asked_again_with_the_reason(pages, ser
         "Der Wald liegt im Süden, und die Bäume werden sehr alt, so dass man auf dem Weg zu den Seen dann die Tiere in der Nacht sieht."
     )
     english = "The forest is in the south, and the trees get very old, so that you see the animals on the way to the lakes in the night."
-    reason = "the response is in English (en), but the document is in German (de): write all texts in German (de)"
+    reason = "write all texts in German (de): the response is in English (en), but the document is in German (de)"
 
     def answer(body: Body) -> Step:
         text = text_of(body)
