@@ -17,9 +17,25 @@ A message says what, where and the cure, in one line, because it is read at two 
 
 from __future__ import annotations
 
+MAX_LINE, MAX_LINES = 1_000, 20
+"""Characters of one line of a message, and lines: a message may quote a value, a path or an answer of any length."""
+
+
+def shortened(text: str, most: int = MAX_LINE) -> str:
+    """Return a text of at most `most` characters: what is too long loses its middle, as places are named first and hints last."""
+    if len(text) <= most:
+        return text
+    kept = most - 5
+    return f"{text[: kept - kept // 3]} ... {text[len(text) - kept // 3 :]}"
+
 
 class LeafInstructError(Exception):
-    """Base of all deliberate errors; `str(error)` is the whole message, one line."""
+    """Base of all deliberate errors; `str(error)` is the whole message, one line a fault, none of them long."""
+
+    def __str__(self) -> str:
+        lines = super().__str__().splitlines()
+        more = [f"and {len(lines) - MAX_LINES:,} more"] if len(lines) > MAX_LINES else []
+        return "\n".join([*(shortened(line) for line in lines[:MAX_LINES]), *more])
 
 
 class RecipeError(LeafInstructError):

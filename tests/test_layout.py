@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "leafinstruct"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-SHARED = {"pictures", "llm", "records", "artifact", "damage", "engine", "errors"}
+SHARED = {"pictures", "llm", "records", "artifact", "damage", "engine", "errors", "settings_text"}
 STAGES = {"ingest", "filter", "rewrite", "shard"}
 ALLOWED = {
     "errors": set(),
@@ -22,7 +22,7 @@ ALLOWED = {
     "hub": {"errors"},
     "damage": set(),
     "licences": set(),
-    "suppressed": {"artifact", "records", "errors"},
+    "suppressed": {"artifact", "records", "errors", "settings_text"},
     "engine": {"errors"},
     "pictures": {"damage", "records", "errors"},
     "llm": {"damage", "errors"},
@@ -51,9 +51,10 @@ ALLOWED = {
     # engine: a large page is made in processes; llm: answers as received, prompts as sent
     "report": {"records", "artifact", "engine", "pictures", "filter", "llm", "errors"},
     "export": {"records", "artifact", "pictures", "cards", "errors"},  # pictures: what a header says names a file's type; cards: cell
-    "recipe_faults": set(),
-    "templates": {"recipe_faults", "errors", "llm", "rewrite"},
-    "recipe": {"recipe_faults", "templates", "errors", "ingest", "filter", "llm", "rewrite", "shard", "push", "train"},
+    "recipe_faults": {"errors"},
+    "settings_text": {"errors"},
+    "templates": {"recipe_faults", "settings_text", "errors", "llm", "rewrite"},
+    "recipe": {"recipe_faults", "settings_text", "templates", "errors", "ingest", "filter", "llm", "rewrite", "shard", "push", "train"},
     "recipe_template": set(),
     "recipe_draft": {"recipe", "recipe_template", "ingest", "pictures", "report", "errors"},  # report: what a terminal may be shown
     "resolved": {"recipe", "ingest"},  # which keys of a source hold paths
