@@ -4,6 +4,7 @@
      +-- RecipeError             a setting is wrong: key, value, what is allowed, the nearest name
      +-- DriftError              an artifact stands with another recipe: fields, old -> new
      +-- SourceError             a source is unreadable: file, offset, reason
+     +-- WorkerError             a worker process died: stage, part, what to lower
      +-- ProviderError           the language model's API refused after all retries: request id, never the key
      +-- BudgetError             the next request would pass the budget; what was spent
      +-- SchemaError             a row does not fit its table
@@ -48,6 +49,10 @@ class DriftError(LeafInstructError):
 
 class SourceError(LeafInstructError):
     """A source (file, folder, disk) cannot be read or written."""
+
+
+class WorkerError(LeafInstructError):
+    """A worker process was killed or crashed; what was finished is kept."""
 
 
 class ProviderError(LeafInstructError):

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,9 +29,10 @@ from platformdirs import user_cache_path
 
 from leafinstruct import suppressed
 from leafinstruct.artifact import Artifact, Fingerprint, drift, one_build
-from leafinstruct.engine.base import Engine, Needs, Part, Task
+from leafinstruct.engine.base import Engine, Needs, Part, Task, naming
 from leafinstruct.errors import DriftError, PublishError
 from leafinstruct.filter.config import TOY_MODEL
+from leafinstruct.last_write import last_write
 from leafinstruct.recipe import Loaded, is_active
 from leafinstruct.resolved import resolved
 
@@ -44,8 +46,7 @@ GONE = "shards that are gone:"
 
 @dataclass(frozen=True, slots=True)
 class Progressed:
-    """How far a stage is: what it does now, parts (or what `of` names) done of all it has to do, and how many documents (or another unit) that
-    is."""
+    """How far a stage is: what it does now, parts (or what `of` names) done of all, and how many documents (or another unit) that is."""
 
     stage: str
     what: str
@@ -134,12 +135,12 @@ def build(
         for stage, out in artifacts(loaded).items():
             if rebuild:
                 _forget(out)
-            yield _run_stage(loaded, stage, out, Watched(engine, stage, on_progress), retry_failed)
+            yield _run_stage(loaded, stage, out, Watched(engine, stage, on_progress), retry_failed, last=stage == until)
             if stage == until:
                 return
 
 
-def _run_stage(loaded: Loaded, stage: str, out: Artifact, engine: Engine, retry_failed: bool) -> Outcome:
+def _run_stage(loaded: Loaded, stage: str, out: Artifact, engine: Engine, retry_failed: bool, last: bool) -> Outcome:
     module, settings = _module(stage), settings_of(loaded, stage)
     fingerprint: Fingerprint = module.fingerprint(settings, out.upstream, out, engine)
     record, before = out.record, out.fingerprint
@@ -158,13 +159,15 @@ def _run_stage(loaded: Loaded, stage: str, out: Artifact, engine: Engine, retry_
         )
     out.begin(fingerprint)
     began = time.monotonic()
-    facts = module.run(settings, out.upstream, out, engine)
-    return Outcome(stage, out.finish(fingerprint, **facts, seconds=round(time.monotonic() - began, 2)), stood=False, changes=changes)
+    with naming(stage):
+        facts = module.run(settings, out.upstream, out, engine)
+    with last_write() if last else nullcontext():
+        record = out.finish(fingerprint, **facts, seconds=round(time.monotonic() - began, 2))
+    return Outcome(stage, record, stood=False, changes=changes)
 
 
 def drifted(loaded: Loaded, engine: Engine) -> list[str]:
-    """Why a build would make the first stage that does not stand anew, `rewrite: its input` or `filter.min_words 10 -> 11` each; empty where
-    everything stands as the recipe is now."""
+    """Why a build would make the first stage that does not stand anew, `rewrite: its input` or `filter.min_words 10 -> 11` each."""
     for stage, out in artifacts(loaded).items():
         record = out.record
         if record is None:
@@ -208,16 +211,13 @@ def _changes(stage: str, before: Fingerprint, now: Fingerprint) -> tuple[str, ..
     """What a person would call the difference: files by name, settings as `filter.rules[0].min 0.2 -> 0.3`, digests by what they stand for."""
     old, new = dict(before), dict(now)
     files, here = old.pop("files", {}), new.pop("files", {})
-    lines = [f"{name} {_fate(name, files, here)}" for name in sorted({*files, *here}) if files.get(name) != here.get(name)]
+    fate = {name: "changed" if name in here else "is gone" for name in files}
+    lines = [f"{name} {fate.get(name, 'is new')}" for name in sorted({*files, *here}) if files.get(name) != here.get(name)]
     for key, told in (("input", "its input"), ("history", "what its card tells of earlier stages"), ("parts", "its parts")):
         if old.pop(key, None) != new.pop(key, None) and not (key == "parts" and lines):
             lines.append(told)
     settings = drift(old, new)
     return tuple([line if line.startswith(f"{stage}.") else f"{stage}.{line}" for line in settings] + lines)
-
-
-def _fate(name: str, before: Fingerprint, now: Fingerprint) -> str:
-    return "is gone" if name not in now else "changed" if name in before else "is new"
 
 
 def _forget(out: Artifact) -> None:
@@ -267,8 +267,6 @@ def _tiny_clip() -> Path:
 
 def _module(stage: str) -> ModuleType:
     """A stage's room is imported when it is its turn: validating a recipe and `--help` load none of them."""
-    from importlib import import_module
-
     return import_module(f"leafinstruct.{stage}.stage")
 
 

@@ -30,6 +30,7 @@ from typing import Any, Literal, get_args
 
 from leafinstruct.artifact import locked, writing
 from leafinstruct.errors import RecipeError
+from leafinstruct.last_write import last_write
 from leafinstruct.records.example import Example
 from leafinstruct.records.url import full_host, normal
 from leafinstruct.settings_text import text_in, unique
@@ -175,7 +176,7 @@ def add(path: Path, entries: Iterable[Entry], lock: Path) -> int:
         new = {(each.kind, each.value): each for each in entries if (each.kind, each.value) not in known}
         if new:
             lines = [_line(each) for each in sorted({**known, **new}.values())]
-            with writing(path) as temporary:
+            with last_write(), writing(path) as temporary:
                 temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         return len(new)
 

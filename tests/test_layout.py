@@ -21,8 +21,9 @@ ALLOWED = {
     "cards": {"errors"},
     "hub": {"errors"},
     "damage": set(),
+    "last_write": set(),
     "licences": set(),
-    "suppressed": {"artifact", "records", "errors", "settings_text"},
+    "suppressed": {"artifact", "records", "errors", "settings_text", "last_write"},
     "engine": {"errors"},
     "pictures": {"damage", "records", "errors"},
     "llm": {"damage", "errors"},
@@ -33,7 +34,7 @@ ALLOWED = {
     "quiet_import": {"torchvision_import"},
     "moss": {"quiet_import"},
     "vlg": {"torchvision_import", "quiet_import", "errors", "moss"},
-    "train": {"vlg", "moss", "quiet_import", "records", "artifact", "pictures", "cards", "hub", "errors"},
+    "train": {"vlg", "moss", "quiet_import", "records", "artifact", "pictures", "cards", "hub", "errors", "last_write"},
     "evaluate": {"vlg", "llm", "records", "sketchbook", "errors"},  # sketchbook: the judge of lessons is its own
     "rewrite": SHARED,
     "shard": SHARED | {"cards", "licences", "suppressed"},
@@ -46,11 +47,19 @@ ALLOWED = {
         "licences",
         "suppressed",
         "errors",
+        "last_write",
     },  # pictures, engine: hydrate fetches them again
     # filter: its catalogue of scores and its count of words, both pure, since a page replays trials; pictures: none is shown as it came;
     # engine: a large page is made in processes; llm: answers as received, prompts as sent
-    "report": {"records", "artifact", "engine", "pictures", "filter", "llm", "errors"},
-    "export": {"records", "artifact", "pictures", "cards", "errors"},  # pictures: what a header says names a file's type; cards: cell
+    "report": {"records", "artifact", "engine", "pictures", "filter", "llm", "errors", "last_write"},
+    "export": {
+        "records",
+        "artifact",
+        "pictures",
+        "cards",
+        "errors",
+        "last_write",
+    },  # pictures: what a header says names a file's type; cards: cell
     "recipe_faults": {"errors"},
     "settings_text": {"errors"},
     "templates": {"recipe_faults", "settings_text", "errors", "llm", "rewrite"},
@@ -58,7 +67,7 @@ ALLOWED = {
     "recipe_template": set(),
     "recipe_draft": {"recipe", "recipe_template", "ingest", "pictures", "report", "errors"},  # report: what a terminal may be shown
     "resolved": {"recipe", "ingest"},  # which keys of a source hold paths
-    "pipeline": STAGES | {"recipe", "resolved", "artifact", "engine", "errors", "push", "suppressed", "sketchbook"},
+    "pipeline": STAGES | {"recipe", "resolved", "artifact", "engine", "errors", "push", "suppressed", "sketchbook", "last_write"},
     "cli": {
         "pipeline",
         "recipe",
@@ -74,6 +83,7 @@ ALLOWED = {
         "push",
         "suppressed",
         "artifact",
+        "last_write",
     },
     "terminal": {"pipeline", "recipe", "report"},
 }

@@ -7,8 +7,11 @@ returns a small report. It must be idempotent, since an engine may run it again 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
+
+from leafinstruct.errors import WorkerError
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,15 @@ class Needs:
 
 Task = Callable[[Part], Any]
 """Returns a PartReport (dict) for `cpu`, an awaitable of one for `io`."""
+
+
+@contextmanager
+def naming(stage: str) -> Iterator[None]:
+    """Put the stage before what is known of a worker that died."""
+    try:
+        yield
+    except WorkerError as error:
+        raise WorkerError(f"{stage}: {error}") from error
 
 
 class Engine(Protocol):
