@@ -142,7 +142,8 @@ def build(
 
 def _run_stage(loaded: Loaded, stage: str, out: Artifact, engine: Engine, retry_failed: bool, last: bool) -> Outcome:
     module, settings = _module(stage), settings_of(loaded, stage)
-    fingerprint: Fingerprint = module.fingerprint(settings, out.upstream, out, engine)
+    with naming(stage):
+        fingerprint: Fingerprint = module.fingerprint(settings, out.upstream, out, engine)
     record, before = out.record, out.fingerprint
     changes = _changes(stage, before, fingerprint) if before is not None else ()
     if record is not None:

@@ -66,7 +66,7 @@ ALLOWED = {
     "recipe": {"recipe_faults", "settings_text", "templates", "errors", "ingest", "filter", "llm", "rewrite", "shard", "push", "train"},
     "recipe_template": set(),
     "recipe_draft": {"recipe", "recipe_template", "ingest", "pictures", "report", "errors"},  # report: what a terminal may be shown
-    "resolved": {"recipe", "ingest"},  # which keys of a source hold paths
+    "resolved": {"recipe", "ingest", "llm"},  # which keys of a source hold paths
     "pipeline": STAGES | {"recipe", "resolved", "artifact", "engine", "errors", "push", "suppressed", "sketchbook", "last_write"},
     "cli": {
         "pipeline",

@@ -18,6 +18,12 @@ _KEY_PREFIXES = ("sk-", "sk_", "hf_", "gsk_", "xai-", "AIza", "Bearer ")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
+def basename(model: str) -> str:
+    """The name of a model that may be given as a path on its server: `/srv/models/m` is `m`, `org/m` stays."""
+    local = model.startswith(("/", "~", "./", "../", "file:")) or "\\" in model or re.match(r"[A-Za-z]:", model)
+    return re.split(r"[/\\]", model.rstrip("/\\"))[-1] if local else model
+
+
 class Price(BaseModel):
     """What the provider charges, in dollars per million tokens."""
 
@@ -60,6 +66,16 @@ class LlmConfig(BaseModel):
     """Tokens of one answer; an answer cut there is asked for once more with twice as many."""
     tolerate_failures: float = Field(default=0.0, ge=0, le=1)
     """Share of requests that may stay unanswered before the stage ends without a record. 0: an unanswered question is not a verdict."""
+
+    @property
+    def known_as(self) -> str:
+        """The model as rows, cards and reports name it: its declared revision, else its name, of a path the last part. No host and no folder."""
+        return self.revision or basename(self.model or "")
+
+    @property
+    def answerer(self) -> str:
+        """Whose answers these are, for the keys of parts, which are not published: the declared revision, else model and server."""
+        return self.revision or f"{self.model} at {self.base_url}"
 
     @field_validator("base_url")
     @classmethod
