@@ -1,9 +1,9 @@
 """The recipe as a dataset tells of it: all defaults filled in, and nothing that shapes no byte.
 
-Left out: paths (of this machine; sources are known by name and by the sha256 of their files, models by the last part of theirs), the language model's
-server, the address that hosts were given for complaints, hosts in a private network, pace, prices and budgets, the name of the key's variable. What is
-left is the same for every machine that builds the same dataset, and may be published.
-It is a recipe again once its sources have their paths, and fetching its contact.
+Left out: paths (of this machine; sources are known by name and by the sha256 of their files, models by the last part of theirs), the server of
+the language model, the address that hosts were given for complaints, hosts in a private network, pace, prices and budgets, the name of the key's
+variable. What is left is the same for every machine that builds the same dataset, and may be published.
+It is a recipe again once its sources have their paths, and fetching its contact and hosts.
 """
 
 from __future__ import annotations

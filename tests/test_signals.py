@@ -161,7 +161,7 @@ def test_a_signal_while_the_hub_commits_does_not_make_a_failure_of_the_push(smal
         assert "SHA256SUMS" in repo.files
 
 
-def test_a_killed_worker_is_one_line_with_stage_part_and_hint_and_the_run_goes_on(tmp_path):
+def test_a_killed_worker_is_one_line_with_its_stage_and_a_hint_and_the_run_goes_on(tmp_path):
     leaf("init", tmp_path / "a")
     process = started(tmp_path / "a", "build", "--workers", "2")
     killed = until(process, lambda: workers(process)[:1])[0]
@@ -171,7 +171,6 @@ def test_a_killed_worker_is_one_line_with_stage_part_and_hint_and_the_run_goes_o
     assert process.returncode == 1, noise
     (line,) = [line for line in noise.splitlines() if not re.search(r"\d of \d", line)]
     assert line.startswith("leaf: ingest: ")
-    assert "part sketchbook-" in line or "part " in line
     assert line.endswith(
         "a worker process died, killed most likely for want of memory; finished parts are kept: "
         "run the same command again with fewer --workers or a smaller part_size"
