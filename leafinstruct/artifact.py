@@ -164,7 +164,7 @@ class Artifact:
         for path in [*self.path.glob("*-*.*")] if gone else []:
             if path.name.partition("-")[2].rpartition(".")[0] in gone:  # whole names: `edit` is no part of `picture-edit`
                 path.unlink()
-        for path in self.path.glob(".*.tmp"):
+        for path in self.path.rglob(".*.tmp"):  # also below: indexes of archives, pictures of the card
             path.unlink()
 
     def totals(self) -> Totals:

@@ -5,6 +5,7 @@
      +-- DriftError              an artifact stands with another recipe: fields, old -> new
      +-- SourceError             a source is unreadable: file, offset, reason
      |    +-- DamagedError       a file of a run does not hold the bytes that were recorded: file, fault
+     +-- WorkerError             a worker process died: stage, part, what to lower
      +-- ProviderError           the language model's API refused after all retries: request id, never the key
      +-- BudgetError             the next request would pass the budget; what was spent
      +-- SchemaError             a row does not fit its table
@@ -21,9 +22,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Self
 
+MAX_LINE, MAX_LINES = 1_000, 20
+"""Characters of one line of a message, and lines: a message may quote a value, a path or an answer of any length."""
+
+
+def shortened(text: str, most: int = MAX_LINE) -> str:
+    """Return a text of at most `most` characters: what is too long loses its middle, as places are named first and hints last."""
+    if len(text) <= most:
+        return text
+    kept = most - 5
+    return f"{text[: kept - kept // 3]} ... {text[len(text) - kept // 3 :]}"
+
 
 class LeafInstructError(Exception):
-    """Base of all deliberate errors; `str(error)` is the whole message, one line."""
+    """Base of all deliberate errors; `str(error)` is the whole message, one line a fault, none of them long."""
+
+    def __str__(self) -> str:
+        lines = super().__str__().splitlines()
+        more = [f"and {len(lines) - MAX_LINES:,} more"] if len(lines) > MAX_LINES else []
+        return "\n".join([*(shortened(line) for line in lines[:MAX_LINES]), *more])
 
 
 class RecipeError(LeafInstructError):
@@ -50,6 +67,10 @@ class DamagedError(SourceError):
         error = cls(f"{path}: {fault}; `leaf verify` lists what is damaged and what to do")
         error.path, error.fault = path, fault
         return error
+
+
+class WorkerError(LeafInstructError):
+    """A worker process was killed or crashed; what was finished is kept."""
 
 
 class ProviderError(LeafInstructError):

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -26,10 +27,11 @@ from platformdirs import user_cache_path
 
 from leafinstruct import suppressed
 from leafinstruct.artifact import Artifact, Fingerprint, drift, one_build, save
-from leafinstruct.engine.base import Engine, Needs, Part, Task
+from leafinstruct.engine.base import Engine, Needs, Part, Task, naming
 from leafinstruct.errors import DamagedError, DriftError, PublishError
 from leafinstruct.filter.config import TOY_MODEL
 from leafinstruct.integrity import NO_JSON, Mending, damaged_json
+from leafinstruct.last_write import last_write
 from leafinstruct.recipe import Loaded, is_active
 from leafinstruct.resolved import resolved
 
@@ -43,8 +45,7 @@ GONE = "shards that are gone:"
 
 @dataclass(frozen=True, slots=True)
 class Progressed:
-    """How far a stage is: what it does now, parts (or what `of` names) done of all it has to do, and how many documents (or another unit) that
-    is."""
+    """How far a stage is: what it does now, parts (or what `of` names) done of all, and how many documents (or another unit) that is."""
 
     stage: str
     what: str
@@ -145,7 +146,7 @@ def build(
                 forgotten.add(stages[at])
             watched = Watched(engine, stages[at], on_progress)
             try:
-                outcome = _run_stage(loaded, stages[at], chain, watched, retry_failed, retry_refused)
+                outcome = _run_stage(loaded, stages[at], chain, watched, retry_failed, retry_refused, last=at == len(stages) - 1)
             except DamagedError as error:
                 at = stages.index(mending.mend(error, watched))
                 continue
@@ -155,12 +156,13 @@ def build(
 
 
 def _run_stage(
-    loaded: Loaded, stage: str, chain: Mapping[str, Artifact], engine: Engine, retry_failed: bool, retry_refused: bool
+    loaded: Loaded, stage: str, chain: Mapping[str, Artifact], engine: Engine, retry_failed: bool, retry_refused: bool, last: bool
 ) -> Outcome:
     from leafinstruct.ingest import origin, rot  # not at the top: they load Arrow
 
     out, module, settings = chain[stage], _module(stage), settings_of(loaded, stage)
-    fingerprint: Fingerprint = module.fingerprint(settings, out.upstream, out, engine)
+    with naming(stage):
+        fingerprint: Fingerprint = module.fingerprint(settings, out.upstream, out, engine)
     record, before, lost = _stated(out)
     changes = _changes(stage, before, fingerprint) if before is not None else ()
     damaged: tuple[str, ...] = ()
@@ -189,8 +191,10 @@ def _run_stage(
     if refused:
         module.reopen(out, refused)
     began = time.monotonic()
-    facts = module.run(settings, out.upstream, out, engine)
-    record = out.finish(fingerprint, **facts, seconds=round(time.monotonic() - began, 2))
+    with naming(stage):
+        facts = module.run(settings, out.upstream, out, engine)
+    with last_write() if last else nullcontext():
+        record = out.finish(fingerprint, **facts, seconds=round(time.monotonic() - began, 2))
     return Outcome(stage, record, stood=False, changes=changes, repaired=(*lost, *damaged))
 
 
@@ -209,8 +213,7 @@ def _published(stage: str, out: Artifact, engine: Engine) -> list[str]:
 
 
 def drifted(loaded: Loaded, engine: Engine) -> list[str]:
-    """Why a build would make the first stage that does not stand anew, `rewrite: its input` or `filter.min_words 10 -> 11` each; empty where
-    everything stands as the recipe is now."""
+    """Why a build would make the first stage that does not stand anew, `rewrite: its input` or `filter.min_words 10 -> 11` each."""
     for stage, out in artifacts(loaded).items():
         record = out.record
         if record is None:
@@ -306,6 +309,4 @@ def settings_of(loaded: Loaded, stage: str) -> Any:
 
 def _module(stage: str) -> ModuleType:
     """A stage's room is imported when it is its turn: validating a recipe and `--help` load none of them."""
-    from importlib import import_module
-
     return import_module(f"leafinstruct.{stage}.stage")

@@ -4,7 +4,7 @@ Validated completely before anything runs, without loading anything heavy: a typ
 name their nearest neighbour. Relative paths are relative to the recipe's file, so that a recipe works from any folder; prompts, cards and
 questions are looked for beside the recipe, one folder up, then in the package (templates.py), and are part of what is fingerprinted.
 
-Chosen: pydantic (typed, frozen, its errors carry the key's path) and PyYAML's safe loader, which builds no objects.
+Chosen: pydantic (typed, frozen, its errors carry the key's path); settings_text.py reads the YAML.
 """
 
 from __future__ import annotations
@@ -14,28 +14,32 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from leafinstruct.errors import RecipeError
+from leafinstruct.errors import RecipeError, shortened
 from leafinstruct.filter.config import TOY_MODEL, FilterConfig, Rule
 from leafinstruct.filter.scores import CLIP_FAMILIES
 from leafinstruct.ingest.config import PATH_KEYS, IngestConfig
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.push.config import PushConfig
-from leafinstruct.recipe_faults import faults_of
+from leafinstruct.recipe_faults import booleans_as_numbers, faults_of
 from leafinstruct.rewrite.config import RewriteConfig
 from leafinstruct.rewrite.wording import QuestionFile
+from leafinstruct.settings_text import MAX_DEPTH, text_in, yaml_in
 from leafinstruct.shard.config import ShardConfig
-from leafinstruct.templates import packaged, questions_for, template, text_in, yaml_in
+from leafinstruct.templates import packaged, questions_for, template
 from leafinstruct.train.config import TrainConfig
 
 OFFLINE_JUDGE = "offline-rules@3"
 _KINDS = ("mmc4", "obelics", "html", "warc", "hub", "conversations", "video", "youcook2", "vist", "sketchbook")
 DEFAULT_PLACES = ("recipe.yaml", "pipelines/demo.yaml")
+_PATH, _NAME = 4000, 255
+"""Bytes of a path, and of one name in it."""
+_SHOWN = 100
+"""Characters of a key of --set; the longest key of a recipe has 20."""
 
 
 class _Run(BaseModel):
@@ -43,9 +47,9 @@ class _Run(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")
     """Names the run's folder, `runs/<name>/`."""
-    version: str = Field(default="dev", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    version: str = Field(default="dev", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")
     """`dev` rebuilds what changed; any other version refuses to change and is part of the folder's name."""
     seed: int = 0
     """Of splits and of every drawn choice."""
@@ -81,6 +85,9 @@ class Training(_Run):
     train: TrainConfig
 
 
+_R = TypeVar("_R", Recipe, Training)
+
+
 class Loaded(BaseModel):
     """A recipe with its place: what the pipeline is given."""
 
@@ -111,56 +118,65 @@ def locate(given: Path | None, variable: str | None) -> Path:
     chosen = given or (Path(variable) if variable else None)
     if chosen is None:
         chosen = next((Path(place) for place in DEFAULT_PLACES if Path(place).is_file()), packaged("pipelines") / "demo.yaml")
-    if not chosen.is_file():
+    if not os.path.lexists(chosen):
         raise RecipeError(f"{chosen}: no such recipe; `leaf init DIR` writes one to start from")
     return chosen
 
 
 def load(path: Path, changes: tuple[str, ...] = (), limit: int | None = None) -> Loaded:
     """Read and check a recipe; `changes` are `key.path=value` of --set. Raises RecipeError, one line a fault."""
-    raw = _parse(path)
-    for change in changes:
-        _apply(raw, change)
-    try:
-        recipe = Recipe.model_validate(_with_absolute_paths(raw, path.resolve().parent))
-    except ValidationError as error:
-        raise RecipeError("\n".join(f"{path}, {line}" for line in faults_of(error, Recipe, _KINDS))) from error
+    recipe = _validated(path, _raw(path, changes), Recipe)
     _check_models(path, recipe)
+    for folder, name in (("prompts", recipe.filter.judge.prompt), ("prompts", recipe.rewrite.prompt), ("data_cards", recipe.shard.card)):
+        template(path, folder, name)
     return Loaded(path=path.absolute(), recipe=recipe, limit=limit, questions=questions_for(path, recipe.rewrite.tasks))
 
 
 def load_training(path: Path, changes: tuple[str, ...] = ()) -> Training:
     """Read and check what `leaf train` needs; a recipe that also builds is checked as a whole. Raises RecipeError, one line a fault."""
-    raw = _parse(path)
-    for change in changes:
-        _apply(raw, change)
+    raw = _raw(path, changes)
     if "train" not in raw:
         raise RecipeError(f"{path}, train: missing; `leaf train` needs this section, see pipelines/train-paper.yaml")
     if raw.keys() - Training.model_fields.keys():
         load(path, changes)
-    raw = {key: value for key, value in raw.items() if key in Training.model_fields}
-    try:
-        return Training.model_validate(_with_absolute_paths(raw, path.resolve().parent))
-    except ValidationError as error:
-        raise RecipeError("\n".join(f"{path}, {line}" for line in faults_of(error, Recipe, _KINDS))) from error
+    return _validated(path, {key: value for key, value in raw.items() if key in Training.model_fields}, Training)
 
 
-def _parse(path: Path) -> dict[str, Any]:
+def _raw(path: Path, changes: tuple[str, ...]) -> dict[str, Any]:
     raw = yaml_in(path, text_in(path))
     if not isinstance(raw, dict):
         raise RecipeError(f"{path}: a recipe is a mapping of {', '.join(Recipe.model_fields)}")
+    for change in changes:
+        _apply(raw, change)
     return raw
 
 
+def _validated(path: Path, raw: dict[str, Any], model: type[_R]) -> _R:
+    try:
+        raw = _with_absolute_paths(raw, path.resolve().parent)
+        found = model.model_validate(raw)
+    except RecipeError as error:
+        raise RecipeError(f"{path}, {error}") from error
+    except ValidationError as error:
+        raise RecipeError("\n".join(f"{path}, {line}" for line in faults_of(error, Recipe, _KINDS))) from error
+    if misread := booleans_as_numbers(raw, found.model_dump(by_alias=True)):
+        raise RecipeError("\n".join(f"{path}, {line}" for line in misread))
+    return found
+
+
 def _apply(raw: dict[str, Any], change: str) -> None:
-    """Set one value in the raw recipe: `filter.rules[0].min=0.3`; the value is YAML."""
+    """Set one value in the raw recipe: `filter.rules[0].min=0.3`; the value is YAML. Of two changes of one key the last one counts."""
     key, equals, text = change.partition("=")
+    where = f"--set {shortened(key, _SHOWN)}"
     if not equals:
-        raise RecipeError(f"--set {change}: write key=value, for example filter.min_images=2")
+        raise RecipeError(f"{where}: write key=value, for example filter.min_images=2")
     words = [step.strip("[]") for step in re.findall(r"[^.\[\]]+|\[\d+\]", key)]
+    if not words:
+        raise RecipeError(f"{where}: the key is empty")
+    if len(words) > MAX_DEPTH or any(len(word) > _SHOWN for word in words):
+        raise RecipeError(f"{where}: there is no such place in the recipe")
     steps: list[str | int] = [int(word) if word.isdecimal() else word for word in words]  # no key of a recipe is a number
-    if not steps:
-        raise RecipeError(f"--set {change}: the key is empty")
+    value = yaml_in(where, text)
     try:
         place: Any = raw
         for step, following in itertools.pairwise(steps):
@@ -170,11 +186,9 @@ def _apply(raw: dict[str, Any], change: str) -> None:
                 place = place[step]
         if isinstance(place, list) and steps[-1] == len(place):
             place.append(None)  # one behind the last: a new entry
-        place[steps[-1]] = yaml.safe_load(text)
+        place[steps[-1]] = value
     except (IndexError, TypeError, KeyError) as error:
-        raise RecipeError(f"--set {change}: there is no such place in the recipe") from error
-    except yaml.YAMLError as error:
-        raise RecipeError(f"--set {change}: the value is not YAML") from error
+        raise RecipeError(f"{where}: there is no such place in the recipe") from error
 
 
 def _with_absolute_paths(raw: dict[str, Any], base: Path) -> dict[str, Any]:
@@ -182,7 +196,7 @@ def _with_absolute_paths(raw: dict[str, Any], base: Path) -> dict[str, Any]:
 
     def absolute(section: object, key: str) -> None:
         if isinstance(section, dict) and isinstance(section.get(key), str) and not section[key].startswith("leaf:"):
-            section[key] = os.path.normpath(base / Path(section[key]).expanduser())
+            section[key] = os.path.normpath(base / _expanded(key, section[key]))
 
     absolute(raw, "workdir")
     ingest = raw.get("ingest")
@@ -201,6 +215,15 @@ def _with_absolute_paths(raw: dict[str, Any], base: Path) -> dict[str, Any]:
     if isinstance(alignment, dict) and str(alignment.get("model", "")).endswith((".pt", ".pth")):
         absolute(alignment, "model")
     return raw
+
+
+def _expanded(key: str, path: str) -> str:
+    """A path with `~` filled in. Raises RecipeError for one that no file system takes, or a user who is not known."""
+    found = os.path.expanduser(path)  # noqa: PTH111 - Path.expanduser raises, and puts `./` away
+    if found.startswith("~") or len(os.fsencode(found)) > _PATH or any(len(os.fsencode(name)) > _NAME for name in found.split("/")):
+        fault = "there is no such user" if found.startswith("~") else f"a path has at most {_PATH} bytes, {_NAME} between two slashes"
+        raise RecipeError(f"{key}: {shortened(path, _SHOWN)}: {fault}")
+    return found
 
 
 def _check_models(path: Path, recipe: Recipe) -> None:

@@ -9,6 +9,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from leafinstruct.errors import MAX_LINES, shortened
+
 _IN_PYTHON = re.compile(r"dictionary(?: or instance of \w+)?")
 """What pydantic calls a mapping."""
 _MOST = 200
@@ -17,15 +19,20 @@ _MOST = 200
 
 def faults_of(error: ValidationError, recipe: type[BaseModel], kinds: Sequence[str]) -> list[str]:
     """One line a fault: key, what is wrong, the nearest known key. kinds: those of a source."""
-    lines, faults = [], error.errors(include_url=False)
+    lines: list[str] = []
+    faults = error.errors(include_url=False)
+    holding = {fault["loc"][:length] for fault in faults for length in range(len(fault["loc"]))}
     for fault in faults:
-        if fault["type"] == "too_short" and any(other["loc"][: len(fault["loc"])] == fault["loc"] != other["loc"] for other in faults):
+        if len(lines) == MAX_LINES:
+            lines += [""] * (len(faults) - MAX_LINES)  # the error counts them and shows none
+            break
+        if fault["type"] == "too_short" and fault["loc"] in holding:
             continue  # the list is only short of the items that are wrong
         key = _key([step for step in fault["loc"] if step not in kinds and not str(step).startswith("<")])
         if fault["type"] == "extra_forbidden":
             name = str(fault["loc"][-1])
             known = _known_keys(recipe, fault["loc"][:-1])
-            near = get_close_matches(name, known, n=1)
+            near = get_close_matches(name[:_MOST], known, n=1)
             lines.append(f"{key}: unknown key" + (f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"))
         elif fault["type"] == "too_short":
             lines.append(f"{key}: at least {fault['ctx']['min_length']} is needed")
@@ -42,6 +49,17 @@ def faults_of(error: ValidationError, recipe: type[BaseModel], kinds: Sequence[s
     return lines
 
 
+def booleans_as_numbers(given: Any, read: Any, *steps: str | int) -> list[str]:
+    """One line for each true or false (in YAML also yes, no, on, off) that pydantic took for 1 or 0. read: the settings as plain values."""
+    if isinstance(given, dict) and isinstance(read, dict):
+        return [line for key in given.keys() & read.keys() for line in booleans_as_numbers(given[key], read[key], *steps, key)]
+    if isinstance(given, list) and isinstance(read, list | tuple) and len(given) == len(read):
+        return [line for index, pair in enumerate(zip(given, read, strict=True)) for line in booleans_as_numbers(*pair, *steps, index)]
+    if isinstance(given, bool) and isinstance(read, int | float) and not isinstance(read, bool):
+        return [f"{_key(list(steps))}: a number is needed, not {str(given).lower()}"]
+    return []
+
+
 def _cut(value: str) -> str:
     """The beginning of a value that may be a whole file."""
     return value if len(value) <= _MOST else f"{value[:_MOST]}..."
@@ -49,7 +67,8 @@ def _cut(value: str) -> str:
 
 def _key(steps: list[str | int]) -> str:
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
-    return "".join(character if character.isprintable() else "?" for character in text.removeprefix(".")) or "recipe"
+    printable = "".join(character if character.isprintable() else "?" for character in text.removeprefix("."))
+    return shortened(printable, _MOST) or "recipe"
 
 
 def _known_keys(recipe: type[BaseModel], steps: tuple[str | int, ...]) -> list[str]:

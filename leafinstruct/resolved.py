@@ -1,9 +1,10 @@
 """The recipe as a dataset tells of it: all defaults filled in, and nothing that shapes no byte.
 
-Left out: paths (of this machine; sources are known by name and by the sha256 of their files), the address that hosts were given for complaints, pace,
-prices and budgets, the name of the key's variable, headers, and what `extra_body` reads from the environment. What is left is the same for every
-machine that builds the same dataset, and may be published.
-It is a recipe again once its sources have their paths, and fetching its contact.
+Left out: paths (of this machine; sources are known by name and by the sha256 of their files, models by the last part of theirs), the server of
+the language model, the address that hosts were given for complaints, hosts in a private network, pace, prices and budgets, the name of the key's
+variable, headers, and what `extra_body` reads from the environment. What is left is the same for every machine that builds the same dataset, and
+may be published.
+It is a recipe again once its sources have their paths, and fetching its contact and hosts.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from __future__ import annotations
 from typing import Any
 
 from leafinstruct.ingest.config import PATH_KEYS
+from leafinstruct.llm.config import basename
 from leafinstruct.recipe import Recipe
 
-_LLM = ("provider", "base_url", "model", "revision", "temperature", "max_tokens")
+_LLM = ("provider", "model", "revision", "temperature", "max_tokens")
 """Fields of `llm` that shape an answer."""
 
 
@@ -25,12 +27,16 @@ def resolved(recipe: Recipe) -> dict[str, Any]:
     ]
     fetch = recipe.filter.pictures.fetch
     if fetch is not None:
-        whole["filter"]["pictures"]["fetch"] = fetch.shaping
+        whole["filter"]["pictures"]["fetch"] = {key: value for key, value in fetch.shaping.items() if key != "allow_hosts"}
     extra = {"extra_body": recipe.llm.public_extra_body} if recipe.llm.public_extra_body else {}
     offline = recipe.llm.provider == "offline"
-    whole["llm"] = {"provider": "offline"} if offline else {name: whole["llm"][name] for name in _LLM} | extra
+    named = {**{name: whole["llm"][name] for name in _LLM}, "model": recipe.llm.model and basename(recipe.llm.model)}
+    whole["llm"] = {"provider": "offline"} if offline else named | extra
+    clip = whole["filter"]["alignment"]
+    clip["model"] = clip["model"] and basename(clip["model"])
     whole["filter"]["rules"] = [
-        {key: value for key, value in rule.items() if value is not None and value is not False} for rule in whole["filter"]["rules"]
+        {key: basename(value) if key == "model" else value for key, value in rule.items() if value is not None and value is not False}
+        for rule in whole["filter"]["rules"]
     ]
     return whole
 

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,12 +33,16 @@ from typing import Any, Literal, get_args
 
 from leafinstruct.artifact import Artifact, locked, writing
 from leafinstruct.errors import RecipeError
+from leafinstruct.last_write import last_write
 from leafinstruct.records.document import Document
 from leafinstruct.records.example import Example
 from leafinstruct.records.url import full_host, normal
+from leafinstruct.settings_text import text_in, unique
 
 Kind = Literal["url", "domain", "sha256", "id"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+MAX_BYTES = 256 << 20
+"""Of a list: more than a million entries."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _URLS = re.compile(r"https?://[^\s\"'<>)\]]+", re.IGNORECASE)
@@ -162,12 +167,9 @@ def beside(recipe: Path) -> Path:
 
 def load(path: Path) -> Suppressed:
     """The list of a file; the empty one where there is no file. Raises RecipeError for a line that is no entry."""
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")  # and nowhere else: JSON leaves U+2028 and U+0085 as they are
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return NOTHING
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: cannot be read: {error}") from error
+    lines = text_in(path, MAX_BYTES).split("\n")  # and nowhere else: JSON leaves U+2028 and U+0085 as they are
     return Suppressed(tuple(_entry(path, number, line) for number, line in enumerate(lines, start=1) if line.strip()))
 
 
@@ -203,7 +205,7 @@ def add(path: Path, entries: Iterable[Entry], lock: Path) -> int:
         purged = {name: replace(known[name], purged=True) for name, each in given.items() if each.purged and name in known}
         if new or any(known[name] != each for name, each in purged.items()):
             lines = [_line(each) for each in sorted({**known, **new, **purged}.values())]
-            with writing(path) as temporary:
+            with last_write(), writing(path) as temporary:
                 temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         return len(new)
 
@@ -224,7 +226,7 @@ def _line(each: Entry) -> str:
 
 def _entry(path: Path, number: int, line: str) -> Entry:
     try:
-        said = json.loads(line)
+        said = json.loads(line, object_pairs_hook=unique)
         (kind,) = [name for name in said if name in KINDS]
         purged = said.pop("purged", False)
         if not (set(said) <= {kind, "reason"} and all(isinstance(value, str) for value in said.values()) and isinstance(purged, bool)):
@@ -232,7 +234,7 @@ def _entry(path: Path, number: int, line: str) -> Entry:
         return replace(entry(kind, said[kind], said.get("reason", "")), purged=purged)
     except RecipeError as error:
         raise RecipeError(f"{path}, line {number}: {error}") from error
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise RecipeError(
             f'{path}, line {number}: no entry; write {{"url": ...}}, {{"domain": ...}}, {{"sha256": ...}} or {{"id": ...}}'
         ) from error

@@ -1,38 +1,35 @@
 """Prompts, cards and questions: found beside the recipe, one folder up, then in the package, and read.
 
-A file of questions is checked with the recipe, before anything runs. It is small plain YAML: size, depth and aliases are bounded, because it may come
-from somebody who only speaks the language.
+A file of questions is checked with the recipe, before anything runs; it may come from somebody who only speaks the language.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
-from leafinstruct.errors import RecipeError
+from leafinstruct.errors import RecipeError, shortened
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.recipe_faults import faults_of
 from leafinstruct.rewrite.config import PACKAGED_NAMES, TaskFamily
 from leafinstruct.rewrite.wording import QuestionFile, Questions, check_changes
+from leafinstruct.settings_text import text_in, yaml_in
 
 QUESTIONS = "questions"
-MAX_BYTES = 256 * 1024
-"""Of a file of questions; the packaged one has 3 KB."""
 
 
 def template(recipe: Path, folder: str, name: str) -> Prompt:
     """The text of prompts/<name>.md or data_cards/<name>.md for a recipe. Raises RecipeError when there is none."""
     for place in _places(recipe, folder):
         path = place / f"{name}.md"
-        if path.is_file():
+        if os.path.isfile(path):  # noqa: PTH113 - false, not an error, for a name that is too long
             return Prompt(name, text_in(path))
-    raise RecipeError(f"{recipe}: no {folder}/{name}.md beside the recipe, one folder up or in the package")
+    raise RecipeError(f"{recipe}: no {folder}/{shortened(name, 100)}.md beside the recipe, one folder up or in the package")
 
 
 def packaged(folder: str) -> Path:
@@ -57,8 +54,8 @@ def questions_for(recipe: Path, families: Sequence[TaskFamily]) -> dict[str, Que
 
 def read_questions(path: Path, families: Sequence[TaskFamily] = ()) -> QuestionFile:
     """A file of questions, checked by itself and against the families of a recipe. Raises RecipeError, one line a fault."""
-    text = text_in(path, MAX_BYTES)
-    raw = yaml_in(path, text, _Plain)
+    text = text_in(path)
+    raw = yaml_in(path, text)
     if not isinstance(raw, dict):
         raise RecipeError(f"{path}: a file of questions is a mapping of {', '.join(Questions.model_fields)}")
     try:
@@ -78,37 +75,3 @@ def read_questions(path: Path, families: Sequence[TaskFamily] = ()) -> QuestionF
         except ValueError as error:
             raise RecipeError(f"{path}, families.{family.name}: {error}") from error
     return QuestionFile(questions, hashlib.sha256(text.encode()).hexdigest())
-
-
-def text_in(path: Path, most: int | None = None) -> str:
-    """The text of a UTF-8 file of at most so many bytes. Raises RecipeError."""
-    try:
-        if most is not None and path.stat().st_size > most:
-            raise RecipeError(f"{path}: larger than {most // 1024} KB; is it the right file?")
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise RecipeError(f"{path}: cannot be read: {error}; save it as UTF-8") from error
-    except OSError as error:
-        raise RecipeError(f"{path}: cannot be read: {error}") from error
-
-
-def yaml_in(path: Path, text: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> Any:
-    """The plain values of a YAML text; path: for messages. Raises RecipeError with line and column."""
-    try:
-        return yaml.load(text, loader)  # noqa: S506 - a safe loader or a stricter one
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
-        raise RecipeError(f"{path}, {where}: not YAML: {getattr(error, 'problem', None) or error}") from error
-    except RecursionError as error:
-        raise RecipeError(f"{path}: nested too deeply; lists and mappings of a few levels are all that is needed") from error
-
-
-class _Plain(yaml.SafeLoader):
-    """YAML without aliases, which make much of a few bytes."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            alias: Any = self.peek_event()  # type: ignore[no-untyped-call]
-            raise yaml.composer.ComposerError(None, None, "an alias (*name) is not accepted here; write the text again", alias.start_mark)
-        return super().compose_node(parent, index)

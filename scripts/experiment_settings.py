@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from leafinstruct.errors import RecipeError
+from leafinstruct.recipe_faults import faults_of
+from leafinstruct.settings_text import text_in, yaml_in
 
 
 class _Part(BaseModel):
@@ -104,6 +107,8 @@ class Run(_Part):
 def read(path: Path) -> Experiment:
     """Raises SystemExit with the faults."""
     try:
-        return Experiment.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (ValidationError, OSError, yaml.YAMLError) as error:
-        raise SystemExit(f"{path}: {error}") from error
+        return Experiment.model_validate(yaml_in(path, text_in(path)))
+    except RecipeError as error:
+        raise SystemExit(str(error)) from error
+    except ValidationError as error:
+        raise SystemExit("\n".join(f"{path}, {line}" for line in faults_of(error, Experiment, ()))) from error

@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "leafinstruct"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-SHARED = {"pictures", "llm", "records", "artifact", "damage", "engine", "errors"}
+SHARED = {"pictures", "llm", "records", "artifact", "damage", "engine", "errors", "settings_text"}
 STAGES = {"ingest", "filter", "rewrite", "shard"}
 ALLOWED = {
     "errors": set(),
@@ -21,6 +21,8 @@ ALLOWED = {
     "cards": {"errors"},
     "hub": {"errors"},
     "damage": set(),
+    "last_write": set(),
+    "last_write": set(),
     "sealed": {"artifact", "damage"},
     "licences": set(),
     "purge": {
@@ -33,7 +35,7 @@ ALLOWED = {
         "train",
         "errors",
     },  # train: the cache of codes, without torch
-    "suppressed": {"artifact", "records", "errors"},
+    "suppressed": {"artifact", "records", "errors", "settings_text", "last_write"},
     "engine": {"errors"},
     "pictures": {"damage", "sealed", "records", "errors"},
     "llm": {"damage", "sealed", "errors"},
@@ -44,7 +46,7 @@ ALLOWED = {
     "quiet_import": {"torchvision_import"},
     "moss": {"quiet_import"},
     "vlg": {"torchvision_import", "quiet_import", "errors", "moss"},
-    "train": {"damage", "vlg", "moss", "quiet_import", "records", "artifact", "pictures", "cards", "hub", "errors"},
+    "train": {"damage", "vlg", "moss", "quiet_import", "records", "artifact", "pictures", "cards", "hub", "errors", "last_write"},
     "evaluate": {"vlg", "llm", "records", "sketchbook", "errors"},  # sketchbook: the judge of lessons is its own
     "rewrite": SHARED,
     "shard": SHARED | {"cards", "licences", "suppressed"},
@@ -57,21 +59,31 @@ ALLOWED = {
         "licences",
         "suppressed",
         "errors",
+        "last_write",
     },  # pictures, engine: hydrate fetches them again
     # filter: its catalogue of scores and its count of words, both pure, since a page replays trials; pictures: none is shown as it came;
     # engine: a large page is made in processes; llm: answers as received, prompts as sent
-    "report": {"records", "artifact", "engine", "pictures", "filter", "llm", "errors"},
-    "export": {"records", "artifact", "pictures", "cards", "errors"},  # pictures: what a header says names a file's type; cards: cell
-    "recipe_faults": set(),
-    "templates": {"recipe_faults", "errors", "llm", "rewrite"},
-    "recipe": {"recipe_faults", "templates", "errors", "ingest", "filter", "llm", "rewrite", "shard", "push", "train"},
+    "report": {"records", "artifact", "engine", "pictures", "filter", "llm", "errors", "last_write"},
+    "export": {
+        "records",
+        "artifact",
+        "pictures",
+        "cards",
+        "errors",
+        "last_write",
+    },  # pictures: what a header says names a file's type; cards: cell
+    "recipe_faults": {"errors"},
+    "settings_text": {"errors"},
+    "templates": {"recipe_faults", "settings_text", "errors", "llm", "rewrite"},
+    "recipe": {"recipe_faults", "settings_text", "templates", "errors", "ingest", "filter", "llm", "rewrite", "shard", "push", "train"},
     "recipe_template": set(),
     "recipe_draft": {"recipe", "recipe_template", "ingest", "pictures", "report", "errors"},  # report: what a terminal may be shown
-    "resolved": {"recipe", "ingest"},  # which keys of a source hold paths
+    "resolved": {"recipe", "ingest", "llm"},  # which keys of a source hold paths
     "integrity": {"artifact", "damage", "engine", "records", "errors"},
     "verify": SHARED | {"export", "ingest", "integrity"},
     "forecast": STAGES | {"artifact", "engine", "pipeline", "recipe"},
-    "pipeline": STAGES | {"integrity", "recipe", "resolved", "artifact", "engine", "errors", "push", "suppressed", "sketchbook"},
+    "pipeline": STAGES
+    | {"integrity", "recipe", "resolved", "artifact", "engine", "errors", "push", "suppressed", "sketchbook", "last_write"},
     "cli": {
         "forecast",
         "integrity",
@@ -91,6 +103,7 @@ ALLOWED = {
         "purge",
         "suppressed",
         "artifact",
+        "last_write",
     },
     "terminal": {"pipeline", "recipe", "report"},
 }

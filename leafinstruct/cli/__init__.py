@@ -1,20 +1,24 @@
 """The command `leaf`: verbs and exit codes. The only room that exits or reads the environment; with terminal.py the only one that prints.
 
-Exit codes: 0 done; 1 a LeafInstructError, one line on stderr; 2 wrong usage; 130 interrupted, with what was finished kept. Anything else is
-a defect of ours and shows its traceback. Rooms are imported inside the verbs, so that `leaf --help` loads Typer and nothing more.
+Exit codes: 0 done; 1 a LeafInstructError or a full disk, one line on stderr, or a reader of the output that went away (`| head`); 2 wrong usage;
+130 interrupted (SIGINT, SIGTERM, SIGHUP), with what was finished kept. A signal after the last write leaves 0 (last_write.py). Anything else is a
+defect of ours and shows its traceback. Rooms are imported inside the verbs, so that `leaf --help` loads Typer and nothing more.
 
 Chosen: Typer, whose options are typed signatures.
 """
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import sys
-from typing import Annotated
+from contextlib import suppress
+from typing import Annotated, TextIO
 
 import typer
 
-from leafinstruct import __version__
+from leafinstruct import __version__, last_write
 from leafinstruct.cli.dataset import build, init, status
 from leafinstruct.cli.exports import export
 from leafinstruct.cli.look import explain, inspect
@@ -63,18 +67,50 @@ def _options(_: Annotated[bool, typer.Option("--version", callback=_version, is_
 
 
 def main() -> None:
-    """Entry point of `leaf`. Typer exits with 0 and 2 by itself."""
+    """Entry point of `leaf`."""
     listen()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 gets question marks, not a traceback
+    code = _code()
+    _let_go(sys.stdout)
+    _let_go(sys.stderr)
+    sys.exit(code)
+
+
+def _code() -> str | int | None:
+    """Run the verb; what the process ends with."""
     try:
         app()
+    except SystemExit as ended:  # Typer's way to end, also well, and where nobody reads the output any more
+        end()
+        return 0 if last_write.complete() else ended.code
     except LeafInstructError as error:
-        for line in str(error).splitlines():
-            note(line)
-        sys.exit(1)
+        _tell(str(error))
+        return 1
     except Interrupted as interrupted:
         end()
-        note(str(interrupted) or "interrupted; what was finished is kept, run the same command to go on")
-        sys.exit(130)
+        _tell(str(interrupted) or "interrupted; what was finished is kept, run the same command to go on", unless=last_write.complete())
+        return 0 if last_write.complete() else 130
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        _tell(f"{where}{os.strerror(error.errno)}; what was finished is kept, free some space and run the same command again")
+        return 1
+    return 0
+
+
+def _tell(text: str, unless: bool = False) -> None:
+    """Lines on stderr, where there still is somebody to read them."""
+    with suppress(OSError):
+        for line in [] if unless else text.splitlines():
+            note(line)
+
+
+def _let_go(stream: TextIO) -> None:
+    """Write out what a stream holds. Where its reader is gone, the interpreter shall not complain of it a second time."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -40,6 +40,7 @@ def init(
     import shutil
 
     from leafinstruct.artifact import writing
+    from leafinstruct.last_write import last_write
     from leafinstruct.templates import packaged
 
     if contact is not None and origin is None:
@@ -56,7 +57,7 @@ def init(
         folder.mkdir(parents=True, exist_ok=True)
         for templates in TEMPLATES:
             shutil.copytree(packaged(templates), folder / templates, dirs_exist_ok=True)
-        with writing(folder / "recipe.yaml") as temporary:
+        with last_write(), writing(folder / "recipe.yaml") as temporary:
             temporary.write_text(text, encoding="utf-8")
     except OSError as error:
         reason = error.strerror or "a file in it cannot be written"

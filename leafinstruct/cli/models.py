@@ -25,6 +25,7 @@ def train(
     changes: Changes = None,
 ) -> None:
     """Train an adapter on shards, or go on training it."""
+    from leafinstruct.last_write import go_on
     from leafinstruct.recipe import load_training, locate
     from leafinstruct.templates import template
     from leafinstruct.train.publish import check, push
@@ -41,6 +42,8 @@ def train(
     settings = (loaded.seed, rebuild, allow_large, dry_run, typer.echo if dry_run else note, template(path, "data_cards", "adapter").text)
     if (adapter := run(loaded.train, loaded.directory, *settings)) is not None:
         if push_to is not None:
+            if go_on():
+                raise Interrupted(f"interrupted; {adapter} is trained and not uploaded, run the same command to go on")
             note(f"uploaded to {push(adapter, push_to, public)}")
         typer.echo(printable(adapter))
 

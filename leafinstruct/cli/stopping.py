@@ -1,24 +1,27 @@
-"""Ctrl-C and termination: one interrupt, however many signals, and nothing half-written."""
+"""Ctrl-C, termination and a closed terminal: one interrupt, however many signals, and nothing half-written."""
 
 from __future__ import annotations
 
 import signal
 from typing import TYPE_CHECKING
 
+from leafinstruct import last_write
+
 if TYPE_CHECKING:
     from leafinstruct.pipeline import OnProgress, Progressed
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(BaseException):
-    """Ctrl-C or a termination signal; no Exception, so that nothing on the way takes it for a failure of its own."""
+    """A signal that ends the verb; no Exception, so that nothing on the way takes it for a failure of its own."""
 
 
 def listen() -> None:
-    """From now on a signal raises Interrupted."""
+    """From now on a signal raises Interrupted. SIGHUP stays ignored where the caller had it ignored, as nohup does."""
     for number in SIGNALS:
-        signal.signal(number, _interrupt)
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _interrupt)
 
 
 def end() -> None:
@@ -29,8 +32,11 @@ def end() -> None:
 
 def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001 - the signal module's signature
     """Stop once: a second signal in the middle of tidying up would leave workers that nobody waits for."""
+    if last_write.holds():
+        return
     for other in SIGNALS:
-        signal.signal(other, _deaf)
+        if signal.getsignal(other) == _interrupt:
+            signal.signal(other, _deaf)
     raise Interrupted
 
 

@@ -7,8 +7,11 @@ returns a small report. It must be idempotent, since an engine may run it again 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
+
+from leafinstruct.errors import WorkerError
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,15 @@ Task = Callable[[Part], Any]
 
 SMALL = 256_000_000
 """Bytes that are hashed in a sixth of a second: less than it takes to start a worker."""
+
+
+@contextmanager
+def naming(stage: str) -> Iterator[None]:
+    """Put the stage before what is known of a worker that died."""
+    try:
+        yield
+    except WorkerError as error:
+        raise WorkerError(f"{stage}: {error}") from error
 
 
 class Engine(Protocol):

@@ -17,14 +17,19 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import active_children, get_context, parent_process
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing import active_children, current_process, get_context, parent_process
+from multiprocessing.process import BaseProcess
 from threading import Thread
 from types import TracebackType
 from typing import Any
 
 from leafinstruct.engine.base import Needs, Part, Task
-from leafinstruct.errors import DamagedError, LeafInstructError
+from leafinstruct.errors import DamagedError, WorkerError
 
+NAMED = 256
+"""Bytes for the name of a part."""
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 """How many threads the numerical libraries start, each by its own."""
 WAIT_VARIABLE = "OMP_WAIT_POLICY"
@@ -41,6 +46,9 @@ class LocalEngine:
     def __init__(self, workers: int | None = None) -> None:
         self.workers = workers or _cores()
         self._pool: ProcessPoolExecutor | None = None
+        self._workers: set[BaseProcess] = set()
+        self._parts: Any = b""
+        """Shared with the workers: in `NAMED` bytes each, its process and the part that it works on."""
 
     def __enter__(self) -> LocalEngine:
         return self
@@ -56,20 +64,22 @@ class LocalEngine:
             self._pool = None
 
     def map(self, task: Task, parts: Sequence[Part], needs: Needs) -> Iterator[dict[str, Any]]:
-        """See Engine.map. Raises LeafInstructError when a worker process dies (usually killed for memory)."""
+        """See Engine.map. Raises WorkerError when a worker process dies (usually killed for memory)."""
         if not parts:
             return iter(())
-        return self._in_loop(task, parts, needs) if needs.kind == "io" else self._in_processes(task, parts)
+        return self._in_loop(task, parts, needs) if needs.kind == "io" else self._in_processes(task, parts, needs.what)
 
-    def _in_processes(self, task: Task, parts: Sequence[Part]) -> Iterator[dict[str, Any]]:
-        pool = self._processes()
+    def _in_processes(self, task: Task, parts: Sequence[Part], what: str) -> Iterator[dict[str, Any]]:
+        pool, run = self._processes(), partial(_run, task)
         waiting = iter(parts)
         running: set[Future[dict[str, Any]]] = set()
         try:
             while True:
                 # Two parts a worker: none idles while the parent books a report, and an interrupt waits for little.
                 while len(running) < 2 * self.workers and (part := next(waiting, None)) is not None:
-                    running.add(pool.submit(task, part))
+                    with _held_back():
+                        running.add(pool.submit(run, part))
+                    self._workers.update(active_children())
                 if not running:
                     return
                 done, running = wait(running, return_when=FIRST_COMPLETED)
@@ -82,10 +92,7 @@ class LocalEngine:
             raise
         except BrokenProcessPool as error:
             self._pool = None
-            raise LeafInstructError(
-                "a worker process died, most likely for want of memory; finished parts are kept: "
-                "run the same command again with fewer --workers or a smaller part_size"
-            ) from error
+            raise WorkerError(f"{what}: {self._death()}") from error
         finally:
             for future in running:
                 future.cancel()
@@ -93,10 +100,29 @@ class LocalEngine:
     def _processes(self) -> ProcessPoolExecutor:
         if self._pool is None:
             threads = max(1, _cores() // self.workers)
-            self._pool = ProcessPoolExecutor(
-                self.workers, mp_context=get_context("spawn"), initializer=_prepare_worker, initargs=(threads,)
-            )
+            context = get_context("spawn")
+            self._parts = context.RawArray("c", NAMED * self.workers)
+            with _held_back():  # a process that keeps track of semaphores is started here
+                self._pool = ProcessPoolExecutor(
+                    self.workers, mp_context=context, initializer=_prepare_worker, initargs=(threads, self._parts)
+                )
         return self._pool
+
+    def _death(self) -> str:
+        """Which part a dead worker had, as far as it is known, and what to do. A pool that breaks terminates its other workers."""
+        for worker in self._workers:
+            worker.join(10)
+        codes = {worker.pid: worker.exitcode for worker in self._workers if worker.exitcode not in (0, -signal.SIGTERM, None)}
+        places = (bytes(self._parts[at : at + NAMED]).rstrip(b"\0").decode("utf-8", "replace") for at in range(0, len(self._parts), NAMED))
+        had = {int(pid): part for pid, _, part in (place.partition(" ") for place in places if place)}
+        parts = sorted(part for pid, part in had.items() if part and (pid in codes or not codes))
+        named = f"part {' or '.join(parts)}: " if parts else ""
+        how = (
+            "a worker process died"
+            if -signal.SIGKILL not in codes.values()
+            else "a worker process died, killed most likely for want of memory"
+        )
+        return f"{named}{how}; finished parts are kept: run the same command again with fewer --workers or a smaller part_size"
 
     @staticmethod
     def _in_loop(task: Task, parts: Sequence[Part], needs: Needs) -> Iterator[dict[str, Any]]:
@@ -132,9 +158,34 @@ async def _settle(tasks: set[asyncio.Task[dict[str, Any]]], needs: Needs) -> Non
         await needs.release()
 
 
-def _prepare_worker(threads: int) -> None:
+@contextmanager
+def _held_back() -> Iterator[None]:
+    """Block Ctrl-C and a closed terminal while a process is started, which inherits that: they are the parent's to handle, and it gets them after
+    the block. A process that has just begun would answer with a traceback, or end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+_place: Any = None
+"""Of a worker: where it writes which part it has."""
+
+
+def _run(task: Task, part: Part) -> Any:
+    _place[:] = f"{os.getpid()} {part.name}".encode()[:NAMED].ljust(NAMED, b"\0")
+    try:
+        return task(part)
+    finally:
+        _place[:] = f"{os.getpid()} ".encode().ljust(NAMED, b"\0")
+
+
+def _prepare_worker(threads: int, parts: Any) -> None:
     """Runs first in every worker, before its task imports numpy or torch, which read these variables once."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle; a worker's traceback would only be noise
+    global _place  # noqa: PLW0603 - what a pool hands to its processes has no other place
+    number = int(current_process().name.rpartition("-")[2]) % (len(parts) // NAMED)  # a pool's processes are numbered one after another
+    _place = memoryview(parts).cast("B")[number * NAMED : (number + 1) * NAMED]
     Thread(target=_follow_parent, daemon=True).start()
     for name in THREAD_VARIABLES:
         os.environ[name] = str(threads)

@@ -27,6 +27,7 @@ from leafinstruct.export.packing import json_line, packing, put_together, write_
 from leafinstruct.export.readme import readme
 from leafinstruct.export.sample import COLUMNS, Lost, Sample, sample_of
 from leafinstruct.export.source import Shard
+from leafinstruct.last_write import last_write
 from leafinstruct.records import shards
 from leafinstruct.records.escaping import ESCAPED
 
@@ -236,7 +237,8 @@ def _finish(form: Format, whole: Artifact, parts: Artifact, chosen: Sequence[Sha
         "files": {name: file_sha256(out / name) for name in sorted([*names, *beside, *left, "README.md"])},
         "fingerprint": whole.fingerprint,
     }
-    save(out / "record.json", record)
+    with last_write():
+        save(out / "record.json", record)
     return record
 
 

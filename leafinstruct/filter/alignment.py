@@ -36,6 +36,7 @@ from PIL import Image as Pil
 from leafinstruct import torchvision_import
 from leafinstruct.errors import RecipeError
 from leafinstruct.filter.text import cell
+from leafinstruct.llm.config import basename
 from leafinstruct.records import owners, places
 from leafinstruct.records.document import Document, Image
 from leafinstruct.records.example import Cell
@@ -65,8 +66,9 @@ class Weights:
 
     @property
     def label(self) -> str:
-        """The name that every score, row and card carries."""
-        return f"{self.name} (toy: knows only Sketchbook)" if self.toy else self.name
+        """The name that every score, row and card carries; of a checkpoint's path its last part."""
+        name = basename(self.name)
+        return f"{name} (toy: knows only Sketchbook)" if self.toy else name
 
     @property
     def identity(self) -> str:

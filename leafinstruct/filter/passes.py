@@ -61,8 +61,8 @@ class FilterSettings:
 
     @property
     def judge_model(self) -> str:
-        """Identity of whoever answers the judge's questions."""
-        return judge.OFFLINE if self.llm.provider == "offline" else self.llm.revision or f"{self.llm.model} at {self.llm.base_url}"
+        """Name of whoever answers the judge's questions."""
+        return judge.OFFLINE if self.llm.provider == "offline" else self.llm.known_as
 
     @property
     def shaping(self) -> dict[str, Any]:

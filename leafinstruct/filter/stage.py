@@ -25,6 +25,7 @@ from leafinstruct.errors import LeafInstructError, SourceError
 from leafinstruct.filter import duplicate, fetching, judge, materialise
 from leafinstruct.filter.alignment import published_sha256
 from leafinstruct.filter.asking import ask
+from leafinstruct.filter.config import Rule
 from leafinstruct.filter.passes import (
     CODE,
     EVIDENCE,
@@ -39,6 +40,7 @@ from leafinstruct.filter.passes import (
 )
 from leafinstruct.filter.scores import JUDGE_FIELDS, PASSES
 from leafinstruct.llm.client import Client, estimate_tokens
+from leafinstruct.llm.config import basename
 from leafinstruct.llm.outage import too_many_failed
 from leafinstruct.pictures.send import all_as_sent
 from leafinstruct.records import table
@@ -103,8 +105,14 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
         "toy": settings.weights is not None and settings.weights.toy,
         "unfetched": unfetched,
         "failed": [item for report in out.reports() for item in report["failed"]],
-        "rules": [{**rule.model_dump(exclude_defaults=True), "level": rule.declared.level} for rule in settings.rules],
+        "rules": [_told(rule) for rule in settings.rules],
     }
+
+
+def _told(rule: Rule) -> dict[str, Any]:
+    """A rule as cards and pages show it: its model by name, without the folder of this machine."""
+    told = rule.model_dump(exclude_defaults=True) | {"level": rule.declared.level}
+    return told if rule.model is None else told | {"model": basename(rule.model)}
 
 
 def estimate(settings: FilterSettings, sample: Sequence[tuple[Document, Mapping[str, bytes]]]) -> tuple[float, float]:
@@ -223,7 +231,8 @@ def _ask(settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Seque
 def _judge_identity(settings: FilterSettings) -> dict[str, Any] | None:
     if not settings.config.judge.enabled:
         return None
-    return {"model": settings.judge_model, "prompt": settings.prompt.sha256, **settings.llm.sampling_identity}
+    model = settings.judge_model if settings.llm.provider == "offline" else settings.llm.answerer
+    return {"model": model, "prompt": settings.prompt.sha256, **settings.llm.sampling_identity}
 
 
 def _look_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> str:

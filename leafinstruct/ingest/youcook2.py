@@ -33,6 +33,7 @@ from leafinstruct.ingest.steps import Step
 from leafinstruct.ingest.text import one_line
 from leafinstruct.pictures.video import SUFFIXES
 from leafinstruct.records.document import Document, Frame, Rejected
+from leafinstruct.settings_text import unique
 
 LIBRARIES: tuple[str, ...] = ("av", "pillow")
 MAX_BYTES = 256 << 20
@@ -154,22 +155,13 @@ def _database(path: str, size: int, changed: int) -> dict[str, Any]:  # noqa: AR
     if size > MAX_BYTES:
         raise SourceError(f"{path}: {size:,} bytes; at most {MAX_BYTES:,} are read as annotations")
     try:
-        found = json.loads(Path(path).read_text(encoding="utf-8-sig"), object_pairs_hook=_unique)
+        found = json.loads(Path(path).read_text(encoding="utf-8-sig"), object_pairs_hook=unique)
     except (OSError, ValueError, RecursionError) as error:
         raise SourceError(f"{path}: cannot be read as annotations: {str(error)[:200]}") from error
     database = found.get("database") if isinstance(found, dict) else None
     if not isinstance(database, dict) or not database:
         raise SourceError(f"{path}: has no `database` of videos; it must be YouCook2's JSON of annotations")
     return database
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of the JSON. Raises ValueError where a key stands twice: one of two annotations of a video would be lost in silence."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)[:60]!r} stands twice in one object; keep one of them")
-    return found
 
 
 def _videos(source: YouCook2Source, root: Path) -> dict[str, list[str]]:

@@ -54,10 +54,10 @@ class Client:
 
     @property
     def model_identity(self) -> str:
-        """The name under which answers are kept: declared revision, else model and server. Offline, each Answer names its own answerer."""
+        """The name that answers carry into rows: declared revision, else the model's name, no server. Offline, each Answer names its own answerer."""
         if self._config.provider == "offline":
             return "offline"
-        return self._config.revision or f"{self._config.model} at {self._config.base_url}"
+        return self._config.known_as
 
     @property
     def counts(self) -> Counts:

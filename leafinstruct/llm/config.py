@@ -39,6 +39,12 @@ _FIELDS = {
 """Fields of a request that extra_body may not hold, and what sets them."""
 
 
+def basename(model: str) -> str:
+    """The name of a model that may be given as a path on its server: `/srv/models/m` is `m`, `org/m` stays."""
+    local = model.startswith(("/", "~", "./", "../", "file:")) or "\\" in model or re.match(r"[A-Za-z]:", model)
+    return re.split(r"[/\\]", model.rstrip("/\\"))[-1] if local else model
+
+
 class Price(BaseModel):
     """What the provider charges, in dollars per million tokens."""
 
@@ -87,6 +93,16 @@ class LlmConfig(BaseModel):
     apart by them. A text `env:NAME` is read from the environment."""
     tolerate_failures: float = Field(default=0.0, ge=0, le=1)
     """Share of requests that may stay unanswered before the stage ends without a record. 0: an unanswered question is not a verdict."""
+
+    @property
+    def known_as(self) -> str:
+        """The model as rows, cards and reports name it: its declared revision, else its name, of a path the last part. No host and no folder."""
+        return self.revision or basename(self.model or "")
+
+    @property
+    def answerer(self) -> str:
+        """Whose answers these are, for the keys of parts, which are not published: the declared revision, else model and server."""
+        return self.revision or f"{self.model} at {self.base_url}"
 
     @field_validator("base_url")
     @classmethod

@@ -31,6 +31,7 @@ from leafinstruct import hub
 from leafinstruct.artifact import Artifact, digest, file_sha256, writing
 from leafinstruct.engine.base import Engine, Needs, Part
 from leafinstruct.errors import PublishError
+from leafinstruct.last_write import last_write
 from leafinstruct.pictures.config import FetchConfig
 from leafinstruct.pictures.read import fetch as read
 from leafinstruct.pictures.unreadable import Unreadable
@@ -80,7 +81,8 @@ def hydrate(settings: HydrateSettings, shards: Sequence[Path], out: Artifact, en
         if card.is_file():
             with writing(out.path / "README.md") as temporary:
                 temporary.write_text(without_notice(card.read_text(encoding="utf-8")), encoding="utf-8")
-    return out.finish(fingerprint)
+    with last_write():
+        return out.finish(fingerprint)
 
 
 def settings(roots: Sequence[str], contact: str | None, allow_hosts: Sequence[str], tolerate: float) -> HydrateSettings:

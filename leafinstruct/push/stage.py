@@ -21,6 +21,7 @@ from typing import Any, Literal
 from leafinstruct import hub
 from leafinstruct.artifact import Artifact, file_sha256
 from leafinstruct.errors import PublishError
+from leafinstruct.last_write import last_write
 from leafinstruct.push import checks, plan, reference
 from leafinstruct.push.checks import Survey, Terms
 from leafinstruct.push.plan import Local, Plan
@@ -96,9 +97,11 @@ def _push(settings: PushSettings, shards: Artifact, out: Artifact, dry_run: bool
             "say --overwrite to replace, or give another repository"
         )
     with speaking():
-        commit = _send(settings, repository, there, here, change, on_step)
-        if settings.tag is not None and (there is None or settings.tag not in there.tags):
-            repository.tag(settings.tag, commit)
+        head, fresh = _upload(settings, repository, there, here, change, on_step)
+        with last_write():
+            commit = head if fresh.empty else repository.commit(here, fresh, head, _message(settings, fresh))
+            if settings.tag is not None and (there is None or settings.tag not in there.tags):
+                repository.tag(settings.tag, commit)
     return replace(told, address=repository.address(), commit=None if change.empty else commit)
 
 
@@ -159,8 +162,10 @@ def _files(settings: PushSettings, shards: Artifact, out: Artifact, pictures: st
     return [*files, plan.listing(files, {"recipe": settings.name, "pictures": pictures})]
 
 
-def _send(settings: PushSettings, repository: Repository, there: Found | None, here: list[Local], change: Plan, on_step: OnStep) -> str:
-    """Upload and commit. Returns the commit that the branch is at."""
+def _upload(
+    settings: PushSettings, repository: Repository, there: Found | None, here: list[Local], change: Plan, on_step: OnStep
+) -> tuple[str, Plan]:
+    """Upload what is to be committed. Returns the commit that the branch is at, and the change to it."""
     if there is None:
         repository.make(settings.public)
         there = repository.look()
@@ -169,16 +174,18 @@ def _send(settings: PushSettings, repository: Repository, there: Found | None, h
         change = plan.compare(here, there.files, there.listed)
     if not there.branch:
         repository.branch_off(there.head)
-    if change.empty:
-        return there.head
     sent = 0
     for done, file in enumerate(change.written):
         on_step("uploading", done, len(change.written), sent // 1_000_000)
         repository.upload(file)
         sent += file.size
-    on_step("uploading", len(change.written), len(change.written), sent // 1_000_000)
-    message = f"{settings.name}: {', '.join(f'{len(files)} {what}' for what, files in change.groups.items() if files and what != 'same')}"
-    return repository.commit(here, change, there.head, message)
+    if not change.empty:
+        on_step("uploading", len(change.written), len(change.written), sent // 1_000_000)
+    return there.head, change
+
+
+def _message(settings: PushSettings, change: Plan) -> str:
+    return f"{settings.name}: {', '.join(f'{len(files)} {what}' for what, files in change.groups.items() if files and what != 'same')}"
 
 
 def _notes(settings: PushSettings, there: Found | None, change: Plan) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from leafinstruct.artifact import Artifact, writing
 from leafinstruct.engine.base import Engine
 from leafinstruct.errors import LeafInstructError
 from leafinstruct.filter.scores import SCORES
+from leafinstruct.last_write import last_write
 from leafinstruct.report import funnel
 from leafinstruct.report.gather import NAMES, Gathered, gather
 from leafinstruct.report.thumbnails import Thumbnails, thumbnails
@@ -85,7 +86,7 @@ def inspect(stages: Mapping[str, Artifact], out: Path, limit: int, on_progress: 
     )
     text = _page(name, _meta(name, stages, found, small), found.records, small)
     data = text.encode("utf-8", "replace")
-    with writing(out) as temporary:
+    with last_write(), writing(out) as temporary:
         temporary.write_bytes(data)
     return Inspected(len(found.records), found.documents, sum(item is not None for item in small.data), len(data))
 

@@ -57,10 +57,10 @@ class RewriteSettings:
 
     @property
     def model(self) -> str:
-        """Identity of whoever rewrites; `none` where conversations are kept as they are."""
+        """Name of whoever rewrites; `none` where conversations are kept as they are."""
         if self.config.mode == "keep":
             return "none"
-        return prompt.OFFLINE if self.offline else self.llm.revision or f"{self.llm.model} at {self.llm.base_url}"
+        return prompt.OFFLINE if self.offline else self.llm.known_as
 
     @property
     def offline(self) -> bool:
@@ -308,7 +308,8 @@ def _refuse_failures(settings: RewriteSettings, out: Artifact, reports: list[dic
 def _identity(settings: RewriteSettings) -> dict[str, Any]:
     questions = {code: file.sha256 for code, file in settings.questions.items()}
     libraries = {"regex": words.VERSION, **{name: version(name) for name in language.LIBRARIES}}
-    shaping = {"model": settings.model, "prompt": settings.prompt.sha256, "questions": questions, "libraries": libraries}
+    model = settings.model if settings.offline or settings.config.mode == "keep" else settings.llm.answerer
+    shaping = {"model": model, "prompt": settings.prompt.sha256, "questions": questions, "libraries": libraries}
     return {"rewrite": settings.config.model_dump(mode="json"), **shaping, **settings.llm.sampling_identity}
 
 

@@ -27,6 +27,7 @@ from PIL import Image
 from leafinstruct import __version__
 from leafinstruct.artifact import Artifact, file_sha256
 from leafinstruct.errors import BackboneError, SourceError
+from leafinstruct.last_write import last_write
 from leafinstruct.pictures.decode import Undecodable, decode
 from leafinstruct.train.adapter import Found, adapted
 from leafinstruct.train.encode import NAMES, framed
@@ -247,6 +248,17 @@ def _check_free(out: Path) -> None:
         raise SourceError(f"--out {out}: stands and is no answer of leaf generate alone; give a new folder")
 
 
+def _replace(target: Path, fresh: Path, old: Path) -> None:
+    if target.exists():
+        target.rename(old)
+    try:
+        fresh.rename(target)
+    except BaseException:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        raise
+
+
 @contextmanager
 def _folder(out: Path) -> Iterator[Path]:
     """A folder beside `out` that takes its place when the block ends well; otherwise nothing changes."""
@@ -256,14 +268,8 @@ def _folder(out: Path) -> Iterator[Path]:
         fresh.mkdir(parents=True)
         yield fresh
         _check_free(out)
-        if target.exists():
-            target.rename(old)
-        try:
-            fresh.rename(target)
-        except BaseException:
-            if old.exists() and not target.exists():
-                old.rename(target)
-            raise
+        with last_write():
+            _replace(target, fresh, old)
     except OSError as error:
         raise SourceError(f"--out {out}: cannot be written: {error.strerror or error}; give a folder where you may write") from error
     finally:

@@ -28,6 +28,7 @@ import torch
 
 from leafinstruct.artifact import Artifact, drift, one_build, save
 from leafinstruct.errors import DriftError, RecipeError, SourceError, TrainError
+from leafinstruct.last_write import last_write
 from leafinstruct.moss import MossConfig, MossConfigError
 from leafinstruct.moss.match import count
 from leafinstruct.records import shards
@@ -149,16 +150,17 @@ def train(
                 card.write(
                     out.path / "adapter", template, config, directory.name, files, counts, sizes.trainable, reached, state.num_processes
                 )
-            save(
-                out.path / "record.json",
-                {
-                    "fingerprint": fingerprint,
-                    "counts": counts,
-                    "parameters": sizes.trainable,
-                    "reached": reached,
-                    "adapter": checkpoints.sums(out.path / "adapter"),
-                },
-            )
+            with last_write():
+                save(
+                    out.path / "record.json",
+                    {
+                        "fingerprint": fingerprint,
+                        "counts": counts,
+                        "parameters": sizes.trainable,
+                        "reached": reached,
+                        "adapter": checkpoints.sums(out.path / "adapter"),
+                    },
+                )
     return out.path / "adapter" if first else None
 
 

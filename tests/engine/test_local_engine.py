@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import signal
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from leafinstruct.engine.base import Needs, Part
 from leafinstruct.engine.local import LocalEngine
-from leafinstruct.errors import LeafInstructError, SourceError
+from leafinstruct.errors import LeafInstructError, SourceError, WorkerError
 
 
 def square(offset: int, part: Part) -> dict[str, int]:
@@ -47,6 +49,23 @@ def test_a_deliberate_error_crosses_the_process_as_itself():
 def test_a_dead_worker_is_one_line_with_a_cure():
     with LocalEngine(workers=1) as engine, pytest.raises(LeafInstructError, match=r"a worker process died.*smaller part_size"):
         list(engine.map(die, [Part("a")], Needs()))
+
+
+def die_of_memory(part: Part) -> dict[str, int]:
+    """As the kernel ends it: SIGKILL, while another worker is in the middle of its part."""
+    if part.name == "b":
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(60)
+    return {}
+
+
+def test_a_killed_worker_is_told_with_its_part_alone():
+    with LocalEngine(workers=2) as engine, pytest.raises(WorkerError) as caught:
+        list(engine.map(die_of_memory, [Part("a"), Part("b")], Needs(what="reading")))
+    assert str(caught.value) == (
+        "reading: part b: a worker process died, killed most likely for want of memory; finished parts are kept: "
+        "run the same command again with fewer --workers or a smaller part_size"
+    )
 
 
 def test_io_tasks_share_one_loop_at_most_so_many_at_a_time_and_release_runs_last():

@@ -130,7 +130,11 @@ def test_the_committed_settings_are_whole_and_their_runs_distinct():
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"methods": ["lora", "nonsense"]}, "nonsense"), ({"seeds": [900]}, "cannot be reported"), ({"seed": 1}, "Extra inputs")],
+    [
+        ({"methods": ["lora", "nonsense"]}, "nonsense"),
+        ({"seeds": [900]}, "cannot be reported"),
+        ({"seed": 1}, "unknown key; did you mean 'seeds'"),
+    ],
 )
 def test_settings_that_do_not_go_together_are_refused(tmp_path, change, said):
     plan = yaml.safe_load(RECIPE.read_text())
