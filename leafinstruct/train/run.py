@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -84,12 +84,16 @@ def train(
     dry_run: bool,
     tell: Told,
     template: str | None = None,
+    arguments: Sequence[str] = ("train", "RECIPE"),
 ) -> Path | None:
-    """Train, or go on training. directory: `runs/<name>`; tell: given each line of progress; template: of the adapter's card, None for no card.
+    """Train, or go on training. directory: `runs/<name>`; tell: given each line of progress; template: of the adapter's card, None for no card;
+    arguments: of `leaf`, for the message that says how to start it on several GPUs.
 
     Returns the adapter's folder; None of a dry run, and in every process but the first. Raises the errors of leafinstruct: TrainError, DriftError,
     BackboneError, SourceError, SchemaError, RecipeError.
     """
+    if not dry_run:
+        processes.check_gpus(arguments)
     reports.check(config.report_to)
     files = shards.files(config.data, directory.parent)
     state = processes.state()

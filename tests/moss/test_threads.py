@@ -7,7 +7,7 @@ import pickle
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import ExitStack
 from copy import deepcopy
 from typing import Any
 
@@ -35,7 +35,7 @@ def _one_thread_of_torch_a_pass():
 
 
 def adapted(make: Callable[[], Any]) -> Any:
-    base = exact(make())
+    base = make()
     for module in base.modules():  # Emu3's blocks have dropout
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
@@ -72,11 +72,23 @@ def same(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
     return len(one) == len(other) and all(torch.equal(*pair) for pair in zip(one, other, strict=True))
 
 
-def meeting(model: Any, count: int) -> Any:
-    """Each pass waits within its first block until so many others are there, so that they overlap for certain. Returns the hook."""
-    barrier = threading.Barrier(count, timeout=120)
-    block = next(module for name, module in model.named_modules() if name.endswith("layers.0.mlp"))
-    return block.register_forward_pre_hook(lambda *_: (barrier.wait(), None)[1])
+def together(models: Sequence[Any], work: Callable[[int], Any], meet: bool = True) -> list[Any]:
+    """The results of work(0), work(1) ... in as many threads as models. meet: each pass waits within its first block until all others are there, so that
+    they overlap for certain."""
+    barrier = threading.Barrier(len(models), timeout=120)
+
+    def run(number: int) -> Any:
+        try:
+            return work(number)
+        except BaseException:
+            barrier.abort()  # else the others would wait for it
+            raise
+
+    blocks = {next(module for name, module in model.named_modules() if name.endswith("layers.0.mlp")) for model in models}
+    with ExitStack() as hooks, ThreadPoolExecutor(len(models)) as pool:
+        for block in blocks if meet else ():
+            hooks.enter_context(block.register_forward_pre_hook(lambda *_: (barrier.wait(), None)[1]))
+        return [future.result() for future in [pool.submit(run, number) for number in range(len(models))]]
 
 
 @backbones
@@ -89,10 +101,7 @@ def test_threads_have_the_outputs_and_gradients_of_one_after_the_other(make, che
     given = inputs(model, THREADS * PASSES)
     wanted = [gradients(model, one) for one in given]
     assert len({one[0].shape for one in wanted}) > 5
-    hook = nullcontext() if checkpointing else meeting(model, THREADS)  # a recomputation would wait there, too
-    with hook, ThreadPoolExecutor(THREADS) as pool:
-        each = [pool.submit(lambda at: [gradients(model, one) for one in given[at::THREADS]], at) for at in range(THREADS)]
-        found = [future.result() for future in each]
+    found = together([model] * THREADS, lambda at: [gradients(model, one) for one in given[at::THREADS]], meet=not checkpointing)
     wrong = [at for at, one in enumerate(wanted) if not same(found[at % THREADS][at // THREADS], one)]
     assert not wrong
 
@@ -134,15 +143,7 @@ def test_replicas_in_threads_as_data_parallel_makes_them():
     given = inputs(model, 40)
     wanted = [model(**one, use_cache=False).logits for one in given]
     replicas = [replica(model) for _ in range(4)]
-    hook = meeting(replicas[0], 4)
-    barrier = next(iter(replicas[0].base_model.model.model.layers[0].mlp._forward_pre_hooks.values()))
-    for other in replicas[1:]:
-        other.base_model.model.model.layers[0].mlp.register_forward_pre_hook(barrier)
-    with hook, ThreadPoolExecutor(4) as pool:
-        each = [
-            pool.submit(lambda at: [replicas[at](**one, use_cache=False).logits for one in given[at::4]], at) for at in range(4)
-        ]
-        found = [future.result() for future in each]
+    found = together(replicas, lambda at: [replicas[at](**one, use_cache=False).logits for one in given[at::4]])
     assert [at for at, one in enumerate(wanted) if not torch.equal(found[at % 4][at // 4], one)] == []
 
 
@@ -172,9 +173,7 @@ def test_threads_generate_what_one_generates(make):
         with torch.no_grad():  # of the thread
             return answer(at)
 
-    with meeting(model, 4), ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(quiet, range(4)))
-    assert same(found, wanted)
+    assert same(together([model] * 4, quiet), wanted)
 
 
 def test_tasks_of_an_event_loop():
@@ -270,14 +269,13 @@ def test_two_adapters_in_turn_in_two_threads():
     model.set_adapter("second")
     given = inputs(model, 16)
     wanted = [gradients(model, one) for one in given]
-    with meeting(model, 2), ThreadPoolExecutor(2) as pool:
-        found = [future.result() for future in [pool.submit(lambda at: [gradients(model, one) for one in given[at::2]], at) for at in (0, 1)]]
+    found = together([model] * 2, lambda at: [gradients(model, one) for one in given[at::2]])
     assert all(same(found[at % 2][at // 2], one) for at, one in enumerate(wanted))
 
 
 def test_a_copied_cache_moves_its_own_rows():
     """One prompt, answered from two copies of its cache: re-ordering one leaves the other, and the original, as they are."""
-    model = adapted(chameleon).eval()
+    model = adapted(lambda: exact(chameleon())).eval()
     prompt = torch.cat([words(torch.Generator().manual_seed(0), 3), picture(torch.Generator().manual_seed(1))[:8]])[None].repeat(2, 1)
     prompt[1, 5:] = picture(torch.Generator().manual_seed(2))[2:8]
     fresh, turned = torch.tensor([[9], [21]]), torch.tensor([1, 0])
