@@ -1,9 +1,9 @@
 """MossModel: puts MossLayers into a decoder, and tells them at each forward pass which rows are patches.
 
 A hook before the forward of the top model begins a pass and makes its layout from `input_ids` (or takes `patch_pos`); a hook after it ends the pass.
-Layers find the pass of their own thread (running), so one model serves several threads. Gradient checkpointing runs parts of a pass again, much later,
-perhaps after another pass has begun and in a thread of autograd: the checkpointing function of each block is wrapped once, and hands to the second
-run the layout of the first. A hook on each block would not do, since transformers checkpoints `forward`, below the hooks.
+Layers find the pass of their own thread (running), so one model serves several threads. Gradient checkpointing runs parts of a pass again, much
+later, perhaps after another pass has begun and in a thread of autograd: the checkpointing function of each block is wrapped once, and hands to the
+second run the layout of the first. A hook on each block would not do, since transformers checkpoints `forward`, below the hooks.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def default_targets(kind: str | None) -> str:
 
 
 class _Checkpointing:
-    """A block's checkpointing function (inner) that runs the block as a part of the pass of its first run. It is copied and pickled with the model."""
+    """A block's checkpointing function (inner) that runs the block as a part of the pass of its first run. It is copied with the model."""
 
     def __init__(self, inner: Callable[..., Any], running: Running) -> None:
         self.inner, self.running = inner, running

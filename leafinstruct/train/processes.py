@@ -67,7 +67,7 @@ def state() -> Any:
 
 def check_gpus(arguments: Sequence[str]) -> None:
     """Raises TrainError where one process would train on several GPUs. arguments: of `leaf`, for the command that starts a process for each."""
-    if int(os.environ.get("LOCAL_RANK", -1)) == -1 and (count := torch.cuda.device_count()) > 1:  # accelerate's own test of a launcher
+    if int(os.environ.get("LOCAL_RANK", "-1")) == -1 and (count := torch.cuda.device_count()) > 1:  # accelerate's own test of a launcher
         raise one_process_for(count, arguments)
 
 

@@ -92,9 +92,7 @@ def train(
     Returns the adapter's folder; None of a dry run, and in every process but the first. Raises the errors of leafinstruct: TrainError, DriftError,
     BackboneError, SourceError, SchemaError, RecipeError.
     """
-    if not dry_run:
-        processes.check_gpus(arguments)
-    reports.check(config.report_to)
+    _check_machine(config, dry_run, arguments)
     files = shards.files(config.data, directory.parent)
     state = processes.state()
     if config.fsdp is not None and not dry_run and state.distributed_type in ("NO", "MULTI_CPU"):
@@ -157,6 +155,13 @@ def train(
                 out.path / "record.json", {"fingerprint": fingerprint, "counts": counts, "parameters": sizes.trainable, "reached": reached}
             )
     return out.path / "adapter" if first else None
+
+
+def _check_machine(config: TrainConfig, dry_run: bool, arguments: Sequence[str]) -> None:
+    """Before anything is loaded."""
+    if not dry_run:  # which needs one GPU
+        processes.check_gpus(arguments)
+    reports.check(config.report_to)
 
 
 def _backbone(config: TrainConfig) -> Any:

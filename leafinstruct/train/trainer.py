@@ -3,9 +3,10 @@ checkpoints, exact resume, torchrun, FSDP.
 
 loss = text_loss * mean over labelled text tokens + image_loss * mean over labelled patches + z_loss * mean squared log-normaliser
 
-Each mean is over the tokens of the whole optimizer step: of all its passes, on all processes. So the gradient does not depend on how the rows of a step
-are cut into passes and processes. A mean of the means of passes does: a patch in a pass with few patches counts more there than one in a full pass.
-Tokens are counted before the first pass of a step, because each pass needs the sum; over several processes that is one reduction of three numbers.
+Each mean is over the tokens of the whole optimizer step: of all its passes, on all processes. So the gradient does not depend on how the rows of a
+step are cut into passes and processes. A mean of the means of passes does: there a patch in a pass with few patches counts more than one in a full
+pass. Tokens are counted before the first pass of a step, because each pass needs the sum; over several processes that is one reduction of three
+numbers.
 
 The z term keeps logits from drifting: cross-entropy does not see a constant added to all of them, bf16 does (Chameleon, arXiv 2405.09818).
 Validation takes its rows in order and draws no random number, so that how often it is done changes nothing of what is learnt.
@@ -51,7 +52,8 @@ class InterleavedTrainer(Trainer):
         labels = given.pop("labels")
         self._backbone.model = model
         losses = self._backbone.losses(given, labels)
-        text, image, ids = (self._counts.clamp(min=1) / self.accelerator.num_processes).unbind()  # processes' gradients are averaged, not added
+        # The gradients of several processes are averaged, and a sum is wanted.
+        text, image, ids = (self._counts.clamp(min=1) / self.accelerator.num_processes).unbind()
         total = self._weights["text"] * losses.value[losses.text].sum() / text
         total = total + self._weights["image"] * losses.value[losses.image].sum() / image
         if self._weights["z"]:

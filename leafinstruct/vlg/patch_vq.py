@@ -49,8 +49,8 @@ class PatchVq:
         """Codes of the middle square of a picture, in the order of reading."""
         many = patches([square(picture, self.side * PATCH)])[0]
         keys = [patch.tobytes() for patch in many]
-        found = {key: self._known.get(key) for key in keys}  # looked up once: another thread may clear the dictionary
-        if fresh := [at for at, key in enumerate(keys) if found[key] is None]:
+        found = {key: code for key in keys if (code := self._known.get(key)) is not None}  # once: another thread may clear the dictionary
+        if fresh := [at for at, key in enumerate(keys) if key not in found]:
             if len(self._known) > KNOWN:
                 self._known.clear()
             codes = self.nearest(torch.from_numpy(many[fresh])).tolist()

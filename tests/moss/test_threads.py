@@ -53,7 +53,7 @@ def inputs(model: Any, count: int) -> list[dict[str, Tensor]]:
         chance = torch.Generator().manual_seed(number)
         shape = (number % 3 + 1, number % 4 + 2) if lines else (4, 4)
         kinds = (
-            lambda: words(chance, 20),
+            lambda: words(chance, 20),  # noqa: B023
             lambda: torch.cat([words(chance, 1 + number % 5), picture(chance, *shape, lines=lines), words(chance, 2)]),  # noqa: B023
             lambda: page(number, lines)[0],  # noqa: B023
         )
@@ -73,8 +73,8 @@ def same(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
 
 
 def together(models: Sequence[Any], work: Callable[[int], Any], meet: bool = True) -> list[Any]:
-    """The results of work(0), work(1) ... in as many threads as models. meet: each pass waits within its first block until all others are there, so that
-    they overlap for certain."""
+    """The results of work(0), work(1) ... in as many threads as models. meet: each pass waits within its first block until all others are there, so
+    that they overlap for certain."""
     barrier = threading.Barrier(len(models), timeout=120)
 
     def run(number: int) -> Any:
