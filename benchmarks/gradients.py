@@ -73,7 +73,8 @@ def gradient(folder: Path, source: Path, cut: tuple[int, int, int], weights: tup
         port = free.getsockname()[1]
     launcher = ["-m", "torch.distributed.run", "--nproc-per-node", str(processes), "--master-port", str(port)] if processes > 1 else []
     command = [sys.executable, "-W", "ignore", *launcher, "-m", "leafinstruct.cli", "train", str(recipe)]
-    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(source)}, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTHONPATH": str(source)}  # python -m looks in the working directory first
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(done.stderr)
     out = folder / "runs" / name / "train"

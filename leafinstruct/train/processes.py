@@ -6,7 +6,6 @@ Which process this is says accelerate, from the variables that its launcher and 
 from __future__ import annotations
 
 import ctypes
-import os
 import platform
 import shlex
 from collections.abc import Iterator, Sequence
@@ -67,7 +66,7 @@ def state() -> Any:
 
 def check_gpus(arguments: Sequence[str]) -> None:
     """Raises TrainError where one process would train on several GPUs. arguments: of `leaf`, for the command that starts a process for each."""
-    if int(os.environ.get("LOCAL_RANK", "-1")) == -1 and (count := torch.cuda.device_count()) > 1:  # accelerate's own test of a launcher
+    if (count := torch.cuda.device_count()) > 1 and state().distributed_type == "NO":
         raise one_process_for(count, arguments)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -133,8 +135,7 @@ def test_a_run_is_the_same_however_its_steps_are_cut(recipe, tmp_path):
 
 @pytest.fixture
 def gpus(monkeypatch):
-    """As many as the variable says, else four. That CUDA is there is not needed to be refused."""
-    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    """Four; that CUDA works is not needed to be refused."""
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     return monkeypatch
 
@@ -163,12 +164,26 @@ def test_the_refusal_has_the_command_as_it_was_given(recipe):
     assert done.stderr == f"leaf: 4 GPUs, and one process trains on one: run `torchrun --nproc-per-node 4 -m leafinstruct.cli {wanted}\n"
 
 
-def test_one_gpu_goes_on_and_so_does_a_process_of_a_launcher(gpus, recipe):
-    from leafinstruct.train import processes
+LAUNCHED = """
+import torch
+torch.cuda.device_count = lambda: 4
+from leafinstruct.train import processes
+processes.check_gpus(("train",))
+print(processes.state().distributed_type)
+"""
 
-    gpus.setenv("LOCAL_RANK", "0")
-    processes.check_gpus(("train",))
-    gpus.delenv("LOCAL_RANK")
+
+def test_a_process_of_a_launcher_goes_on():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    launcher = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    command = [sys.executable, "-W", "ignore", "-c", LAUNCHED]
+    done = subprocess.run(command, env={**os.environ, **launcher}, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("DistributedType.MULTI_"), done.stderr
+
+
+def test_one_gpu_goes_on(gpus, recipe):
     gpus.setattr(torch.cuda, "device_count", lambda: 1)
     assert any("step 1 of 1" in line for line in train(recipe(steps=1)))
 
