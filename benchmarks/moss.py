@@ -21,8 +21,9 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, linear
 
 from leafinstruct import moss  # before peft, which it makes importable beside any torchvision
-from leafinstruct.moss.layer import MossLayer, Running
+from leafinstruct.moss.layer import MossLayer
 from leafinstruct.moss.layout import Layout
+from leafinstruct.moss.running import Pass, Running
 
 SIDE = 16
 """Patches along each side of a picture."""
@@ -119,7 +120,7 @@ def one_layer(case: Case, clock: Clock, rounds: int) -> None:
     x, gradient = torch.randn(1, case.tokens, case.d, device=device), torch.randn(1, case.tokens, case.d, device=device)
     positions = positions_of(case, device)
     running = Running()
-    running.layout = layout = Layout(positions)
+    running.begin(Pass(layout := Layout(positions)))
     share = len(layout.image) / case.tokens
 
     def step(module: Callable[[Tensor], Tensor]) -> Callable[[], None]:

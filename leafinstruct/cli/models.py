@@ -40,7 +40,10 @@ def train(
     path = locate(recipe, os.environ.get("LEAF_RECIPE"))
     loaded = load_training(path, tuple(changes or ()))
     settings = (loaded.seed, rebuild, allow_large, dry_run, typer.echo if dry_run else note, template(path, "data_cards", "adapter").text)
-    if (adapter := run(loaded.train, loaded.directory, *settings)) is not None:
+    flags = {"--rebuild": rebuild, "--allow-large": allow_large, "--public": public}
+    given = ["train", *([str(recipe)] if recipe is not None else []), *(name for name, on in flags.items() if on)]
+    given += [*(["--push-to", push_to] if push_to is not None else []), *(part for change in changes or () for part in ("--set", change))]
+    if (adapter := run(loaded.train, loaded.directory, *settings, given)) is not None:
         if push_to is not None:
             if go_on():
                 raise Interrupted(f"interrupted; {adapter} is trained and not uploaded, run the same command to go on")

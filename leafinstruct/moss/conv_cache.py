@@ -8,6 +8,7 @@ cache object and is re-ordered with its beams; a cache that was cut (`crop`, ass
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -52,21 +53,21 @@ def of(cache: Any) -> ConvCache | None:
 
 
 def attach(state: ConvCache, cache: Any) -> None:
-    """Put it on a KV cache, whose re-ordering it then follows."""
+    """Put it on a KV cache, whose re-ordering it then follows. A copy of the cache (a prompt that several answers begin with) has one of its own."""
     if getattr(cache, _NAME, None) is None:
-        _follow(cache, "reorder_cache", lambda rows, index: rows.index_select(0, index.to(rows.device)))
-        _follow(cache, "batch_select_indices", lambda rows, index: rows[index.to(rows.device)])
-        _follow(cache, "batch_repeat_interleave", lambda rows, times: rows.repeat_interleave(times, dim=0))
+        for name in _MOVES:
+            if hasattr(cache, name):
+                setattr(cache, name, partial(_moved, cache, name))  # no closure: copies and pickles would hold the first cache
     setattr(cache, _NAME, state)
 
 
-def _follow(cache: Any, name: str, change: Callable[[Tensor, Any], Tensor]) -> None:
-    original = getattr(cache, name, None)
-    if original is None:
-        return
+def _moved(cache: Any, name: str, argument: Any) -> None:
+    getattr(type(cache), name)(cache, argument)
+    getattr(cache, _NAME).each(lambda rows: _MOVES[name](rows, argument))
 
-    def moved(argument: Any) -> None:
-        original(argument)
-        getattr(cache, _NAME).each(lambda rows: change(rows, argument))
 
-    setattr(cache, name, moved)
+_MOVES: dict[str, Callable[[Tensor, Any], Tensor]] = {
+    "reorder_cache": lambda rows, index: rows.index_select(0, index.to(rows.device)),
+    "batch_select_indices": lambda rows, index: rows[index.to(rows.device)],
+    "batch_repeat_interleave": lambda rows, times: rows.repeat_interleave(times, dim=0),
+}

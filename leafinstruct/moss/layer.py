@@ -26,33 +26,8 @@ from peft.utils import resolve_quantization_backend
 from torch import Tensor, nn
 
 from leafinstruct.moss.config import MossConfig
-from leafinstruct.moss.conv_cache import ConvCache
 from leafinstruct.moss.layout import Layout, Taps, taps
-
-
-class Running:
-    """What the forward pass that is under way shares with the layers. conv: written as the layers go; kept: see Layout.kept.
-
-    The rows of q, k and v are the same, so they are taken apart once: that is a third of the copies, and of what autograd keeps.
-    """
-
-    def __init__(self) -> None:
-        self.layout: Layout | None = None
-        self.conv: ConvCache | None = None
-        self.kept: Tensor | None = None
-        self._split: tuple[Layout, bool, Tensor, Tensor, Tensor] | None = None
-
-    def begin(self, layout: Layout | None = None, conv: ConvCache | None = None, kept: Tensor | None = None) -> None:
-        """Another pass; without arguments, the end of one."""
-        self.layout, self.conv, self.kept, self._split = layout, conv, kept, None
-
-    def split(self, layout: Layout, x: Tensor) -> tuple[Tensor, Tensor]:
-        """x: (..., d). Returns its text rows (N_text, d) and its patches (N_image, d)."""
-        last, grad = self._split, torch.is_grad_enabled()
-        if last is None or last[0] is not layout or last[1] is not grad or last[2] is not x:
-            rows = x.reshape(-1, x.shape[-1])
-            last = self._split = (layout, grad, x, rows[layout.text], rows[layout.image])
-        return last[3], last[4]
+from leafinstruct.moss.running import Pass, Running
 
 
 class _AddRows(torch.autograd.Function):
@@ -151,13 +126,13 @@ class MossLayer(nn.Module, BaseTunerLayer):
         scale = config.alpha_text / config.r_text
         if not config.routed:
             return out if merged else out + (scale * F.linear(F.linear(self._input(name, x), down), up)).to(out.dtype)
-        layout = self._layout(x)
+        now, layout = self._pass(x)
         if merged and not len(layout.image) and not layout.remembered and not torch.is_grad_enabled():
             return out
-        words, patches = self.moss_running.split(layout, self._input(name, x))
+        words, patches = now.split(layout, self._input(name, x))
         if type(self.base_layer) is not nn.Linear:
             out = out.clone()  # a plain linear layer's output is nobody else's and is added to in place
-        image = F.linear(config.alpha_image / config.r_image * self._convolved(name, patches, layout), self.moss_image_B[name])
+        image = F.linear(config.alpha_image / config.r_image * self._convolved(name, patches, now, layout), self.moss_image_B[name])
         if merged:  # W holds the text half now, so patches take it off again
             image = image - scale * F.linear(F.linear(patches, down), up)
         else:
@@ -169,9 +144,10 @@ class MossLayer(nn.Module, BaseTunerLayer):
         x = self.moss_dropout[name](x)
         return x if torch.is_autocast_enabled(x.device.type) else self._cast_input_dtype(x, self.moss_text_A[name].dtype)
 
-    def _layout(self, x: Tensor) -> Layout:
-        layout = self.moss_running.layout
-        if layout is None:
+    def _pass(self, x: Tensor) -> tuple[Pass, Layout]:
+        now = self.moss_running.now
+        layout = now.layout if now is not None else None
+        if now is None or layout is None:
             raise RuntimeError(
                 f"{self.moss_key}: no forward pass of the adapted model is under way; call the model itself, not a part of it"
             )
@@ -180,16 +156,16 @@ class MossLayer(nn.Module, BaseTunerLayer):
                 f"{self.moss_key} sees {x.numel() // self.in_features} rows where the sequence has {layout.batch} x {layout.length}: it is not part "
                 "of the decoder; narrow target_modules to the decoder's layers"
             )
-        return layout
+        return now, layout
 
-    def _convolved(self, name: str, patches: Tensor, layout: Layout) -> Tensor:
+    def _convolved(self, name: str, patches: Tensor, now: Pass, layout: Layout) -> Tensor:
         """patches: (N, d_in). Returns (N, r_image)."""
         config, shape = self.moss_configs[name], self.moss_taps[name]
         projected = F.linear(patches, self.moss_image_A[name])  # (N, K r), or (N, r)
         if not config.convolves:
             return projected
-        known = torch.cat([*self._remembered(name, projected, layout), projected, projected.new_zeros(1, projected.shape[1])])
-        self._remember(name, known)
+        known = torch.cat([*self._remembered(name, projected, now, layout), projected, projected.new_zeros(1, projected.shape[1])])
+        self._remember(name, known, now)
         table, rank = layout.neighbours(shape), config.r_image
         if config.conv_mode == "full_space":
             known = known.view(-1, shape.count, rank)
@@ -199,17 +175,16 @@ class MossLayer(nn.Module, BaseTunerLayer):
             return sum((known[table[:, tap]] * kernel[tap] for tap in range(1, shape.count)), projected * kernel[0])
         return F.linear(known[table].flatten(1), kernel.transpose(0, 1).flatten(1))  # (N, K r) x (r, K r)
 
-    def _remembered(self, name: str, projected: Tensor, layout: Layout) -> list[Tensor]:
-        conv = self.moss_running.conv
+    def _remembered(self, name: str, projected: Tensor, now: Pass, layout: Layout) -> list[Tensor]:
+        conv = now.conv
         rows = conv.rows.get((self.moss_key, name)) if conv is not None else None
         if rows is not None:
             return [rows.reshape(-1, projected.shape[1]).to(projected.dtype)]
         return [projected.new_zeros(layout.remembered, projected.shape[1])] if layout.remembered else []
 
-    def _remember(self, name: str, known: Tensor) -> None:
-        running = self.moss_running
-        if running.conv is not None and running.kept is not None:
-            running.conv.rows[self.moss_key, name] = known.detach()[running.kept.flatten()].view(*running.kept.shape, known.shape[1])
+    def _remember(self, name: str, known: Tensor, now: Pass) -> None:
+        if now.conv is not None and now.kept is not None:
+            now.conv.rows[self.moss_key, name] = known.detach()[now.kept.flatten()].view(*now.kept.shape, known.shape[1])
 
     def get_delta_weight(self, name: str) -> Tensor:
         """s_t B_t A_t, (d_out, d_in): the half that a weight can hold."""

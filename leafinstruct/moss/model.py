@@ -1,9 +1,9 @@
 """MossModel: puts MossLayers into a decoder, and tells them at each forward pass which rows are patches.
 
-A hook before the forward of the top model makes the layout from `input_ids` (or takes `patch_pos`) and lays it into the `Running` that all layers
-share; a hook after it takes it away, so that a layer never sees another pass's. Gradient checkpointing runs parts of a pass again, much later,
-perhaps after another pass has begun: the checkpointing function of each block is wrapped once, and hands to the second run the layout of the first. A
-hook on each block would not do, since transformers checkpoints `forward`, below the hooks.
+A hook before the forward of the top model begins a pass and makes its layout from `input_ids` (or takes `patch_pos`); a hook after it ends the pass.
+Layers find the pass of their own thread (running), so one model serves several threads. Gradient checkpointing runs parts of a pass again, much
+later, perhaps after another pass has begun and in a thread of autograd: the checkpointing function of each block is wrapped once, and hands to the
+second run the layout of the first. A hook on each block would not do, since transformers checkpoints `forward`, below the hooks.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from torch import Tensor, nn
 from leafinstruct.moss import conv_cache
 from leafinstruct.moss.config import MossConfig, MossConfigError
 from leafinstruct.moss.four_bit import keep_4bit_layout
-from leafinstruct.moss.layer import MossLayer, Running
+from leafinstruct.moss.layer import MossLayer
 from leafinstruct.moss.layout import Layout, taps
 from leafinstruct.moss.patches import Patches, check_filled, of_model
+from leafinstruct.moss.running import Pass, Running
 
 _DECODERS = {
     "chameleon": r"(.*\.)?layers\.\d+\.(self_attn|mlp)\.\w+",
@@ -38,6 +39,24 @@ def default_targets(kind: str | None) -> str:
     return _DECODERS[kind].replace(r"(self_attn|mlp)\.\w+", r"self_attn\.(q|k|v|o)_proj") if kind in _DECODERS else _DEFAULT
 
 
+class _Checkpointing:
+    """A block's checkpointing function (inner) that runs the block as a part of the pass of its first run. It is copied with the model."""
+
+    def __init__(self, inner: Callable[..., Any], running: Running) -> None:
+        self.inner, self.running = inner, running
+
+    def __call__(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """As inner."""
+        now = self.running.now
+        layout = now.layout if now is not None else None
+
+        def again(*inputs: Any, **named: Any) -> Any:
+            with self.running.within(Pass(layout)):
+                return function(*inputs, **named)
+
+        return self.inner(again, *args, **kwargs)
+
+
 class MossModel(BaseTuner):
     """A model with MoSS adapters; made by get_peft_model."""
 
@@ -49,7 +68,7 @@ class MossModel(BaseTuner):
         keep_4bit_layout(model)
         if not hasattr(self, "moss_running"):
             self.moss_running = Running()
-            self._before_hook = model.register_forward_pre_hook(self._before, with_kwargs=True)
+            self._before_hook = model.register_forward_pre_hook(self._before, prepend=True, with_kwargs=True)
             self._after_hook = model.register_forward_hook(self._after, always_call=True)
 
     def _prepare_adapter_config(self, peft_config: MossConfig, model_config: dict[str, Any]) -> MossConfig:
@@ -82,8 +101,8 @@ class MossModel(BaseTuner):
         return [config for name in layer.active_adapters if (config := self.peft_config.get(name)) is not None and config.routed]
 
     def _before(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        running = self.moss_running
-        running.begin()
+        now = Pass()
+        self.moss_running.begin(now)  # first, because the other hook ends it however this one ends
         given = kwargs.pop("patch_pos", None)
         configs = self._routed()
         if not configs:
@@ -99,24 +118,23 @@ class MossModel(BaseTuner):
         if conv is None or not conv.seen:
             check_filled(positions, patches.grid if patches is not None and given is None else None, starts)
         self._check_labels(configs, positions, kwargs.get("labels"))
-        layout, kept = Layout(positions, conv.positions if conv is not None else None), None
+        now.conv, now.layout = conv, (layout := Layout(positions, conv.positions if conv is not None else None))
         if conv is not None:
-            kept, conv.positions = layout.kept(
+            now.kept, conv.positions = layout.kept(
                 [taps(config.taps, config.kernel_size, config.taps_seed) for config in configs if config.convolves]
             )
             conv.seen += positions.shape[1]
-        running.begin(layout, conv, kept)
         for block in module.modules():
-            if "_gradient_checkpointing_func" in block.__dict__:
-                self._wrap_checkpointing(block)
+            inner = block.__dict__.get("_gradient_checkpointing_func")
+            if inner is not None and not (isinstance(inner, _Checkpointing) and inner.running is self.moss_running):
+                block._gradient_checkpointing_func = _Checkpointing(inner, self.moss_running)
         return args, kwargs
 
     def _after(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:  # noqa: ARG002 - torch's signature
-        running = self.moss_running
-        cache = getattr(output, "past_key_values", None)
-        if running.conv is not None and cache is not None:
-            conv_cache.attach(running.conv, cache)
-        running.begin()
+        now, cache = self.moss_running.now, getattr(output, "past_key_values", None)
+        if now is not None and now.conv is not None and cache is not None:
+            conv_cache.attach(now.conv, cache)
+        self.moss_running.end()
 
     def _patches(self, config: MossConfig) -> Patches | None:
         if config.image_tokens is None:
@@ -143,28 +161,6 @@ class MossModel(BaseTuner):
             raise ValueError(
                 "symmetric taps see later patches, so a loss on patches would be paid by copying the answer; label patches -100, or use top_left taps"
             )
-
-    def _wrap_checkpointing(self, block: nn.Module) -> None:
-        inner: Callable[..., Any] = block.__dict__["_gradient_checkpointing_func"]
-        if getattr(inner, "moss_running", None) is self.moss_running:
-            return
-        running = self.moss_running
-
-        def checkpoint(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-            layout = running.layout
-
-            def again(*inputs: Any, **named: Any) -> Any:
-                outer = running.layout, running.conv, running.kept
-                running.begin(layout)
-                try:
-                    return function(*inputs, **named)
-                finally:
-                    running.begin(*outer)
-
-            return inner(again, *args, **kwargs)
-
-        checkpoint.moss_running = running  # type: ignore[attr-defined]
-        block._gradient_checkpointing_func = checkpoint
 
     def merge_adapter(self, adapter_names: list[str] | None = None, safe_merge: bool = False, modality: Literal["text"] = "text") -> None:
         """Add the text halves of adapters to the weights, exactly; image rows then cost a rank r_image + r_text correction, text rows nothing.

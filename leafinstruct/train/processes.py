@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import ctypes
 import platform
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import torch
+
+from leafinstruct.errors import TrainError
 
 PATIENCE = timedelta(hours=12)
 """That the others wait while the first one encodes pictures. `leaf train --dry-run` does that beforehand, in one process."""
@@ -59,6 +62,18 @@ def state() -> Any:
     from accelerate import PartialState
 
     return PartialState(cpu=alone(), timeout=PATIENCE)
+
+
+def check_gpus(arguments: Sequence[str]) -> None:
+    """Raises TrainError where one process would train on several GPUs. arguments: of `leaf`, for the command that starts a process for each."""
+    if (count := torch.cuda.device_count()) > 1 and state().distributed_type == "NO":
+        raise one_process_for(count, arguments)
+
+
+def one_process_for(count: int, arguments: Sequence[str] = ("train", "RECIPE")) -> TrainError:
+    """The error of one process with so many GPUs. The HF Trainer would use nn.DataParallel, for which neither batches nor losses are made."""
+    command = shlex.join(["torchrun", "--nproc-per-node", str(count), "-m", "leafinstruct.cli", *arguments])
+    return TrainError(f"{count} GPUs, and one process trains on one: run `{command}`, or choose one GPU with CUDA_VISIBLE_DEVICES=0")
 
 
 def in_bfloat16(precision: str) -> bool:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -85,13 +85,15 @@ def train(
     dry_run: bool,
     tell: Told,
     template: str | None = None,
+    arguments: Sequence[str] = ("train", "RECIPE"),
 ) -> Path | None:
-    """Train, or go on training. directory: `runs/<name>`; tell: given each line of progress; template: of the adapter's card, None for no card.
+    """Train, or go on training. directory: `runs/<name>`; tell: given each line of progress; template: of the adapter's card, None for no card;
+    arguments: of `leaf`, for the message that says how to start it on several GPUs.
 
     Returns the adapter's folder; None of a dry run, and in every process but the first. Raises the errors of leafinstruct: TrainError, DriftError,
     BackboneError, SourceError, SchemaError, RecipeError.
     """
-    reports.check(config.report_to)
+    _check_machine(config, dry_run, arguments)
     files = shards.files(config.data, directory.parent)
     state = processes.state()
     if config.fsdp is not None and not dry_run and state.distributed_type in ("NO", "MULTI_CPU"):
@@ -162,6 +164,13 @@ def train(
                     },
                 )
     return out.path / "adapter" if first else None
+
+
+def _check_machine(config: TrainConfig, dry_run: bool, arguments: Sequence[str]) -> None:
+    """Before anything is loaded."""
+    if not dry_run:  # which needs one GPU
+        processes.check_gpus(arguments)
+    reports.check(config.report_to)
 
 
 def _backbone(config: TrainConfig) -> Any:

@@ -39,7 +39,7 @@ class Tally:
     def add(self, losses: Losses, labels: Tensor, begin: int, weight: float = 1.0) -> None:
         """One pass. weight: 0 for a pass that is run only because the other processes run one."""
         value, norm = losses.value.detach(), losses.norm.detach()
-        which = [losses.text, losses.image, norm != 0]
+        which = [losses.text, losses.image, losses.ids]
         number = ordinals(labels, begin)[:, 1:].clamp(max=PICTURES)
         which += [losses.image & (number == place) for place in range(1, PICTURES + 1)]
         masks = torch.stack(which).flatten(1).float()  # (names, B (T - 1))

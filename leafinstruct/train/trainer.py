@@ -1,7 +1,12 @@
 """The HF Trainer with a loss for each modality, and a validation of its own. Everything else is its own: optimiser, schedule, accumulation,
 checkpoints, exact resume, torchrun, FSDP.
 
-loss = text_loss * mean over labelled text tokens + image_loss * mean over labelled patches + z_loss * mean squared log-normaliser     of each pass
+loss = text_loss * mean over labelled text tokens + image_loss * mean over labelled patches + z_loss * mean squared log-normaliser
+
+Each mean is over the tokens of the whole optimizer step: of all its passes, on all processes. So the gradient does not depend on how the rows of a
+step are cut into passes and processes. A mean of the means of passes does: there a patch in a pass with few patches counts more than one in a full
+pass. Tokens are counted before the first pass of a step, because each pass needs the sum; over several processes that is one reduction of three
+numbers.
 
 The z term keeps logits from drifting: cross-entropy does not see a constant added to all of them, bf16 does (Chameleon, arXiv 2405.09818).
 Validation takes its rows in order and draws no random number, so that how often it is done changes nothing of what is learnt.
@@ -19,6 +24,7 @@ from torch import Tensor
 from transformers import PrinterCallback, Trainer
 
 from leafinstruct.errors import TrainError
+from leafinstruct.train import processes
 from leafinstruct.train.tally import Tally
 from leafinstruct.vlg.backbone import Backbone
 
@@ -30,11 +36,15 @@ class InterleavedTrainer(Trainer):
         self, *args: Any, backbone: Backbone, weights: Mapping[str, float], samples: Callable[[int], None] = lambda _: None, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
+        if self.args.n_gpu > 1:
+            raise processes.one_process_for(self.args.n_gpu)
         self.remove_callback(PrinterCallback)  # progress has a face of its own
-        self.model_accepts_loss_kwargs = False  # ours is a mean, so the Trainer divides by its passes
+        self.model_accepts_loss_kwargs = False  # tokens are counted by get_batch_samples, for each modality
+        self.loss_is_scaled_for_ga = True  # the Trainer would divide by the number of passes
         self._backbone, self._weights, self._samples = backbone, weights, samples
         self._begin = backbone.script(None).begin
         self._tally, self._pace = Tally(), Pace()
+        self._counts = torch.zeros(3, dtype=torch.long, device=self.args.device)  # of the step that is under way, on all processes
 
     def compute_loss(self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:  # noqa: ARG002 - the Trainer's signature
         """See Trainer. Raises TrainError for a loss that is no number."""
@@ -42,15 +52,20 @@ class InterleavedTrainer(Trainer):
         labels = given.pop("labels")
         self._backbone.model = model
         losses = self._backbone.losses(given, labels)
-        total = losses.value.sum() * 0.0
-        for name, which in (("text", losses.text), ("image", losses.image)):
-            if bool(which.any()):
-                total = total + self._weights[name] * losses.value[which].mean()
-        if self._weights["z"] and bool((said := losses.norm != 0).any()):
-            total = total + self._weights["z"] * losses.norm[said].square().mean()
+        # The gradients of several processes are averaged, and a sum is wanted.
+        text, image, ids = (self._counts.clamp(min=1) / self.accelerator.num_processes).unbind()
+        total = self._weights["text"] * losses.value[losses.text].sum() / text
+        total = total + self._weights["image"] * losses.value[losses.image].sum() / image
+        if self._weights["z"]:
+            total = total + self._weights["z"] * losses.norm[losses.ids].square().sum() / ids
         self._check(total, "the loss")
         self._tally.add(losses, labels, self._begin)
         return (total, {}) if return_outputs else total
+
+    def _counted(self, labels: Tensor) -> Tensor:
+        """Labelled text tokens, patches and ids of a batch, (3,) int64."""
+        found = self._backbone.targets(labels.to(self.args.device))
+        return torch.stack([found.text.sum(), found.image.sum(), found.ids.sum()])
 
     def _check(self, number: Tensor, what: str) -> None:
         value = float(number.detach())
@@ -74,10 +89,11 @@ class InterleavedTrainer(Trainer):
         return norm
 
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
-        """See Trainer; the time that it takes is time spent waiting for data."""
+        """See Trainer; counts the labelled tokens of the step. The time that the batches take is time spent waiting for data."""
         began = time.monotonic()
         batches, items = super().get_batch_samples(*args, **kwargs)
         self._pace.waited += time.monotonic() - began
+        self._counts = self._together(sum((self._counted(batch["labels"]) for batch in batches), self._counts.new_zeros(3)))
         for batch in batches:
             self._pace.count(batch.pop("lengths"), batch["input_ids"], self._begin)
         return batches, items

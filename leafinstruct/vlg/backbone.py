@@ -41,14 +41,24 @@ class Script:
 
 
 @dataclass(frozen=True, slots=True)
+class Targets:
+    """Which items from the second on are labelled, (B, T - 1) bool. text: ids that are no patches. image: patches. ids: what has logits, so text, and
+    patches unless they are vectors."""
+
+    text: Tensor
+    image: Tensor
+    ids: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class Losses:
-    """The loss of saying each item from the second on. value: (B, T - 1), 0 where there is no label. text, image: (B, T - 1) bool, which of them
-    are labelled ids and which labelled patches. norm: (B, T - 1), log of the sum of the exponentials of all logits, 0 where no id is said (a vector
-    has no logits). Means, weights and sums over pictures are the caller's."""
+    """The loss of saying each item from the second on. value: (B, T - 1), 0 where there is no label. text, image, ids: see Targets. norm: (B, T - 1),
+    log of the sum of the exponentials of all logits, 0 outside ids. Means, weights and sums over pictures are the caller's."""
 
     value: Tensor
     text: Tensor
     image: Tensor
+    ids: Tensor
     norm: Tensor
 
 
@@ -82,6 +92,9 @@ class Backbone(Protocol):
 
     def patch(self, outs: Sequence[Out], how: Sampling, guidance: float, generator: torch.Generator) -> Item:
         """The next patch. outs: of the prompted sequence, and of the unprompted one where patches are guided."""
+
+    def targets(self, labels: Tensor) -> Targets:
+        """What losses will have a value for. labels: (B, T) ids, -100 where there is no loss."""
 
     def losses(self, inputs: Mapping[str, Tensor], labels: Tensor) -> Losses:
         """Of a forward pass with gradients. labels: (B, T) ids, -100 where there is no loss."""

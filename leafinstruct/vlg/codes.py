@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from leafinstruct.errors import BackboneError
-from leafinstruct.vlg.backbone import Item, Losses
+from leafinstruct.vlg.backbone import Item, Losses, Targets
 from leafinstruct.vlg.sampling import Sampling, sampled
 
 
@@ -46,10 +46,15 @@ class Codes:
 
     def losses(self, inputs: Mapping[str, Tensor], labels: Tensor) -> Losses:
         """Cross-entropy, of codes over the whole vocabulary."""
+        value, norm = of_ids(self.model(**inputs, use_cache=False).logits[:, :-1], labels[:, 1:])
+        found = self.targets(labels)
+        return Losses(value, found.text, found.image, found.ids, norm)
+
+    def targets(self, labels: Tensor) -> Targets:
+        """See Backbone."""
         wanted = labels[:, 1:]
-        value, norm = of_ids(self.model(**inputs, use_cache=False).logits[:, :-1], wanted)
-        image = torch.isin(wanted, self.codes.to(wanted.device))
-        return Losses(value, (wanted != -100) & ~image, image, norm)
+        ids, image = wanted != -100, torch.isin(wanted, self.codes.to(wanted.device))
+        return Targets(ids & ~image, image, ids)
 
 
 def of_ids(logits: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:

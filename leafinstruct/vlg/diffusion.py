@@ -7,6 +7,7 @@ holds the language model, too. The published weights were never run here.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ class Diffusion:
 
     def picture(self, vectors: Tensor, unprompted: Tensor | None, guidance: float, generator: torch.Generator) -> Image.Image:
         """vectors: (N, d); unprompted: the same for an empty prompt, None for no guidance. generator: of the CPU, of the first noise."""
-        unet, scheduler = self._unet, self._scheduler
+        unet, scheduler = self._unet, deepcopy(self._scheduler)  # it counts steps, and another thread may draw at the same time
         device, dtype = unet.device, unet.dtype
         side = unet.config.sample_size
         prompts = torch.stack([vectors] if unprompted is None else [vectors, unprompted]).to(device, dtype)

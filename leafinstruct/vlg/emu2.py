@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from leafinstruct.errors import BackboneError
-from leafinstruct.vlg.backbone import Item, Losses, Script, Segment, unadapted
+from leafinstruct.vlg.backbone import Item, Losses, Script, Segment, Targets, unadapted
 from leafinstruct.vlg.codes import of_ids
 from leafinstruct.vlg.diffusion import Diffusion
 from leafinstruct.vlg.emu2_model import Emu2Output, patch_losses
@@ -109,11 +109,16 @@ class Emu2:
     def losses(self, inputs: Mapping[str, Tensor], labels: Tensor) -> Losses:
         """Cross-entropy of ids, mean squared error of vectors."""
         found = self.model(**inputs, use_cache=False)
-        image = labels[:, 1:] == self._place
-        ids = labels[:, 1:].masked_fill(image, -100)
-        text, norm = of_ids(found.logits[:, :-1], ids)
+        which = self.targets(labels)
+        text, norm = of_ids(found.logits[:, :-1], labels[:, 1:].masked_fill(which.image, -100))
         vectors = patch_losses(found.patches[:, :-1], inputs["input_ids"], inputs.get("patches"), self._place)
-        return Losses(text + vectors * image, ids != -100, image, norm)
+        return Losses(text + vectors * which.image, which.text, which.image, which.ids, norm)
+
+    def targets(self, labels: Tensor) -> Targets:
+        """See Backbone."""
+        image = labels[:, 1:] == self._place
+        text = (labels[:, 1:] != -100) & ~image
+        return Targets(text, image, text)
 
     def decode_text(self, ids: Sequence[int]) -> str:
         """Without marks."""

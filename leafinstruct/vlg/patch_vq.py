@@ -49,13 +49,15 @@ class PatchVq:
         """Codes of the middle square of a picture, in the order of reading."""
         many = patches([square(picture, self.side * PATCH)])[0]
         keys = [patch.tobytes() for patch in many]
-        if fresh := [at for at, key in enumerate(keys) if key not in self._known]:
+        found = {key: code for key in keys if (code := self._known.get(key)) is not None}  # once: another thread may clear the dictionary
+        if fresh := [at for at, key in enumerate(keys) if key not in found]:
             if len(self._known) > KNOWN:
                 self._known.clear()
-                fresh = list(range(len(keys)))
             codes = self.nearest(torch.from_numpy(many[fresh])).tolist()
-            self._known.update((keys[at], code) for at, code in zip(fresh, codes, strict=True))
-        return [self._known[key] for key in keys]
+            new = {keys[at]: code for at, code in zip(fresh, codes, strict=True)}
+            self._known.update(new)
+            found.update(new)
+        return [found[key] for key in keys]
 
     def nearest(self, many: Tensor) -> Tensor:
         """many: (N, 192) uint8 patches. Returns (N,) int64."""

@@ -18,6 +18,7 @@ from torch.nn.functional import conv2d, linear
 from leafinstruct import moss
 from leafinstruct.moss.layer import MossLayer
 from leafinstruct.moss.layout import Layout, taps
+from leafinstruct.moss.running import Pass, Running
 
 MODES: list[dict[str, Any]] = [
     {"conv_mode": "full_space"},
@@ -79,17 +80,15 @@ def test_the_image_half_is_torchs_convolution(conv_mode, shape, kernel):
     d, rank, out = 6, 3, 5
     config = moss.MossConfig(r_text=2, r_image=rank, alpha_image=rank, kernel_size=kernel, taps=shape, conv_mode=conv_mode, init="random")
     base = torch.nn.Linear(d, out).double()
-    from leafinstruct.moss.layer import Running
-
     layer = MossLayer(base, "x", Running())
     layer.update_layer("default", config)
     shapes = [(3, 4), (1, 5), (2, 2)]
     positions = [[-1] * 3]
     for number, (height, width) in enumerate(shapes):
         positions += [[number, y, x] for y in range(height) for x in range(width)] + [[-1] * 3]
-    layer.moss_running.layout = Layout(torch.tensor(positions)[None])
     x = torch.randn(1, len(positions), d, dtype=torch.float64)
-    found = layer(x) - base(x)
+    with layer.moss_running.within(Pass(Layout(torch.tensor(positions)[None]))):
+        found = layer(x) - base(x)
 
     offsets, reach = taps(shape, kernel).offsets, kernel - 1
     size = 2 * reach + 1
@@ -209,17 +208,18 @@ def test_pictures_and_text_do_not_leak_into_a_convolution(mode):
     model, ids = adapted(chameleon, mode), page(0)
     layer = next(module for module in model.modules() if isinstance(module, MossLayer))
     inner = model.base_model
-    layer.moss_running.layout = Layout(inner._patches(inner.peft_config["default"]).positions(ids))
+    layout = Layout(inner._patches(inner.peft_config["default"]).positions(ids))
     x = torch.randn(1, ids.shape[1], layer.in_features, dtype=torch.float64)
     first, second = slice(4, 4 + SIDE * SIDE), slice(4 + SIDE * SIDE + 4, 4 + 2 * SIDE * SIDE + 4)
     assert (ids[0, first] < 68).all()
     assert (ids[0, second] < 68).all()
-    wanted = layer(x)
     other = x.clone()
     other[:, first] += 1.0
     other[:, :3] -= 1.0
-    assert torch.equal(layer(other)[:, second], wanted[:, second])
-    assert (layer(other)[:, first] - wanted[:, first]).abs().max() > 0.01
+    with layer.moss_running.within(Pass(layout)):
+        wanted, found = layer(x), layer(other)
+    assert torch.equal(found[:, second], wanted[:, second])
+    assert (found[:, first] - wanted[:, first]).abs().max() > 0.01
 
 
 @every
@@ -300,8 +300,9 @@ def test_text_gradients_never_reach_the_image_half_nor_the_reverse(mode):
     model, ids = adapted(chameleon, mode), page(0)
     layer = next(module for module in model.modules() if isinstance(module, MossLayer))
     inner = model.base_model
-    layer.moss_running.layout = layout = Layout(inner._patches(inner.peft_config["default"]).positions(ids))
-    out = layer(torch.randn(1, ids.shape[1], layer.in_features, dtype=torch.float64)).view(-1, layer.out_features)
+    layout = Layout(inner._patches(inner.peft_config["default"]).positions(ids))
+    with layer.moss_running.within(Pass(layout)):
+        out = layer(torch.randn(1, ids.shape[1], layer.in_features, dtype=torch.float64)).view(-1, layer.out_features)
     halves = {"text": [layer.moss_text_A, layer.moss_text_B], "image": [layer.moss_image_A, layer.moss_image_B, layer.moss_kernel]}
     for rows, own, foreign in ((layout.text, "text", "image"), (layout.image, "image", "text")):
         model.zero_grad()
