@@ -26,9 +26,12 @@ _EFFORT = 100_000_000
 _COPIES = 200_000
 """Open formatting elements, summed over the tags after which they may be opened again; and four more a tag, as a long page
 may have that is only long."""
+_SPACE = r" \t\n\f\r"
+"""White space of HTML. A no-break space is part of a name; a page could hide tags from a pattern that takes it for a space."""
 _TAG = re.compile(
-    r"""<!--(?:-?>|.*?(?:--!?>|\Z))|<[!?][^>]*|</(?![a-zA-Z])[^>]*|<(?P<end>/?)(?P<name>[a-zA-Z][^\s/>]*)"""
-    r"""(?:[\s/]*+[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^\s>"'][^\s>]*+)?+)?+)*+(?P<tail>[\s/]*+)(?:>|\Z)""",
+    rf"""<!--(?:-?>|.*?(?:--!?>|\Z))|<[!?][^>]*|</(?![a-zA-Z])[^>]*|<(?P<end>/?)(?P<name>[a-zA-Z][^{_SPACE}/>]*)"""
+    rf"""(?:[{_SPACE}/]*+[^{_SPACE}/>][^{_SPACE}/>=]*+"""
+    rf"""(?:[{_SPACE}]*+=[{_SPACE}]*+(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^{_SPACE}>"'][^{_SPACE}>]*+)?+)?+)*+(?P<tail>[{_SPACE}/]*+)(?:>|\Z)""",
     re.DOTALL,
 )
 """Comments and declarations (no name), and tags with their attributes, whose values may hold any sign. Never scans a place twice."""
@@ -51,9 +54,9 @@ _HTML = _BLOCKS | _UNNESTED | _FORMATTING | word_set("span sub sup var ruby")
 _INSIDE_OUT = word_set("foreignobject desc title annotation-xml mi mo mn ms mtext")
 """Elements of drawings and formulas that hold HTML again."""
 _TEXT = word_set("script style textarea title xmp iframe noembed noframes")
-_RAW = {name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE) for name in _TEXT}
+_RAW = {name: re.compile(rf"</{name}(?=[{_SPACE}/>])", re.IGNORECASE) for name in _TEXT}
 """Elements that hold text and no tags -> where it ends."""
-_SCRIPT = re.compile(r"<!--|-->|</?script(?=[\s/>])", re.IGNORECASE)
+_SCRIPT = re.compile(rf"<!--|-->|</?script(?=[{_SPACE}/>])", re.IGNORECASE)
 _REACH = 64
 """Open elements among which an end tag looks for its own; a page that leaves more open is counted as deeper than it is."""
 

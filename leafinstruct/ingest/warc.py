@@ -15,9 +15,9 @@ before the break, then `truncated`; one with records that cannot be read all oth
 What withholds itself from training, a page by its <meta> or by its HTTP head, a picture by its own, is refused (opt_out) unless
 `opt_out: false`; as pictures on the web are.
 
-Whole page lost: broken_record, truncated_record (its body is cut), too_large, empty, not_text, too_deep, opt_out, no_body, no_content,
+Whole page lost: broken_record, truncated_record (its body is cut), too_large, empty, not_text, too_wide, too_deep, opt_out, no_body, no_content,
 too_many_pieces, too_long; revisit_of_absent_page; not_http; truncated or damaged for what cannot be read of the file.
-Picture lost, the document goes on: no_source, data_uri, tracking_pixel, unknown_scheme, bad_address, opt_out.
+Picture lost, the document goes on: no_source, too_many_sources, data_uri, tracking_pixel, unknown_scheme, bad_address, opt_out.
 """
 
 from __future__ import annotations
