@@ -1,4 +1,4 @@
-"""CPU time and memory of inputs that are wide where a parser expects few of something (hostile_inputs).
+"""CPU time and memory of inputs that are wide where a parser expects few of something (hostile/).
 
     python benchmarks/hostile_widths.py [WORD ...] [--limit 60] [--jobs 2]
 
@@ -54,7 +54,7 @@ def built(folder: Path, kind: str, more: dict[str, Any]) -> tuple[str, str]:
     began = time.process_time()
     told, stopped = "", ""
     try:
-        for outcome in pipeline.build(recipes.load(folder / "recipe.yaml", (), None), Inline(), lambda *_: None):  # type: ignore[arg-type]
+        for outcome in pipeline.build(recipes.load(folder / "recipe.yaml", (), None), Inline(), lambda *_: None):
             seconds[outcome.stage] = time.process_time() - began
             began = time.process_time()
             if outcome.stage == "ingest":
@@ -73,7 +73,9 @@ def run(folder: Path, kind: str, more: dict[str, Any]) -> tuple[str, str]:
     if kind == "image":
         from leafinstruct.pictures.decode import decode, probe
 
-        found = [getattr(item, "reason", "ok") for item in (probe(file.read_bytes()), decode(file.read_bytes(), 512), decode(file.read_bytes()))]
+        found = [
+            getattr(item, "reason", "ok") for item in (probe(file.read_bytes()), decode(file.read_bytes(), 512), decode(file.read_bytes()))
+        ]
         return ", ".join(found), ""
     if kind == "subtitles":
         from leafinstruct.ingest.steps import sentences
@@ -102,7 +104,7 @@ def run(folder: Path, kind: str, more: dict[str, Any]) -> tuple[str, str]:
 def one(name: str) -> None:
     """Measure a case in this process."""
     sys.path.insert(0, str(Path(__file__).parent))
-    from hostile_inputs import CASES
+    from hostile import CASES
 
     from leafinstruct.filter import stage as _filter  # noqa: F401 - imported before the clock starts
     from leafinstruct.ingest import html, hub, obelics, warc  # noqa: F401
@@ -148,7 +150,7 @@ def measured(name: str) -> str:
 
 def main() -> None:
     sys.path.insert(0, str(Path(__file__).parent))
-    from hostile_inputs import CASES
+    from hostile import CASES
 
     names = [name for name in CASES if not ARGUMENTS.words or any(word in name for word in ARGUMENTS.words)]
     with ThreadPoolExecutor(ARGUMENTS.jobs) as pool:

@@ -4,7 +4,8 @@ The parser compares each attribute of a tag with those before it, so the cost is
 500,000 do not end. The attributes of all <html> tags are those of one element, and so are those of all <body> tags.
 
 Every sign `<` counts as the beginning of a tag, also in scripts and comments: which of them are tags depends on states of the parser that a hostile
-page can confuse. A sign that could be read in two ways is read in both. Cost: linear, since a place is looked at from at most MANY signs before it;
+page can confuse. Values without quotes that hold `<` and a quote can hide attributes from this view, and not from that of nesting, which follows the
+states. Cost: linear, since a place is looked at from at most MANY signs before it;
 0.2 microseconds a tag.
 """
 

@@ -22,8 +22,8 @@ DETAIL = 500
 class Losses:
     """The losses of one part.
 
-    reasons: of whole records, pieces: of records that remain, both exact. listed: as the report holds them. unlisted: how many of each reason are only
-    counted.
+    reasons: of whole records, pieces: of records that remain, both exact. listed: as the report holds them. unlisted: how many of each reason are
+    only counted.
     """
 
     def __init__(self) -> None:

@@ -19,6 +19,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
 
+from leafinstruct.ingest.attributes import EFFORT, MANY
 from leafinstruct.ingest.text import word_set
 
 _EFFORT = 100_000_000
@@ -28,12 +29,19 @@ _COPIES = 200_000
 may have that is only long."""
 _SPACE = r" \t\n\f\r"
 """White space of HTML. A no-break space is part of a name; a page could hide tags from a pattern that takes it for a space."""
+_NAMED = (
+    rf"[{_SPACE}/]*+[^{_SPACE}/>][^{_SPACE}/>=]*+"
+    rf"""(?:[{_SPACE}]*+=[{_SPACE}]*+(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^{_SPACE}>"'][^{_SPACE}>]*+)?+)?+"""
+)
+"""An attribute."""
+_SMALL = 100_000
+"""Characters of a page of few tags that is not looked at: all of them in one tag are 50,000 attributes and 3 s."""
 _TAG = re.compile(
     rf"""<!--(?:-?>|.*?(?:--!?>|\Z))|<[!?][^>]*|</(?![a-zA-Z])[^>]*|<(?P<end>/?)(?P<name>[a-zA-Z][^{_SPACE}/>]*)"""
-    rf"""(?:[{_SPACE}/]*+[^{_SPACE}/>][^{_SPACE}/>=]*+"""
-    rf"""(?:[{_SPACE}]*+=[{_SPACE}]*+(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^{_SPACE}>"'][^{_SPACE}>]*+)?+)?+)*+(?P<tail>[{_SPACE}/]*+)(?:>|\Z)""",
+    rf"""(?:{_NAMED})*+(?P<tail>[{_SPACE}/]*+)(?:>|\Z)""",
     re.DOTALL,
 )
+_ATTRIBUTE = re.compile(_NAMED)
 """Comments and declarations (no name), and tags with their attributes, whose values may hold any sign. Never scans a place twice."""
 _UNNESTED = word_set(
     """area base br col embed hr img input link meta param source track wbr p li dt dd td tr th thead tbody tfoot option optgroup rp rt
@@ -61,12 +69,12 @@ _REACH = 64
 """Open elements among which an end tag looks for its own; a page that leaves more open is counted as deeper than it is."""
 
 
-def too_deep(text: str) -> bool:
-    """Whether building the tree of a page would take more than about a second."""
+def too_dear(text: str) -> str:
+    """Why building the tree of a page would take more than about a second: too_deep, too_wide; empty where it would not."""
     tags = text.count("<")
-    if tags * tags <= _COPIES:
-        return False
-    tree, place = _Open(), 0
+    if tags * tags <= _COPIES and len(text) <= _SMALL:
+        return ""
+    tree, place, compared = _Open(), 0, 0
     while match := _TAG.search(text, place):
         name = (match["name"] or "").lower()
         place = _after(text, match, name, tree.foreign)
@@ -76,8 +84,12 @@ def too_deep(text: str) -> bool:
         elif name:
             tree.start(name, match[0], closed=match["tail"].endswith("/"))
         if len(tree.elements) * tags > _EFFORT or tree.copies > _COPIES + 4 * tags:
-            return True
-    return False
+            return "too_deep"
+        if name and match.end() - match.start() > 2 * MANY:
+            compared += sum(1 for _ in _ATTRIBUTE.finditer(text, match.end("name"), match.end())) ** 2
+            if compared > EFFORT:
+                return "too_wide"
+    return ""
 
 
 def _after(text: str, match: re.Match[str], name: str, foreign: bool) -> int:

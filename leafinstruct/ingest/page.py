@@ -21,7 +21,7 @@ from selectolax.lexbor import LexborHTMLParser
 from leafinstruct.ingest.attributes import too_wide
 from leafinstruct.ingest.boilerplate import content
 from leafinstruct.ingest.charset import decode
-from leafinstruct.ingest.nesting import too_deep
+from leafinstruct.ingest.nesting import too_dear
 from leafinstruct.ingest.nodes import PICTURES
 from leafinstruct.ingest.sources import Picture
 from leafinstruct.ingest.stated import before_title, read_head
@@ -36,6 +36,10 @@ MAX_TAGS = 500_000
 _HEAD, _BINARY = 1024, 0.02
 """Characters that tell text from binary data, and the share of control characters up to which they are text; compressed data has a tenth."""
 _CONTROL = re.compile("[\x01-\x08\x0e-\x1a\x1c-\x1f]")
+_DEAR = {
+    "too_deep": "the page nests its elements so deeply that parsing it would take minutes",
+    "too_wide": "the page has tags of so many attributes that parsing it would take minutes",
+}
 _LICENSES = ("link[rel~=license][href]", "a[rel~=license][href]")
 _LICENSE_NAMES = frozenset({"license", "licence", "dc.rights", "dcterms.license", "dcterms.rights", "dc.license"})
 
@@ -82,8 +86,8 @@ def parse(data: bytes, charset: str | None = None, opt_out: bool = True, url: st
         raise PageError("too_large", f"{tags:,} tags; pages with more than {MAX_TAGS:,} are not read")
     if wide := too_wide(text):
         raise PageError("too_wide", f"{wide}: parsing them would take minutes")
-    if too_deep(text):
-        raise PageError("too_deep", "the page nests its elements so deeply that parsing it would take minutes")
+    if dear := too_dear(text):
+        raise PageError(dear, _DEAR[dear])
     tree = LexborHTMLParser(text)
     if opt_out and (said := withheld(_meta(tree), "robots")):
         raise PageError("opt_out", f"the page withholds itself from training: {said}")

@@ -110,7 +110,9 @@ def _source_sets(node: LexborNode) -> Iterator[str]:
 def _candidates(srcset: str) -> Iterator[tuple[float, str]]:
     """(size, address): width in pixels, or density times 1000, which puts `2x` where 2000 px would stand."""
     place = 0
-    while found := _CANDIDATE.match(srcset, place):  # searched for, the run of commas before an address would be looked at from each of them
+    while found := _CANDIDATE.match(
+        srcset, place
+    ):  # searched for, the run of commas before an address would be looked at from each of them
         place = found.end()
         size = _SIZE.search((found[2] or "")[:_NAME])
         try:

@@ -223,9 +223,7 @@ def _records(unit: Unit) -> int:
     return unit.span.stop - unit.span.start
 
 
-def _documents(
-    unit: Unit, cache: Path, counts: Counter[str], losses: Losses, keep: Callable[[Frame], None]
-) -> Iterator[Document]:
+def _documents(unit: Unit, cache: Path, counts: Counter[str], losses: Losses, keep: Callable[[Frame], None]) -> Iterator[Document]:
     read: Document | None = None  # held back until the pieces that it lost are known, which follow it
     for item in reader(unit.source.kind).read(unit.source, unit.span, cache):
         if isinstance(item, Rejected):
