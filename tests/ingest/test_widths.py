@@ -8,6 +8,7 @@ import json
 import random
 import tarfile
 import time
+import unicodedata
 import zipfile
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from ingest.reading import archive, documents, outline, read_all, record, reject
 from making import build, leaf, recipe
 from selectolax.lexbor import LexborHTMLParser
 
+from leafinstruct.filter.text import repetition
 from leafinstruct.ingest import archive_index, html, hub, lines, mmc4, obelics, parquet, sources, tar, warc
 from leafinstruct.ingest.attributes import too_wide
 from leafinstruct.ingest.config import HtmlSource, HubSource, Mmc4Source, ObelicsSource, WarcSource
@@ -26,6 +28,7 @@ from leafinstruct.ingest.nesting import too_dear
 from leafinstruct.ingest.page import PageError, parse
 from leafinstruct.pictures import read as reading
 from leafinstruct.records.document import Rejected
+from leafinstruct.records.words import identity
 
 SECONDS = 10.0
 """Of CPU: the law for a page, an image, a table, an archive."""
@@ -359,3 +362,18 @@ def test_global_headers_do_not_add_up(tmp_path):
     data = (tmp_path / "a.tar").read_bytes()
     (tmp_path / "a.tar").write_bytes(wide + data)
     assert len(tar.index(tmp_path / "a.tar", tmp_path / "cache").samples) == 2_000
+
+
+# --- texts ------------------------------------------------------------------------------------------------------------------------------
+
+
+def test_marks_by_the_million_are_normalized_in_linear_time():
+    """Sorting them would be quadratic; runs of 30 marks and fewer, which texts have, are what they were."""
+    assert len(identity("a" + "\u0345\u0301\u0323\u0327" * 500_000)) > 1_000_000
+    text = "Cafe\u0301 " * 300 + "Z\u0351\u036b\u0343\u036a\u0302\u036b\u033d" * 100
+    assert identity(text) == identity(unicodedata.normalize("NFKC", text))
+
+
+def test_repetition_of_a_word_without_end_is_looked_for_at_its_beginning():
+    assert repetition(["a" * 3_000_000]) > 0.99
+    assert repetition([str(number) for number in range(150_000)] + ["all new words here now"] * 2) == 0.0
