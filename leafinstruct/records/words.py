@@ -233,7 +233,9 @@ def _width_folded(text: str) -> str:
 
 
 def normalized(text: str, form: Literal["NFC", "NFKC"]) -> str:
-    """The text in a normal form. Sorting the marks of one letter is quadratic in their number, so a run of more than 30 is divided as in Stream-Safe Text (UAX 15)."""
+    """The text in a normal form.
+
+    Sorting the marks of one letter is quadratic in their number, so a run of more than 30 is divided as in Stream-Safe Text (UAX 15)."""
     return unicodedata.normalize(form, _MARKS.sub("\\g<0>\u034f", text) if len(text) > _SHORT else text)
 
 
