@@ -10,8 +10,8 @@ from __future__ import annotations
 
 MAX_PIECES = 10_000
 MAX_PICTURES = 2_000
-MAX_TEXT = 4_000_000
-"""Characters. Every pass of the filter divides a text into words, about 1 s for so many."""
+MAX_TEXT = 8_000_000
+"""Characters."""
 
 
 def excess(pieces: int, pictures: int, characters: int) -> tuple[str, str] | None:
