@@ -22,7 +22,6 @@ ALLOWED = {
     "hub": {"errors"},
     "damage": set(),
     "last_write": set(),
-    "last_write": set(),
     "sealed": {"artifact", "damage"},
     "licences": set(),
     "purge": {

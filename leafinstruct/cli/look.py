@@ -70,9 +70,10 @@ def explain(
         raise LeafInstructError(f"{loaded.directory}: nothing is read yet; make it with: {again(recipe, changes, limit)}")
     told = lineage.look(stages, record, answers_of(loaded))
     if not told["matches"] and not told["rejected"]:
+        counted = f"; ingest counted {told['unlisted']:,} losses without their place (`leaf status --json`)" if told["unlisted"] else ""
         raise LeafInstructError(
             f"{record}: nothing that ingest read or rejected for {loaded.directory} has this id, sha256, address or place; "
-            "ids stand in the shards' columns id and document_id, addresses in url"
+            f"ids stand in the shards' columns id and document_id, addresses in url{counted}"
         )
     if as_json:
         answer(told)

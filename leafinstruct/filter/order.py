@@ -46,6 +46,7 @@ from itertools import pairwise
 from typing import Literal
 
 from leafinstruct.records.document import Document, Text
+from leafinstruct.records.words import normalized
 
 Key = tuple[str, bool, int]
 """What markers of one numbering have in common: their sign or word, whether they are headings, their column in a list."""
@@ -147,7 +148,7 @@ def is_step(text: Text) -> bool:
 
 def markers(text: Text) -> Iterator[Marker]:
     """The markers of a text, of each line in order."""
-    composed = text.text if text.text.isascii() else unicodedata.normalize("NFC", text.text)
+    composed = text.text if text.text.isascii() else normalized(text.text, "NFC")
     for number, line in enumerate(composed.split("\n")):
         yield from _of_line(line, text.kind, number == 0)
 

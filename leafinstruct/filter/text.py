@@ -50,6 +50,8 @@ _MAY_LINK = re.compile(r"://|www\.|@|\.(?:com|net|org|shop|biz|info|xyz)", re.IG
 _EXCLAMATION = regex.compile(r"[!！‼⁉՜]")  # noqa: RUF001 - the marks of other scripts are meant
 _RUN = 5
 """Words of a run that is looked for earlier in the document."""
+_LOOKED_AT = 200_000
+"""Words, or characters of a phrase without spaces, in which repetition is looked for; a novel has twice as many, a page a hundredth."""
 _LONGEST = 50
 """Characters of a word; compounds in German, Finnish and Turkish have up to 45."""
 
@@ -93,7 +95,7 @@ def capital_share(text: str) -> float:
 
 def repetition(words: Sequence[str]) -> float:
     """Share of a text, measured in words, that a run of 5 words covers which occurs earlier in it; 0 for fewer than 5 words. Runs of numbers alone
-    do not count: tables of measured values repeat them.
+    do not count: tables of measured values repeat them. Of a longer text the first _LOOKED_AT words are looked at.
 
     words: as `words_of` divides them. Of scripts without spaces a run is the fewest ideographs or clusters that make 5 words; what has more than
     _LONGEST characters is no word but a phrase without its spaces, and 6 of its characters count as one.
@@ -101,8 +103,10 @@ def repetition(words: Sequence[str]) -> float:
     pieces, weights = list[str](), list[int]()
     for word in words:
         is_word = len(word) <= _LONGEST
-        pieces.extend((word,) if is_word else word)
-        weights.extend((weight(word),) if is_word else (1,) * len(word))
+        pieces.extend((word,) if is_word else word[:_LOOKED_AT])
+        weights.extend((weight(word),) if is_word else (1,) * len(word[:_LOOKED_AT]))
+        if len(pieces) >= _LOOKED_AT:
+            break
     seen: set[tuple[str, ...]] = set()
     covered = [False] * len(pieces)
     end = units = 0

@@ -7,7 +7,9 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO
 
-TRUNCATED, DAMAGED = "truncated", "damaged"
+TRUNCATED, DAMAGED = "truncated", "damaged_record"
+MAX_DECLARED = 1 << 40
+"""Bytes that a record may declare: 1 TiB. No archive is so long, so a record that declares more is damaged and the file is not cut."""
 _START = {True: re.compile(rb"\x1f\x8b\x08[\x00-\x1f]"), False: re.compile(rb"(?<=\r\n\r\n)WARC/1\.")}
 """How a record begins in a compressed file, and in a plain one."""
 HEADER = 64 << 10
@@ -36,7 +38,7 @@ def end_of(file: Path, offset: int) -> int | str:
         stream.seek(end)
         behind = stream.read(len(_BREAK))
     if end > size:
-        return TRUNCATED
+        return DAMAGED if length > MAX_DECLARED else TRUNCATED
     return DAMAGED if behind.strip(_BREAK) else end + len(behind)
 
 
@@ -70,7 +72,10 @@ def _end_of_member(stream: BinaryIO, offset: int, chunk: bytes) -> int | str:
         return DAMAGED
     if not member.eof:
         return TRUNCATED
-    behind = size - (_declared(head) or size)
+    declared = _declared(head)
+    if declared is None:
+        return DAMAGED
+    behind = size - declared
     return end if behind == 0 or (0 < behind <= _PADDING and not tail[-behind:].strip(_BREAK)) else DAMAGED
 
 

@@ -29,7 +29,7 @@ from leafinstruct.ingest.archive_record import NAME, NOT_HTTP, Record, described
 from leafinstruct.ingest.index import Index, remembered
 from leafinstruct.pictures.archive import RecordError, beginning
 
-VERSION = 6
+VERSION = 7
 """Raised when an index says something else about the same file."""
 _HOPS = 5
 """Redirects that are followed for one picture; browsers stop at 20, honest sites need 2."""
@@ -37,9 +37,11 @@ _SENTENCES = {
     TRUNCATED: "the file ends before this record does",
     DAMAGED: "a record cannot be read",
     NOT_HTTP: "the record of a web address holds no HTTP response",
+    "too_damaged": "more than 1,000 records before this one are damaged; what follows is not read",
 }
 MAX_DAMAGES = 1_000
 """Damaged records of a file behind which the next one is looked for; a file with more is no archive."""
+TOO_DAMAGED = "too_damaged"
 _ZSTD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
 """How a zstd frame begins, or the skippable one that holds a dictionary."""
 
@@ -47,7 +49,8 @@ _ZSTD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
 @dataclass(frozen=True, slots=True)
 class ArchiveIndex:
     """pages: (offset, length), in the order of the file. pictures: address key -> (offset, length). redirects: address key -> address.
-    damages: (offset, reason, sentence) of what cannot be read: `truncated` where the file ends early, `damaged`, `not_http`.
+    damages: (offset, reason, sentence) of what cannot be read: `truncated` where the file ends early, `damaged_record`,
+    `too_damaged`, `not_http`.
     revisits: (offset, names) of pages that are not in the file. names: of all pages of the file, NAME characters each, in one string.
     withheld: offsets of pictures whose HTTP head keeps them from training."""
 
@@ -100,9 +103,12 @@ def _build(file: Path) -> Index:
     while start is not None:
         records, end, reason = _stretch(file, start)
         found.gather(file, records, end)
+        start = next_start(file, end + 1) if reason else None
         if reason:
-            damages.append((end, reason))
-        start = next_start(file, end + 1) if reason and len(damages) < MAX_DAMAGES else None
+            damages.append((end, reason if start is None else DAMAGED))
+        if start is not None and len(damages) == MAX_DAMAGES:
+            damages.append((start, TOO_DAMAGED))
+            break
     return found.index(damages)
 
 

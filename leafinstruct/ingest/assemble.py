@@ -13,7 +13,7 @@ from leafinstruct.ingest.caps import excess
 from leafinstruct.ingest.grouping import Side
 from leafinstruct.ingest.licence import named
 from leafinstruct.ingest.page import Page
-from leafinstruct.ingest.sources import Picture
+from leafinstruct.ingest.sources import MOST, Picture
 from leafinstruct.records import places
 from leafinstruct.records.document import Document, Image, Provenance, Ref, Rejected, Segment, Text, document_id
 from leafinstruct.records.url import one_domain
@@ -22,6 +22,7 @@ _PROBLEMS = {
     "tracking_pixel": "a picture of one pixel",
     "data_uri": "a data: address too short for a picture, or of a drawing",
     "no_source": "an <img> without any address",
+    "too_many_sources": f"an image with more than {MOST} addresses",
 }
 
 

@@ -12,8 +12,8 @@ A relative address is a file below the source's root, else the web address that 
 the source first. Percent-encoding is undone unless a file of the written name exists. Files are only looked for, never opened: a missing one
 is a reference like any other, and materialising it gives the reason. A data: address is a range of the page.
 
-Whole page lost: unreadable, unsafe_path, empty, too_large, not_text, too_deep, no_body, no_content, too_many_pieces, too_long.
-Picture lost, the document goes on: no_source, data_uri, tracking_pixel, unsafe_path, unknown_scheme, bad_address.
+Whole page lost: unreadable, unsafe_path, empty, too_large, not_text, too_wide, too_deep, no_body, no_content, too_many_pieces, too_long.
+Picture lost, the document goes on: no_source, too_many_sources, data_uri, tracking_pixel, unsafe_path, unknown_scheme, bad_address.
 """
 
 from __future__ import annotations

@@ -7,10 +7,10 @@ member of its file, a member of a tar is a range of it, a string is a file's nam
 A column that no Parquet file has is a wrong recipe, since footers tell, and stops the build with the nearest name; a file that lacks what others
 have is a reason. Rows of JSONL and tar may each have other columns, so there a missing one is null.
 
-Whole record lost: truncated, damaged, not_parquet, not_a_tar, missing_columns (once for the file), empty, mark_without_image, those of parquet, of
-lines and JSON (mmc4), too_many_pieces, too_long and those of turns. Piece lost: not_text, bad_reference, unsafe_path, not_a_picture_value,
-unnamed_image. unmapped_mark: what looks like an image mark in a text and is none of the recipe's, so the images are in another order than the text
-means; nothing is lost by it, and `leaf build` reports it once a source and pattern.
+Whole record lost: truncated, damaged, too_large, not_parquet, not_a_tar, long_header, sparse_member, missing_columns (once for the file), empty,
+mark_without_image, those of parquet, of lines and JSON (mmc4), too_many_pieces, too_long and those of turns. Piece lost: not_text, bad_reference,
+unsafe_path, not_a_picture_value, unnamed_image. unmapped_mark: what looks like an image mark in a text and is none of the recipe's, so the images
+are in another order than the text means; nothing is lost by it, and `leaf build` reports it once a source and pattern.
 """
 
 from __future__ import annotations
@@ -194,8 +194,9 @@ def _tar(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator[Doc
                 yield Rejected(file, locator, lost.reason, lost.detail)
                 continue
             yield from _record(source, file, locator, row, _range, names)
-    if index.damage is not None and span.stop > len(index.samples):
-        yield Rejected(file, f"item={len(index.samples)}", *index.damage)
+    samples = len(index.samples)
+    for where, reason, sentence in index.losses[max(0, span.start - samples) : max(0, span.stop - samples)]:
+        yield Rejected(file, where, reason, sentence)
 
 
 def _text_member(column: str, data: bytes) -> Any:

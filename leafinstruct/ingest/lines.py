@@ -8,8 +8,9 @@ Cost. A plain file is entered at the nearest remembered offset. A compressed str
 last open where it stopped: parts come in the order of their records, and each process unpacks a file once, not once a part (1 GB in 1,030 parts:
 7 s a process, against an hour). Refused: an unpacked copy, which is the corpus once more on the disk, and an index of gzip's inner states.
 Memory: one line, at most MAX_LINE bytes; longer ones are skipped without being held, as a bomb of zeros is one line. Reading stops with
-a `Damage` at what only a bomb holds: a line of more than ENDLESS times MAX_LINE, blank lines of more than MAX_LINE together, a compressed
-stream that unpacks to more than EXPANSION times its size and FREE bytes (JSON packs about 4 to 20 times).
+a `Damage` (too_large) at what only a bomb holds: a line of more than ENDLESS times MAX_LINE, blank lines of more than MAX_LINE together, a compressed
+file that unpacks to more than EXPANSION times its size and FREE bytes (JSON packs about 4 to 20 times) or to more than FREE_ITEMS items and one for
+each of its bytes, all members of a zip together; a zip whose directory is longer than MAX_DIRECTORY. Such a bound ends no build: it is one reason.
 """
 
 from __future__ import annotations
@@ -28,19 +29,25 @@ from leafinstruct.ingest.span import Span, ranges
 
 MAX_LINE = 32 << 20
 """Bytes. The longest record of the published MMC4 shards is below 1 MiB."""
-VERSION = 2
+VERSION = 3
 """Raised when an index says something else about the same file."""
 ENDLESS = 64
 EXPANSION = 200
 FREE = 1 << 30
+FREE_ITEMS = 100_000
+"""Items of a compressed file, or as many as it has bytes: a record of 50 bytes that packs 50 times takes one."""
+MAX_DIRECTORY = 8 << 20
+"""Bytes of a zip's directory, about 100,000 members: published zips of JSONL have one to some hundred."""
+MAX_NAME = 1_000
+"""Characters of a member's name, which is part of each locator."""
 STEP = 1000
 """Lines between two remembered offsets of a plain file: at most this many are read in vain."""
 BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, NotImplementedError, RuntimeError)
 """What gzip and zipfile raise on damaged data; the last two on compression methods they do not know and on encrypted members."""
 
 
-class _BombError(Exception):
-    """A stream holds more than anybody wrote. Never leaves this module: it becomes a `Damage`."""
+class BombError(Exception):
+    """A stream holds more than anybody wrote. It becomes a `Damage`."""
 
 
 class _Lines(Protocol):
@@ -48,6 +55,26 @@ class _Lines(Protocol):
 
     def readline(self, size: int, /) -> bytes: ...
     def tell(self) -> int: ...
+
+
+@dataclass(slots=True)
+class _Room:
+    """What a file may still unpack to. size: bytes; items: records."""
+
+    size: int = sys.maxsize
+    items: int = sys.maxsize
+
+    def take(self, size: int) -> None:
+        """Raises BombError where the file unpacks to more bytes."""
+        self.size -= size
+        if self.size < 0:
+            raise BombError(f"the file unpacks to more than {EXPANSION} times its size")
+
+    def take_item(self) -> None:
+        """Raises BombError where the file holds more items."""
+        self.items -= 1
+        if self.items < 0:
+            raise BombError("the file unpacks to more records than it has bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +92,7 @@ class Line:
 @dataclass(frozen=True, slots=True)
 class Damage:
     """Where reading stops; `locator` is `offset=N`: bytes, after decompression, up to the last whole line. reason: `truncated` when the
-    stream breaks off, `damaged` when it goes on and is not read."""
+    stream breaks off, `too_large` when it goes on and is not read."""
 
     number: int
     locator: str
@@ -135,44 +162,65 @@ def _index(file: Path) -> Index:
 
 def _items(file: Path, number: int = 0, offset: int = 0, line: int = 0) -> Iterator[Line | Damage]:
     """All items from an entry point on: item `number` is a plain file's line `line` at `offset`; compressed ones are entered at 0."""
+    room = _room(file.stat().st_size) if _compressed(file) else _Room()
     if not file.name.lower().endswith(".zip"):
         with gzip.open(file) if _compressed(file) else file.open("rb") as stream:
             stream.seek(offset)
-            yield from _stream(stream, number, line, "", _most(file.stat().st_size) if _compressed(file) else sys.maxsize)
+            yield from _stream(stream, number, line, "", room)
         return
     try:
-        archive = zipfile.ZipFile(file)
+        with zip_of(file) as archive:
+            yield from _members(archive, room)
     except zipfile.BadZipFile:  # its directory stands at the end, and is what a broken download lacks
         yield Damage(number, "offset=0", "the zip file ends early: it has no directory")
-        return
-    with archive:
-        yield from _members(archive)
+    except BombError as error:
+        yield Damage(number, "offset=0", f"{error}; no member is read", "too_large")
 
 
-def _members(archive: zipfile.ZipFile) -> Iterator[Line | Damage]:
+def zip_of(file: Path) -> zipfile.ZipFile:
+    """The archive, to be closed. Raises zipfile.BadZipFile where there is none, BombError where its directory is too long to be read."""
+    with file.open("rb") as stream:
+        end = zipfile._EndRecData(stream)  # type: ignore[attr-defined]  # ZipFile reads all of the directory before anybody can look
+    size = end[zipfile._ECD_SIZE] if end is not None else 0  # type: ignore[attr-defined]
+    if size > MAX_DIRECTORY:
+        raise BombError(f"the zip's directory has {size:,} bytes; at most {MAX_DIRECTORY:,} are read")
+    return zipfile.ZipFile(file)
+
+
+def _members(archive: zipfile.ZipFile, room: _Room) -> Iterator[Line | Damage]:
     """All items of all members, in the order of their names."""
     names = sorted(name for name in archive.namelist() if name.lower().endswith((".jsonl", ".json")) and not name.startswith("__MACOSX/"))
     number = 0
-    for name in names:
-        for item in _member(archive, name, number, f"{name}:" if len(names) > 1 else ""):
+    for index, name in enumerate(names):
+        if len(name) > MAX_NAME:
+            found: Iterator[Line | Damage] = iter(
+                [Damage(number, f"member={index + 1}", f"a name of {len(name):,} characters", "too_large")]
+            )
+        else:
+            found = _member(archive, name, number, f"{name}:" if len(names) > 1 else "", room)
+        for item in found:
             number = item.number + 1
             yield item
+        if room.size < 0 or room.items < 0:
+            return
 
 
-def _stream(stream: _Lines, number: int, line: int, prefix: str, most: int) -> Iterator[Line | Damage]:
-    """Items of one open stream of at most `most` bytes; `line` is the first one's number within its member, from 0."""
+def _stream(stream: _Lines, number: int, line: int, prefix: str, room: _Room) -> Iterator[Line | Damage]:
+    """Items of one open stream, as far as there is room; `line` is the first one's number within its member, from 0."""
     offset, blank = stream.tell(), 0
     while True:
         try:
-            data, size = _line(stream, most - offset)
+            data, size = _line(stream, room)
             blank = blank + size if size <= MAX_LINE and not data.strip() else 0
             if blank > MAX_LINE:
-                raise _BombError(f"more than {MAX_LINE:,} bytes of blank lines")
+                raise BombError(f"more than {MAX_LINE:,} bytes of blank lines")
+            if size and blank in (0, size):
+                room.take_item()
         except BROKEN as error:
             yield Damage(number, f"{prefix}offset={offset}", f"the stream ends early ({error})")
             return
-        except _BombError as error:
-            yield Damage(number, f"{prefix}offset={offset}", f"{error}; what follows is not read", "damaged")
+        except BombError as error:
+            yield Damage(number, f"{prefix}offset={offset}", f"{error}; what follows is not read", "too_large")
             return
         if not size:
             return
@@ -182,35 +230,33 @@ def _stream(stream: _Lines, number: int, line: int, prefix: str, most: int) -> I
         offset, line = offset + size, line + 1
 
 
-def _line(stream: _Lines, room: int) -> tuple[bytes, int]:
-    """The next line, or the end of a longer one than MAX_LINE; and its size in bytes. Raises _BombError at a line or stream without end."""
+def _line(stream: _Lines, room: _Room) -> tuple[bytes, int]:
+    """The next line, or the end of a longer one than MAX_LINE; and its size in bytes. Raises BombError at a line or stream without end."""
     data = stream.readline(MAX_LINE + 1)
     size = len(data)
+    room.take(size)
     long = size > MAX_LINE
     while long and not data.endswith(b"\n") and (data := stream.readline(MAX_LINE + 1)):
         size += len(data)
         if size > ENDLESS * MAX_LINE:
-            raise _BombError(f"a line of more than {ENDLESS * MAX_LINE:,} bytes")
-        if size > room:
-            break
-    if size > room:
-        raise _BombError(f"the file unpacks to more than {EXPANSION} times its size")
+            raise BombError(f"a line of more than {ENDLESS * MAX_LINE:,} bytes")
+        room.take(len(data))
     return data, size
 
 
-def _most(packed: int) -> int:
-    """Bytes that a stream of `packed` compressed bytes may hold."""
-    return max(FREE, EXPANSION * packed)
+def _room(packed: int) -> _Room:
+    """What a file of `packed` compressed bytes may hold."""
+    return _Room(max(FREE, EXPANSION * packed), max(FREE_ITEMS, packed))
 
 
-def _member(archive: zipfile.ZipFile, member: str, number: int, prefix: str) -> Iterator[Line | Damage]:
+def _member(archive: zipfile.ZipFile, member: str, number: int, prefix: str, room: _Room) -> Iterator[Line | Damage]:
     try:
         stream = archive.open(member)
     except BROKEN as error:
         yield Damage(number, f"{prefix}offset=0", f"the member cannot be read ({error})")
         return
     with stream:
-        yield from _stream(stream, number, 0, prefix, _most(archive.getinfo(member).compress_size))
+        yield from _stream(stream, number, 0, prefix, room)
 
 
 def _compressed(file: Path) -> bool:

@@ -19,6 +19,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
 
+from leafinstruct.ingest.attributes import EFFORT, MANY
 from leafinstruct.ingest.text import word_set
 
 _EFFORT = 100_000_000
@@ -26,11 +27,21 @@ _EFFORT = 100_000_000
 _COPIES = 200_000
 """Open formatting elements, summed over the tags after which they may be opened again; and four more a tag, as a long page
 may have that is only long."""
+_SPACE = r" \t\n\f\r"
+"""White space of HTML. A no-break space is part of a name; a page could hide tags from a pattern that takes it for a space."""
+_NAMED = (
+    rf"[{_SPACE}/]*+[^{_SPACE}/>][^{_SPACE}/>=]*+"
+    rf"""(?:[{_SPACE}]*+=[{_SPACE}]*+(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^{_SPACE}>"'][^{_SPACE}>]*+)?+)?+"""
+)
+"""An attribute."""
+_SMALL = 100_000
+"""Characters of a page of few tags that is not looked at: all of them in one tag are 50,000 attributes and 3 s."""
 _TAG = re.compile(
-    r"""<!--(?:-?>|.*?(?:--!?>|\Z))|<[!?][^>]*|</(?![a-zA-Z])[^>]*|<(?P<end>/?)(?P<name>[a-zA-Z][^\s/>]*)"""
-    r"""(?:[\s/]*+[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^\s>"'][^\s>]*+)?+)?+)*+(?P<tail>[\s/]*+)(?:>|\Z)""",
+    rf"""<!--(?:-?>|.*?(?:--!?>|\Z))|<[!?][^>]*|</(?![a-zA-Z])[^>]*|<(?P<end>/?)(?P<name>[a-zA-Z][^{_SPACE}/>]*)"""
+    rf"""(?:{_NAMED})*+(?P<tail>[{_SPACE}/]*+)(?:>|\Z)""",
     re.DOTALL,
 )
+_ATTRIBUTE = re.compile(_NAMED)
 """Comments and declarations (no name), and tags with their attributes, whose values may hold any sign. Never scans a place twice."""
 _UNNESTED = word_set(
     """area base br col embed hr img input link meta param source track wbr p li dt dd td tr th thead tbody tfoot option optgroup rp rt
@@ -51,19 +62,19 @@ _HTML = _BLOCKS | _UNNESTED | _FORMATTING | word_set("span sub sup var ruby")
 _INSIDE_OUT = word_set("foreignobject desc title annotation-xml mi mo mn ms mtext")
 """Elements of drawings and formulas that hold HTML again."""
 _TEXT = word_set("script style textarea title xmp iframe noembed noframes")
-_RAW = {name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE) for name in _TEXT}
+_RAW = {name: re.compile(rf"</{name}(?=[{_SPACE}/>])", re.IGNORECASE) for name in _TEXT}
 """Elements that hold text and no tags -> where it ends."""
-_SCRIPT = re.compile(r"<!--|-->|</?script(?=[\s/>])", re.IGNORECASE)
+_SCRIPT = re.compile(rf"<!--|-->|</?script(?=[{_SPACE}/>])", re.IGNORECASE)
 _REACH = 64
 """Open elements among which an end tag looks for its own; a page that leaves more open is counted as deeper than it is."""
 
 
-def too_deep(text: str) -> bool:
-    """Whether building the tree of a page would take more than about a second."""
+def too_dear(text: str) -> str:
+    """Why building the tree of a page would take more than about a second: too_deep, too_wide; empty where it would not."""
     tags = text.count("<")
-    if tags * tags <= _COPIES:
-        return False
-    tree, place = _Open(), 0
+    if tags * tags <= _COPIES and len(text) <= _SMALL:
+        return ""
+    tree, place, compared = _Open(), 0, 0
     while match := _TAG.search(text, place):
         name = (match["name"] or "").lower()
         place = _after(text, match, name, tree.foreign)
@@ -73,8 +84,12 @@ def too_deep(text: str) -> bool:
         elif name:
             tree.start(name, match[0], closed=match["tail"].endswith("/"))
         if len(tree.elements) * tags > _EFFORT or tree.copies > _COPIES + 4 * tags:
-            return True
-    return False
+            return "too_deep"
+        if name and match.end() - match.start() > 2 * MANY:
+            compared += sum(1 for _ in _ATTRIBUTE.finditer(text, match.end("name"), match.end())) ** 2
+            if compared > EFFORT:
+                return "too_wide"
+    return ""
 
 
 def _after(text: str, match: re.Match[str], name: str, foreign: bool) -> int:

@@ -7,7 +7,7 @@ Chosen: selectolax's lexbor, an HTML5 parser: 15,400 of 37 real pages (7 kB) a s
 pages on a loaded machine), whose words are as precise and fewer (recall 0.979 against 0.9995; benchmarks/extraction.py).
 
 HTML5 tree building is quadratic in nesting: 100 kB of `<div>` cost seconds, 5 MB a quarter of an hour. Such pages are refused before they
-are parsed (nesting).
+are parsed (nesting). It is quadratic in the attributes of a tag, too (attributes).
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from urllib.parse import urlsplit
 
 from selectolax.lexbor import LexborHTMLParser
 
+from leafinstruct.ingest.attributes import too_wide
 from leafinstruct.ingest.boilerplate import content
 from leafinstruct.ingest.charset import decode
-from leafinstruct.ingest.nesting import too_deep
+from leafinstruct.ingest.nesting import too_dear
 from leafinstruct.ingest.nodes import PICTURES
 from leafinstruct.ingest.sources import Picture
 from leafinstruct.ingest.stated import before_title, read_head
@@ -35,6 +36,10 @@ MAX_TAGS = 500_000
 _HEAD, _BINARY = 1024, 0.02
 """Characters that tell text from binary data, and the share of control characters up to which they are text; compressed data has a tenth."""
 _CONTROL = re.compile("[\x01-\x08\x0e-\x1a\x1c-\x1f]")
+_DEAR = {
+    "too_deep": "the page nests its elements so deeply that parsing it would take minutes",
+    "too_wide": "the page has tags of so many attributes that parsing it would take minutes",
+}
 _LICENSES = ("link[rel~=license][href]", "a[rel~=license][href]")
 _LICENSE_NAMES = frozenset({"license", "licence", "dc.rights", "dcterms.license", "dcterms.rights", "dc.license"})
 
@@ -67,7 +72,7 @@ def parse(data: bytes, charset: str | None = None, opt_out: bool = True, url: st
     """Take a page apart. charset: of its HTTP header, if any. opt_out: whether a page that withholds itself from training is refused. url: at which
     the page was found, None for a local file.
 
-    Raises PageError: empty, too_large, not_text, too_deep, opt_out, no_body, no_content.
+    Raises PageError: empty, too_large, not_text, too_wide, too_deep, opt_out, no_body, no_content.
     """
     if not data.strip():
         raise PageError("empty", "the page has no bytes")
@@ -79,8 +84,10 @@ def parse(data: bytes, charset: str | None = None, opt_out: bool = True, url: st
         raise PageError("not_text", "the file holds binary data")
     if (tags := text.count("<")) > MAX_TAGS:
         raise PageError("too_large", f"{tags:,} tags; pages with more than {MAX_TAGS:,} are not read")
-    if too_deep(text):
-        raise PageError("too_deep", "the page nests its elements so deeply that parsing it would take minutes")
+    if wide := too_wide(text):
+        raise PageError("too_wide", f"{wide}: parsing them would take minutes")
+    if dear := too_dear(text):
+        raise PageError(dear, _DEAR[dear])
     tree = LexborHTMLParser(text)
     if opt_out and (said := withheld(_meta(tree), "robots")):
         raise PageError("opt_out", f"the page withholds itself from training: {said}")

@@ -37,9 +37,16 @@ BATCH = 32
 FREE, EXPANSION = 256 << 20, 200
 """A column of a row group that unpacks to more than FREE bytes and EXPANSION times its size is a bomb: 27 kB can hold forty values of 20 MB, and a
 page is unpacked whole."""
+FREE_FILE = 1 << 30
+"""Bytes that all row groups of a file may unpack to together, or EXPANSION times what they are packed to."""
+FREE_VALUES, VALUES_A_BYTE = 100_000_000, 1_000
+"""Values of a file, or as many for each of its packed bytes: a list that repeats one value takes no room, and reading 100 million values takes
+seconds."""
+MAX_VALUES = 1_000_000
+"""Values of a row in all its lists together; a document has at most 10,000 pieces."""
 DAMAGE = (pa.ArrowException, OSError, ValueError)
 """What Arrow raises on damaged data."""
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,8 @@ def spans(path: str, root: Path, part_size: int, cache: Path) -> list[Span]:
 
 
 def rows(file: Path, start: int, stop: int, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Any] | LostError]]:
-    """(number, row) of a range, or why one row cannot be read: not_utf8, bad_value; damaged, after which there is no more.
+    """(number, row) of a range, or why one row cannot be read: not_utf8, bad_value, too_long, too_many_values; too_large for a row group
+    that is not read; damaged, after which there is no more.
 
     Goes on where this process stopped reading the same columns of the file, if that is not behind `start`.
     """
@@ -114,7 +122,7 @@ class _Reading:
         if group != self._group or wanted.start < self._at:
             self._begin(group)
         if self._bomb:
-            yield wanted.start, LostError("damaged", f"{len(wanted):,} rows unpack to more than {EXPANSION} times their size")
+            yield wanted.start, LostError("too_large", f"{len(wanted):,} rows unpack to more than {EXPANSION} times their size")
             return
         while self._at < wanted.stop and (batch := self._batch()) is not None:
             first, stop = self._at, min(batch.num_rows, wanted.stop - self._at)
@@ -160,9 +168,12 @@ def _chunks(opened: pq.ParquetFile, group: int, leaves: Sequence[str]) -> Iterat
 def _values(batch: pa.RecordBatch) -> list[dict[str, Any] | LostError]:
     """The rows of a batch; where one of them has no value in Python, or unpacks to too much, that one alone is lost."""
     try:
-        if (size := sum(map(unpacked, batch.columns))) <= MAX_ROW:
+        if (values := sum(map(_values_in, batch.columns))) > MAX_VALUES:
+            lost = LostError("too_many_values", f"the row has {values:,} values; at most {MAX_VALUES:,} are read")
+        elif (size := sum(map(unpacked, batch.columns))) <= MAX_ROW:
             return list(batch.to_pylist())
-        lost = LostError("too_long", f"the row unpacks to {size:,} bytes; at most {MAX_ROW:,} are read")
+        else:
+            lost = LostError("too_long", f"the row unpacks to {size:,} bytes; at most {MAX_ROW:,} are read")
     except UnicodeDecodeError as error:
         lost = LostError("not_utf8", f"a text of this row is not UTF-8: {error.reason}")
     except (ValueError, OverflowError) as error:
@@ -170,6 +181,16 @@ def _values(batch: pa.RecordBatch) -> list[dict[str, Any] | LostError]:
     if batch.num_rows == 1:
         return [lost]
     return [row for number in range(batch.num_rows) for row in _values(batch.slice(number, 1))]
+
+
+def _values_in(array: pa.Array) -> int:
+    """How many values an array holds in its innermost lists and structs."""
+    kind = array.type
+    if pa.types.is_struct(kind):
+        return sum(map(_values_in, array.flatten()))
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind) or pa.types.is_map(kind):
+        return max(len(array), _values_in(array.flatten()))
+    return len(array)
 
 
 def _leaves(opened: pq.ParquetFile, group: int, columns: Sequence[str]) -> list[str]:
@@ -199,11 +220,30 @@ def _footer(file: Path) -> Index:
         with pq.ParquetFile(file) as opened:
             schema = opened.schema_arrow
             names = [name for column in schema for name in _names(column.name, column.type)]
+            if bomb := _too_large(opened.metadata):
+                return {"rows": 0, "columns": [], "names": [], "problem": ("too_large", bomb)}
             return {"rows": opened.metadata.num_rows, "columns": schema.names, "names": names, "problem": None}
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno is not None:  # the disk's; Arrow's own carry no number
             raise
         return {"rows": 0, "columns": [], "names": [], "problem": _problem(file, error)}
+
+
+def _too_large(metadata: pq.FileMetaData) -> str:
+    """Why nothing of a file is read; empty where it is read."""
+    packed = unpacked_ = values = 0
+    for group in range(metadata.num_row_groups):
+        chunks = metadata.row_group(group)
+        for index in range(chunks.num_columns):
+            chunk = chunks.column(index)
+            packed += chunk.total_compressed_size
+            unpacked_ += chunk.total_uncompressed_size
+            values += chunk.num_values
+    if unpacked_ > max(FREE_FILE, EXPANSION * packed):
+        return f"its columns unpack to {unpacked_:,} bytes, more than {EXPANSION} times their size"
+    if values > max(FREE_VALUES, VALUES_A_BYTE * packed):
+        return f"its {packed:,} bytes hold {values:,} values"
+    return ""
 
 
 def _names(name: str, kind: pa.DataType) -> Iterator[str]:

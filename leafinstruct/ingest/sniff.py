@@ -11,7 +11,6 @@ import hashlib
 import io
 import json
 import re
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -68,7 +67,7 @@ def _opened(path: Path) -> IO[bytes] | gzip.GzipFile:
     """The lines of a packed file: of a zip, those of its first member."""
     if path.name.lower().endswith(".gz"):
         return gzip.open(path)
-    archive = zipfile.ZipFile(path)
+    archive = lines.zip_of(path)
     inner = sorted(name for name in archive.namelist() if name.lower().endswith((".jsonl", ".json")))
     return archive.open(inner[0]) if inner else io.BytesIO()
 
@@ -79,7 +78,7 @@ def sniff(path: Path, scratch: Path) -> Sniffed:
         return _sniffed(path, scratch)
     except (OSError, SourceError) as error:
         return Sniffed("", problem=f"cannot be read: {getattr(error, 'strerror', None) or error}")
-    except lines.BROKEN as error:
+    except (*lines.BROKEN, lines.BombError) as error:
         return Sniffed("", problem=f"is damaged: {error}")
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain, islice
 
 from selectolax.lexbor import LexborNode
 
@@ -22,7 +23,9 @@ from leafinstruct.ingest.text import one_line
 
 _LAZY = ("data-src", "data-original", "data-lazy-src", "data-lazy", "data-hi-res-src", "data-image")
 _SRCSETS = ("srcset", "data-srcset", "data-lazy-srcset")
-_CANDIDATE = re.compile(r"\s*([^\s,]\S*[^\s,]|[^\s,])(?:\s+([0-9.]+)([wx]))?\s*(?:,|$)")
+_CANDIDATE = re.compile(r"[\s,]*+(\S++)(?:(?<=,)|([^,]*+))")
+"""An address and its descriptors; one that ends with a comma has none (HTML Standard, parsing a srcset attribute). Never scans a place twice."""
+_SIZE = re.compile(r"(?<!\S)([0-9.]{1,20})([wx])(?!\S)")
 _FILE = re.compile(r"^\S+\.(?:jpe?g|png|gif|webp|avif)(?:\?\S*)?$", re.IGNORECASE)
 _STAND_IN = re.compile(
     r"(?:^|[/_.-])(?:blank|spacer|placeholder|transparent|trans|pixel|1x1|lazy|loading|loader)[\w.-]*\.(?:gif|png|svg)$", re.IGNORECASE
@@ -31,6 +34,8 @@ _LONGEST, _NAME = 2_000, 100
 """Characters that an address in an unknown attribute may have; and those at an address's end that say whether it is a placeholder's."""
 _READABLE = frozenset(f"image/{name}" for name in ("jpeg", "jpg", "png", "webp", "gif", "avif", "bmp", "tiff"))
 
+MOST = 256
+"""Candidates of all srcsets of an image; an image with more is not taken. Real ones have up to 30."""
 PLACEHOLDER = 1_000
 """Characters of a data: address below which it stands for a picture that is loaded later: previews have some hundred."""
 
@@ -55,6 +60,8 @@ def picture(node: LexborNode) -> Picture:
     if _is_pixel(attributes):
         return Picture((), alt, "tracking_pixel")
     given = [address.strip() for address in _addresses(node, attributes) if address.strip()]
+    if len(given) > MOST:
+        return Picture((), alt, "too_many_sources")
     real = tuple(dict.fromkeys(address for address in given if not is_data(address)))
     embedded = () if real else tuple(sorted((address for address in given if _is_whole_picture(address)), key=len, reverse=True)[:1])
     return Picture(real or embedded, alt, "" if real or embedded else "data_uri" if given else "no_source", side_of(node))
@@ -77,8 +84,9 @@ def _is_whole_picture(address: str) -> bool:
 
 
 def _addresses(node: LexborNode, attributes: Attributes) -> Iterator[str]:
-    sets = [value for name in _SRCSETS if (value := attributes.get(name))]
-    sized = sorted(_candidates(", ".join([*_source_sets(node), *sets])), key=lambda candidate: -candidate[0])
+    sets = (value for name in _SRCSETS if (value := attributes.get(name)))
+    candidates = (candidate for value in chain(_source_sets(node), sets) for candidate in _candidates(value))
+    sized = sorted(islice(candidates, MOST + 1), key=lambda candidate: -candidate[0])
     yield from (address for _, address in sized)
     yield from (value for name in _LAZY if (value := attributes.get(name)))
     src = attributes.get("src") or ""
@@ -93,20 +101,26 @@ def _source_sets(node: LexborNode) -> Iterator[str]:
     parent = node.parent
     if parent is None or parent.tag != "picture":
         return
-    for source in parent.css("source"):
+    for source in islice(parent.iter(), MOST):
         attributes = source.attributes
-        if (attributes.get("type") or "image/jpeg").lower() in _READABLE:
+        if source.tag == "source" and (attributes.get("type") or "image/jpeg").lower() in _READABLE:
             yield from (value for name in _SRCSETS if (value := attributes.get(name)))
 
 
 def _candidates(srcset: str) -> Iterator[tuple[float, str]]:
     """(size, address): width in pixels, or density times 1000, which puts `2x` where 2000 px would stand."""
-    for address, number, unit in _CANDIDATE.findall(srcset):
+    place = 0
+    while found := _CANDIDATE.match(
+        srcset, place
+    ):  # searched for, the run of commas before an address would be looked at from each of them
+        place = found.end()
+        size = _SIZE.search((found[2] or "")[:_NAME])
         try:
-            size = float(number or 1)
+            number = float(size[1]) if size else 1.0
         except ValueError:
             continue
-        yield (size if unit == "w" else size * 1000), address
+        if address := found[1].rstrip(","):
+            yield (number if size and size[2] == "w" else number * 1000), address
 
 
 def _is_pixel(attributes: Attributes) -> bool:

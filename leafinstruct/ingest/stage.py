@@ -3,7 +3,7 @@ be chosen, are kept in `frames-<part>.parquet`, so that filter need not decode t
 
 plan (spans of every source) -> map (read a span, write its documents) -> record. A part is a span of one source, named after source and
 span, so a new file adds parts and a changed one rebuilds its own. Records that cannot be read are reasons in the part's report, with file
-and locator. A stream that ends early stops the stage after all else is done, unless the recipe says `truncated: keep`: half a crawl file
+and locator (losses). A stream that ends early stops the stage after all else is done, unless the recipe says `truncated: keep`: half a crawl file
 is more often a broken download than what somebody wants.
 
 What is drawn or streamed is no exception: it becomes files under the run first, and the same readers read them (origin).
@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from itertools import islice
@@ -27,7 +27,7 @@ from leafinstruct.artifact import Artifact, Fingerprint, digest, file_sha256, sa
 from leafinstruct.engine.base import Engine, Needs, Part
 from leafinstruct.errors import SourceError
 from leafinstruct.ingest.config import PATH_KEYS, FileSource, HubSource, SketchbookSource, Source, WarcSource
-from leafinstruct.ingest.marks import Unmapped
+from leafinstruct.ingest.losses import Losses
 from leafinstruct.ingest.origin import IngestSettings, file_sources, prepare, reader, roots
 from leafinstruct.ingest.removed import Taken, complies
 from leafinstruct.ingest.span import Span
@@ -129,11 +129,11 @@ def read_part(out: Artifact, removed: Suppressed, part: Part) -> dict[str, Any]:
     unit: Unit = part.payload
     counts: Counter[str] = Counter()
     languages: Counter[str] = Counter()
-    rejected: list[dict[str, Any]] = []
+    losses = Losses()
     taken = Taken(removed)
 
     def rows() -> Iterator[table.Row]:
-        for document in _documents(unit, _cache(out), counts, rejected, keep, taken):
+        for document in _documents(unit, _cache(out), counts, losses, keep, taken):
             languages[document.language or UNDETERMINED] += 1
             yield table.document_row(document)
 
@@ -142,17 +142,14 @@ def read_part(out: Artifact, removed: Suppressed, part: Part) -> dict[str, Any]:
         table.write(temporary, rows(), table.DOCUMENTS)
     if taken.frames:  # frames come before their document is known; filter decodes those of others again
         out.file("frames", part.name).unlink(missing_ok=True)
-    reasons = Counter(item["reason"] for item in rejected if item["whole"])
-    pieces: Counter[str] = Counter()
-    for item in rejected:
-        pieces.update({item["reason"]: item.get("times", 1)} if not item["whole"] else {})
     root = reader(unit.source.kind).root_of(unit.source)
     report = {
         "counts": counts,
-        "reasons": reasons,
-        "picture_reasons": pieces,
+        "reasons": losses.reasons,
+        "picture_reasons": losses.pieces,
         "languages": {"kept": languages},
-        "rejected": rejected,
+        "rejected": losses.listed,
+        "unlisted": losses.unlisted,
         **taken.report,
         "sources": {f"{unit.source.name}/{file}": file_sha256(root / file) for file in unit.hashes},
         "seconds": time.perf_counter() - started,
@@ -240,12 +237,12 @@ def _records(unit: Unit) -> int:
 
 
 def _documents(
-    unit: Unit, cache: Path, counts: Counter[str], rejected: list[dict[str, Any]], keep: Callable[[Frame], None], taken: Taken
+    unit: Unit, cache: Path, counts: Counter[str], losses: Losses, keep: Callable[[Frame], None], taken: Taken
 ) -> Iterator[Document]:
     read: Document | None = None  # held back until the pieces that it lost are known, which follow it
     for item in taken.staying(reader(unit.source.kind).read(unit.source, unit.span, cache)):
         if isinstance(item, Rejected):
-            _note(item, rejected)
+            losses.add(item)
             read = read and _without(read, item)
             continue
         if unit.cap is not None and counts["documents"] >= unit.cap:
@@ -266,17 +263,6 @@ def _without(document: Document, rejected: Rejected) -> Document:
     """The document with a lost piece counted, if it is its own. A tracking pixel is no loss."""
     own = (rejected.file, rejected.locator) == (document.provenance.file, document.provenance.locator)
     return replace(document, lost=document.lost + 1) if own and not rejected.whole and rejected.reason != "tracking_pixel" else document
-
-
-def _note(item: Rejected, rejected: list[dict[str, Any]]) -> None:
-    """Add a reason. Of text that looks like an image mark there is one for each pattern, with the place of the first and the sum of all."""
-    if isinstance(item, Unmapped):
-        for earlier in rejected:
-            if earlier.get("pattern") == item.pattern:
-                earlier["times"] += item.times
-                earlier["rows"] += item.rows
-                return
-    rejected.append(asdict(item))
 
 
 def _key(settings: IngestSettings, source: FileSource, span: Span, cap: int | None) -> str:

@@ -130,7 +130,7 @@ class _Window:
     def _read(self) -> None:
         held = len(self._data) - self.begin
         if held > MAX_LINE:
-            raise LostError("damaged", f"from byte {self._offset + self.begin:,} no record ends within {MAX_LINE:,} bytes")
+            raise LostError("too_large", f"from byte {self._offset + self.begin:,} no record ends within {MAX_LINE:,} bytes")
         more = self._stream.read(max(WINDOW, min(held, MAX_LINE - held)))
         if not more:
             raise LostError("truncated", f"the document is cut at byte {self._offset + len(self._data):,}")
@@ -176,7 +176,7 @@ def _pass(window: _Window, held: bool) -> None:
         depth += 1 if window.sign() in b"[{" else -1
         brackets += held
         if brackets > MAX_BRACKETS:
-            raise LostError("damaged", f"a record of more than {MAX_BRACKETS:,} brackets; what follows is not read")
+            raise LostError("too_large", f"a record of more than {MAX_BRACKETS:,} brackets; what follows is not read")
         window.take(held)
 
 

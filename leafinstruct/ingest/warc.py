@@ -10,14 +10,16 @@ copies are what the filter's `duplicate.*` scores are for. A revisit of a page i
 is read where it lies; when that is neither in this file nor, with `crawl: true`, in another, the revisit is a loss.
 
 Parts are ranges of pages within one file, from the index that planning leaves in `cache`. A file that breaks off gives all whole records
-before the break, then `truncated`; one with records that cannot be read all others, then `damaged` for each of those.
+before the break, then `truncated`; one with records that cannot be read all others, then `damaged_record` for each of those, of a thousand at most
+(`too_damaged` says where reading stops then).
 
 What withholds itself from training, a page by its <meta> or by its HTTP head, a picture by its own, is refused (opt_out) unless
 `opt_out: false`; as pictures on the web are.
 
-Whole page lost: broken_record, truncated_record (its body is cut), too_large, empty, not_text, too_deep, opt_out, no_body, no_content,
-too_many_pieces, too_long; revisit_of_absent_page; not_http; truncated or damaged for what cannot be read of the file.
-Picture lost, the document goes on: no_source, data_uri, tracking_pixel, unknown_scheme, bad_address, opt_out.
+Whole page lost: broken_record, truncated_record (its body is cut), too_large, empty, not_text, too_wide, too_deep, opt_out, no_body, no_content,
+too_many_pieces, too_long; revisit_of_absent_page; not_http; truncated, damaged_record or
+too_damaged for what cannot be read of the file.
+Picture lost, the document goes on: no_source, too_many_sources, data_uri, tracking_pixel, unknown_scheme, bad_address, opt_out.
 """
 
 from __future__ import annotations
@@ -42,6 +44,8 @@ from leafinstruct.records.document import Document, Provenance, Ref, Rejected
 SUFFIXES = (".warc", ".warc.gz")
 ZSTD = ".warc.zst"
 LIBRARIES: tuple[str, ...] = ("selectolax", "resiliparse", "fastwarc")
+MAX_RECORD = 2 * MAX_PAGE + (1 << 20)
+"""Bytes on disk of a page's record: its head, and a body that chunks make longer. Of a longer record nothing is read."""
 Lookup = Callable[[str], Ref | None]
 """Absolute address -> the archived picture. Raises ValueError for a malformed address, NoReferenceError for a picture that withholds itself."""
 
@@ -95,6 +99,9 @@ def read(source: WarcSource, span: Span, cache: Path) -> Iterator[Document | Rej
     whole = crawl.built(source, root, _archives(source, root), cache) if source.crawl else None
     lookup = partial(_find, file, index, whole, source.opt_out)
     for offset, length in index.pages[span.start : span.stop]:
+        if length > MAX_RECORD:
+            yield Rejected(file, f"offset={offset}", "too_large", f"{length:,} bytes; records of pages above {MAX_RECORD:,} are not read")
+            continue
         yield from _document(source, file, lookup, offset, _bytes(path, offset, length))
     yield from _lost(file, index, whole, span)
 

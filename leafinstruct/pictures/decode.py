@@ -35,6 +35,8 @@ MAX_PIXELS = 64_000_000
 """Pixels of one frame, 256 MB decoded; above any camera picture that a web page shows."""
 MAX_SCANS = 100
 """Of a JPEG: progressive ones have about 10. Each is a pass over all pixels, and costs as little as 100 bytes."""
+MAX_SCANNED = 1_000_000_000
+"""Pixels that all passes look at together, about 4 s; 64 million pixels in 10 passes are 640 million."""
 _ORIENTATION = 0x0112
 _ORIENTATION_TAGS = (b"\x01\x12", b"\x12\x01")
 """How EXIF writes it, in either order of bytes."""
@@ -152,8 +154,9 @@ def _too_much(image: Image.Image, data: bytes, max_pixels: int) -> Undecodable |
     width, height = image.size
     if width * height > max_pixels:
         return Undecodable("too_many_pixels", f"{width} x {height} pixels, above {max_pixels:,}")
-    if image.format in _SCANNED and data.count(_START_OF_SCAN) > MAX_SCANS and (scans := _scans(image, data)) > MAX_SCANS:
-        return Undecodable("too_many_scans", f"{scans} passes over the pixels, above {MAX_SCANS}")
+    most = min(MAX_SCANS, MAX_SCANNED // max(1, width * height))
+    if image.format in _SCANNED and data.count(_START_OF_SCAN) > most and (scans := _scans(image, data)) > most:
+        return Undecodable("too_many_scans", f"{scans} passes over {width * height:,} pixels, above {most}")
     return None
 
 

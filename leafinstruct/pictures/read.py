@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import errno
 import re
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
@@ -90,19 +91,42 @@ def _range(path: Path, ref: Ref) -> bytes | Unreadable:
     length = ref.length or 0
     if length > MAX_RANGE:
         return _too_large(ref)
+    if path.name.lower().endswith(ARCHIVES) and ref.member is not None:
+        stat = path.stat()
+        body = _body(path, stat.st_size, stat.st_mtime_ns, ref.offset, length)
+        return body if isinstance(body, Unreadable) else _inside(body, ref)
+    data = _read(path, ref.offset, length)
+    if isinstance(data, Unreadable):
+        return data
+    return _answer(data, str(ref), MAX_BYTES) if path.name.lower().endswith(ARCHIVES) else _plain(data, ref)
+
+
+def _read(path: Path, offset: int, length: int) -> bytes | Unreadable:
     with path.open("rb") as file:
-        file.seek(ref.offset)
+        file.seek(offset)
         data = file.read(length)
-    if len(data) < length:
-        return Unreadable("truncated", f"{ref}: the file ends {length - len(data):,} bytes before the range does")
-    if not path.name.lower().endswith(ARCHIVES):
-        return _plain(data, ref)
+    place = f"{path.name} offset={offset},{length}"
+    return (
+        data
+        if len(data) == length
+        else Unreadable("truncated", f"{place}: the file ends {length - len(data):,} bytes before the range does")
+    )
+
+
+@lru_cache(maxsize=1)
+def _body(path: Path, size: int, changed: int, offset: int, length: int) -> bytes | Unreadable:  # noqa: ARG001 - size and time are part of the key
+    """The body of a record that holds images: a page may hold 200, and they are asked for one after the other."""
+    data = _read(path, offset, length)
+    return data if isinstance(data, Unreadable) else _answer(data, f"{path.name} offset={offset},{length}", MAX_RANGE)
+
+
+def _answer(record: bytes, place: str, limit: int) -> bytes | Unreadable:
+    """The body of a record."""
     try:
-        body = response(data, MAX_BYTES if ref.member is None else MAX_RANGE).body
+        return response(record, limit).body
     except RecordError as error:
         known = {"too_large": "too_large", "truncated_record": "truncated"}
-        return Unreadable(known.get(error.reason, "not_in_archive"), f"{ref}: {error.detail}")
-    return body if ref.member is None else _inside(body, ref)
+        return Unreadable(known.get(error.reason, "not_in_archive"), f"{place}: {error.detail}")
 
 
 def _inside(body: bytes, ref: Ref) -> bytes | Unreadable:

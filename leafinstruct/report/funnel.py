@@ -75,6 +75,8 @@ class Step:
 def status(stages: Mapping[str, Artifact]) -> list[dict[str, Any]]:
     """One entry a stage: state (one of STATES), parts, counts, reasons, unreadable records, where it lies.
 
+    rejected: the records that the parts' reports list; unlisted: reason -> how many more are only counted.
+
     worker_seconds: of all workers, over the last pass of each part; seconds: of the clock, the build that finished the stage (None: unknown).
     cost: what the answers of a language model took whenever they were given, None for a stage that asks nobody. shards: see `_shards`.
     unanswered: of questions to a language model, state (refused, unparsed, too_large, declined, failed) -> how many, and the most frequent message.
@@ -98,6 +100,7 @@ def _entry(stage: str, artifact: Artifact) -> dict[str, Any]:
         "languages": _languages(reports, "dropped"),
         "kept_languages": _languages(reports, "kept"),
         "rejected": [item for report in reports for item in report.get("rejected", ())],
+        "unlisted": dict(sum((Counter(report.get("unlisted", {})) for report in reports), Counter[str]()).most_common()),
         "worker_seconds": round(totals.seconds, 2),
         "seconds": record.get("seconds"),
         "cost": asked.summed(costs) if (costs := [report["cost"] for report in reports if report.get("cost")]) else None,

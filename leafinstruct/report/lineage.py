@@ -46,7 +46,7 @@ _NOT_SHOWN = frozenset({"files", "input", "parts", "history", "filter"})
 
 def look(stages: Mapping[str, Artifact], wanted: str, kept_answers: Path) -> dict[str, Any]:
     """The answer of `leaf explain`: `matches`, every document that may be meant, with its fate; `record`, the lineage of the only one, else None;
-    `rejected`, what ingest could not read at such a place."""
+    `rejected`, what ingest could not read at such a place; `unlisted`, how many more losses ingest counted by their reason without their place."""
     found = find(stages, wanted)
     record = explain(stages, found[0], kept_answers) if len(found) == 1 else None
     ends = fates(stages, found) if record is None else {record["document"]: record["fate"]}
@@ -55,6 +55,7 @@ def look(stages: Mapping[str, Artifact], wanted: str, kept_answers: Path) -> dic
         "matches": [{**asdict(match), "fate": ends[match.document]} for match in found],
         "record": record,
         "rejected": rejected(stages["ingest"], wanted),
+        "unlisted": sum(sum(report.get("unlisted", {}).values()) for report in stages["ingest"].reports()),
     }
 
 

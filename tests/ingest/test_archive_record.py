@@ -208,7 +208,7 @@ def test_a_length_that_lies_costs_its_own_record(tmp_path, suffix, by, which):
     items = read(path)
     assert urls(items) == [f"http://a.example/{number}" for number in range(4) if number != which]
     at_the_end = which == 3 and by > 4 and suffix == ".warc"
-    assert rejected(items) == [(f"offset={len(before)}", "truncated" if at_the_end else "damaged", True)]
+    assert rejected(items) == [(f"offset={len(before)}", "truncated" if at_the_end else "damaged_record", True)]
 
 
 # --- revisits ---------------------------------------------------------------------------------------------------------------------------

@@ -143,7 +143,7 @@ def test_a_bomb_stops_the_file_and_keeps_what_stood_before_it(tmp_path, monkeypa
             archive.writestr("d.jsonl", text)
     items = mmc4_items(path, part_size=500)
     assert outline(documents(items)[0]) == ["prose: a"]
-    assert [(place, reason) for place, reason, _ in rejected(items) if reason != "empty_line"] == [(locator, "damaged")]
+    assert [(place, reason) for place, reason, _ in rejected(items) if reason != "empty_line"] == [(locator, "too_large")]
 
 
 # --- documents ------------------------------------------------------------------------------------------------------------------------

@@ -181,7 +181,7 @@ def test_a_row_group_that_unpacks_to_hundreds_of_megabytes_costs_itself_alone(tm
     assert [(item.locator, item.reason) if isinstance(item, Rejected) else item.provenance.locator for item in items] == [
         "row=0",
         "row=1",
-        ("row=2", "damaged"),
+        ("row=2", "too_large"),
         "row=22",
         "row=23",
     ]

@@ -96,7 +96,7 @@ def test_a_record_without_end_ends_the_file(record, monkeypatch):
     monkeypatch.setattr(unroll, "MAX_LINE", 300)
     monkeypatch.setattr(unroll, "MAX_BRACKETS", 200)
     pieces, reason = found(b"[1, " + record + b", 2]", window=50)
-    assert ([element for _, element in pieces], reason) == ([b"1"], "damaged")
+    assert ([element for _, element in pieces], reason) == ([b"1"], "too_large")
 
 
 def test_what_is_passed_over_may_be_of_any_length(monkeypatch):

@@ -239,9 +239,9 @@ def test_wherever_a_file_is_cut_the_whole_records_before_are_kept(tmp_path_facto
         (b"", "truncated"),
         (b"\x1f\x8b\x00", "truncated"),
         (b"WARC/1.0\r\nWARC-Ty", "truncated"),
-        (b"hello world\n" * 50, "damaged"),
-        (gzip.compress(b"hello", mtime=0), "damaged"),
-        (b"WARC/1.0\r\n\r\n", "damaged"),
+        (b"hello world\n" * 50, "damaged_record"),
+        (gzip.compress(b"hello", mtime=0), "damaged_record"),
+        (b"WARC/1.0\r\n\r\n", "damaged_record"),
     ],
 )
 def test_a_file_that_is_no_archive_says_so_at_offset_0(tmp_path, data, reason):
@@ -255,7 +255,7 @@ def test_a_damaged_header_in_the_middle_is_not_called_an_early_end(tmp_path, suf
     items = read_all(warc, source(path), tmp_path / "cache")
     assert [document.url[-1] for document in documents(items)] == ["0", "2", "3"]
     (lost,) = [item for item in items if isinstance(item, Rejected)]
-    assert (lost.reason, lost.detail) == ("damaged", "a record cannot be read")
+    assert (lost.reason, lost.detail) == ("damaged_record", "a record cannot be read")
     assert lost.locator == f"offset={len(archive(tmp_path / f'b{suffix}', PAGES[0]).read_bytes())}"
 
 
@@ -272,7 +272,7 @@ def test_a_damaged_member_costs_itself_only(tmp_path_factory, data):
     path.write_bytes(whole)
     items = read_all(warc, source(path), folder / "cache", part_size=2)
     assert [document.url[-1] for document in documents(items)] == [str(n) for n in range(4) if n != which]
-    assert [(locator, reason in {"damaged", "truncated"}) for locator, reason, _ in rejected(items)] == [(f"offset={start}", True)]
+    assert [(locator, reason in {"damaged_record", "truncated"}) for locator, reason, _ in rejected(items)] == [(f"offset={start}", True)]
 
 
 def test_what_lies_far_behind_damage_is_found(tmp_path):
@@ -283,7 +283,7 @@ def test_what_lies_far_behind_damage_is_found(tmp_path):
     items = read_all(warc, source(path), tmp_path / "cache")
     assert [document.url[-1] for document in documents(items)] == ["0", "1", "2"]
     behind = len(members[0]) + len(noise) + 1 + len(members[1])
-    assert rejected(items) == [(f"offset={len(members[0])}", "damaged", True), (f"offset={behind}", "damaged", True)]
+    assert rejected(items) == [(f"offset={len(members[0])}", "damaged_record", True), (f"offset={behind}", "damaged", True)]
 
 
 def test_a_file_compressed_in_one_piece_is_refused_with_the_cure(tmp_path):

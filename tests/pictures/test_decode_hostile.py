@@ -106,6 +106,14 @@ def test_a_jpeg_that_asks_for_a_thousand_passes_is_refused():
     assert decode(dressed).reason == "too_many_scans"
 
 
+def test_the_passes_of_a_large_jpeg_are_fewer():
+    """As many pixels are looked at by 50 passes over 36 million as by 11,250 over 160,000."""
+    data = encoded(Pil.new("L", (6_000, 6_000), 128), "JPEG", progressive=True)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    assert probe(data).width == 6_000
+    assert probe(data[:-2] + last * 50 + data[-2:]).reason == "too_many_scans"
+
+
 def test_what_lies_in_segments_or_behind_a_jpeg_are_no_passes():
     """A film behind a photograph, as phones write it, and a comment full of markers."""
     plain = encoded(Pil.new("RGB", (40, 40), "teal"), "JPEG", comment=b"\xff\xda" * 500)
