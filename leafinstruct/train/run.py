@@ -152,17 +152,9 @@ def train(
                 card.write(
                     out.path / "adapter", template, config, directory.name, files, counts, sizes.trainable, reached, state.num_processes
                 )
+            record = {"fingerprint": fingerprint, "counts": counts, "parameters": sizes.trainable, "reached": reached}
             with last_write():
-                save(
-                    out.path / "record.json",
-                    {
-                        "fingerprint": fingerprint,
-                        "counts": counts,
-                        "parameters": sizes.trainable,
-                        "reached": reached,
-                        "adapter": checkpoints.sums(out.path / "adapter"),
-                    },
-                )
+                save(out.path / "record.json", {**record, "adapter": checkpoints.sums(out.path / "adapter")})
     return out.path / "adapter" if first else None
 
 
