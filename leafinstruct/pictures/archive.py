@@ -27,6 +27,8 @@ _GZIP = b"\x1f\x8b"
 _ZLIB = frozenset({"gzip", "x-gzip", "deflate"})
 _FIRST_CHUNK = re.compile(rb"[0-9A-Fa-f]{1,8}[ \t]*(?:;[^\r\n]*)?\r\n")
 _LAST_CHUNK = re.compile(rb"(?:\A|\r\n)0+[ \t]*(?:;[^\r\n]*)?(?:\r\n(?:[^\r\n]+\r\n)*\s*)?\Z")
+MAX_MEMBERS = 100
+"""Of a body in gzip; servers send one. What follows a member is copied for each."""
 _TRAILERS = 8192
 """Bytes at a chunked body's end in which its last chunk is looked for."""
 
@@ -130,8 +132,11 @@ def _check_chunks(body: bytes) -> None:
 
 def _inflated(packed: bytes, limit: int) -> bytes:
     """A body out of gzip (of one member or more) or zlib. Raises zlib.error for what is neither, RecordError when it is cut or too large."""
-    body = b""
+    body, members = b"", 0
     while packed and len(body) <= limit:
+        members += 1
+        if members > MAX_MEMBERS:
+            raise RecordError("too_large", f"the body has more than {MAX_MEMBERS} gzip members")
         stream = zlib.decompressobj(wbits=47)
         body += stream.decompress(packed, limit + 1 - len(body))
         if not stream.eof and len(body) <= limit:

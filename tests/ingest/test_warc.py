@@ -283,7 +283,7 @@ def test_what_lies_far_behind_damage_is_found(tmp_path):
     items = read_all(warc, source(path), tmp_path / "cache")
     assert [document.url[-1] for document in documents(items)] == ["0", "1", "2"]
     behind = len(members[0]) + len(noise) + 1 + len(members[1])
-    assert rejected(items) == [(f"offset={len(members[0])}", "damaged_record", True), (f"offset={behind}", "damaged", True)]
+    assert rejected(items) == [(f"offset={len(members[0])}", "damaged_record", True), (f"offset={behind}", "damaged_record", True)]
 
 
 def test_a_file_compressed_in_one_piece_is_refused_with_the_cure(tmp_path):

@@ -227,6 +227,13 @@ def test_a_record_is_decoded_once_for_all_images_in_it(tmp_path, monkeypatch):
     assert len(decoded) == 1
 
 
+def test_a_body_of_empty_gzip_members_costs_itself(tmp_path):
+    packed = record("http://a.org/1", gzip.compress(b"") * 300_000, headers="Content-Type: text/html\r\nContent-Encoding: gzip")
+    items = crawl(tmp_path, "a.warc", packed, page(2))
+    assert [item.url for item in documents(items)] == ["http://a.org/2"]
+    assert rejected(items) == [("offset=0", "too_large", True)]
+
+
 # --- tables -----------------------------------------------------------------------------------------------------------------------------
 
 SOUND = b'{"text_list": ["One sentence.", "Another."], "image_info": []}\n'
