@@ -20,8 +20,6 @@ from small_run import MOST, World, counting, killing, prepared, published, resto
 TRIALS = 200
 RULE = ("--set", "filter.rules[0].max=6")
 
-pytestmark = pytest.mark.xdist_group("random_damage")
-
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
