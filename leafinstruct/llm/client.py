@@ -1,12 +1,14 @@
 """The door of the room: `await client.ask(request)`.
 
     cache hit -> answered at once          same question in flight -> shared          offline -> the caller's answerer
-    else: one of `max_in_flight` slots -> exchange (retries, repairs) -> journal -> cache
+    else: the gate (as many as the server bears) -> a claim on the question -> exchange (retries, repairs) -> journal -> cache
 
 An offline answer goes the same way as a server's: validated, stored, labelled with its own name; if it is invalid, that is our defect and
 raises. One client lives in one event loop, owns rate and budget there, and takes thousands of waiting `ask` calls. A question that is being
 answered is finished and stored even if its asker goes away, because it is paid for; `close` stops it. A ProviderError is raised to every
 asker from then on without another request, so that a bad key costs one try, not one per document.
+
+Builds that share a folder of answers do not pay twice: one claims the question, the other waits and reads the answer (claims.py).
 
 The SDK (0.7 s to import) is loaded with the first question that really needs a server.
 """
@@ -20,18 +22,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leafinstruct.errors import ProviderError
-from leafinstruct.llm.budget import Budget, Counts, estimate_tokens
+from leafinstruct.llm import clock
+from leafinstruct.llm.budget import Budget, Counts
 from leafinstruct.llm.cache import AnswerCache, cache_key
+from leafinstruct.llm.claims import Claims
 from leafinstruct.llm.config import LlmConfig
+from leafinstruct.llm.gate import Gate
 from leafinstruct.llm.journal import Journal
 from leafinstruct.llm.pace import Pace
 from leafinstruct.llm.parse import fault, read_answer
 from leafinstruct.llm.request import Answer, Paid, Request
+from leafinstruct.llm.tokens import estimate_tokens
 
 if TYPE_CHECKING:
     from leafinstruct.llm.server import Server
 
 __all__ = ["Client", "Counts", "estimate_tokens"]
+
+_CLAIMED = 0.5  # seconds between two looks at a question that another process asks
 
 
 class Client:
@@ -44,8 +52,9 @@ class Client:
         self._journal = Journal(cache)
         self._counts = Counts()
         self._budget = Budget(config, self._counts)
-        self._pace = Pace(config.requests_per_minute)
-        self._slots = asyncio.Semaphore(config.max_in_flight)
+        self._claims = Claims(cache)
+        self._pace = Pace(config)
+        self._gate = Gate(config.max_in_flight, config.timeout)
         self._in_flight: dict[str, asyncio.Task[Answer]] = {}
         self._server: Server | None = None
         self._broken: str | None = None
@@ -96,6 +105,7 @@ class Client:
         if self._server is not None:
             await self._server.close()
         self._cache.close()
+        self._claims.close()
         self._journal.close()
 
     def _recall(self, key: str, request: Request) -> Answer | None:
@@ -116,24 +126,48 @@ class Client:
         return self._keep(request, Answer("ok", value, request.offline_name, key=key, paid=Paid()), text)
 
     async def _online(self, key: str, request: Request) -> Answer:
-        async with self._slots:
-            if self._broken is not None:
-                raise ProviderError(self._broken)
-            from leafinstruct.llm.exchange import Exchange  # brings openai, which an offline run never loads
-            from leafinstruct.llm.server import Server
+        again = False
+        while True:
+            async with self._gate.exchange(first=again):
+                if self._broken is not None:
+                    raise ProviderError(self._broken)
+                with self._claims.claim(key) as granted:
+                    if granted:
+                        return self._answer_of_others(key, request) or await self._exchange(key, request)
+            again = True
+            await clock.CLOCK.sleep(_CLAIMED)
 
-            self._server = self._server or Server(self._config)
-            exchange = Exchange(self._config, self._server, self._pace, self._budget, self._counts, self.model_identity, request)
-            try:
-                answer = replace(await exchange.run(), key=key)
-            except ProviderError as error:
-                self._broken = str(error)
-                raise
+    def _answer_of_others(self, key: str, request: Request) -> Answer | None:
+        """What another process stored since this one looked."""
+        if not self._claims.news():
+            return None
+        self._cache.refresh()
+        return self._recall(key, request)
+
+    async def _exchange(self, key: str, request: Request) -> Answer:
+        from leafinstruct.llm.exchange import Exchange  # brings openai, which an offline run never loads
+
+        server = self._open()
+        exchange = Exchange(self._config, server, self._gate, self._pace, self._budget, self._counts, self.model_identity, request)
+        try:
+            answer = replace(await exchange.run(), key=key)
+        except ProviderError as error:
+            self._broken = str(error)
+            raise
         if answer.state == "ok":
             self._counts.answered += 1
             self._keep(request, answer, exchange.text)  # before the journal: it is paid for
+            self._claims.stored()
         self._journal.put(request, answer, exchange.sent, exchange.tries)
         return answer
+
+    def _open(self) -> Server:
+        from leafinstruct.llm.server import Server
+
+        if self._server is None:
+            self._server = Server(self._config)
+            self._server.heed = self._pace.heed
+        return self._server
 
     def _keep(self, request: Request, answer: Answer, text: str) -> Answer:
         if answer.value is not None:

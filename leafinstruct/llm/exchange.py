@@ -19,44 +19,55 @@ from typing import Any
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential, wait_random
 
-from leafinstruct.errors import ProviderError
+from leafinstruct.errors import ProviderError, RecipeError
 from leafinstruct.llm import clock
-from leafinstruct.llm.budget import Budget, Counts, estimate_tokens
+from leafinstruct.llm.budget import Budget, Counts
 from leafinstruct.llm.config import LlmConfig
+from leafinstruct.llm.context import FILLER, with_filler
 from leafinstruct.llm.faults import BusyError, DeclinedError, ServerError
+from leafinstruct.llm.gate import Gate
 from leafinstruct.llm.pace import Pace
 from leafinstruct.llm.parse import is_object, read_answer
 from leafinstruct.llm.request import Answer, AnswerState, Paid, Request, Usage
 from leafinstruct.llm.server import Reply, Server
+from leafinstruct.llm.tokens import size_of
 from leafinstruct.llm.wire import Form, named, repair_turns, response_format, wire_messages
 
 _REPAIRS = 2
 _SERVER_ERRORS = 3  # in a row, in a form that has never worked, before the next form is tried
 _ALL_DECLINED = 8  # first requests, all declined, before the settings are blamed
+_UNANSWERED = 3  # questions in a row without an answer until their deadline, before the server counts as down
+_CROWDED = 8  # tries of one question that may time out in company at no cost to its deadline; the limit is 1 long before
+_PROOF_TOKENS = 16  # of an answer that is not read
 _BACKOFF = wait_exponential(multiplier=0.25, max=30) + wait_random(0, 0.25)  # seconds
 
 
 class AgainError(Exception):
     """This try gave no answer; the next may. after: None = back off, else seconds to wait at least."""
 
-    def __init__(self, detail: str, after: float | None = None, silent: bool = False) -> None:
+    def __init__(self, detail: str, after: float | None = None, silent: bool = False, outage: bool = False) -> None:
         super().__init__(detail)
-        self.after, self.silent = after, silent
+        self.after, self.silent, self.outage = after, silent, outage
 
 
 class Exchange:
     """One request and everything that is learnt between its tries."""
 
-    def __init__(self, config: LlmConfig, server: Server, pace: Pace, budget: Budget, counts: Counts, model: str, request: Request) -> None:
-        self._config, self._server, self._pace, self._budget, self._counts = config, server, pace, budget, counts
+    def __init__(
+        self, config: LlmConfig, server: Server, gate: Gate, pace: Pace, budget: Budget, counts: Counts, model: str, request: Request
+    ) -> None:
+        self._config, self._server, self._gate, self._pace = config, server, gate, pace
+        self._budget, self._counts = budget, counts
         self._model, self._request = model, request
-        self._input = estimate_tokens(request)
+        self._size = size_of(request)
         self._form = server.forms.get(request.purpose, Form.SCHEMA)
         self._limit = config.max_tokens
         self._turns: list[dict[str, Any]] = []  # bad answers and the reasons against them
         self._server_errors = 0
         self._usage = Usage()
         self._began = 0.0  # monotonic seconds of the first try; 0 before it
+        self._excused = 0.0  # seconds since then that the deadline does not count
+        self._crowded = 0  # tries that timed out while others were in flight
         self._last: tuple[Form, int, int] | None = None  # form, number of turns and limit of the last try
         self.text = ""
         """The raw text of the last answer."""
@@ -83,7 +94,8 @@ class Exchange:
         except AgainError as last:
             tries = "1 try" if len(self.tries) == 1 else f"{len(self.tries)} tries"
             detail = f"{last}; {tries} in {clock.CLOCK.now() - self._began:.0f} s" if self.tries else str(last)
-            if last.silent and self._server.heard < self._began:
+            self._server.unanswered += last.outage
+            if (last.silent and self._server.heard < self._began) or self._server.unanswered >= _UNANSWERED:
                 self._server.down = detail
             return self._end("failed", detail)
 
@@ -91,8 +103,8 @@ class Exchange:
         return self._patience() < state.upcoming_sleep
 
     def _patience(self) -> float:
-        """Seconds left before the deadline. The clock starts with the first try: waiting for one's turn is not the server's fault."""
-        return self._config.deadline - (clock.CLOCK.now() - self._began if self._began else 0.0)
+        """Seconds left before the deadline. The clock runs from the first try, and not while this question waits for its turn."""
+        return self._config.deadline - (clock.CLOCK.now() - self._began - self._excused if self._began else 0.0)
 
     async def _try(self) -> Answer:
         try:
@@ -103,42 +115,96 @@ class Exchange:
         except DeclinedError as declined:
             self._note(None, str(declined))
             return self._after_declined(declined)
+        await self._prove_whole(reply)
         return self._judge(reply)
 
     def _note(self, text: str | None, fault: str) -> None:
         self.tries.append({"seconds": round(clock.CLOCK.now() - self._began, 3), "text": text, "fault": fault})
 
-    async def _turn(self) -> None:
-        """Waits for a start; a pause that outlasts the deadline is not waited for."""
-        if self._pace.paused_for > self._patience():
+    async def _turn(self, tokens: int) -> None:
+        """Wait for a start; a pause that outlasts the deadline is not waited for."""
+        if not await self._pace.turn(tokens, self._patience()):
             pause = self._pace.paused_for
             raise AgainError(f"the server asks to wait {pause:.0f} s, longer than llm.deadline allows", after=pause)
-        await self._pace.turn()
-        self._began = self._began or clock.CLOCK.now()
-        if self._patience() <= 0:
-            raise AgainError("no turn before the deadline")
 
-    async def _send(self) -> Reply:
-        """One HTTP request, its cost reserved before and settled after; one that is cancelled or lost settles for all it reserved."""
-        most = Usage(self._input + sum(len(str(turn)) for turn in self._turns) // 4, self._limit, estimated=True)
-        await self._budget.reserve(most, self._request.purpose)
-        used = Usage()
-        try:
-            await self._turn()
-            used = most  # from here on somebody may charge for it
-            self._counts.requests += 1
-            self._last = (self._form, len(self._turns), self._limit)
-            messages = wire_messages(self._request, self._form, self._turns)
-            reply = await self._server.send(self._body(self._form, messages, self._limit), min(self._config.timeout, self._patience()))
-            used = reply.usage or Usage(most.input_tokens, -(-len(reply.text.encode()) // 4), estimated=True)
-        except Exception as fault:
-            if not (isinstance(fault, BusyError) and fault.lost):
-                used = Usage()
-            raise
-        finally:
-            self._budget.settle(most, used)
-            self._usage += used
+    async def _send(self, *, proof: bool = False) -> Reply:
+        """One HTTP request, its cost reserved before and settled after; one that is cancelled or lost settles for all it may have cost.
+
+        proof: with a filler before it, see context.py.
+        """
+        limit = _PROOF_TOKENS if proof else self._limit
+        messages = wire_messages(self._request, self._form, self._turns)
+        size = self._size.longer([FILLER] if proof else [turn["content"] for turn in self._turns])
+        waiting = clock.CLOCK.now()
+        async with self._gate.flight(again=bool(self._began)):
+            held = await self._budget.reserve(self._request.purpose, size, limit)
+            tokens = held.likely.input_tokens + held.likely.output_tokens
+            used = Usage()
+            try:
+                self._refuse_quota(tokens)
+                await self._turn(tokens)
+                began = clock.CLOCK.now()
+                self._excused += began - waiting if self._began else 0.0
+                self._began = self._began or began
+                used = held.likely  # from here on somebody may charge for it
+                self._counts.requests += 1
+                if not proof:
+                    self._last = (self._form, len(self._turns), limit)
+                body = self._body(self._form, with_filler(messages) if proof else messages, limit)
+                reply = await self._server.send(body, min(self._config.timeout, self._patience()))
+                used = self._budget.used(held, reply.usage, reply.text)
+                self._gate.answered(began)
+            except Exception as fault:
+                if not (isinstance(fault, BusyError) and fault.lost):
+                    used = Usage()
+                if isinstance(fault, BusyError):
+                    self._heed_load(fault, began)
+                raise
+            finally:
+                self._budget.settle(held, used)
+                self._pace.correct(tokens, used.input_tokens + used.output_tokens)
+                self._usage += used
         return reply
+
+    def _refuse_quota(self, tokens: int) -> None:
+        quota = self._config.tokens_per_minute
+        if quota is not None and tokens > quota:
+            raise RecipeError(
+                f"llm.tokens_per_minute: one request ({self._request.purpose}) may take {tokens:,} tokens with its answer (llm.max_tokens: "
+                f"{self._config.max_tokens:,}), more than {quota:,} a minute; raise it, or lower llm.max_tokens or the size of documents"
+            )
+
+    def _heed_load(self, busy: BusyError, began: float) -> None:
+        """The client sends fewer requests to a server that is slow or full. A server's own queue is no fault of a document that waited in it."""
+        if busy.load == "full":
+            self._gate.overloaded(began)
+        elif busy.load == "slow":
+            if self._gate.in_flight > 1 and self._crowded < _CROWDED:
+                self._crowded += 1
+                self._excused += clock.CLOCK.now() - began
+            self._gate.timed_out(began)
+
+    async def _prove_whole(self, reply: Reply) -> None:
+        """Raises ProviderError for a server that reads only the beginning or the end of a prompt without saying so."""
+        context = self._server.context
+        if self._turns or not reply.read or not context.is_suspicious(self._request, reply.read):
+            return
+        async with context.proving:
+            if not context.is_new(reply.read):
+                return
+            try:
+                longer = await self._send(proof=True)
+            except BusyError as busy:
+                raise self._after_busy(busy) from None
+            except DeclinedError:
+                context.is_whole(reply.read)  # it says so when a prompt is too long
+                return
+            if longer.read and context.is_cut(reply.read, longer.read):
+                raise ProviderError(
+                    f"{self._config.base_url} cuts prompts without saying so: it counts {reply.read:,} tokens, and {longer.read:,} with 1,000 "
+                    "words more. Raise its context length (Ollama: num_ctx or OLLAMA_CONTEXT_LENGTH; llama.cpp: --ctx-size; others: context or "
+                    "max-model length) and run the same command again; answers to cut prompts are not kept."
+                )
 
     def _body(self, form: Form, messages: list[dict[str, Any]], limit: int) -> dict[str, Any]:
         return {
@@ -182,13 +248,24 @@ class Exchange:
         self._form = self._server.forms.setdefault(self._request.purpose, self._form if obeyed else Form.TEXT)
 
     def _after_busy(self, busy: BusyError) -> AgainError:
+        self._end_if_hopeless(busy)
         self._server_errors = self._server_errors + 1 if isinstance(busy, ServerError) else 0
         about_form = isinstance(busy, ServerError) and busy.about_form
         if (about_form or self._server_errors >= _SERVER_ERRORS) and self._step_down():
             return AgainError(str(busy), after=0)
         if busy.after is not None:
             self._pace.pause(busy.after)
-        return AgainError(str(busy), after=busy.after, silent=busy.silent)
+        return AgainError(str(busy), after=busy.after, silent=busy.silent, outage=True)
+
+    def _end_if_hopeless(self, busy: BusyError) -> None:
+        """Raises ProviderError when a server that never answered keeps sending what no working server sends."""
+        server = self._server
+        server.hopeless = server.hopeless + 1 if busy.hopeless and not server.accepted else 0
+        if server.hopeless and server.hopeless >= busy.hopeless:
+            raise ProviderError(
+                f"{self._config.base_url} has never answered, and {server.hopeless} requests in a row ended with: {busy}. "
+                "Check llm.base_url (usually .../v1) and the server's log, then run the same command again."
+            )
 
     def _after_declined(self, declined: DeclinedError) -> Answer:
         """Tries what the server may want instead; else the verdict on this request."""

@@ -64,10 +64,11 @@ def files(folder: Path, stem: str) -> list[Path]:
     return sorted(folder.glob(f"{stem}-*.jsonl"))
 
 
-def scan(path: Path) -> Iterator[tuple[bytes, int]]:
-    """(key, offset) of each whole line, 300,000 of them a second."""
-    offset = 0
+def scan(path: Path, start: int = 0) -> Iterator[tuple[bytes, int]]:
+    """(key, offset) of each whole line from the offset `start` on, 300,000 of them a second."""
+    offset = start
     with path.open("rb") as file:
+        file.seek(start)
         for line in file:
             if match := _LINE.fullmatch(line):
                 yield bytes.fromhex(match[1].decode("ascii")), offset
