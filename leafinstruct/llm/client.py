@@ -138,10 +138,9 @@ class Client:
             await clock.CLOCK.sleep(_CLAIMED)
 
     def _answer_of_others(self, key: str, request: Request) -> Answer | None:
-        """What another process stored since this one looked."""
-        if not self._claims.news():
-            return None
-        self._cache.refresh()
+        """What another process stored since the question was asked here."""
+        if self._claims.news():
+            self._cache.refresh()
         return self._recall(key, request)
 
     async def _exchange(self, key: str, request: Request) -> Answer:

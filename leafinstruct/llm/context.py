@@ -1,14 +1,16 @@
 """Was the whole prompt read? Servers with a small context window cut prompts without an error (Ollama: num_ctx, 2,048 or 4,096 tokens by default).
 
-A count of prompt tokens arouses suspicion when no earlier request was counted higher, and
+A count of prompt tokens arouses suspicion when
 
     it is lower than 0.8 x the number of words that the prompt adds to the one before (a tokenizer makes at least one token of a word; a
     server may leave out what its own cache holds, which is at most what two prompts begin with),
-    or it is a round number, as context windows are, or a different prompt was counted exactly as high.
+    or no count was higher before, the prompt may be longer, and the count is a multiple of 256, as context windows are, or a prompt of
+    another length was counted exactly as high.
 
-The proof is one more request, with 1,000 short words before the same prompt: it raises the count of a server that reads all of it. So an honest
-server is never stopped, and is asked for a proof about once in a run (one count in 25 is round, and of n counts about ln n are the highest so
-far). A server that declines what is too long (400) cuts nothing. Counts below 256 are no context window and prove nothing.
+The proof is one more request, with 1,000 short words before the same prompt, where no cache holds it. The prompt is cut if that does not raise
+the count, or if the count is below half of the words: no tokenizer is that coarse. So an honest server is never stopped, and is asked for a
+proof about once in a run (one count in 85 is such a number, and of n counts about ln n are the highest so far). A server that declines what is too long
+(400) cuts nothing. Counts below 256 are no context window and prove nothing.
 """
 
 from __future__ import annotations
@@ -17,12 +19,16 @@ import asyncio
 from typing import Any
 
 from leafinstruct.llm.request import Request
+from leafinstruct.llm.tokens import estimate_tokens
 
 _LEAST = 256  # tokens; no context window is smaller
-_FEW = 0.8  # tokens a word; below it words are missing
-_WINDOWS = (256, 100)  # a count at a multiple of these, or one beside it, may be the size of a window
-_RISE = 250  # tokens by which the filler raises an honest count; it has 1,000 words
-FILLER = " ".join("abcdefghijklmnopqrst" * 50)
+_FEW, _COARSEST = 0.8, 0.5  # tokens a word: below the first, words may be missing; below the second, they are
+_WINDOW = 256  # a count at a multiple of it, or one beside it, may be the size of a window
+_LONGER = 0.7  # estimated tokens a counted token; below it, the server counts more than was sent, and cuts nothing
+_OTHER = 0.05  # share by which estimates of prompts of another length differ
+_RISE = 250  # tokens; the filler raises an honest count by about as many as it has words
+_FILLER_WORDS = 1_000
+FILLER = " ".join("abcdefghijklmnopqrst" * (_FILLER_WORDS // 20))
 """1,000 words, put before a prompt."""
 
 
@@ -30,37 +36,49 @@ class Context:
     """What one server's counts say about its context window."""
 
     def __init__(self) -> None:
-        self._read = 0  # the highest count of a prompt that was read whole
+        self._read, self._estimate = 0, 0  # the highest count of a prompt that was read whole, and its estimate
+        self._few = _FEW  # lowered by a proof that this server's tokens are longer
         self._before = ""  # text of the prompt before
         self.proving = asyncio.Lock()
         """One proof at a time: it answers for all who wait."""
 
     def is_suspicious(self, request: Request, counted: int) -> bool:
-        """counted: the server's prompt tokens, those from its cache included."""
+        """counted: the server's prompt tokens, those from its cache included. Ask once for each prompt."""
         text, before = _text(request), self._before
         self._before = text
-        if text == before or not self.is_new(counted):
+        if text == before or counted < _LEAST:
             return False
-        near_window = any((counted + 1) % window <= 2 for window in _WINDOWS)
-        if near_window or counted == self._read or counted < _FEW * _words_added(text, before):
+        if self.lacks_words(request, counted) and counted < self._few * _words_added(text, before):
             return True
-        self._read = counted
+        if counted < self._read:
+            return False
+        estimate = estimate_tokens(request)
+        other = abs(estimate - self._estimate) > _OTHER * estimate
+        if estimate > _LONGER * counted and ((counted == self._read and other) or (counted + 1) % _WINDOW <= 2):
+            return True
+        self._read, self._estimate = counted, estimate
         return False
 
-    def is_new(self, counted: int) -> bool:
-        """Whether no higher count is known to be of a whole prompt."""
-        return counted >= max(_LEAST, self._read)
+    def lacks_words(self, request: Request, counted: int) -> bool:
+        """Whether the count is lower than the words of the prompt let expect."""
+        return counted < self._few * len(_text(request).split())
 
-    def is_cut(self, counted: int, with_filler: int) -> bool:
+    def is_settled(self, request: Request, counted: int) -> bool:
+        """Whether a proof for another prompt answers for this one."""
+        return counted < self._read and not self.lacks_words(request, counted)
+
+    def is_cut(self, request: Request, counted: int, with_filler: int) -> bool:
         """The proof's result: the counts of one prompt without and with the filler."""
-        if with_filler < counted + _RISE:
+        words = len(_text(request).split())
+        if with_filler < max(counted + _RISE, _COARSEST * (words + _FILLER_WORDS)):
             return True
-        self._read = with_filler
+        self.is_whole(request, counted)
         return False
 
-    def is_whole(self, counted: int) -> None:
+    def is_whole(self, request: Request, counted: int) -> None:
         """A prompt of this count was read whole."""
-        self._read = max(self._read, counted + 1)
+        self._read = max(self._read, counted + _RISE)
+        self._few = min(self._few, 0.9 * counted / max(1, len(_text(request).split())))
 
 
 def with_filler(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ if it says so, or if the same form failed three times running and has never work
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential, wait_random
@@ -143,7 +144,7 @@ class Exchange:
             try:
                 self._refuse_quota(tokens)
                 await self._turn(tokens)
-                began = clock.CLOCK.now()
+                began, company = clock.CLOCK.now(), self._gate.in_flight
                 self._excused += began - waiting if self._began else 0.0
                 self._began = self._began or began
                 used = held.likely  # from here on somebody may charge for it
@@ -153,12 +154,13 @@ class Exchange:
                 body = self._body(self._form, with_filler(messages) if proof else messages, limit)
                 reply = await self._server.send(body, min(self._config.timeout, self._patience()))
                 used = self._budget.used(held, reply.usage, reply.text)
+                reply = replace(reply, read=0) if used.estimated else reply
                 self._gate.answered(began)
             except Exception as fault:
                 if not (isinstance(fault, BusyError) and fault.lost):
                     used = Usage()
                 if isinstance(fault, BusyError):
-                    self._heed_load(fault, began)
+                    self._heed_load(fault, began, company)
                 raise
             finally:
                 self._budget.settle(held, used)
@@ -174,12 +176,12 @@ class Exchange:
                 f"{self._config.max_tokens:,}), more than {quota:,} a minute; raise it, or lower llm.max_tokens or the size of documents"
             )
 
-    def _heed_load(self, busy: BusyError, began: float) -> None:
+    def _heed_load(self, busy: BusyError, began: float, company: int) -> None:
         """The client sends fewer requests to a server that is slow or full. A server's own queue is no fault of a document that waited in it."""
         if busy.load == "full":
             self._gate.overloaded(began)
         elif busy.load == "slow":
-            if self._gate.in_flight > 1 and self._crowded < _CROWDED:
+            if max(company, self._gate.in_flight) > 1 and self._crowded < _CROWDED:
                 self._crowded += 1
                 self._excused += clock.CLOCK.now() - began
             self._gate.timed_out(began)
@@ -190,16 +192,16 @@ class Exchange:
         if self._turns or not reply.read or not context.is_suspicious(self._request, reply.read):
             return
         async with context.proving:
-            if not context.is_new(reply.read):
+            if context.is_settled(self._request, reply.read):
                 return
             try:
                 longer = await self._send(proof=True)
             except BusyError as busy:
                 raise self._after_busy(busy) from None
             except DeclinedError:
-                context.is_whole(reply.read)  # it says so when a prompt is too long
+                context.is_whole(self._request, reply.read)  # it says so when a prompt is too long
                 return
-            if longer.read and context.is_cut(reply.read, longer.read):
+            if longer.read and context.is_cut(self._request, reply.read, longer.read):
                 raise ProviderError(
                     f"{self._config.base_url} cuts prompts without saying so: it counts {reply.read:,} tokens, and {longer.read:,} with 1,000 "
                     "words more. Raise its context length (Ollama: num_ctx or OLLAMA_CONTEXT_LENGTH; llama.cpp: --ctx-size; others: context or "

@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 
 from leafinstruct.llm import clock
 
 _FIRST = 8  # in flight after the first answer, at most
-_GROW, _SHRINK = 0.1, 0.4  # share of recent responses that report overload: growth below the first, half as many above the second
+_GROW, _SHRINK = 0.2, 0.4  # share of recent responses that report overload: growth below the first, half as many above the second
 _WEIGHT = 0.1  # of one response in that share
 _RECENT = 0.3  # weight of one answer in the mean latency
 
@@ -71,6 +72,9 @@ class Gate:
         self._most, self._timeout = most, timeout
         self._limit = 1.0
         self._doubling_to = float(most)  # below it, each answer adds 1
+        self._too_many = (
+            math.inf
+        )  # the limit at which a request timed out; a server with latencies above a quarter of the timeout is not led there again
         self._cut = 0.0  # when the limit was last lowered; requests from before do not lower it again
         self._overload = 0.0  # share of recent responses
         self._mean = self._lowest = 0.0  # seconds; 0 before the first answer
@@ -109,10 +113,10 @@ class Gate:
             self._set(min(_FIRST, self._timeout / (2 * seconds) if seconds > 0 else _FIRST))
         elif self._mean > max(self._timeout / 2, 2 * self._lowest):
             self._set(self._limit - 1)
-        elif self._overload < _GROW and self._flights.inside >= self.limit:
+        elif self._overload < _GROW and 2 * self._flights.inside >= self.limit:
             if self._mean < self._timeout / 4:
                 self._set(self._limit + (1 if self._limit < self._doubling_to else 1 / self._limit))
-            elif self._mean < 1.5 * self._lowest:
+            elif self._mean < 1.5 * self._lowest and self._limit + 1 / self._limit < self._too_many:
                 self._set(self._limit + 1 / self._limit)
 
     def overloaded(self, began: float) -> None:
@@ -124,6 +128,7 @@ class Gate:
     def timed_out(self, began: float) -> None:
         """A request got no answer within the timeout."""
         if began >= self._cut:
+            self._too_many = max(2.0, self._limit)
             since = clock.CLOCK.now() - self._timeout
             self._lower(min(self._limit, sum(at > since for at in self._answers)) / 2)
 
