@@ -7,10 +7,10 @@ A count of prompt tokens arouses suspicion when
     or no count was higher before, the prompt may be longer, and the count is a multiple of 256, as context windows are, or a prompt of
     another length was counted exactly as high.
 
-The proof is one more request, with 1,000 short words before the same prompt, where no cache holds it. The prompt is cut if that does not raise
+The proof is one more request, with 1,000 common words before the same prompt, where no cache holds it. The prompt is cut if that does not raise
 the count, or if the count is below half of the words: no tokenizer is that coarse. So an honest server is never stopped, and is asked for a
-proof about once in a run (one count in 85 is such a number, and of n counts about ln n are the highest so far). A server that declines what is too long
-(400) cuts nothing. Counts below 256 are no context window and prove nothing.
+proof about once in a run (one count in 85 is such a number, and of n counts about ln n are the highest so far). A server that declines what is too
+long (400) cuts nothing. Counts below 256 are no context window and prove nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ _LONGER = 0.7  # estimated tokens a counted token; below it, the server counts m
 _OTHER = 0.05  # share by which estimates of prompts of another length differ
 _RISE = 250  # tokens; the filler raises an honest count by about as many as it has words
 _FILLER_WORDS = 1_000
-FILLER = " ".join("abcdefghijklmnopqrst" * (_FILLER_WORDS // 20))
+_COMMON = ("water", "house", "light", "paper", "table", "green", "river", "stone", "bread", "night")
+FILLER = " ".join(_COMMON * (_FILLER_WORDS // len(_COMMON)))
 """1,000 words, put before a prompt."""
 
 

@@ -9,7 +9,10 @@ from leafinstruct.llm.clock import Clock
 
 
 class FakeClock(Clock):
-    """Time passes only in pauses, which end at once. `slept`: their lengths in order. Time limits end when a test says so, with `expire` or `advance`."""
+    """Time passes only in pauses, which end at once, and with `advance`. `slept`: lengths of the pauses in order.
+
+    Time limits end when a test says so, with `expire` or `advance`.
+    """
 
     def __init__(self) -> None:
         self.time = 1000.0

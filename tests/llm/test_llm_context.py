@@ -15,8 +15,8 @@ from leafinstruct.errors import ProviderError
 from leafinstruct.llm.context import FILLER
 from leafinstruct.llm.journal import STEM
 
-WORDS = "the leaf of a young birch turns yellow in early autumn before most other trees".split()
-HINDI = "पत्ता पेड़ से गिरता है और हवा में उड़ता है".split()
+WORDS = ["the", "leaf", "of", "a", "young", "birch", "turns", "yellow", "in", "early", "autumn", "before", "most", "other", "trees"]
+HINDI = ["पत्ता", "पेड़", "से", "गिरता", "है", "और", "हवा", "में", "उड़ता", "है"]
 CHINESE = "树叶在秋天变黄然后从树上落下来"
 
 
@@ -83,7 +83,7 @@ def test_a_window_of_any_size_is_found_by_the_words_that_are_missing(server: Mis
 def test_a_window_of_an_odd_size_is_found_by_two_prompts_that_count_the_same(server: Misbehaving, tmp_path: Path) -> None:
     server.always = counting(lambda body: usage(min(3001, tokens(text_of(body)))))
     texts = [" ".join(WORDS * count) for count in (20, 205, 220)]  # the longer ones by about a tenth
-    with pytest.raises(ProviderError, match="cuts prompts.*counts 3,001 tokens"):
+    with pytest.raises(ProviderError, match=r"cuts prompts.*counts 3,001 tokens"):
         ask(online(server.url, max_in_flight=1), tmp_path, *map(question, texts))
     assert asked(server) == 3
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -56,7 +57,8 @@ def test_no_header_breaks_the_reader(text: str) -> None:
 
 
 def completion_with(headers: dict[str, str]) -> Step:
-    body = b'{"choices": [{"message": {"content": "{\\"score\\": 4, \\"reason\\": \\"\\"}"}}], "usage": {"prompt_tokens": 90, "completion_tokens": 9}}'
+    message = {"content": '{"score": 4, "reason": ""}'}
+    body = json.dumps({"choices": [{"message": message}], "usage": {"prompt_tokens": 90, "completion_tokens": 9}}).encode()
     return raw(body, headers=headers)
 
 
