@@ -161,9 +161,9 @@ class Client:
         return answer
 
     def _open(self) -> Server:
-        from leafinstruct.llm.server import Server
-
         if self._server is None:
+            from leafinstruct.llm.server import Server
+
             self._server = Server(self._config)
             self._server.heed = self._pace.heed
         return self._server
