@@ -2,12 +2,12 @@
 
 The budget is a promise, so each request first RESERVES the most it can cost (tokens.py: an upper bound of its input + all of max_tokens) and
 settles for what it did cost. When a reservation would pass the budget while others are open, it waits for them, since most answers are
-shorter than they may be. When nothing is open and the bound does not fit, the largest cost that the server's counts make likely is reserved
-instead. Only when that does not fit either is the budget used up.
+shorter than they may be. When nothing is open and the bound does not fit, the likely cost is reserved instead: the largest that the server's
+counts suggest, before the first answer the estimate. Only when that does not fit either is the budget used up.
 
-Law: spent <= budget, unless the server counts more than one token a byte, more for an image than any documented server, or reasoning beyond
-max_tokens. Then spent <= budget + that excess of the requests sent before the first count is known, which is one (gate.py). The very last
-request, the only one reserved at its likely cost, can pass it by its bound minus its likely cost.
+Law: spent <= budget while bounds fit. A request reserved at its likely cost is alone in flight, and can pass the budget by its bound minus its
+likely cost: the last one of a run, or the first one where the budget is below its bound. A server that counts beyond the bound (more than one
+token a byte, or reasoning beyond max_tokens) does so unseen for one request, the first (gate.py), and is then reserved for.
 
 A try that was lost on the way (timeout, cut body) settles for its likely input and all of max_tokens: the provider may have charged for what it
 generated unseen. Where a server reports no counts, or counts that nothing sent can explain, the estimate is used and called one.
@@ -84,11 +84,9 @@ class Budget:
             if self._open == 0:
                 break
             await self._settled.wait()
-        known = self._learned.knows(purpose)
-        if known:
-            cost = self._cost(self._learned.likely(purpose, size, limit))
+        cost = self._cost(self._learned.likely(purpose, size, limit))
         if self._spent + cost > budget:
-            raise BudgetError(self._exhausted(cost, purpose, known))
+            raise BudgetError(self._exhausted(cost, purpose))
         return cost
 
     def settle(self, held: Reservation, used: Usage) -> None:
@@ -126,9 +124,8 @@ class Budget:
             return 0.0
         return (usage.input_tokens * self._price.input_per_million + usage.output_tokens * self._price.output_per_million) / 1e6
 
-    def _exhausted(self, cost: float, purpose: str, known: bool) -> str:
-        bound = "" if known else " at most, before the server's own token counts are known,"
+    def _exhausted(self, cost: float, purpose: str) -> str:
         return (
-            f"llm.budget: the next request ({purpose}) may cost ${cost:.4f}{bound} and would pass ${self._limit:g}; ${self._spent:.4f} "
+            f"llm.budget: the next request ({purpose}) may cost ${cost:.4f} and would pass ${self._limit:g}; ${self._spent:.4f} "
             f"spent on {self._counts.requests:,} requests. The answers are kept: raise llm.budget and run the same command again."
         )

@@ -92,22 +92,16 @@ class Learned:
     def __init__(self, *, images: bool) -> None:
         """images: learn the tokens of an image, for `most`."""
         self._images = images
-        self._ratio: dict[str, float] = {}  # by purpose: reported / estimated; 0 where a server reports nothing
+        self._ratio: dict[str, float] = {}  # by purpose: reported / estimated
         self._byte = 0.0  # tokens a byte of requests without images
         self._image, self._image_ratio = 0.0, 0.0  # tokens an image, and as a share of its bound; the text's tokens included
         self._output = 0
 
-    def knows(self, purpose: str) -> bool:
-        """Whether a request of this purpose was answered."""
-        return purpose in self._ratio
-
     def learn(self, purpose: str, size: Size, reported: Usage | None) -> None:
         """One answer, and what the server counted for it."""
-        ratio = self._ratio.get(purpose, 0.0)
         if reported is None:
-            self._ratio[purpose] = ratio
             return
-        self._ratio[purpose] = max(ratio, reported.input_tokens / size.estimate)
+        self._ratio[purpose] = max(self._ratio.get(purpose, 0.0), reported.input_tokens / size.estimate)
         self._output = max(self._output, reported.output_tokens)
         if not size.pictures:
             self._byte = max(self._byte, reported.input_tokens / max(1, size.text))

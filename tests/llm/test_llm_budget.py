@@ -156,6 +156,17 @@ def test_images_that_grow_and_texts_of_another_script_keep_the_budget(server: Mi
     assert 0.8 < counts.dollars <= 1.0
 
 
+def test_a_budget_below_the_bound_of_the_first_request_is_used_one_by_one(server: Misbehaving, tmp_path: Path) -> None:
+    """Its estimate fits, so it is sent, alone; a server that counts more can pass the budget by this one request."""
+    counted = {"prompt_tokens": 3_000, "completion_tokens": 20, "total_tokens": 3_020}
+    server.always = good(delay=0.02, usage=counted)
+    price = {"input_per_million": 1000.0, "output_per_million": 1000.0}
+    requests = [question(str(number), pictures=[IMAGE] * 4) for number in range(20)]
+    _, counts = spend(online(server.url, price=price, budget=2.5, max_tokens=100), tmp_path, requests)
+    assert (len(server.seen), server.most_at_once) == (1, 1)
+    assert counts.dollars == pytest.approx(3.02)
+
+
 def test_reasoning_beyond_max_tokens_is_paid_once_and_then_reserved(server: Misbehaving, tmp_path: Path) -> None:
     """Counted in total_tokens alone, as some servers do it: 100 + 20 + 5,000."""
     server.always = good(usage={"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 5120})
