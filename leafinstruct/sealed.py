@@ -57,10 +57,11 @@ def opened(line: bytes) -> dict[str, Any] | None:
     return entry
 
 
-def lines(path: Path, blank_too: bool = False) -> Iterator[tuple[Place, bytes | None]]:
-    """Whole lines of a file that are not blank, or those too; None for a line longer than LONGEST. Raises OSError."""
-    offset = 0
+def lines(path: Path, blank_too: bool = False, start: int = 0) -> Iterator[tuple[Place, bytes | None]]:
+    """Whole lines of a file that are not blank, or those too; None for a line longer than LONGEST. start: offset of the first. Raises OSError."""
+    offset = start
     with path.open("rb") as file:
+        file.seek(start)
         while line := file.readline(LONGEST):
             length, whole = len(line), line.endswith(b"\n")
             while not whole and (rest := file.readline(_CHUNK)):

@@ -278,10 +278,14 @@ def test_a_refused_key_and_a_missing_variable_are_one_line_and_no_key_is_written
 
 
 def test_a_budget_ends_the_run_before_it_is_passed(own, server):
+    """The first answer costs $1.52 and shows that the second may cost $3.9: 2,048 tokens for its answer and 1,875 for the question."""
+    four = {"score": 4, "reason": "fine"}
+    judged = dict.fromkeys(("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value"), four)
+    server.always = good(judged, usage={"prompt_tokens": 1500, "completion_tokens": 20, "total_tokens": 1520})
     found = leaf("build", own, "--set", "llm.price={input_per_million: 1000, output_per_million: 1000}", "--set", "llm.budget=4")
     assert found.returncode == 1
-    assert "budget" in found.stderr
-    assert 1 <= len(server.seen) < 12
+    assert "would pass $4; $1.5200 spent on 1 requests" in found.stderr
+    assert len(server.seen) == 1
 
 
 def test_a_model_that_never_answers_in_json_gives_unparsed_cells(own, server):

@@ -1,41 +1,27 @@
-"""What the requests of one run cost: estimated before they are sent, counted from the server's own figures afterwards.
+"""What the requests of one run cost: bounded before they are sent, counted from the server's own figures afterwards.
 
-The budget is a promise, so each request first RESERVES the most it can cost (estimated input + all of max_tokens) and settles for what it
-did cost. When a reservation would pass the budget while others are open, it waits for them, since most answers are shorter than they may
-be; only when nothing is open is the budget really used up. A try that was lost on the way (timeout, cut body) settles for its whole
-reservation: the provider may have charged for what it generated unseen.
+The budget is a promise, so each request first RESERVES the most it can cost (tokens.py: an upper bound of its input + all of max_tokens) and
+settles for what it did cost. When a reservation would pass the budget while others are open, it waits for them, since most answers are
+shorter than they may be. When nothing is open and the bound does not fit, the likely cost is reserved instead: the largest that the server's
+counts suggest, before the first answer the estimate. Only when that does not fit either is the budget used up.
 
-The estimate is rough, and where it is shown it is called an estimate: UTF-8 bytes / 4 for text (English: 4 characters a token; a Chinese
-character: 3 bytes, about 0.75 token) and a constant per picture by file size, after the 85 + 170 per 512-px tile that OpenAI's vision guide
-charges: 255 (one tile), 765 (four), 1,105 (six). A tokenizer per model (tiktoken) was refused: it is right for one vendor only.
+Law: spent <= budget while bounds fit. A request reserved at its likely cost is alone in flight, and can pass the budget by its bound minus its
+likely cost: the last one of a run, or the first one where the budget is below its bound. A server that counts beyond the bound (more than one
+token a byte, or reasoning beyond max_tokens) does so unseen for one request, the first (gate.py), and is then reserved for.
+
+A try that was lost on the way (timeout, cut body) settles for its likely input and all of max_tokens: the provider may have charged for what it
+generated unseen. Where a server reports no counts, or counts that nothing sent can explain, the estimate is used and called one.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import dataclass
 
 from leafinstruct.errors import BudgetError
 from leafinstruct.llm.config import LlmConfig
-from leafinstruct.llm.request import Picture, Request, Usage
-
-_BYTES_PER_TOKEN = 4
-_MESSAGE_TOKENS = 4  # role and separators
-_PICTURE_TOKENS = ((20_000, 255), (200_000, 765))  # (file bytes up to, tokens)
-_LARGE_PICTURE_TOKENS = 1_105
-
-
-def estimate_tokens(request: Request) -> int:
-    """Input tokens of one request, estimated: text, schema and pictures. The answer adds up to `llm.max_tokens`."""
-    parts = [part for message in request.messages for part in message.parts]
-    text = sum(len(part.encode("utf-8", "replace")) for part in parts if isinstance(part, str)) + len(json.dumps(request.schema))
-    pictures = sum(_picture_tokens(part) for part in parts if isinstance(part, Picture))
-    return -(-text // _BYTES_PER_TOKEN) + _MESSAGE_TOKENS * len(request.messages) + pictures
-
-
-def _picture_tokens(picture: Picture) -> int:
-    return next((tokens for limit, tokens in _PICTURE_TOKENS if len(picture.data) <= limit), _LARGE_PICTURE_TOKENS)
+from leafinstruct.llm.request import Usage
+from leafinstruct.llm.tokens import Learned, Size, is_absurd
 
 
 @dataclass
@@ -55,6 +41,17 @@ class Counts:
     """None while the price is unknown."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What is held back for one request. likely: what it costs if it is lost on the way."""
+
+    purpose: str
+    size: Size
+    limit: int
+    likely: Usage
+    dollars: float
+
+
 class Budget:
     """The one owner of the run's spending."""
 
@@ -62,25 +59,42 @@ class Budget:
         self._price, self._limit, self._counts = config.price, config.budget, counts
         self._reserved, self._open = 0.0, 0  # dollars held, and by how many requests
         self._settled = asyncio.Event()
+        self._order = asyncio.Lock()  # who came first is served first
+        self._learned = Learned(images=config.budget is not None)
         if config.price is not None:
             counts.dollars = 0.0
 
-    async def reserve(self, most: Usage, purpose: str) -> None:
-        """Holds the cost of `most`; raises BudgetError when it would pass the budget and nothing in flight can still settle for less."""
-        cost = self._cost(most)
-        while self._limit is not None and self._spent + self._reserved + cost > self._limit:
-            if self._open == 0:
-                raise BudgetError(self._exhausted(cost, purpose))
-            await self._settled.wait()
+    async def reserve(self, purpose: str, size: Size, limit: int) -> Reservation:
+        """Hold the most that a request can cost. limit: tokens of its answer.
+
+        Raises BudgetError when not even its likely cost fits and nothing in flight can still settle for less.
+        """
+        async with self._order:
+            cost = 0.0 if self._limit is None else await self._room(self._limit, purpose, size, limit)
         self._reserved += cost
         self._open += 1
+        return Reservation(purpose, size, limit, self._learned.likely(purpose, size, limit), cost)
 
-    def settle(self, most: Usage, used: Usage) -> None:
-        """Replaces a reservation by what was used."""
+    async def _room(self, budget: float, purpose: str, size: Size, limit: int) -> float:
+        """Wait until the budget has room for a request. Returns the dollars to hold."""
+        while True:
+            cost = self._cost(self._learned.most(size, limit))
+            if self._spent + self._reserved + cost <= budget:
+                return cost
+            if self._open == 0:
+                break
+            await self._settled.wait()
+        cost = self._cost(self._learned.likely(purpose, size, limit))
+        if self._spent + cost > budget:
+            raise BudgetError(self._exhausted(cost, purpose))
+        return cost
+
+    def settle(self, held: Reservation, used: Usage) -> None:
+        """Replace a reservation by what was used."""
         counts = self._counts
         self._open -= 1
         # Exactly zero when nothing is open: sums of floats that should cancel leave crumbs.
-        self._reserved = self._reserved - self._cost(most) if self._open else 0.0
+        self._reserved = self._reserved - held.dollars if self._open else 0.0
         counts.input_tokens += used.input_tokens
         counts.output_tokens += used.output_tokens
         counts.estimated |= used.estimated
@@ -88,6 +102,13 @@ class Budget:
             counts.dollars = self._spent + self._cost(used)
         self._settled.set()  # wakes all who wait now
         self._settled.clear()
+
+    def used(self, held: Reservation, reported: Usage | None, text: str) -> Usage:
+        """The usage of an answer: what the server reported, which later reservations learn from; else the estimate."""
+        if reported is not None and is_absurd(reported, held.size, held.limit):
+            reported = None
+        self._learned.learn(held.purpose, held.size, reported)
+        return reported or Usage(held.size.estimate, -(-len(text.encode()) // 4), estimated=True)
 
     @property
     def _spent(self) -> float:

@@ -100,13 +100,14 @@ def erase(folder: Path, keys: Set[str], kept: Set[str], quotes: Callable[[dict[s
 
 
 class AnswerCache:
-    """One folder of answers, as one process sees it: what others write after the first look is seen by the next process."""
+    """One folder of answers, as one process sees it: what others write after the first look is seen after `refresh`."""
 
     def __init__(self, folder: Path) -> None:
         """folder: made with the first answer; need not exist."""
         self._folder = folder
         self._files: list[Path] = []
         self._index: dict[bytes, tuple[tuple[int, int], ...]] | None = None  # key -> (number of the file, offset in bytes), ...
+        self._seen: dict[Path, tuple[int, int]] = {}  # file -> size and offset of its last whole line at the last look
         self._own = lines.Appender(folder, STEM)
         self.repaired = 0
         """Damaged entries that were dropped."""
@@ -131,6 +132,31 @@ class AnswerCache:
         digest = bytes.fromhex(key)
         places[digest] = (*places.get(digest, ()), (len(self._files) - 1, offset))
 
+    def refresh(self) -> None:
+        """See what others stored since the last look, at the cost of reading the new lines. Raises SourceError for an unreadable folder."""
+        index = self._places()
+        numbers = {path: number for number, path in enumerate(self._files)}
+        try:
+            for path in lines.files(self._folder, STEM):
+                if path == self._own.path or path.stat().st_size == self._seen.get(path, (0, 0))[0]:
+                    continue
+                number = numbers.setdefault(path, len(self._files))
+                if number == len(self._files):
+                    self._files.append(path)
+                for digest, place in self._scan(path, number):
+                    if place not in index.get(digest, ()):
+                        index[digest] = (*index.get(digest, ()), place)
+        except OSError as error:
+            raise SourceError(f"{error.filename}: the answer cache cannot be read: {error.strerror}.") from error
+
+    def _scan(self, path: Path, number: int) -> Iterator[tuple[bytes, tuple[int, int]]]:
+        """(key, (number, offset)) of each line from the last one that was seen."""
+        size, last = path.stat().st_size, self._seen.get(path, (0, 0))[1]
+        for digest, offset in lines.scan(path, last):
+            last = offset
+            yield digest, (number, offset)
+        self._seen[path] = size, last
+
     def close(self) -> None:
         self._own.close()
 
@@ -142,8 +168,8 @@ class AnswerCache:
                 self.repaired += sum(lines.mend(self._folder, stem) for stem in (STEM, JOURNAL))
                 self._files = lines.files(self._folder, STEM)
                 for number, path in enumerate(self._files):
-                    for digest, offset in lines.scan(path):
-                        index[digest] = (*index.get(digest, ()), (number, offset))
+                    for digest, place in self._scan(path, number):
+                        index[digest] = (*index.get(digest, ()), place)
             except OSError as error:
                 raise SourceError(f"{error.filename}: the answer cache cannot be read: {error.strerror}.") from error
             self._index = index

@@ -1,13 +1,15 @@
 """The door of the room: `await client.ask(request)`.
 
     cache hit -> answered at once          same question in flight -> shared          offline -> the caller's answerer
-    else: one of `max_in_flight` slots -> exchange (terms, retries, repairs) -> journal -> cache
-    too large for the server -> the smaller question, the same way
+    else: the gate (as many as the server bears) -> a claim on the question -> exchange (terms, retries, repairs) -> journal -> cache
+    too large for the server -> the smaller question, the same way; it goes first
 
 An offline answer goes the same way as a server's: validated, stored, labelled with its own name; if it is invalid, that is our defect and
 raises. One client lives in one event loop, owns rate and budget there, and takes thousands of waiting `ask` calls. A question that is being
 answered is finished and stored even if its asker goes away, because it is paid for; `close` stops it. A ProviderError is raised to every
 asker from then on without another request, so that a bad key costs one try, not one per document.
+
+Builds that share a folder of answers do not pay twice: one claims the question, the other waits and reads the answer (claims.py).
 
 The SDK (0.7 s to import) is loaded with the first question that really needs a server.
 """
@@ -21,18 +23,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leafinstruct.errors import ProviderError
-from leafinstruct.llm.budget import Budget, Counts, estimate_tokens
+from leafinstruct.llm import clock
+from leafinstruct.llm.budget import Budget, Counts
 from leafinstruct.llm.cache import AnswerCache, cache_key
+from leafinstruct.llm.claims import Claims
 from leafinstruct.llm.config import LlmConfig
+from leafinstruct.llm.gate import Gate
 from leafinstruct.llm.journal import Journal
 from leafinstruct.llm.pace import Pace
 from leafinstruct.llm.parse import read_answer
 from leafinstruct.llm.request import Answer, Excess, Paid, Request
+from leafinstruct.llm.tokens import estimate_tokens
 
 if TYPE_CHECKING:
     from leafinstruct.llm.server import Server
 
 __all__ = ["Client", "Counts", "estimate_tokens"]
+
+_CLAIMED = 0.5  # seconds between two looks at a question that another process asks
 
 
 class Client:
@@ -45,8 +53,9 @@ class Client:
         self._journal = Journal(cache)
         self._counts = Counts()
         self._budget = Budget(config, self._counts)
-        self._pace = Pace(config.requests_per_minute)
-        self._slots = asyncio.Semaphore(config.max_in_flight)
+        self._claims = Claims(cache)
+        self._pace = Pace(config)
+        self._gate = Gate(config.max_in_flight, config.timeout)
         self._in_flight: dict[str, asyncio.Task[Answer]] = {}
         self._server: Server | None = None
         self._broken: str | None = None
@@ -79,6 +88,10 @@ class Client:
 
         Raises ProviderError, BudgetError, RecipeError (the key's variable is not set) or SourceError (the cache's disk): each ends the run.
         """
+        return await self._ask(request, first=False)
+
+    async def _ask(self, request: Request, *, first: bool) -> Answer:
+        """first: before all questions that wait."""
         key = cache_key(self._config, request)
         if (known := self._recall(key, request)) is not None:
             return known
@@ -88,8 +101,8 @@ class Client:
         if running is not None:
             answer = await asyncio.shield(running)
             # Through the cache, since the same question may come with another check.
-            return await self.ask(request) if answer.state == "ok" else answer
-        task = asyncio.create_task(self._online(key, request))
+            return await self._ask(request, first=first) if answer.state == "ok" else answer
+        task = asyncio.create_task(self._online(key, request, first))
         self._in_flight[key] = task
         task.add_done_callback(lambda _: self._in_flight.pop(key))
         return await asyncio.shield(task)
@@ -103,6 +116,7 @@ class Client:
         if self._server is not None:
             await self._server.close()
         self._cache.close()
+        self._claims.close()
         self._journal.close()
 
     def _recall(self, key: str, request: Request) -> Answer | None:
@@ -122,31 +136,51 @@ class Client:
         self._counts.answered += 1
         return self._keep(request, Answer("ok", value, request.offline_name, key=key, paid=Paid()), text)
 
-    async def _online(self, key: str, request: Request) -> Answer:
-        from leafinstruct.llm.exchange import Exchange  # brings openai, which an offline run never loads
-        from leafinstruct.llm.server import Server
+    async def _online(self, key: str, request: Request, first: bool) -> Answer:
+        server = self._open()
+        while True:
+            outcome: Answer | Request | None = None
+            # No deadlock: all take their place in the gate first, one of them negotiates, and nobody waits for a claim while holding a place.
+            async with self._gate.exchange(first=first), server.negotiation.first(request.purpose):
+                if self._broken is not None:
+                    raise ProviderError(self._broken)
+                if (outcome := self._fewer_images(request)) is None:
+                    with self._claims.claim(key) as granted:
+                        if granted:
+                            outcome = self._answer_of_others(key, request) or await self._exchange(key, request, server)
+            first = True
+            if isinstance(outcome, Answer):
+                return outcome
+            if outcome is not None:
+                return await self._ask(outcome, first=True)
+            await clock.CLOCK.sleep(_CLAIMED)
 
-        server = self._server = self._server or Server(self._config)
-        async with self._slots, server.negotiation.first(request.purpose):
-            if self._broken is not None:
-                raise ProviderError(self._broken)
-            smaller = self._fewer_images(request)
-            if smaller is None:
-                exchange = Exchange(self._config, server, self._pace, self._budget, self._counts, self.model_identity, request)
-                try:
-                    answer = replace(await exchange.run(), key=key)
-                    smaller = self._smaller(request, exchange.excess, answer.detail, server)
-                except ProviderError as error:
-                    self._broken = str(error)
-                    raise
-                if exchange.excess == "format":
-                    answer = replace(answer, state="declined")  # not even as JPEG: it is no question of size
-                if answer.state == "ok":
-                    answer = replace(answer, detail=request.shown)
-                    self._counts.answered += 1
-                    self._keep(request, answer, exchange.text)  # before the journal: it is paid for
-                self._journal.put(request, answer, exchange.sent, exchange.tries)
-        return answer if smaller is None else await self.ask(smaller)
+    def _answer_of_others(self, key: str, request: Request) -> Answer | None:
+        """What another process stored since the question was asked here."""
+        if self._claims.news():
+            self._cache.refresh()
+        return self._recall(key, request)
+
+    async def _exchange(self, key: str, request: Request, server: Server) -> Answer | Request:
+        """The answer, or the smaller question to ask instead."""
+        from leafinstruct.llm.exchange import Exchange  # brings openai, which an offline run never loads
+
+        exchange = Exchange(self._config, server, self._gate, self._pace, self._budget, self._counts, self.model_identity, request)
+        try:
+            answer = replace(await exchange.run(), key=key)
+            smaller = self._smaller(request, exchange.excess, answer.detail, server)
+        except ProviderError as error:
+            self._broken = str(error)
+            raise
+        if exchange.excess == "format":
+            answer = replace(answer, state="declined")  # not even as JPEG: it is no question of size
+        if answer.state == "ok":
+            answer = replace(answer, detail=request.shown)
+            self._counts.answered += 1
+            self._keep(request, answer, exchange.text)  # before the journal: it is paid for
+            self._claims.stored()
+        self._journal.put(request, answer, exchange.sent, exchange.tries)
+        return smaller or answer
 
     def _smaller(self, request: Request, excess: Excess | None, said: str, server: Server) -> Request | None:
         """What to ask instead of a question that is too large. Raises ProviderError where nothing was ever small enough."""
@@ -168,6 +202,14 @@ class Client:
         if self._too_many is None or request.smaller is None or request.images < self._too_many:
             return None
         return request.smaller("images")
+
+    def _open(self) -> Server:
+        if self._server is None:
+            from leafinstruct.llm.server import Server
+
+            self._server = Server(self._config)
+            self._server.heed = self._pace.heed
+        return self._server
 
     def _keep(self, request: Request, answer: Answer, text: str) -> Answer:
         if answer.value is not None:

@@ -74,13 +74,16 @@ class LlmConfig(BaseModel):
     budget: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Dollars that one run may spend; needs `price`. Answers from the cache cost nothing."""
     max_in_flight: int = Field(default=64, ge=1, le=4096)
-    """Requests awaiting an answer at a time. 64 keeps one vLLM replica's batch full."""
+    """Maximum number of requests awaiting an answer. The number starts at 1 and adapts to the server. 64 keeps one vLLM replica's batch full."""
     requests_per_minute: int | None = Field(default=None, ge=1)
     """Upper bound on started requests, repeats included; None leaves the pace to max_in_flight and the server's Retry-After."""
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+    """Upper bound on tokens, input and max_tokens of each request, corrected by what the server counts. None leaves it to the server."""
     timeout: float = Field(default=120, gt=0, allow_inf_nan=False)
     """Seconds for one try, from connecting to the last byte."""
     deadline: float = Field(default=600, gt=0, allow_inf_nan=False)
-    """Seconds for all tries of one request, waits included; counted from its first try, not while it queues."""
+    """Seconds for all tries of one request and the waits between them; counted from its first try, without its time in our own queues and
+    without tries that timed out while others were in flight."""
     temperature: float | None = Field(default=0, ge=0, le=2, allow_inf_nan=False)
     """0: a judge should say the same thing twice. null sends none, for models that accept only their own."""
     max_tokens: int = Field(default=2048, ge=1)

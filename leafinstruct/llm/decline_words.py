@@ -243,7 +243,5 @@ STATUS = {
     424: Kind.LATER,
     425: Kind.LATER,
     429: Kind.LATER,
-    501: Kind.SETTING,
-    505: Kind.SETTING,
 }
 """Where neither codes nor words say more. Other statuses from 500 on are LATER, others UNKNOWN."""

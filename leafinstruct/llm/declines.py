@@ -157,6 +157,11 @@ def field_of(said: Complaint, sent: Mapping[str, Any]) -> str | None:
     return next((name for name in sent if name not in ("model", "messages") and said.names(name)), None)
 
 
+def asks_to_wait(said: Complaint) -> bool:
+    """Whether an error says that the server is overloaded or loading, whatever its status."""
+    return _by_code(said, data.CODES) is Kind.LATER or bool(data.PATIENCE.search(said.words))
+
+
 def normal(message: str) -> str:
     """A message without what differs between two equal ones: numbers, identifiers, quotations."""
     text = re.sub(r"""(?<!\w)("|'|`)(?:(?!\1).)*\1""", "*", message.lower())

@@ -13,35 +13,64 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import socket
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urljoin, urlsplit
 
+import aiohttp
+
 from leafinstruct.errors import ProviderError
+from leafinstruct.llm import quota
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.decline_words import STOPS, Kind
-from leafinstruct.llm.declines import complaint, field_of, kind_of
+from leafinstruct.llm.declines import asks_to_wait, complaint, field_of, kind_of
 
+_UNSENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectionResetError)
 _QUOTED = 300  # characters of a server's text in a message
+_OVERLOAD = {408, 429, 503, 529}  # 503 is also what a server answers that loads its model
+_NEVER = {501, 505, 511}  # not implemented, HTTP version, login to the network required
+FEW = 3
+"""Responses in a row that show a server will never answer, of a kind that no working server sends."""
+SEVERAL = 9
+"""The same, of a kind that a server may send while it starts; with the pauses between them about a minute."""
+_PAGE = re.compile(r"[\s\ufeff]*<(?:!doctype html|html|head|body|\?xml|!--)", re.IGNORECASE)
+
+Load = Literal["", "slow", "full"]
 
 
 class BusyError(Exception):
-    """No answer now. after: seconds the server asked for; lost: it may have worked (and charged) unseen; silent: it said nothing at all."""
+    """No answer now. after: seconds the server asked for; lost: it may have worked (and charged) unseen; silent: it said nothing at all.
 
-    def __init__(self, detail: str, *, after: float | None = None, lost: bool = False, silent: bool = False) -> None:
+    load: `slow` (no answer within the timeout), `full` (declined for its load) or "".
+    hopeless: how many such responses in a row, from a server that never answered, show that it never will; 0 for an outage to be waited for.
+    """
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        after: float | None = None,
+        lost: bool = False,
+        silent: bool = False,
+        load: Load = "",
+        hopeless: int = 0,
+    ) -> None:
         super().__init__(detail)
-        self.after, self.lost, self.silent = after, lost, silent
+        self.after, self.lost, self.silent, self.load, self.hopeless = after, lost, silent, load, hopeless
 
 
 class ServerError(BusyError):
     """An error of the server itself, by its HTTP status. about_form: it names response_format, so that it may be its way to decline a form."""
 
-    def __init__(self, detail: str, *, after: float | None, about_form: bool, status: int) -> None:
-        super().__init__(detail, after=after)
+    def __init__(self, detail: str, *, after: float | None, about_form: bool, status: int, load: Load) -> None:
+        few = FEW if status in _NEVER else 0 if load else SEVERAL
+        super().__init__(detail, after=after, load=load, hopeless=few)
         self.about_form, self.status = about_form, status
 
 
@@ -96,10 +125,12 @@ def status_fault(
     detail = f"{where}: {said}"
     if kind in STOPS:
         return ProviderError(_stopped(config, kind, where, said))
+    load: Load = "full" if status in _OVERLOAD or asks_to_wait(meant) else ""
     if status >= 500 and kind in (Kind.LATER, Kind.FORM):
-        return ServerError(detail, after=retry_after(headers), about_form=kind is Kind.FORM, status=status)
+        about_form = kind is Kind.FORM or status == 501  # not implemented: perhaps only this form
+        return ServerError(detail, after=retry_after(headers), about_form=about_form, status=status, load=load)
     if kind is Kind.LATER:
-        return BusyError(detail, after=retry_after(headers))
+        return BusyError(detail, after=retry_after(headers), load=load)
     stops = _stopped(config, Kind.KEY, where, said) if status == 403 and kind is Kind.UNKNOWN else None
     return DeclinedError(detail, kind, field_of(meant, sent), stops)
 
@@ -147,20 +178,29 @@ def _stopped(config: LlmConfig, kind: Kind, where: str, said: str) -> str:
 
 
 def connection_fault(error: BaseException) -> BusyError:
-    """The fault behind a connection that failed; the transport wraps the cause several times and calls a refusal a timeout."""
-    cause = error
-    while cause.__cause__ is not None:
-        cause = cause.__cause__
+    """The fault behind a connection that failed; the transport wraps the cause several times and calls a refusal a timeout.
+
+    What failed before the whole request was sent (no connection, no TLS, a reset while it was written) cannot have been worked on.
+    """
+    causes = [error]
+    while causes[-1].__cause__ is not None:
+        causes.append(causes[-1].__cause__)
+    cause = causes[-1]
     if isinstance(cause, ConnectionRefusedError):
         return BusyError("connection refused", silent=True)
     if isinstance(cause, socket.gaierror):
         return BusyError(f"unknown host ({cause.strerror})", silent=True)
     known = os.strerror(cause.errno) if isinstance(cause, OSError) and cause.errno else str(cause)
-    return BusyError(f"connection lost: {known or type(cause).__name__}"[:_QUOTED], lost=True, silent=True)
+    detail = (known or type(cause).__name__)[:_QUOTED]
+    if isinstance(cause, ssl.SSLError | ssl.CertificateError):
+        return BusyError(f"no TLS connection: {str(cause)[:_QUOTED]}", silent=True, hopeless=FEW)
+    if any(isinstance(one, _UNSENT) or "Can not write request body" in str(one) for one in causes):
+        return BusyError(f"no connection: {detail}", silent=True)
+    return BusyError(f"connection lost: {detail}", lost=True, silent=True)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds the server asks to wait, from `Retry-After` (seconds or a date) or `retry-after-ms`; None if it does not say."""
+    """Seconds the server asks to wait: `Retry-After` (seconds or a date), `retry-after-ms`, else the reset of a quota that is used up, else None."""
     for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         try:
             seconds = float(headers.get(name, "")) / unit
@@ -171,7 +211,12 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     try:
         return max(0.0, parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - time.time())
     except (ValueError, TypeError, OverflowError):
-        return None
+        return quota.wait(headers, 1)
+
+
+def is_web_page(text: object) -> bool:
+    """Whether a body is HTML: of a login page, a proxy, or a web site under llm.base_url."""
+    return isinstance(text, str) and bool(_PAGE.match(text[:1000]))
 
 
 def first_choice(payload: Any) -> Mapping[str, Any] | None:

@@ -69,9 +69,9 @@ def mend(folder: Path, stem: str) -> int:
     return sum(sealed.mend(path) for path in files(folder, stem))
 
 
-def scan(path: Path) -> Iterator[tuple[bytes, int]]:
-    """(key, offset) of each whole line, 300,000 of them a second. Digests are checked where an entry is read."""
-    for (offset, _), line in sealed.lines(path):
+def scan(path: Path, start: int = 0) -> Iterator[tuple[bytes, int]]:
+    """(key, offset) of each whole line from the offset `start` on, 300,000 of them a second. Digests are checked where an entry is read."""
+    for (offset, _), line in sealed.lines(path, start=start):
         if line is not None and (match := _LINE.fullmatch(line)):
             yield bytes.fromhex(match[1].decode("ascii")), offset
 

@@ -6,8 +6,11 @@
 
 The first question of a purpose goes out alone, the others wait for it. It walks down these ladders as the server declines what it sent, and the terms
 of its first completion hold for the run. A decline counts only against what the declined request itself sent. Overload, an error of the server and an
-empty answer say nothing about terms; a 500 without a word about them does so only if the same request, in another form, is answered while the first
-form still fails (exchange.py).
+empty answer say nothing about terms.
+
+When is a 500 about the form? llama-cpp-python answers 500 to `json_schema`, and a server with a hiccup answers 500 to anything. So it is, if it
+says so, or if the same form failed three times running, the same request is then answered in another form, and the first form still fails. A 501
+(not implemented) counts as saying so; an error that says that the server is loading or overloaded does not count.
 
 Terms are kept for a client, so for a server, a model and a run, and not on disk: all that a second run would save is one to three declined requests,
 for which no provider charges, and a server that was upgraded or serves another model under the same name would keep terms that it had once declined.
@@ -20,9 +23,12 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
+from leafinstruct.llm.parse import is_object
 from leafinstruct.llm.wire import Form
 
 _LIMITS = ("max_tokens", "max_completion_tokens", "")
+_SERVER_ERRORS = 3  # in a row, in a form that has never worked, before the next form is tried
+_MOST_CHANGES = 8  # of terms in one exchange; there are 3 forms, 2 limits and a temperature to give up
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +91,63 @@ class Negotiation:
             return self._settled[purpose]
         known = next(iter(self._settled.values()), Terms())
         return replace(known, form=Form.SCHEMA)
+
+
+class Ladder:
+    """The terms of one exchange, and its way down while none are settled."""
+
+    def __init__(self, negotiation: Negotiation, purpose: str) -> None:
+        self._negotiation, self._purpose = negotiation, purpose
+        self.terms = negotiation.terms(purpose)
+        self.before: Terms | None = None
+        """The terms that errors 500 without a word were the answer to, while others are tried. An answer in others must be confirmed."""
+        self._changes = 0
+        self._server_errors = 0
+
+    def settle(self, terms: Terms) -> None:
+        """These gave a completion; those that hold are used from now on."""
+        self.terms = self._negotiation.settle(self._purpose, terms)
+
+    def learn(self, text: str) -> None:
+        """From a finished answer: a server that puts words round the object ignores response_format, and needs it in words. An empty answer says
+        nothing, and one after errors without a word must be confirmed."""
+        if text.strip() and self.before is None:
+            obeyed = self.terms.form is Form.TEXT or is_object(text)
+            self.settle(self.terms if obeyed else replace(self.terms, form=Form.TEXT))
+
+    def without(self, field: str) -> bool:
+        """Go on without a field that is not supported; False if it is needed or has no substitute. What is settled holds for the run, and this one
+        exchange may still differ, as a gateway may route it to another server."""
+        self._changes += 1
+        settled = self._negotiation.terms(self._purpose)
+        other = settled if self._sends_less(settled, field) else self.terms.without(field)
+        if other is None or self._changes > _MOST_CHANGES:
+            return False
+        self.terms, self._server_errors = other, 0
+        return True
+
+    def after_error(self, status: int, about_form: bool) -> bool:
+        """Whether another form is tried now: the server names the form, or has failed in this one for a while without a word."""
+        if status not in (500, 501) or self._negotiation.is_settled(self._purpose):
+            return False
+        self._server_errors += 1
+        if about_form:
+            return self.without("response_format")
+        lower = self.terms.lower_form()
+        if self.before is None:
+            if self._server_errors < _SERVER_ERRORS or lower is None:
+                return False
+            self.before = self.terms
+        elif lower is None:  # no form is answered: it is no question of forms
+            self.terms, self.before, self._server_errors = self.before, None, 0
+            return False
+        self.terms = lower
+        return True
+
+    def _sends_less(self, terms: Terms, field: str) -> bool:
+        """Whether others have learnt meanwhile what this request was declined for."""
+        if not self._negotiation.is_settled(self._purpose):
+            return False
+        if field == "response_format":
+            return terms.form > self.terms.form
+        return terms.limit != self.terms.limit if field == self.terms.limit else not terms.temperature

@@ -18,7 +18,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,10 +28,13 @@ import openai
 from leafinstruct.errors import RecipeError
 from leafinstruct.llm import clock
 from leafinstruct.llm.config import LlmConfig, from_environment
+from leafinstruct.llm.context import Context
 from leafinstruct.llm.declines import Repeated
-from leafinstruct.llm.faults import BusyError, Quote, connection_fault, first_choice, status_fault
+from leafinstruct.llm.faults import FEW, SEVERAL, BusyError, Quote, connection_fault, first_choice, is_web_page, status_fault
 from leafinstruct.llm.negotiation import Negotiation
 from leafinstruct.llm.request import Usage
+from leafinstruct.llm.thinking import Thinking
+from leafinstruct.llm.tokens import cached_tokens, read_usage
 
 _CONNECT = 30.0  # seconds to a connection; a host that swallows packets then counts as silent, not as slow
 _MOST_BYTES = 8 << 20  # of one body, unpacked: far above the longest answer, and 128 requests in flight hold 1 GiB at worst
@@ -62,6 +65,8 @@ class Reply:
     finish: str
     refusal: str
     usage: Usage | None
+    read: int
+    """Tokens of the prompt that the server counted, those from its own cache included; 0 where it does not say."""
 
 
 class Server:
@@ -77,14 +82,18 @@ class Server:
         self.accepted = 0
         """Completions received."""
         self.repeated = Repeated()
-        self.finished = 0
-        """Completions that were not cut at max_tokens."""
-        self.thought_out = 0
-        """Completions that were cut before an answer was begun: all tokens went into thoughts."""
+        self.thinking = Thinking(config)
         self.heard = 0.0
         """Monotonic time of the last response of any kind."""
         self.down: str | None = None
-        """Set once the server was silent for a whole deadline: nobody else waits that long again."""
+        """Set once the server gave no answer for a whole deadline: nobody else waits that long again."""
+        self.unanswered = 0
+        """Questions that got no answer until their deadline, since the last completion."""
+        self.hopeless = 0
+        """Responses in a row of kinds that a working server never sends; see BusyError."""
+        self.context = Context()
+        self.heed: Callable[[Mapping[str, str]], None] = lambda _headers: None
+        """Called with the headers of every response."""
 
     async def send(self, body: Mapping[str, Any], seconds: float) -> Reply:
         """One request, at most `seconds` long from connecting to the last byte.
@@ -100,17 +109,17 @@ class Server:
                 payload = await sdk.post("/chat/completions", cast_to=object, body=filled, options={"headers": self._headers})
         except BusyError as error:
             self.heard = clock.CLOCK.now()
-            fault = BusyError(str(error), lost=error.lost)  # without the traceback, whose frames hold the request
+            fault = BusyError(str(error), lost=error.lost, hopeless=error.hopeless)  # without the traceback, whose frames hold the request
         except TimeoutError:
-            fault = BusyError(f"no answer within {seconds:.3g} s", lost=True)
+            fault = BusyError(f"no answer within {seconds:.3g} s", lost=True, silent=True, load="slow")
         except openai.APIStatusError as error:
             self.heard = clock.CLOCK.now()
             fault = status_fault(self._config, self._quote, error.status_code, error.response.headers, _body(error), body)
         except openai.APIConnectionError as error:
             fault = connection_fault(error)
-        except (ValueError, RecursionError, openai.APIError):
+        except (ValueError, RecursionError, openai.APIError) as error:
             self.heard = clock.CLOCK.now()
-            fault = BusyError("a body that is cut or not JSON", lost=True)
+            fault = _web_page() if is_web_page(getattr(error, "doc", "")) else BusyError("a body that is cut or not JSON", lost=True)
         else:
             self.heard = clock.CLOCK.now()
             if (inner := _inner_error(payload)) is None:
@@ -143,27 +152,35 @@ class Server:
                 api_key="sent in the headers of each request",
                 max_retries=0,
                 # send() owns the time of a try, as the transport's own timeout starts anew with each byte.
-                timeout=openai.Timeout(None, connect=_CONNECT),
-                http_client=openai.DefaultAioHttpClient(follow_redirects=False, event_hooks={"response": [_bound]}),
+                timeout=openai.Timeout(None, connect=min(_CONNECT, self._config.timeout / 2)),
+                http_client=openai.DefaultAioHttpClient(follow_redirects=False, event_hooks={"response": [self._listen, _bound]}),
             )
         return self._sdk
 
+    async def _listen(self, response: httpx2.Response) -> None:
+        self.heed(response.headers)
+
     def _reply(self, payload: object) -> Reply:
+        if is_web_page(payload):
+            raise _web_page()
         choice = first_choice(payload)
         if choice is None or not isinstance(payload, Mapping):
-            raise BusyError(f"a body that is no completion: {self._quote.line(payload)}", lost=True)
+            raise BusyError(f"a body that is no completion: {self._quote.line(payload)}", lost=True, hopeless=SEVERAL)
         message = choice["message"]
         reason = str(choice.get("finish_reason") or "").lower()
         finish = _FINISH.get(reason, reason)
         if finish in _OUTAGES:
-            raise BusyError(f"an answer that ended with {reason!r}", lost=True)
+            raise BusyError(f"an answer that ended with {reason!r}", lost=True, hopeless=SEVERAL)
         self.accepted += 1
         self.repeated.clear()
+        self.unanswered = self.hopeless = 0
+        usage = read_usage(payload.get("usage"))
         return Reply(
             text=self._quote.scrub(_content(message.get("content"))),
             finish=finish,
             refusal=self._quote.line(message["refusal"]) if message.get("refusal") else "",
-            usage=_usage(payload.get("usage")),
+            usage=usage,
+            read=usage.input_tokens + cached_tokens(payload["usage"]) if usage else 0,
         )
 
 
@@ -193,6 +210,10 @@ async def _bound(response: httpx2.Response) -> None:
         raise _too_large()
     response.stream = _Bounded(response)
     response.headers.pop("content-encoding", None)  # else the SDK would unpack it once more
+
+
+def _web_page() -> BusyError:
+    return BusyError("a web page instead of a completion, as of a login, a proxy or a web site under llm.base_url", hopeless=FEW)
 
 
 def _too_large() -> BusyError:
@@ -248,13 +269,3 @@ def _content(content: object) -> str:
 
 def _is_answer(part: Mapping[str, Any]) -> bool:
     return part.get("type", "text") in ("text", "output_text") and not part.get("thought")
-
-
-def _usage(usage: object) -> Usage | None:
-    """The server's token counts, or None if they are absent or absurd."""
-    if not isinstance(usage, Mapping):
-        return None
-    asked, answered = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    if not isinstance(asked, int) or not isinstance(answered, int) or asked < 0 or answered < 0:
-        return None
-    return Usage(asked, answered)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+from llm.fake_clock import FakeClock
 
 GOOD = {"score": 4, "reason": "the steps follow each other"}
 
@@ -210,6 +211,33 @@ def trickle(count: int, after: Callable[[int], None]) -> Step:
             await asyncio.sleep(0.02)
         await response.write(json.dumps(completion(json.dumps(GOOD))).encode())
         return response
+
+    return step
+
+
+def one_at_a_time(clock: FakeClock, seconds: float, timeout: float, answered: Callable[[], int]) -> Step:
+    """A server that queues: each answer takes `seconds` of the clock, and requests whose client gave up are passed over.
+
+    answered: how many answers the client has taken in; the next is not begun before.
+    """
+    turn, given = asyncio.Lock(), 0
+
+    async def step(_request: web.Request, _body: Body) -> web.StreamResponse:
+        nonlocal given
+        came = clock.time
+        async with turn:
+            for _ in range(1000):  # an answer whose client gave up at the same moment is never taken in
+                if answered() >= given:
+                    break
+                await asyncio.sleep(0.001)
+            given = answered()
+            clock.advance(seconds if clock.time - came < timeout else 0)
+            await asyncio.sleep(0.02)  # is cancelled if the client gave up
+            if clock.time - came < timeout:
+                given += 1
+                return web.json_response(completion(json.dumps(GOOD)))
+        await asyncio.sleep(60)
+        raise AssertionError("the client waits longer than its timeout")
 
     return step
 

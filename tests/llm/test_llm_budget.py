@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from llm.asking import ask, ask_and_count, online, question
-from llm.misbehaving import Misbehaving, cut, good, status
+from llm.misbehaving import Body, Misbehaving, Step, cut, depending, good, status
+from PIL import Image
 
 from leafinstruct.errors import BudgetError
-from leafinstruct.llm.client import Client, estimate_tokens
-from leafinstruct.llm.request import Picture
+from leafinstruct.llm.client import Client, Counts, estimate_tokens
+from leafinstruct.llm.config import LlmConfig
+from leafinstruct.llm.request import Answer, Picture, Request, Usage
+from leafinstruct.llm.tokens import read_usage
 
 PRICE = {"input_per_million": 10.0, "output_per_million": 100.0}  # 100 in + 20 out = $0.003
 
@@ -83,3 +88,130 @@ def test_a_picture_counts_by_its_size_in_bytes() -> None:
     bare = estimate_tokens(question())
     tokens = [estimate_tokens(question(pictures=[Picture(bytes(size), "image/png")])) - bare for size in (1, 20_001, 200_001)]
     assert tokens == [255, 765, 1105]
+
+
+# --- a server that counts more than we do ---
+
+
+def spend(config: LlmConfig, cache: Path, requests: list[Request]) -> tuple[list[object], Counts]:
+    async def all_at_once() -> tuple[list[object], Counts]:
+        client = Client(config, cache)
+        outcomes = await asyncio.gather(*map(client.ask, requests), return_exceptions=True)
+        await client.close()
+        return outcomes, client.counts
+
+    return asyncio.run(all_at_once())
+
+
+def image(side: int) -> Picture:
+    held = io.BytesIO()
+    Image.new("RGB", (side, side)).save(held, "PNG")
+    return Picture(held.getvalue(), "image/png")
+
+
+IMAGE = image(512)
+
+
+@pytest.mark.parametrize("pictures", [0, 4], ids=["text", "images"])
+@pytest.mark.parametrize("times", [0.5, 1, 4, 10])
+def test_the_budget_holds_where_the_server_counts_another_number(server: Misbehaving, tmp_path: Path, times: float, pictures: int) -> None:
+    """Ten times the estimate of a text is 2.5 tokens a byte, more than any tokenizer makes: the first request alone may pay for that."""
+    requests = [question(f"{number} " + "A leaf falls. " * (50 + number % 100), pictures=[IMAGE] * pictures) for number in range(300)]
+    estimates = {request.messages[1].parts[0]: estimate_tokens(request) for request in requests}
+
+    def counted(body: Body) -> Step:
+        content = body["messages"][1]["content"]
+        text = content if isinstance(content, str) else content[0]["text"]
+        tokens = int(times * (estimates[text] + len(body["messages"][0]["content"]) // 4))
+        return good(usage={"prompt_tokens": tokens, "completion_tokens": 20, "total_tokens": tokens + 20})
+
+    server.always = depending(counted)
+    price = {"input_per_million": 30.0, "output_per_million": 30.0}
+    outcomes, counts = spend(online(server.url, price=price, budget=1.2, max_tokens=100), tmp_path, requests)
+    assert counts.dollars is not None
+    assert counts.dollars <= 1.2
+    assert counts.dollars > 0.8 * min(1.2, sum(times * tokens + 20 for tokens in estimates.values()) * 30 / 1e6), "and it is used"
+    assert counts.requests == len(server.seen)
+    refused = [str(outcome) for outcome in outcomes if not isinstance(outcome, Answer)]
+    assert all(
+        re.search(r"\(judge\) may cost \$0\.\d+ and would pass \$1\.2; \$[01]\.\d+ spent on \d+ requests\.", text) for text in refused
+    )
+
+
+def test_images_that_grow_and_texts_of_another_script_keep_the_budget(server: Misbehaving, tmp_path: Path) -> None:
+    """What was learned from short English questions with small images does not hold for the later ones."""
+
+    def counted(body: Body) -> Step:
+        content = body["messages"][1]["content"]
+        text = len(content[0]["text"].encode())
+        tokens = text // 5 + 85 if text < 1000 else text + 1445
+        return good(usage={"prompt_tokens": tokens, "completion_tokens": 20, "total_tokens": tokens + 20})
+
+    server.always = depending(counted)
+    early = [question(f"{number} leaf", pictures=[IMAGE]) for number in range(50)]
+    late = [question(f"{number} " + "ใบไม้" * 200, pictures=[image(1024)]) for number in range(200)]
+    price = {"input_per_million": 30.0, "output_per_million": 30.0}
+    _, counts = spend(online(server.url, price=price, budget=1.0, max_tokens=100), tmp_path, early + late)
+    assert counts.dollars is not None
+    assert 0.8 < counts.dollars <= 1.0
+
+
+def test_a_budget_below_the_bound_of_the_first_request_is_used_one_by_one(server: Misbehaving, tmp_path: Path) -> None:
+    """Its estimate fits, so it is sent, alone; a server that counts more can pass the budget by this one request."""
+    counted = {"prompt_tokens": 3_000, "completion_tokens": 20, "total_tokens": 3_020}
+    server.always = good(delay=0.02, usage=counted)
+    price = {"input_per_million": 1000.0, "output_per_million": 1000.0}
+    requests = [question(str(number), pictures=[IMAGE] * 4) for number in range(20)]
+    _, counts = spend(online(server.url, price=price, budget=2.5, max_tokens=100), tmp_path, requests)
+    assert (len(server.seen), server.most_at_once) == (1, 1)
+    assert counts.dollars == pytest.approx(3.02)
+
+
+def test_reasoning_beyond_max_tokens_is_paid_once_and_then_reserved(server: Misbehaving, tmp_path: Path) -> None:
+    """Counted in total_tokens alone, as some servers do it: 100 + 20 + 5,000."""
+    server.always = good(usage={"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 5120})
+    price = {"input_per_million": 10.0, "output_per_million": 100.0}
+    requests = [question(str(number)) for number in range(50)]
+    _, counts = spend(online(server.url, price=price, budget=2.2, max_tokens=100), tmp_path, requests)
+    assert counts.output_tokens == 4 * 5020
+    assert counts.dollars == pytest.approx(4 * (100 * 10 + 5020 * 100) / 1e6)
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"prompt_tokens": 10**15, "completion_tokens": 20},
+        {"prompt_tokens": 100, "completion_tokens": 10**15},
+        {"prompt_tokens": True, "completion_tokens": 20},
+        {"prompt_tokens": 100.5, "completion_tokens": 20},
+        {"prompt_tokens": None, "completion_tokens": None},
+        {"none": 1},
+    ],
+)
+def test_counts_that_cannot_be_true_are_not_counted(server: Misbehaving, tmp_path: Path, usage: Body) -> None:
+    server.always = good(usage=usage)
+    requests = [question(str(number)) for number in range(10)]
+    outcomes, counts = spend(online(server.url, price=PRICE, budget=1.0, max_tokens=100), tmp_path, requests)
+    assert all(isinstance(outcome, Answer) and outcome.state == "ok" for outcome in outcomes)
+    assert counts.estimated
+    assert counts.input_tokens == sum(map(estimate_tokens, requests))
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        ({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}, Usage(100, 20)),
+        ({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 620}, Usage(100, 520)),
+        (
+            {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 120, "prompt_tokens_details": {"cached_tokens": 90}},
+            Usage(100, 20),
+        ),
+        (
+            {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120, "prompt_tokens_details": {"cached_tokens": 90}},
+            Usage(100, 20),
+        ),
+        ({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 3}, Usage(100, 20)),
+    ],
+)
+def test_the_larger_reading_of_a_count_is_taken_and_a_discount_is_not(usage: Body, expected: Usage) -> None:
+    assert read_usage(usage) == expected

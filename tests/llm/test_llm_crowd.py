@@ -22,7 +22,7 @@ async def until(happened: Callable[[], object]) -> None:
 
 
 def test_thousands_may_wait_while_max_in_flight_are_asked(server: Misbehaving, tmp_path: Path) -> None:
-    server.script(good())  # the first question goes out alone
+    server.script(*[good()] * 200)  # the limit grows with answers
     server.always = together(32)
     requests = [question(str(number)) for number in range(1000)]
     answers, counts = ask_and_count(online(server.url, max_in_flight=32), tmp_path, *requests)

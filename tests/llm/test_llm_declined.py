@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import json
@@ -17,6 +18,7 @@ from llm.misbehaving import GOOD, Body, Misbehaving, Step, completion, depending
 from PIL import Image as Pil
 
 from leafinstruct.errors import ProviderError
+from leafinstruct.llm.client import Client
 from leafinstruct.llm.fitting import Shown, fitted
 from leafinstruct.llm.journal import exchanges
 from leafinstruct.llm.request import Picture, Request
@@ -61,7 +63,7 @@ def in_200(body: Any) -> Step:
 def test_what_is_about_the_account_or_the_settings_stops_the_run_and_nothing_is_refused(
     server: Misbehaving, tmp_path: Path, step: Step, what: str
 ) -> None:
-    """After ten answers, which are kept: the next run pays for thirty."""
+    """After ten answers. Those that had arrived are kept, and the next run asks the other questions."""
     server.script(*[good()] * 10)
     server.always = step
     with pytest.raises(ProviderError, match=f"{what}.*(?:Answers so far are kept|llm.key_env)") as raised:
@@ -70,10 +72,12 @@ def test_what_is_about_the_account_or_the_settings_stops_the_run_and_nothing_is_
     assert len(server.seen) <= 50
     journal = "".join(path.read_text(encoding="utf-8") for path in tmp_path.glob("exchanges-*"))
     assert '"state":"refused"' not in journal
+    kept = sum(len(path.read_bytes().splitlines()) for path in tmp_path.glob("answers-*"))
+    assert 0 < kept <= 10  # some may have been on their way when the run stopped
     server.seen.clear()
     server.always = good()
     answers = ask(online(server.url), tmp_path, *FORTY)
-    assert ({answer.state for answer in answers}, len(server.seen)) == ({"ok"}, 30)
+    assert ({answer.state for answer in answers}, len(server.seen)) == ({"ok"}, 40 - kept)
 
 
 def test_equal_declines_in_a_row_stop_the_run_whatever_their_words(server: Misbehaving, tmp_path: Path) -> None:
@@ -261,6 +265,21 @@ def test_images_that_are_small_already_are_not_sent_again_as_they_are(server: Mi
     server.always = depending(lambda body: good() if len(images_of(body)) <= 1 else TOO_LONG)
     [answer] = ask(online(server.url), tmp_path, large(3, 100, size=(96, 64)))
     assert (answer.state, [len(images_of(seen.body)) for seen in server.seen]) == ("ok", [3, 1])
+
+
+def test_two_builds_that_must_ask_less_pay_for_each_answer_once(server: Misbehaving, tmp_path: Path) -> None:
+    server.always = depending(lambda body: good(delay=0.02) if len(images_of(body)) <= 1 else TOO_MANY)
+    requests = [large(4, 10, text=f"lesson {number}") for number in range(8)]
+
+    async def both() -> list[Any]:
+        clients = [Client(online(server.url), tmp_path) for _ in range(2)]
+        answers = await asyncio.gather(*[client.ask(request) for request in requests for client in clients])
+        for client in clients:
+            await client.close()
+        return answers
+
+    assert {(answer.state, answer.detail.partition(" images")[0]) for answer in asyncio.run(both())} == {("ok", "shown: 1 of 4")}
+    assert sum(len(images_of(seen.body)) == 1 for seen in server.seen) == 8
 
 
 def test_what_does_not_fit_however_small_is_a_state_of_its_own(server: Misbehaving, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 from llm.asking import SCHEMA, ask, ask_and_count, online, question
+from llm.fake_clock import FakeClock
 from llm.misbehaving import GOOD, Body, Misbehaving, Step, depending, good, say, status
 
 from leafinstruct.errors import ProviderError, RecipeError
@@ -148,14 +149,22 @@ def test_a_key_that_is_refused_costs_one_request_at_default_concurrency(server: 
     assert len(server.seen) == 1
 
 
-def test_when_the_first_question_fails_the_others_do_not_wait_one_by_one(server: Misbehaving, tmp_path: Path) -> None:
-    server.always = status(500, {"error": {"message": "out of memory"}})
+def test_when_the_first_questions_fail_the_others_do_not_wait_one_by_one(server: Misbehaving, tmp_path: Path, clock: FakeClock) -> None:
+    """Three wait for their deadline, one after the other; then the server counts as down."""
+    server.always = status(503)
+    began = clock.now()
     answers = ask(online(server.url, deadline=2), tmp_path, *FORTY)
     assert {answer.state for answer in answers} == {"failed"}
     lessons = [re.findall(r"lesson \d+", seen.told)[0] for seen in server.seen]
-    first = lessons.count(lessons[0])
-    assert lessons[:first] == [lessons[0]] * first  # all others wait for it
-    assert len(list(groupby(lessons))) > 40  # and then go side by side: one by one, each would be one group
+    assert len(set(lessons)) == len(list(groupby(lessons))) == 3
+    assert clock.now() - began < 3 * 2 + 1
+
+
+def test_a_form_that_is_not_implemented_is_left_at_once(server: Misbehaving, tmp_path: Path) -> None:
+    server.always = depending(lambda body: status(501) if form(body) != "text" else good())
+    answers = ask(online(server.url), tmp_path, *FORTY)
+    assert {answer.state for answer in answers} == {"ok"}
+    assert [form(seen.body) for seen in server.seen] == ["json_schema", "json_object", "json_object"] + ["text"] * 40
 
 
 # --- the schema on the wire ---
@@ -211,7 +220,7 @@ def test_a_bound_that_does_not_travel_is_checked_here(server: Misbehaving, tmp_p
     [answer] = ask(online(server.url), tmp_path, question())
     assert answer.value == GOOD
     assert "maximum" not in json.dumps(server.seen[0].body["response_format"])
-    assert "9 is greater than the maximum of 5" in server.seen[1].told
+    assert "score must be an integer from 1 to 5" in server.seen[1].told
 
 
 # --- settings that travel with every request ---

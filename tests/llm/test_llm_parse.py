@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from llm.asking import question
 
@@ -72,6 +72,8 @@ def test_drafts_in_thoughts_never_count_and_marks_inside_the_answer_do_not_cut_i
 
 @given(ANSWER, st.integers(min_value=0), st.sampled_from([str, repr]))
 def test_an_answer_that_is_cut_anywhere_is_none(value: dict[str, Any], at: int, written: Any) -> None:
+    # In single quotes, a passage with a mark and a whole object reads like a draft that breaks off, and the answer behind it.
+    assume(written is str or '{"score"' not in value["reason"])
     text = json.dumps(value) if written is str else written(value)
     part = text[: at % len(text)]
     assert isinstance(read_answer(part, question()), str)

@@ -133,7 +133,7 @@ def test_a_refused_key_costs_one_try_and_is_never_shown(server: Misbehaving, tmp
         assert outcome.__cause__ is None
         assert outcome.__context__ is None
     assert KEY not in repr([outcomes, client, counts])
-    assert not list(tmp_path.iterdir())
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("claims", b"")]
 
 
 def test_a_key_that_a_server_echoes_into_an_answer_is_not_stored(

@@ -1,0 +1,161 @@
+"""How many tokens a request takes: a rough estimate, an upper bound, and what the server's own counts teach.
+
+    estimate   UTF-8 bytes / 4 for text (English: 4 characters a token; a Chinese character: 3 bytes, about 0.75 token) and a constant for each
+               image by file size, after the 85 + 170 for each 512-px tile of OpenAI's vision guide: 255 (one tile), 765 (four), 1,105 (six)
+    bound      1 token a byte (no byte-level tokenizer makes more), 512 for the chat template, the schema twice (as `response_format` and in
+               words), and 2,833 + 5,667 for each 512-px tile of an image, at most 8 tiles: gpt-4o-mini, the highest documented charge
+    learned    the largest count for each byte and each image that the server reported; a server that counts beyond the bound raises it
+
+Where the estimate is shown it is called one. A tokenizer for each model (tiktoken) is right for one vendor only.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeGuard
+
+from leafinstruct.llm.request import Picture, Request, Usage
+
+_BYTES_PER_TOKEN = 4
+_MESSAGE_TOKENS = 4  # role and separators
+_PICTURE_TOKENS = ((20_000, 255), (200_000, 765))  # (file bytes up to, tokens)
+_LARGE_PICTURE_TOKENS = 1_105
+_TEMPLATE_TOKENS = 512
+_PICTURE, _TILE, _TILE_PX, _MOST_TILES = 2_833, 5_667, 512, 8
+_MARGIN = 1.25  # over what was learned, as requests differ
+_ABSURD = 4  # times the bound: no count, but a defect
+_ABSURD_OUTPUT = 1 << 20  # tokens of one answer beyond max_tokens
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of one request. text: UTF-8 bytes of messages and schemas; estimate: tokens of all."""
+
+    text: int
+    pictures: tuple[Picture, ...]
+    estimate: int
+
+    def longer(self, texts: Iterable[str]) -> Size:
+        """With more text."""
+        more = sum(len(text.encode("utf-8", "replace")) for text in texts)
+        return Size(self.text + more, self.pictures, self.estimate + -(-more // _BYTES_PER_TOKEN)) if more else self
+
+    @cached_property
+    def images(self) -> tuple[int, ...]:
+        """Upper bound of the tokens of each image; reads the headers, about 40 us an image."""
+        return tuple(_most_picture_tokens(picture.data) for picture in self.pictures)
+
+
+def size_of(request: Request) -> Size:
+    """The size of a request without repair turns."""
+    parts = [part for message in request.messages for part in message.parts]
+    text = sum(len(part.encode("utf-8", "replace")) for part in parts if isinstance(part, str))
+    schema = len(json.dumps(request.schema))
+    pictures = tuple(part for part in parts if isinstance(part, Picture))
+    estimate = -(-(text + schema) // _BYTES_PER_TOKEN) + _MESSAGE_TOKENS * len(request.messages) + sum(map(_picture_tokens, pictures))
+    return Size(text + 2 * schema, pictures, estimate)
+
+
+def estimate_tokens(request: Request) -> int:
+    """Input tokens of one request, estimated: text, schema and images. The answer adds up to `llm.max_tokens`."""
+    return size_of(request).estimate
+
+
+def _picture_tokens(picture: Picture) -> int:
+    return next((tokens for limit, tokens in _PICTURE_TOKENS if len(picture.data) <= limit), _LARGE_PICTURE_TOKENS)
+
+
+def _most_picture_tokens(data: bytes) -> int:
+    """From the image's header; of bytes that are no image, the maximum."""
+    from PIL import Image  # an offline run sends no image
+
+    tiles = _MOST_TILES
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a size that PIL warns of is known all the same
+            width, height = Image.open(io.BytesIO(data)).size
+        tiles = min(tiles, math.ceil(width / _TILE_PX) * math.ceil(height / _TILE_PX))
+    except (OSError, ValueError, Image.DecompressionBombError):
+        pass
+    return _PICTURE + _TILE * tiles
+
+
+class Learned:
+    """What the server's own counts say about requests to come."""
+
+    def __init__(self, *, images: bool) -> None:
+        """images: learn the tokens of an image, for `most`."""
+        self._images = images
+        self._ratio: dict[str, float] = {}  # by purpose: reported / estimated
+        self._byte = 0.0  # tokens a byte of requests without images
+        self._image, self._image_ratio = 0.0, 0.0  # tokens an image, and as a share of its bound; the text's tokens included
+        self._output = 0
+
+    def learn(self, purpose: str, size: Size, reported: Usage | None) -> None:
+        """One answer, and what the server counted for it."""
+        if reported is None:
+            return
+        self._ratio[purpose] = max(self._ratio.get(purpose, 0.0), reported.input_tokens / size.estimate)
+        self._output = max(self._output, reported.output_tokens)
+        if not size.pictures:
+            self._byte = max(self._byte, reported.input_tokens / max(1, size.text))
+        elif self._images:
+            self._image = max(self._image, reported.input_tokens / len(size.images))
+            self._image_ratio = max(self._image_ratio, reported.input_tokens / sum(size.images))
+
+    def most(self, size: Size, limit: int) -> Usage:
+        """The upper bound. A byte is taken for a token whatever was learned, as scripts differ by that much. limit: tokens of the answer."""
+        images: float = sum(size.images)
+        if self._image:
+            learned = [max(self._image, self._image_ratio * bound) for bound in size.images]
+            images = sum(learned) if self._image_ratio > 1 else sum(map(min, size.images, learned))
+        text = size.text * max(1.0, self._byte)
+        return Usage(math.ceil(text + images) + _TEMPLATE_TOKENS, max(limit, self._output), estimated=True)
+
+    def likely(self, purpose: str, size: Size, limit: int) -> Usage:
+        """The most that requests of this purpose took so far, for one of this size; before the first answer, the estimate."""
+        ratio = self._ratio.get(purpose, 0.0)
+        tokens = math.ceil(size.estimate * ratio * _MARGIN) if ratio else size.estimate
+        return Usage(tokens, max(limit, self._output), estimated=True)
+
+
+def read_usage(usage: object) -> Usage | None:
+    """The server's token counts, the larger reading where they are ambiguous; None if they are absent or none.
+
+    Some servers leave reasoning out of `completion_tokens` and count it in `total_tokens` alone; others leave tokens from their own cache
+    out of `prompt_tokens`. A discount on cached tokens is not counted.
+    """
+    if not isinstance(usage, Mapping):
+        return None
+    asked, answered, total = (usage.get(name) for name in ("prompt_tokens", "completion_tokens", "total_tokens"))
+    if not _is_count(asked) or not _is_count(answered):
+        return None
+    rest = total - asked - answered if _is_count(total) else 0
+    cached = cached_tokens(usage)
+    if rest > 0 and rest == cached:
+        return Usage(asked + rest, answered)
+    return Usage(asked, answered + max(0, rest))
+
+
+def cached_tokens(usage: Mapping[str, Any]) -> int:
+    """Tokens of the prompt that the server took from its own cache."""
+    details = usage.get("prompt_tokens_details")
+    found = [details.get("cached_tokens")] if isinstance(details, Mapping) else []
+    found += [usage.get("cache_read_input_tokens"), usage.get("prompt_cache_hit_tokens")]
+    return max(filter(_is_count, found), default=0)
+
+
+def is_absurd(usage: Usage, size: Size, limit: int) -> bool:
+    """True for counts that nothing sent or generated can explain. limit: tokens of the answer."""
+    bound = size.text + 16 * _TEMPLATE_TOKENS + (_PICTURE + _TILE * _MOST_TILES) * len(size.pictures)
+    return usage.input_tokens > _ABSURD * bound or usage.output_tokens > limit + _ABSURD_OUTPUT
+
+
+def _is_count(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
