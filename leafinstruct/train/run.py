@@ -96,8 +96,6 @@ def train(
     _check_machine(config, dry_run, arguments)
     files = shards.files(config.data, directory.parent)
     state = processes.state()
-    if config.fsdp is not None and not dry_run and state.distributed_type in ("NO", "MULTI_CPU"):
-        raise RecipeError("train.fsdp: accelerate shares weights out over several GPUs only, and here it would silently not; leave it out")
     if processes.alone():
         processes.keep_freed_memory()
     first = state.is_main_process
@@ -163,6 +161,8 @@ def _check_machine(config: TrainConfig, dry_run: bool, arguments: Sequence[str])
     if not dry_run:  # which needs one GPU
         processes.check_gpus(arguments)
     reports.check(config.report_to)
+    if config.fsdp is not None and not dry_run and processes.state().distributed_type in ("NO", "MULTI_CPU"):
+        raise RecipeError("train.fsdp: accelerate shares weights out over several GPUs only, and here it would silently not; leave it out")
 
 
 def _backbone(config: TrainConfig) -> Any:
