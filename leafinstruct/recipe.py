@@ -33,7 +33,7 @@ from leafinstruct.shard.config import ShardConfig
 from leafinstruct.templates import packaged, questions_for, template
 from leafinstruct.train.config import TrainConfig
 
-OFFLINE_JUDGE = "offline-rules@3"
+OFFLINE_JUDGE = "offline-rules@4"
 _KINDS = ("mmc4", "obelics", "html", "warc", "hub", "conversations", "video", "youcook2", "vist", "sketchbook")
 DEFAULT_PLACES = ("recipe.yaml", "pipelines/demo.yaml")
 _PATH, _NAME = 4000, 255

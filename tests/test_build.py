@@ -138,7 +138,7 @@ def test_the_card_says_what_was_done(sketch):
     text = (sketch / "runs/my-dataset/shard/README.md").read_text(encoding="utf-8")
     counts = json.loads((sketch / "runs/my-dataset/shard/record.json").read_text())["counts"]
     assert f"{counts['rows']:,} interleaved" in text
-    assert "offline-rules@3" in text
+    assert "offline-rules@4" in text
     assert "`alignment.own`" in text
     head = yaml.safe_load(text.split("---")[1])
     shards = sketch / "runs/my-dataset/shard"

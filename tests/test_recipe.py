@@ -142,7 +142,7 @@ def test_a_bound_set_for_another_model_stops_the_build(tmp_path):
 
 
 def test_judge_rules_wait_for_a_model_and_written_rules_for_its_absence(tmp_path):
-    rules = [{"score": "judge.text_quality", "min": 3, "model": "m"}, {"score": "rules.text_quality", "min": 3, "model": "offline-rules@3"}]
+    rules = [{"score": "judge.text_quality", "min": 3, "model": "m"}, {"score": "rules.text_quality", "min": 3, "model": "offline-rules@4"}]
     path = recipe(tmp_path, ingest=SKETCH, filter={"rules": rules})
     offline = recipes.load(path).recipe
     assert [recipes.is_active(offline, rule) for rule in offline.filter.rules] == [False, True]

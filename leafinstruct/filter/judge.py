@@ -29,7 +29,7 @@ from leafinstruct.records.document import Document, Image, Text
 from leafinstruct.records.example import Cell
 from leafinstruct.records.words import UNITS, count_words, first_words, sentence_spans, word_units
 
-OFFLINE = "offline-rules@3"
+OFFLINE = "offline-rules@4"
 NO_REASON = "(no reason given)"
 """The reason of a score that a model gave without one: a score is not asked for again for the sake of its reason."""
 MAX_REASON = 400

@@ -32,7 +32,7 @@ from leafinstruct.records.frames import Kept
 from leafinstruct.records.language_names import UNDETERMINED
 from leafinstruct.records.table import Row
 
-CODE = 9
+CODE = 10
 """Raised when the same documents and settings give other scores or verdicts than before."""
 
 EVIDENCE = ("fetches", "pictures", "embeddings", "keys", "duplicates", "judged", "asked")

@@ -38,7 +38,7 @@ from leafinstruct.records.frames import adding
 from leafinstruct.records.language_names import UNDETERMINED
 from leafinstruct.suppressed import Suppressed
 
-CODE = 10
+CODE = 11
 """Raised when the same input gives other documents than before."""
 
 

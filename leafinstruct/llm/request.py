@@ -59,7 +59,7 @@ class Request:
     schema: JSON schema (draft 2020-12) of the answer object. Servers with strict schemas want every property required and
         `additionalProperties: false`.
     offline: pure function that answers without a model. It may know no more than the messages say, because its answer is cached under them.
-    offline_name: its identity, `offline-rules@3`; a change of its rules raises the number.
+    offline_name: its identity, `offline-rules@4`; a change of its rules raises the number.
     check: None for a good answer, else the reason, in words that a model can act on. Pure, as `offline`.
     sample: index among several answers wanted to the same question.
     smaller: the same question with less of what is too much, None if there is none; a question of its own, with its own place in the cache. Pure.

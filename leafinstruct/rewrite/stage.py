@@ -41,7 +41,7 @@ from leafinstruct.rewrite.steps import Piece
 from leafinstruct.rewrite.tasks import Facts
 from leafinstruct.rewrite.worded import Files, Task, tasks_in
 
-CODE = 9
+CODE = 10
 """Raised when the same documents and answers give other examples than before."""
 
 

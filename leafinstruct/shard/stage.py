@@ -44,7 +44,7 @@ from leafinstruct.shard.suppressed import left_out, staying
 from leafinstruct.shard.ties import Ties, ties_of
 from leafinstruct.suppressed import NOTHING, Suppressed
 
-CODE = 6
+CODE = 7
 """Raised when the same examples give other shards than before."""
 
 LIBRARIES = ("datasets", "pyarrow")

@@ -97,7 +97,7 @@ def test_a_declared_revision_stands_for_server_and_name() -> None:
 def test_offline_the_answerers_name_is_the_model_and_sampling_is_nothing() -> None:
     plain = cache_key(LlmConfig(), question())
     assert cache_key(LlmConfig(temperature=1, max_tokens=5, model="unused"), question()) == plain
-    assert cache_key(LlmConfig(), dataclasses.replace(question(), offline_name="offline-rules@3")) != plain
+    assert cache_key(LlmConfig(), dataclasses.replace(question(), offline_name="offline-rules@4")) != plain
     assert cache_key(online(URL), question()) != plain
 
 

@@ -42,8 +42,8 @@ RULES: list[dict[str, Any]] = [
     {"score": "alignment.mean", "min": 0.2, "model": "leaf:tiny-clip-1"},
     {"score": "coherence.adjacent", "min": -0.5, "model": "leaf:tiny-clip-1"},
     {"score": "duplicate.pictures", "max": 0.5},
-    {"score": "rules.text_quality", "min": 4, "model": "offline-rules@3"},
-    {"score": "rules.narrative_coherence", "min": 4, "model": "offline-rules@3"},
+    {"score": "rules.text_quality", "min": 4, "model": "offline-rules@4"},
+    {"score": "rules.narrative_coherence", "min": 4, "model": "offline-rules@4"},
 ]
 
 
