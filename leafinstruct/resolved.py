@@ -4,7 +4,7 @@ Left out: paths (of this machine; sources are known by name and by the sha256 of
 the language model, the address that hosts were given for complaints, hosts in a private network, pace, prices and budgets, the name of the key's
 variable, headers, and what `extra_body` reads from the environment. What is left is the same for every machine that builds the same dataset, and
 may be published.
-It is a recipe again once its sources have their paths, and fetching its contact and hosts.
+It is a recipe again once its sources have their paths, its language model its server, and fetching its contact and hosts.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ class Interrupted(BaseException):
 
 def listen() -> None:
     """From now on a signal raises Interrupted. SIGHUP stays ignored where the caller had it ignored, as nohup does."""
+    last_write.go_on()  # an earlier verb of this process may have written its last
     for number in SIGNALS:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _interrupt)

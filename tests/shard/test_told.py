@@ -123,6 +123,8 @@ def test_the_recipe_as_told_keeps_no_secret_and_reads_as_a_recipe(tmp_path):
         assert private not in text, private
     assert told["filter"]["rules"] == [{"score": "duplicate.text", "max": 0.0}, {"score": "text.words", "min": 0.0, "max": 9.0}]
     assert told["llm"]["model"] == "m"
+    assert "base_url" not in told["llm"]
+    told["llm"]["base_url"] = "http://127.0.0.1:1/v1"
     told["ingest"]["sources"][0]["path"] = "/home/someone/pages"
     told["filter"]["pictures"]["fetch"]["contact"] = "someone@example.org"
     assert resolved(recipes.Recipe.model_validate(told)) == resolved(recipes.load(path).recipe)
