@@ -81,8 +81,9 @@ class Artifact:
         return self.path / f"{kind}-{part}{suffix}"
 
     def report(self, part: str) -> Report | None:
-        """A part's report, None while the part is not whole."""
-        return load(self.file("report", part, ".json"))
+        """A part's report, None while the part is not whole, or where it is another part's."""
+        found = load(self.file("report", part, ".json"))
+        return found if found is not None and found.get("part") == part else None
 
     def stands(self, part: str, key: str) -> bool:
         """Whether a part is whole, was made with this key and holds no failure: a stage that runs always tries failed units again.

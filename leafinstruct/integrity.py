@@ -96,8 +96,8 @@ def few(names: list[str]) -> str:
 
 def damaged_json(out: Artifact) -> list[Path]:
     """Reports, record and fingerprint of a stage that are not what was written."""
-    paths = [*(out.file("report", part, ".json") for part in out.parts()), out.path / "record.json", out.path / "fingerprint.json"]
-    return [path for path in paths if path.is_file() and load(path) is None]
+    reports = [out.file("report", part, ".json") for part in out.parts() if out.report(part) is None]
+    return reports + [path for path in (out.path / "record.json", out.path / "fingerprint.json") if path.is_file() and load(path) is None]
 
 
 def _files(out: Artifact) -> dict[str, list[str]]:

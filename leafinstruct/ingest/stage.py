@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,7 +23,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from leafinstruct.artifact import Artifact, Fingerprint, digest, file_sha256, save, writing
+from leafinstruct.artifact import Artifact, Fingerprint, digest, file_sha256, load, save, writing
 from leafinstruct.engine.base import Engine, Needs, Part
 from leafinstruct.errors import SourceError
 from leafinstruct.ingest.config import PATH_KEYS, FileSource, HubSource, SketchbookSource, Source, WarcSource
@@ -61,6 +61,8 @@ def fingerprint(settings: IngestSettings, inputs: Artifact | None, out: Artifact
     """Everything that shapes the documents: config, and size and time of every source file. Writes the embedded corpus when it is missing."""
     assert inputs is None, "ingest is the first stage"
     prepare(settings, out, engine)
+    if (record := out.record) is not None and load(out.path / KNOWN) is None:
+        _keep_known(out, record["sources"], record["fingerprint"]["files"])
     units = plan(settings, out)
     return {
         "code": CODE,
@@ -93,9 +95,12 @@ def run(settings: IngestSettings, inputs: Artifact | None, out: Artifact, engine
     if not totals.counts["documents"]:
         raise SourceError(f"no document could be read: {_reasons(totals.reasons)}; `leaf status --json` lists the records")
     sources = {file: sha for report in out.reports() for file, sha in report["sources"].items()}
-    states = (out.fingerprint or {}).get("files", {})
-    save(out.path / KNOWN, {file: {"state": states.get(file), "sha256": sha} for file, sha in sorted(sources.items())}, indent=None)
+    _keep_known(out, sources, (out.fingerprint or {}).get("files", {}))
     return {"roots": roots(settings, out), "sources": dict(sorted(sources.items()))}
+
+
+def _keep_known(out: Artifact, sources: Mapping[str, str], states: Mapping[str, str]) -> None:
+    save(out.path / KNOWN, {file: {"state": states.get(file), "sha256": sha} for file, sha in sorted(sources.items())}, indent=None)
 
 
 def plan(settings: IngestSettings, out: Artifact) -> list[Part]:

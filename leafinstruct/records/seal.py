@@ -2,9 +2,10 @@
 
     head, chunk, chunk, ..., [seal], footer, length of the footer, magic        seal = an entry a chunk, sha256 of the frame, their number, magic
 
-An entry is place, size and sha256 of one chunk: of one column of one row group (Parquet), or of one record batch (Arrow). The frame is every byte
-of the file that lies in no chunk, the entries included. Readers of both formats find the footer from the end of the file and the chunks by
-absolute places, so they do not notice the seal. The file appears by one rename, as before, and who reads two of its columns hashes those two.
+An entry is place, size and sha256 of one chunk: of one column of one row group (Parquet), or of one record batch (Arrow). The frame is the name of
+the file and every byte of it that lies in no chunk, the entries included; so a file under the name of another is damaged. Readers of both formats
+find the footer from the end of the file and the chunks by absolute places, so they do not notice the seal. The file appears by one rename, as before,
+and who reads two of its columns hashes those two.
 
 Chosen over a sha256 file beside each file (twice the files, two renames that a kill can separate) and over Parquet's page checksums (32 bits, and
 neither page headers nor the footer are covered: a changed bit in a header can turn its checksum off).
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import struct
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +33,7 @@ _TAILS = {b"PAR1": struct.Struct("<I4s"), b"ARROW1": struct.Struct("<i6s")}
 _ALIGNED = 64
 """Arrow reads footers in place and wants them aligned."""
 _BLOCK = 1 << 20
+_TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]+\.tmp")
 
 Range = tuple[int, int]
 """Place and size, bytes."""
@@ -71,7 +74,7 @@ def put(path: Path, chunks: Sequence[Range]) -> None:
         file.write(padding + entries + _END.pack(bytes(32), len(chunks), _MAGIC) + footer)
         end = foot + len(padding) + len(entries)  # where the frame's sha256 lies
         file.flush()
-        frame = _sha256(file, _frame(chunks, end, size + len(padding) + len(entries) + _END.size))
+        frame = _sha256(file, _frame(chunks, end, size + len(padding) + len(entries) + _END.size), _name(path))
         file.seek(end)
         file.write(frame)
 
@@ -90,7 +93,7 @@ def opened(path: Path) -> Seal:
         file.seek(start)
         entries = file.read(count * _ENTRY.size)
         chunks = [(place, length) for place, length, _ in _ENTRY.iter_unpack(entries)]
-        if _sha256(file, _frame(chunks, foot - _END.size, size)) != frame:
+        if _sha256(file, _frame(chunks, foot - _END.size, size), _name(path)) != frame:
             raise BrokenSealError("its bytes are not those that were recorded")
     return Seal(path, entries)
 
@@ -118,8 +121,14 @@ def _frame(chunks: Sequence[Range], end: int, size: int) -> Iterator[Range]:
     yield at, size - at
 
 
-def _sha256(file: BinaryIO, ranges: Iterable[Range]) -> bytes:
-    found = hashlib.sha256()
+def _name(path: Path) -> bytes:
+    """The file's name, of a temporary file the one that it will get (artifact.writing)."""
+    temporary = _TEMPORARY.fullmatch(path.name)
+    return os.fsencode(temporary[1] if temporary else path.name)
+
+
+def _sha256(file: BinaryIO, ranges: Iterable[Range], before: bytes = b"") -> bytes:
+    found = hashlib.sha256(before)
     for start, length in ranges:
         file.seek(start)
         left = length

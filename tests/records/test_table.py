@@ -53,8 +53,9 @@ def test_a_missing_file_has_no_key(tmp_path):
 def test_the_same_rows_are_the_same_bytes(tmp_path):
     rows = [table.document_row(document("# T", "!a", "text"))] * 3
     for name in ("a", "b"):
-        table.write(tmp_path / name, rows, table.DOCUMENTS)
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+        (tmp_path / name).mkdir()
+        table.write(tmp_path / name / "documents.parquet", rows, table.DOCUMENTS)
+    assert (tmp_path / "a/documents.parquet").read_bytes() == (tmp_path / "b/documents.parquet").read_bytes()
 
 
 def test_a_reference_is_one_readable_line():
