@@ -121,7 +121,7 @@ def test_an_answer_that_could_not_be_read_is_asked_for_again_on_demand(own: Path
     assert entry["reasons"] == {"answer_unparsed": 1, "answer_refused": 1}
     assert entry["unanswered"] == {
         "refused": {"count": 1, "message": "HTTP #: The prompt was filtered."},
-        "unparsed": {"count": 1, "message": "no valid answer after # repairs: there is no JSON object in it"},
+        "unparsed": {"count": 1, "message": "no valid answer after # repairs: answer with one JSON object; there is no JSON object in it"},
     }
     server.always = depending(answer)
     server.seen.clear()
