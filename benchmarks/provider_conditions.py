@@ -164,9 +164,10 @@ def draft(before: str, after_: str) -> Step:
 
 
 def cut_prompt(asked: Asked) -> Any:
+    """A context of 512 tokens, of which the server says nothing; the judge's prompt has more."""
     return (
         200,
-        completion(json.dumps(value(asked.document, 3)), usage={"prompt_tokens": 60, "completion_tokens": 90, "total_tokens": 150}),
+        completion(json.dumps(value(asked.document, 3)), usage={"prompt_tokens": 512, "completion_tokens": 90, "total_tokens": 602}),
     )
 
 
@@ -264,7 +265,7 @@ CONDITIONS: dict[str, Step] = {
     "one request at a time (0.15 s each)": one_at_a_time,
     "429 with Retry-After, every fourth": every(4, (429, error("slow down"), {"Retry-After": "1"})),
     "500 with HTML, for good": lambda _: (500, "<html><body>Internal Server Error</body></html>"),
-    "the prompt is cut silently": cut_prompt,
+    "prompts are cut to 512 tokens without an error": cut_prompt,
 }
 
 
