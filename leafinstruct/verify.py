@@ -102,12 +102,9 @@ def _indexes(out: Artifact, build: str) -> Iterator[Damage]:
     for path in sorted(out.path.glob("index/*.json")):
         if path.is_file() and load(path) is None:
             yield Damage(path, NO_JSON, f"delete it; the next `{build}` that needs it makes it again")
-    if out.record is not None and load(out.path / "sources.json") is None:
-        yield Damage(
-            out.path / "sources.json",
-            NO_JSON if (out.path / "sources.json").is_file() else "it is missing",
-            f"run `{build}`, which makes it again",
-        )
+    known = out.path / "sources.json"
+    if load(known) is None and (known.is_file() or out.record is not None):
+        yield Damage(known, NO_JSON if known.is_file() else "it is missing", f"run `{build}`, which makes it again")
 
 
 def _images(out: Artifact, build: str) -> Iterator[Damage]:
