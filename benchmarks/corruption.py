@@ -14,6 +14,8 @@ of its kind; all choices follow from a seed. Each damage meets three verbs, each
     noticed    a line names the file, or `leaf verify` does, and what is published is right
     repaired   the file was made again, or the model or the host was asked again, and what is published is right
     refused    exit code 1 with one line
+    lost       entries of a cache are gone, what is left of it is whole, and what is published is right: they are asked, fetched or decoded again
+               when somebody needs them
     traceback  anything else that ended the verb
     unseen     exit code 0 and right bytes, but the damaged file stays and nothing says so: a later verb may read it
     wrong      exit code 0, and what is published is wrong
@@ -43,7 +45,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 import own_environment
 
-OUTCOMES = ("noticed", "repaired", "refused", "traceback", "unseen", "wrong")
+OUTCOMES = ("noticed", "repaired", "refused", "lost", "traceback", "unseen", "wrong")
 REPO = "me/small"
 PUSH = ("push", "recipe.yaml", "--repo", REPO)
 SHARED = ("ingest", "filter", "rewrite", "shard")
@@ -227,10 +229,12 @@ class Bench:
         again = after is not None and (before is None or (before.st_ino, before.st_mtime_ns) != (after.st_ino, after.st_mtime_ns))
         if again or self.world.asked.total() > asked:
             return "repaired"
-        if after is None and (stage.startswith(".") or way.name != "removed"):
-            return "repaired"  # a cache may lose a file, and a damaged file that is gone misleads nobody
-        named = path.name in done.err or path.name in done.out or "repair" in done.err
-        return "noticed" if named or seen else "unseen"
+        if after is None and way.name != "removed":
+            return "repaired"  # a damaged file that is gone misleads nobody
+        if path.name in done.err or path.name in done.out or "repair" in done.err or seen:
+            return "noticed"
+        cache = stage.startswith(".") or path.name.startswith("frames-")
+        return "lost" if cache and way.name in ("cut", "emptied", "removed") else "unseen"
 
     def _name(self, path: Path) -> str:
         return str(path.relative_to(self.runs))
