@@ -56,19 +56,3 @@ def test_codes_of_an_image_go_for_every_backbone_and_grid(tmp_path: Path, dry_ru
         again = codes.Codes(tmp_path / "two")
         assert [again.get((image, (2, 3))) for image in images] == [None, images[1] * 5]
         assert (again.repaired, list(codes.verify(tmp_path))) == (0, [])
-
-
-def test_a_streamed_row_is_emptied_and_others_keep_their_numbers(tmp_path: Path) -> None:
-    path = tmp_path / "hub" / "web" / "rows-000000.parquet"
-    path.parent.mkdir(parents=True)
-    image = {"bytes": b"image of two", "path": None}
-    rows = [{"text": f"text {number}", "image": {**image, "bytes": b"x"} if number != 2 else image} for number in range(5)]
-    pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=2)
-    places = {("web", "rows-000000.parquet", "row=2"), ("web", "rows-000000.parquet", "key=x"), ("gone", "a.parquet", "row=1")}
-    ((found, numbers),) = files.streamed(tmp_path, places)
-    assert (found, numbers) == (path, [2])
-    files.empty(path, numbers)
-    read = pq.read_table(path).to_pylist()
-    assert [row["text"] for row in read] == ["text 0", "text 1", None, "text 3", "text 4"]
-    assert read[2]["image"] is None or read[2]["image"]["bytes"] is None
-    assert b"image of two" not in path.read_bytes()
