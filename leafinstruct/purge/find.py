@@ -14,8 +14,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import pyarrow as pa
 
 from leafinstruct.artifact import Artifact
 from leafinstruct.errors import SourceError
@@ -150,6 +152,20 @@ def _records(run: Path, found: Found) -> Iterator[Record]:
                 yield _of_row(row, path)
         except (SourceError, KeyError, TypeError, ValueError):
             found.shards[run].add(path.stem)
+    yield from _gathered(run, found)
+
+
+def _gathered(run: Path, found: Found) -> Iterator[Record]:
+    """Rows that were gathered for shards, also by a build that was cut before it wrote those."""
+    columns = [name for name in public.schema().names if name != "images"]
+    for _, part, path in _files(run, "rows", ("shard",), ".arrow"):
+        try:
+            with pa.memory_map(str(path)) as mapped, pa.ipc.open_file(mapped) as file:
+                for number in range(file.num_record_batches):
+                    for row in file.get_batch(number).select(columns).to_pylist():
+                        yield replace(_of_row(row, path), part=part)
+        except (pa.ArrowException, OSError, KeyError, TypeError, ValueError):
+            found.parts[run].add(part)
 
 
 class _Names:
@@ -190,9 +206,9 @@ def _of_row(row: table.Row, path: Path) -> Record:
     return Record(path.stem, Shown.of_row(row), tuple(texts), ("", "", ""), path)
 
 
-def _files(run: Path, kind: str, stages: tuple[str, ...]) -> Iterator[tuple[str, str, Path]]:
+def _files(run: Path, kind: str, stages: tuple[str, ...], suffix: str = ".parquet") -> Iterator[tuple[str, str, Path]]:
     for stage in stages:
-        for path in sorted((run / stage).glob(f"{kind}-*.parquet")):
+        for path in sorted((run / stage).glob(f"{kind}-*{suffix}")):
             if path.is_file():
                 yield stage, path.stem.removeprefix(f"{kind}-"), path
 
@@ -210,7 +226,9 @@ def _mentioning(run: Path, listed: Suppressed) -> set[str]:
 
 
 def _orphans(run: Path) -> set[str]:
-    """Parts of later stages of which ingest holds no documents: what they hold cannot be told, and no build uses them."""
+    """Parts of which ingest holds no documents: what other files of them hold cannot be told, and no build uses them."""
     known = {part for _, part, _ in _files(run, "documents", ("ingest",))}
     kinds = ("pictures", "embeddings", "fetches", "asked", "judged", "documents", "dropped", "examples")
-    return {part for kind in kinds for _, part, _ in _files(run, kind, ("filter", "rewrite"))} - known
+    evidence = {part for kind in kinds for _, part, _ in _files(run, kind, ("filter", "rewrite"))}
+    frames = {part for _, part, _ in _files(run, "frames", ("ingest",))}
+    return (evidence | frames | {part for kind in ("rows", "keys") for _, part, _ in _files(run, kind, ("shard",), ".arrow")}) - known

@@ -96,7 +96,8 @@ def _erase(workdir: Path, folders: list[Path], listed: Suppressed, found: Found,
         if normal(entry.url) in kept:
             return False
         shown = Shown("", "", entry.url, (), tuple(filter(None, [entry.final_url])))
-        return found.blind or normal(entry.url) in wanted or listed.match(shown) is not None
+        unknown = found.blind and entry.sha256 is not None and entry.sha256 not in found.kept_images
+        return unknown or normal(entry.url) in wanted or listed.match(shown) is not None
 
     def is_encoded(sha256: str) -> bool:
         return sha256 in found.images or (found.blind and sha256 not in found.kept_images)

@@ -5,13 +5,10 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from leafinstruct.pictures.web import store
 from leafinstruct.pictures.web.store import Fetched, Store
-from leafinstruct.purge import files
 from leafinstruct.train import codes
 
 

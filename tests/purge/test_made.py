@@ -30,7 +30,17 @@ FORMATS = ["mmc4", "html", "warc", "obelics"]
 
 def drawn(folder: Path, **more: Any) -> Path:
     """A recipe over a small embedded corpus that every text rule keeps."""
-    source = {"kind": "sketchbook", "name": "book", "seed": 5, "documents": 8, "picture_px": 32, "formats": FORMATS, "videos": 2, "defects": {}, **more}
+    source = {
+        "kind": "sketchbook",
+        "name": "book",
+        "seed": 5,
+        "documents": 8,
+        "picture_px": 32,
+        "formats": FORMATS,
+        "videos": 2,
+        "defects": {},
+        **more,
+    }
     passing = {"min_words": 5, "alignment": {"model": None}, "rules": []}
     return recipe(folder, part_size=4, ingest={"sources": [source]}, filter=passing, llm={"provider": "offline"})
 
