@@ -141,7 +141,8 @@ def drop(path: Path, repair: str, fault: Callable[[dict[str, Any]], str | None] 
         yield Damage(path, "is not a regular file", "delete it")
         return
     try:
-        found = [(place, wrong) for place, line in lines(path) if (wrong := _fault(line, fault)) is not None]
+        sealed = any(line is not None and is_intact(line) for _, line in lines(path))  # then a line without a digest is a damaged one
+        found = [(place, wrong) for place, line in lines(path) if (wrong := _fault(line, sealed, fault)) is not None]
         if found:
             blank(path, [place for place, _ in found])
     except OSError as error:
@@ -151,10 +152,10 @@ def drop(path: Path, repair: str, fault: Callable[[dict[str, Any]], str | None] 
         yield Damage(path, f"the line at byte {offset:,} {wrong}", f"dropped; {repair}")
 
 
-def _fault(line: bytes | None, fault: Callable[[dict[str, Any]], str | None]) -> str | None:
+def _fault(line: bytes | None, sealed: bool, fault: Callable[[dict[str, Any]], str | None]) -> str | None:
     if line is None:
         return f"is longer than {LONGEST:,} bytes"
-    entry = unsealed_or_opened(line)
+    entry = opened(line) if sealed else unsealed_or_opened(line)
     return "does not have the digest that was recorded" if entry is None else fault(entry)
 
 

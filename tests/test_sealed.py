@@ -71,7 +71,11 @@ def test_a_file_without_digests_gets_them_and_keeps_what_it_holds(tmp_path):
 
 def test_an_unsealed_line_among_sealed_ones_is_damage(tmp_path):
     path = tmp_path / "a.jsonl"
-    path.write_bytes(sealed.seal(ENTRIES[0]) + json.dumps(ENTRIES[1]).encode() + b"\n")
+    whole = sealed.seal(ENTRIES[0]) + json.dumps(ENTRIES[1]).encode() + b"\n"
+    path.write_bytes(whole)
+    assert len(list(sealed.drop(path, ""))) == 1
+    assert entries(path) == [ENTRIES[0]]
+    path.write_bytes(whole)
     assert sealed.mend(path) == 1
     assert entries(path) == [ENTRIES[0]]
 

@@ -15,6 +15,7 @@ from typing import Any
 from leafinstruct.artifact import Artifact
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, Frame, Rejected
+from leafinstruct.records.frames import shows
 from leafinstruct.suppressed import Shown, Suppressed
 
 REASON = "removed_by_request"
@@ -79,5 +80,8 @@ def complies(removed: Suppressed, out: Artifact, part: str) -> bool:
     if not {(kind, value) for kind, value in before["entries"]} <= {(entry.kind, entry.value) for entry in removed.entries}:
         return False
     if any(item["detail"] and removed.mentioned(f"{item['locator']} {item['detail']}") for item in report.get("rejected", ())):
+        return False
+    frames = out.file("frames", part)
+    if removed.images and frames.is_file() and shows(frames, removed.images):
         return False
     return all(removed.match(Shown.of_document(document)) is None for document in table.documents(out.file("documents", part)))

@@ -23,6 +23,7 @@ from leafinstruct.ingest import made
 from leafinstruct.purge.find import STAGES, Found
 from leafinstruct.purge.quotes import Quotes
 from leafinstruct.records import table
+from leafinstruct.records.frames import shows
 from leafinstruct.suppressed import Shown, Suppressed
 
 DESCRIBING = ("SHA256SUMS", "README.md", "croissant.json", "build.json", "examples")
@@ -42,7 +43,7 @@ def planned(workdir: Path, folders: list[Path], found: Found, listed: Suppressed
     if listed.entries:
         first += _exports(workdir, affected) + _hydrated(workdir, listed, found)
         first += [run / "train" / name for run in folders for name in _TRAINING]
-        first += [path for run in folders for path in (run / "push", *run.glob("*.html"), *_drawn(run, listed))]
+        first += [path for run in folders for path in (run / "push", *run.glob("*.html"), *_drawn(run, listed), *_frames(run, listed))]
     for run in affected:
         first += [run / stage / name for stage in reversed(STAGES) for name in ("record.json", "fingerprint.json")]
         first += [run / "shard" / name for name in DESCRIBING]
@@ -70,6 +71,13 @@ def _drawn(run: Path, listed: Suppressed) -> Iterator[Path]:
     for root in sorted((run / "sketchbook").glob("*")):
         if (load(root / made.MARK) or {}).get("removed") != listed.identity:
             yield from (root / made.MARK, root)
+
+
+def _frames(run: Path, listed: Suppressed) -> Iterator[Path]:
+    """Frames of videos with bytes of an entry, also of a run that filtered none of them; filter reads the frames of others from the videos."""
+    for path in sorted((run / "ingest").glob("frames-*.parquet")) if listed.images else ():
+        if shows(path, listed.images):
+            yield path
 
 
 def _of_parts(stage: Path, parts: set[str]) -> list[Path]:

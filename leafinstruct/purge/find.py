@@ -19,10 +19,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from leafinstruct.artifact import Artifact
+from leafinstruct.artifact import Artifact, file_fault
 from leafinstruct.errors import SourceError
 from leafinstruct.purge.quotes import Quotes
-from leafinstruct.records import public, table
+from leafinstruct.records import checked, public, table
 from leafinstruct.records.document import Document, Text
 from leafinstruct.records.example import Example
 from leafinstruct.suppressed import Shown, Suppressed
@@ -146,7 +146,12 @@ def _records(run: Path, found: Found) -> Iterator[Record]:
                 yield _of_example(table.example_of(row), part, path)
         except (SourceError, KeyError, TypeError):
             found.parts[run].add(part)
-    for path in sorted((run / "shard").glob("*.parquet")):
+    shards = Artifact(run / "shard")
+    for path in sorted(shards.path.glob("*.parquet")):
+        recorded = (shards.report(path.stem) or {"files": {}})["files"].get(path.name, "")
+        if file_fault(path, recorded) is not None:
+            found.shards[run].add(path.stem)
+            continue
         try:
             for row in table.read(path, [name for name in public.schema().names if name != "images"]):
                 yield _of_row(row, path)
@@ -159,6 +164,9 @@ def _gathered(run: Path, found: Found) -> Iterator[Record]:
     """Rows that were gathered for shards, also by a build that was cut before it wrote those."""
     columns = [name for name in public.schema().names if name != "images"]
     for _, part, path in _files(run, "rows", ("shard",), ".arrow"):
+        if checked.fault(path) is not None:
+            found.parts[run].add(part)
+            continue
         try:
             with pa.memory_map(str(path)) as mapped, pa.ipc.open_file(mapped) as file:
                 for number in range(file.num_record_batches):

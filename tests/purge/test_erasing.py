@@ -6,9 +6,17 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from making import document
 
+from leafinstruct.artifact import Artifact, writing
+from leafinstruct.ingest import removed
 from leafinstruct.pictures.web import store
 from leafinstruct.pictures.web.store import Fetched, Store
+from leafinstruct.purge import run
+from leafinstruct.records import frames, table
+from leafinstruct.records.document import Frame, Ref
+from leafinstruct.suppressed import add as add_entries
+from leafinstruct.suppressed import beside, entry, load
 from leafinstruct.train import codes
 
 
@@ -53,3 +61,29 @@ def test_codes_of_an_image_go_for_every_backbone_and_grid(tmp_path: Path, dry_ru
         again = codes.Codes(tmp_path / "two")
         assert [again.get((image, (2, 3))) for image in images] == [None, images[1] * 5]
         assert (again.repaired, list(codes.verify(tmp_path))) == (0, [])
+
+
+def test_frames_that_no_build_has_filtered_are_found_by_their_bytes(tmp_path):
+    """As a run with --limit, or one that was cut, leaves them: only the file of frames knows those bytes."""
+    ingest = Artifact(tmp_path / "runs/t/ingest")
+    read = document("A step of a video.", file="a.mp4")
+    with writing(ingest.file("documents", "v")) as temporary:
+        table.write(temporary, [table.document_row(read)], table.DOCUMENTS)
+    path = ingest.file("frames", "v")
+    with writing(path) as temporary, frames.adding(temporary) as add:
+        for number in range(2):
+            add(Frame(Ref(file="a.mp4", time=float(number)), "stamp", b"bytes of frame %d" % number))
+    ingest.commit("v", "key", {"counts": {}}, [ingest.file("documents", "v")])
+    recipe = tmp_path / "recipe.yaml"
+
+    def purge(data: bytes) -> None:
+        run.purge(recipe, tmp_path / "runs/t", [entry("sha256", hashlib.sha256(data).hexdigest())], False)
+
+    purge(b"bytes of another frame")
+    assert path.exists()
+    before = removed.complies(load(beside(recipe)), ingest, "v")
+    add_entries(beside(recipe), [entry("sha256", hashlib.sha256(b"bytes of frame 1").hexdigest())], tmp_path / ".lock")
+    assert (before, removed.complies(load(beside(recipe)), ingest, "v")) == (True, False), "of a list that came from elsewhere"
+    purge(b"bytes of frame 1")
+    assert not path.exists()
+    assert ingest.file("documents", "v").exists()

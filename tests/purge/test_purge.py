@@ -373,7 +373,7 @@ def test_verify_drops_damage_in_the_shared_caches_and_nothing_else_is_paid_again
     again = [after - before for before, after in zip(asked, project.requests, strict=True)]
     assert all(line.endswith("needs it") or line.endswith("misses it") for line in first.stdout.splitlines())
     assert 1 <= again[0] <= dropped["image"]
-    assert 1 <= again[1] == dropped["answers"]
+    assert 1 <= again[1] == dropped["answers"], (first.stdout, again)
 
 
 def holding_one(path: Path, needle: str) -> bool:
