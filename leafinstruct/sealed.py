@@ -135,26 +135,29 @@ def _sealed_anew(path: Path) -> int:
     return dropped
 
 
-def verify(path: Path, repair: str) -> Iterator[Damage]:
-    """The damaged lines of a file. repair: what the user does about one of them."""
+def drop(path: Path, repair: str, fault: Callable[[dict[str, Any]], str | None] = lambda _: None) -> Iterator[Damage]:
+    """Blank the damaged lines of a file, which no reader takes anyway, and yield them. repair: what becomes of what such a line held; fault: what is
+    wrong with what an intact line leads to."""
     if not path.is_file():
         yield Damage(path, "is not a regular file", "delete it")
         return
     try:
-        found = list(_faults(path))
+        sealed = any(line is not None and is_intact(line) for _, line in lines(path))  # then a line without a digest is a damaged one
+        found = [(place, wrong) for place, line in lines(path) if (wrong := _fault(line, sealed, fault)) is not None]
+        if found:
+            blank(path, [place for place, _ in found])
     except OSError as error:
-        yield Damage(path, f"cannot be read: {error.strerror or error}", "check its permissions and the disk")
+        yield Damage(path, f"cannot be read or mended: {error.strerror or error}", "check its permissions and the disk")
         return
-    for (offset, _), fault in found:
-        yield Damage(path, f"the line at byte {offset:,} {fault}", repair)
+    for (offset, _), wrong in found:
+        yield Damage(path, f"the line at byte {offset:,} {wrong}", f"dropped; {repair}")
 
 
-def _faults(path: Path) -> Iterator[tuple[Place, str]]:
-    for place, line in lines(path):
-        if line is None:
-            yield place, f"is longer than {LONGEST:,} bytes"
-        elif not is_intact(line) and _unsealed(line) is None:
-            yield place, "does not have the digest that was recorded"
+def _fault(line: bytes | None, sealed: bool, fault: Callable[[dict[str, Any]], str | None]) -> str | None:
+    if line is None:
+        return f"is longer than {LONGEST:,} bytes"
+    entry = opened(line) if sealed else unsealed_or_opened(line)
+    return "does not have the digest that was recorded" if entry is None else fault(entry)
 
 
 def _unsealed(line: bytes | None) -> dict[str, Any] | None:

@@ -215,7 +215,7 @@ def changes(out: Artifact) -> tuple[str, ...]:
     first = out
     while first.upstream is not None:
         first = first.upstream
-    follow = ("its input", "what its card tells") if first is not out and "removed" in (first.fingerprint or {}) else ()
+    follow = ("its input", "what its card tells", "picture files of") if first is not out and "removed" in (first.fingerprint or {}) else ()
     return ("shard.suppressed", "ingest.removed", "filter.removed", *follow)
 
 

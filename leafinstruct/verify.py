@@ -1,4 +1,7 @@
-"""`leaf verify`: every digest that a run records, compared with the bytes on disk. It lists what is damaged and what to do, and changes nothing.
+"""`leaf verify`: every digest that a run records, compared with the bytes on disk. It lists what is damaged and what to do.
+
+It changes nothing of a run. Damaged entries of the caches that runs share are dropped: no reader takes them, and a build that is up to date reads no
+cache, so nothing else would.
 
     ingest filter rewrite shard   reports, record, fingerprint, every part's files, what lies beside the shards; indexes of archives
     sketchbook hub                files that a build drew or streamed
@@ -30,7 +33,7 @@ CACHES = (
     ("leafinstruct.pictures.web.store", ".fetched"),
     ("leafinstruct.train.pictures", ".codes"),
 )
-"""Modules with a function `verify(folder)`, and the folder beside the run that each is about."""
+"""Modules with a function `verify(folder)`, which drops what is damaged, and the folder beside the run that each is about."""
 
 
 @dataclass

@@ -32,8 +32,9 @@ ALLOWED = {
         "llm",
         "pictures",
         "train",
+        "ingest",
         "errors",
-    },  # train: the cache of codes, without torch
+    },  # train: the cache of codes, without torch; ingest: files that it made
     "suppressed": {"artifact", "records", "errors", "settings_text", "last_write"},
     "engine": {"errors"},
     "pictures": {"damage", "sealed", "records", "errors"},

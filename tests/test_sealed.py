@@ -32,19 +32,20 @@ def test_a_flipped_bit_makes_an_entry_missing_and_never_another(tmp_path_factory
     last = at == len(whole) - 1  # the end of the last line: what is left looks like the half line of a killed writer
     assert len(left) >= (3 if last else 2)
     assert dropped >= (0 if last else 1)
-    assert list(sealed.verify(path, "repair")) == []
+    assert list(sealed.drop(path, "repair")) == []
     assert (path.stat().st_size, path.stat().st_mtime_ns) == (size, times), "offsets and the order of files stay"
 
 
-def test_damage_is_listed_until_it_is_mended(tmp_path):
+def test_damage_is_listed_once_and_dropped(tmp_path):
     path = tmp_path / "a.jsonl"
     lines = [sealed.seal(entry) for entry in ENTRIES]
     path.write_bytes(lines[0] + lines[1].replace(b"answer 1", b"answer 7") + lines[2] + lines[3][:40])
-    (found,) = sealed.verify(path, "ask again")
+    (found,) = sealed.drop(path, "ask again")
     assert found.file == path
     assert found.fault == f"the line at byte {len(lines[0])} does not have the digest that was recorded"
-    assert found.repair == "ask again"
-    assert sealed.mend(path) == 1
+    assert found.repair == "dropped; ask again"
+    assert sealed.mend(path) == 0
+    assert list(sealed.drop(path, "")) == []
     assert entries(path) == [ENTRIES[0], ENTRIES[2]]
     assert path.read_bytes().endswith(lines[3][:40]), "what another process is writing is left alone"
 
@@ -70,7 +71,11 @@ def test_a_file_without_digests_gets_them_and_keeps_what_it_holds(tmp_path):
 
 def test_an_unsealed_line_among_sealed_ones_is_damage(tmp_path):
     path = tmp_path / "a.jsonl"
-    path.write_bytes(sealed.seal(ENTRIES[0]) + json.dumps(ENTRIES[1]).encode() + b"\n")
+    whole = sealed.seal(ENTRIES[0]) + json.dumps(ENTRIES[1]).encode() + b"\n"
+    path.write_bytes(whole)
+    assert len(list(sealed.drop(path, ""))) == 1
+    assert entries(path) == [ENTRIES[0]]
+    path.write_bytes(whole)
     assert sealed.mend(path) == 1
     assert entries(path) == [ENTRIES[0]]
 
@@ -82,11 +87,14 @@ def test_a_line_longer_than_memory_is_damage_and_never_held(tmp_path, monkeypatc
     assert all(len(line) < 200 for line in lines) or pytest.fail("the lines of this test are short")
     path.write_bytes(lines[0] + b"x" * 5_000 + b"\n" + lines[1])
     assert [None if line is None else len(line) for _, line in sealed.lines(path)] == [len(lines[0]), None, len(lines[1])]
-    assert [damage.fault for damage in sealed.verify(path, "")] == [f"the line at byte {len(lines[0])} is longer than 200 bytes"]
+    whole = path.read_bytes()
+    assert [damage.fault for damage in sealed.drop(path, "")] == [f"the line at byte {len(lines[0])} is longer than 200 bytes"]
+    assert entries(path) == ENTRIES[:2]
+    path.write_bytes(whole)
     assert sealed.mend(path) == 1
     assert entries(path) == ENTRIES[:2]
 
 
 def test_what_is_no_file_is_one_line(tmp_path):
-    (found,) = sealed.verify(tmp_path, "")
+    (found,) = sealed.drop(tmp_path, "")
     assert (found.fault, found.repair) == ("is not a regular file", "delete it")

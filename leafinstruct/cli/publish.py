@@ -182,6 +182,8 @@ def _purge(loaded: Loaded, entries: list[Entry], dry_run: bool, as_json: bool) -
         typer.echo(printable(f"{line['documents']:>7,}  {line['kind']:<7} {line['value']}"))
     counts = ", ".join(f"{count:,} {what}" for what, count in found["erased"].items() if count)
     note(f"{'would erase' if dry_run else 'erased'}: {counts or 'nothing, it is not here'}")
+    for line in found["notes"]:
+        note(line)
     if found["runs"] and not dry_run:
         note(f"next: leaf build, which makes the missing parts of {', '.join(found['runs'])} again, then leaf push")
     for line in found["remains"]:

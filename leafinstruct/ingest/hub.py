@@ -38,6 +38,7 @@ from leafinstruct.ingest.text import one_line
 from leafinstruct.ingest.title import of_heading
 from leafinstruct.pictures.containers import member
 from leafinstruct.records.document import Document, Provenance, Ref, Rejected, Segment, Text, document_id
+from leafinstruct.suppressed import NOTHING, Suppressed
 
 LIBRARIES: tuple[str, ...] = ("pyarrow",)
 _JSONL = (".jsonl", ".jsonl.gz", ".jsonl.zip", ".ndjson")
@@ -46,11 +47,11 @@ MAX_MEMBER = 8 << 20
 """Bytes of a text or JSON member of a tar."""
 
 
-def spool(source: HubSource, folder: Path, engine: Engine) -> None:
+def spool(source: HubSource, folder: Path, engine: Engine, removed: Suppressed = NOTHING) -> None:
     """Keep the rows of a dataset of the Hub as Parquet in a folder; what is there is not streamed again. See hub_stream."""
     from leafinstruct.ingest import hub_stream
 
-    hub_stream.spool(source, folder, engine)
+    hub_stream.spool(source, folder, engine, removed)
 
 
 def forget(folder: Path, names: Sequence[str]) -> None:
@@ -155,7 +156,12 @@ def _parquet(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator
         if isinstance(row, LostError):
             yield Rejected(file, f"row={number}", row.reason, row.detail)
         else:
-            yield from _record(source, file, f"row={number}", row, partial(_cell, file, number), footer.columns)
+            yield from of_row(source, file, number, row, footer.columns)
+
+
+def of_row(source: HubSource, file: str, number: int, row: Mapping[str, Any], known: Sequence[str]) -> Iterator[Document | Rejected]:
+    """The document of a row of Parquet and what it lost. known: all columns of the file."""
+    return _record(source, file, f"row={number}", row, partial(_cell, file, number), known)
 
 
 def _jsonl(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator[Document | Rejected]:

@@ -12,8 +12,9 @@ depends on its version.
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import partial
 from itertools import islice
@@ -23,37 +24,104 @@ from typing import Any
 from leafinstruct.artifact import digest, load, save, writing
 from leafinstruct.engine.base import Engine, Needs, Part
 from leafinstruct.errors import LeafInstructError, RecipeError, SourceError
-from leafinstruct.ingest import made
+from leafinstruct.ingest import hub, made
 from leafinstruct.ingest.columns import columns_of, names_of
 from leafinstruct.ingest.config import HubSource
 from leafinstruct.ingest.marks import NUMBER, numbered
+from leafinstruct.records.document import Document
+from leafinstruct.sketchbook.write import Entry
+from leafinstruct.suppressed import NOTHING, Shown, Suppressed
 
 ROWS = 500
 """Rows of a file: what is streamed again at most after a kill."""
 
 
-def spool(source: HubSource, folder: Path, engine: Engine) -> None:
-    """Keep the dataset's rows in `folder`; what is there is not streamed again.
+def spool(source: HubSource, folder: Path, engine: Engine, removed: Suppressed = NOTHING) -> None:
+    """Keep the dataset's rows in `folder`; what is there is not streamed again. removed: rows whose places are kept, empty.
 
     Raises RecipeError for a dataset, configuration, split or column that does not exist, SourceError when the Hub cannot be reached.
     """
     wanted = digest([source.repo, source.config, source.split, source.revision, source.rows, names_of(source)])
     mark = folder / "complete.json"
-    if _noted(mark).get("key") == wanted and not made.odd_sizes(folder):
+    known, odd = _noted(mark) if _noted(mark).get("key") == wanted else {}, made.odd_sizes(folder)
+    if known and not odd and known.get("removed") == removed.identity:
         return
     started = folder / "started.json"
-    if _noted(started).get("key") != wanted and _noted(mark).get("key") == wanted:  # damaged; the same commit goes on
-        save(started, _noted(mark))
+    if _noted(started).get("key") != wanted and known:  # damaged; the same commit goes on
+        save(started, known)
     if _noted(started).get("key") != wanted:
         for path in folder.glob("*"):
             path.unlink()
         save(started, {"key": wanted, "repo": source.repo, "commit": _commit(source)})
-    forget(folder, made.odd_sizes(folder))
+    forget(folder, odd)
+    back = _without(source, folder, removed)
+    forget(folder, back)
     commit = str(_noted(started)["commit"])
-    for _ in engine.map(partial(_keep, source, folder, commit), [Part(source.name)], Needs(what=f"streaming {source.repo}", unit="rows")):
+    keep = partial(_keep, source, folder, commit, removed)
+    for _ in engine.map(keep, [Part(source.name)], Needs(what=f"streaming {source.repo}", unit="rows")) if odd or back or not known else ():
         pass
     made.write_sums(folder)
-    save(mark, {"key": wanted, "repo": source.repo, "commit": commit})
+    save(mark, {"key": wanted, "repo": source.repo, "commit": commit, **made.under(removed)})
+
+
+def _without(source: HubSource, folder: Path, removed: Suppressed) -> list[str]:
+    """Empty the rows of kept files that a list takes out. Returns the files to stream again: those that cannot be read, and those that lack a row
+    whose entry is no longer in the list."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    entries = {(entry.kind, entry.value) for entry in removed.entries}
+    before, again = made.emptied(folder), []
+    for path in sorted(folder.glob("rows-*.parquet")):
+        gone = {locator: entry for (file, locator), entry in before.items() if file == path.name}
+        try:
+            table = pq.read_table(path) if removed.entries and entries.issuperset(gone.values()) else None
+        except (pa.ArrowException, OSError):
+            table = None
+        if table is None and (gone or removed.entries):
+            again.append(path.name)
+        elif table is not None:
+            empty(folder, path.name, _removed(source, table, path.name, removed))
+    return again
+
+
+def _removed(source: HubSource, table: Any, file: str, removed: Suppressed) -> dict[str, Entry]:
+    """Locator -> entry of the rows that a list takes out, also because they hold bytes of a removed image."""
+    found: dict[str, Entry] = {}
+    for number, row in enumerate(table.to_pylist() if removed.entries else ()):
+        held = removed.images.intersection(hashlib.sha256(data).hexdigest() for data in contained(row)) if removed.images else ()
+        read = (item for item in hub.of_row(source, file, number, row, table.column_names) if isinstance(item, Document))
+        entry = next((each for item in read if (each := removed.match(Shown.of_document(item))) is not None), None)
+        if entry is not None or held:
+            found[f"row={number}"] = (entry.kind, entry.value) if entry is not None else ("sha256", min(held))
+    return found
+
+
+def contained(value: Any) -> Iterator[bytes]:
+    """All bytes in a cell or row."""
+    if isinstance(value, bytes):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from contained(each)
+
+
+def empty(folder: Path, name: str, entries: Mapping[str, Entry]) -> None:
+    """Write a file of rows again with null in every column of some. entries: locator -> entry."""
+    import pyarrow.parquet as pq
+
+    if entries:
+        before = {locator: entry for (file, locator), entry in made.emptied(folder).items() if file == name}
+        made.note_emptied(folder, name, {**before, **entries})
+        _write(_emptied(pq.read_table(folder / name), entries), folder / name)
+
+
+def _emptied(table: Any, locators: Container[str]) -> Any:
+    """A table with null in every column of these rows."""
+    import pyarrow as pa
+
+    places = pa.array([None if f"row={index}" in locators else index for index in range(len(table))], pa.int64())
+    return table.take(places).cast(table.schema) if None in places.to_pylist() else table
 
 
 def forget(folder: Path, names: Iterable[str]) -> None:
@@ -76,7 +144,7 @@ def rows(source: HubSource) -> int | None:
     return min(known or source.rows, source.rows) if source.rows is not None else known
 
 
-def _keep(source: HubSource, folder: Path, commit: str, part: Part) -> dict[str, Any]:  # noqa: ARG001 - one part, the stream
+def _keep(source: HubSource, folder: Path, commit: str, removed: Suppressed, part: Part) -> dict[str, Any]:  # noqa: ARG001 - one part, the stream
     """Task: write the rows behind those that are kept already."""
     kept = sorted(folder.glob("rows-*.parquet"))
     done = len(kept) * ROWS
@@ -87,7 +155,10 @@ def _keep(source: HubSource, folder: Path, commit: str, part: Part) -> dict[str,
         left = None if source.rows is None else max(0, source.rows - done)
         count = 0
         for index, table in enumerate(_tables(stream, left), len(kept)):
-            _write(table, folder / f"rows-{index:06d}.parquet")
+            name = f"rows-{index:06d}.parquet"
+            gone = _removed(source, table, name, removed)
+            made.note_emptied(folder, name, gone)
+            _write(_emptied(table, gone), folder / name)
             count += table.num_rows
     except LeafInstructError:
         raise

@@ -25,9 +25,7 @@ def remembered(cache: Path, file: Path, build: Callable[[Path], Index], version:
     Raises SourceError when the file cannot be read.
     """
     try:
-        stat = file.stat()
-        key = f"{build.__module__}\0{version}\0{file}\0{stat.st_size}\0{stat.st_mtime_ns}"
-        kept = cache / f"{hashlib.sha256(key.encode(errors='surrogateescape')).hexdigest()[:24]}.json"
+        kept = place(cache, file, build.__module__, version)
         found = load(kept)
         if found is None:
             found = build(file)
@@ -35,3 +33,10 @@ def remembered(cache: Path, file: Path, build: Callable[[Path], Index], version:
     except OSError as error:
         raise SourceError(f"{file}: cannot be read: {error.strerror or error}; check the file and its permissions") from error
     return found
+
+
+def place(cache: Path, file: Path, module: str, version: int = 1) -> Path:
+    """Where what a module learned about a file is kept. Raises OSError."""
+    stat = file.stat()
+    key = f"{module}\0{version}\0{file}\0{stat.st_size}\0{stat.st_mtime_ns}"
+    return cache / f"{hashlib.sha256(key.encode(errors='surrogateescape')).hexdigest()[:24]}.json"

@@ -2,22 +2,29 @@
 
     <root>/sums.json     name -> size and sha256 of every file under the root, written after them and before `complete.json`
 
+    <root>/emptied.jsonl   the places of documents that `leaf remove --purge` took out: their records are there, empty
+
 Sizes are compared in every build, at the cost of one `stat` a file; bytes when ingest or filter is about to read them, and by `leaf verify`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from leafinstruct.artifact import file_fault, file_sha256, load, save
+from leafinstruct.artifact import file_fault, file_sha256, load, save, writing
 from leafinstruct.engine.base import Engine, Needs, Part, hashing
+from leafinstruct.sketchbook.write import EMPTIED, Entry
+from leafinstruct.suppressed import Suppressed
 
 SUMS, MARK = "sums.json", "complete.json"
 FILES_A_PART = 256
 Sums = dict[str, dict[str, Any]]
+Place = tuple[str, str]
+"""File and locator of a record."""
 
 
 def write_sums(root: Path) -> None:
@@ -26,9 +33,39 @@ def write_sums(root: Path) -> None:
     save(root / SUMS, {str(path.relative_to(root)): {"size": path.stat().st_size, "sha256": file_sha256(path)} for path in paths}, None)
 
 
+def under(removed: Suppressed) -> dict[str, Any]:
+    """For a root's mark: the list under which its files were written; nothing without a list."""
+    return {"removed": removed.identity} if removed.entries else {}
+
+
+def emptied(root: Path) -> dict[Place, Entry]:
+    """The places of a root that were emptied, and the entry that each was emptied for; nothing for a list that cannot be read."""
+    try:
+        found = map(json.loads, (root / EMPTIED).read_text(encoding="utf-8").splitlines())
+        return {(each["file"], each["locator"]): (each["removed"][0], each["removed"][1]) for each in found}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def note_emptied(root: Path, file: str, places: Mapping[str, Entry]) -> None:
+    """Replace what is noted of one file. places: locator -> entry. Written before the file: a kill in between leaves a record too few, not a place
+    of which nothing is known."""
+    known = {place: entry for place, entry in emptied(root).items() if place[0] != file}
+    now = known | {(file, locator): entry for locator, entry in places.items()}
+    if now != emptied(root):
+        lines = [json.dumps({"file": place[0], "locator": place[1], "removed": entry}, ensure_ascii=False) for place, entry in now.items()]
+        with writing(root / EMPTIED) as temporary:
+            temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
 def odd_sizes(root: Path) -> list[str]:
     """Names of files that are missing or of another size."""
     return [name for name, made in (load(root / SUMS) or {}).items() if _size(root / name) != made["size"]]
+
+
+def odd_names(root: Path) -> list[str]:
+    """Names of files that are missing."""
+    return [name for name in load(root / SUMS) or {} if not (root / name).is_file()]
 
 
 def damaged(root: Path, engine: Engine) -> list[tuple[str, str]]:

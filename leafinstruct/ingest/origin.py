@@ -6,6 +6,7 @@ several formats, and the rows of a streamed dataset are kept as Parquet, since a
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -32,8 +33,10 @@ from leafinstruct.ingest.config import (
     WarcSource,
     YouCook2Source,
 )
+from leafinstruct.records.document import document_id
 from leafinstruct.sketchbook import write as sketchbook
-from leafinstruct.suppressed import NOTHING, Suppressed
+from leafinstruct.sketchbook.page import Page
+from leafinstruct.suppressed import NOTHING, Shown, Suppressed
 
 SKETCHBOOK = 2
 """Raised when the embedded corpus is drawn otherwise for the same settings."""
@@ -64,24 +67,24 @@ def prepare(settings: IngestSettings, out: Artifact, engine: Engine) -> None:
     for source in settings.config.sources:
         if isinstance(source, HubSource) and source.repo is not None:
             most = min(source.rows or settings.limit, settings.limit) if settings.limit else source.rows
-            reader("hub").spool(source.model_copy(update={"rows": most}), hub_root(source, out), engine)
+            reader("hub").spool(source.model_copy(update={"rows": most}), hub_root(source, out), engine, settings.removed)
 
 
 def write_sketchbook(settings: IngestSettings, out: Artifact, engine: Engine) -> None:
-    """Write the embedded corpus under the run, chunk by chunk; what stands is kept, another setting starts over."""
+    """Write the embedded corpus under the run, chunk by chunk; what stands is kept, another setting or list of removals starts over."""
     for source in settings.config.sources:
         if not isinstance(source, SketchbookSource):
             continue
         drawing = _drawing(source)
         root = sketchbook_root(source, out)
-        mark = root / made.MARK
-        wanted = {"settings": digest(asdict(drawing)), "code": SKETCHBOOK}
+        mark, removed = root / made.MARK, Refused(source.name, settings.removed)
+        wanted = {"settings": digest(asdict(drawing)), "code": SKETCHBOOK, **made.under(settings.removed)}
         if (load(mark) or {}).get("key") == digest(wanted):
             if odd := made.odd_sizes(root):
-                _draw_again(drawing, root, odd, engine)
+                _draw_again(drawing, root, odd, engine, removed)
             continue
         shutil.rmtree(root, ignore_errors=True)
-        _draw_all(drawing, root, engine)
+        _draw_all(drawing, root, engine, removed)
         made.write_sums(root)
         save(mark, {"key": digest(wanted), **wanted})
 
@@ -93,7 +96,7 @@ def mend(settings: IngestSettings, out: Artifact, engine: Engine) -> list[str]:
         root = made_root(source, out)
         odd = [name for name, _ in made.damaged(root, engine)] if root is not None and (root / made.MARK).exists() else []
         if odd and root is not None and isinstance(source, SketchbookSource):
-            _draw_again(_drawing(source), root, odd, engine)
+            _draw_again(_drawing(source), root, odd, engine, Refused(source.name, settings.removed))
         elif odd and root is not None:
             (root / made.MARK).unlink()
             reader("hub").forget(root, [path.name for path in root.glob("rows-*")] if made.SUMS in odd else odd)
@@ -110,18 +113,35 @@ def made_root(source: Source, out: Artifact) -> Path | None:
     return hub_root(source, out) if isinstance(source, HubSource) and source.repo is not None else None
 
 
-def _draw_all(drawing: sketchbook.Settings, root: Path, engine: Engine) -> None:
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Which documents of the embedded corpus a list takes out: those that show removed bytes too, since their text speaks of the image."""
+
+    source: str
+    removed: Suppressed
+
+    def __call__(self, page: Page, file: str, locator: str) -> tuple[str, str] | None:
+        """Kind and value of the entry; None for a document that stays."""
+        if not self.removed.entries:
+            return None
+        identity, images = document_id(self.source, file, locator), page.pictures
+        sha256 = tuple(hashlib.sha256(image.data).hexdigest() for image in images) if self.removed.images else ()
+        entry = self.removed.match(Shown(identity, identity, page.url, sha256, tuple(map(page.picture_url, images))))
+        return None if entry is None else (entry.kind, entry.value)
+
+
+def _draw_all(drawing: sketchbook.Settings, root: Path, engine: Engine, removed: Refused) -> None:
     chunks = [Part(f"{index:05d}", chunk) for index, chunk in enumerate(sketchbook.chunks(drawing))]
-    for _ in engine.map(partial(_draw, drawing, root), chunks, Needs(what="drawing the Sketchbook")):
+    for _ in engine.map(partial(_draw, drawing, root, removed), chunks, Needs(what="drawing the Sketchbook")):
         pass
     sketchbook.collect_labels(drawing, root)
 
 
-def _draw_again(drawing: sketchbook.Settings, root: Path, names: Sequence[str], engine: Engine) -> None:
-    """Draw the corpus beside its place and take the damaged files from there: drawing gives the same bytes, and the others keep their times."""
+def _draw_again(drawing: sketchbook.Settings, root: Path, names: Sequence[str], engine: Engine, removed: Refused) -> None:
+    """Draw the corpus beside its place and take the damaged files from there: drawing gives the same bytes."""
     beside = root.with_name(f".{root.name}.again")
     shutil.rmtree(beside, ignore_errors=True)
-    _draw_all(drawing, beside, engine)
+    _draw_all(drawing, beside, engine, removed)
     if made.SUMS in names:  # then nothing says which of the others are whole
         names = [
             str(path.relative_to(beside))
@@ -149,8 +169,8 @@ def hub_root(source: HubSource, out: Artifact) -> Path:
     return out.path.parent / "hub" / source.name
 
 
-def _draw(drawing: sketchbook.Settings, root: Path, part: Part) -> dict[str, Any]:
-    sketchbook.write_chunk(drawing, part.payload, root)
+def _draw(drawing: sketchbook.Settings, root: Path, removed: Refused, part: Part) -> dict[str, Any]:
+    sketchbook.write_chunk(drawing, part.payload, root, removed)
     return {"counts": {}}
 
 

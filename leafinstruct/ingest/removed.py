@@ -8,13 +8,14 @@ Cost: where the list changed, the documents of each part are read once.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from leafinstruct.artifact import Artifact
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, Frame, Rejected
+from leafinstruct.records.frames import shows
 from leafinstruct.suppressed import Shown, Suppressed
 
 REASON = "removed_by_request"
@@ -23,26 +24,34 @@ REASON = "removed_by_request"
 
 @dataclass
 class Taken:
-    """What a list took out of one part. frames: whether frames of a removed video were decoded."""
+    """What a list took out of one part. emptied: of files that a build made, the places that hold nothing since their record was taken out; frames:
+    whether frames of a removed video were decoded; read: files of removed records."""
 
     removed: Suppressed
+    emptied: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
     entries: set[tuple[str, str]] = field(default_factory=set)
     frames: bool = False
+    read: set[str] = field(default_factory=set)
 
     def staying(self, items: Iterable[Document | Rejected | Frame]) -> Iterator[Document | Rejected | Frame]:
         """What a reader gave, with a reason in the place of each removed record, and without details that quote one."""
         if not self.removed.entries:
             yield from items
             return
+        known = {(entry.kind, entry.value) for entry in self.removed.entries}
         refused: tuple[str, str] | None = None
         for item in items:
             if isinstance(item, Document) and (entry := self.removed.match(Shown.of_document(item))) is not None:
                 self.entries.add((entry.kind, entry.value))
                 self.frames |= any(image.ref.time is not None for image in item.images)
                 refused = item.provenance.file, item.provenance.locator
+                self.read.add(item.provenance.file)
                 yield Rejected(*refused, REASON, "")
             elif self._belongs(item, refused):
                 continue
+            elif isinstance(item, Rejected) and item.whole and self.emptied.get((item.file, item.locator)) in known:
+                self.entries.add(self.emptied[item.file, item.locator])
+                yield Rejected(item.file, item.locator, REASON, "")
             elif isinstance(item, Rejected) and self.removed.mentioned(f"{item.locator} {item.detail}"):
                 yield replace(item, detail="")
             else:
@@ -71,5 +80,8 @@ def complies(removed: Suppressed, out: Artifact, part: str) -> bool:
     if not {(kind, value) for kind, value in before["entries"]} <= {(entry.kind, entry.value) for entry in removed.entries}:
         return False
     if any(item["detail"] and removed.mentioned(f"{item['locator']} {item['detail']}") for item in report.get("rejected", ())):
+        return False
+    frames = out.file("frames", part)
+    if removed.images and frames.is_file() and shows(frames, removed.images):
         return False
     return all(removed.match(Shown.of_document(document)) is None for document in table.documents(out.file("documents", part)))

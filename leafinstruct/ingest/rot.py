@@ -22,7 +22,7 @@ def rotted(settings: IngestSettings, out: Artifact) -> list[str]:
             continue
         for file in unit.span.files:
             name = f"{unit.source.name}/{file}"
-            if name not in odd and known.get(name, {}).get("state") == state(settings, unit.source, file):
+            if name not in odd and known.get(name, {}).get("state") == state(unit.source, file):
                 odd[name] = file_fault(reader(unit.source.kind).root_of(unit.source) / file, known[name]["sha256"]) is not None
     return [name for name, changed in odd.items() if changed]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from leafinstruct.errors import RecipeError, SourceError
 from leafinstruct.ingest.config import Transcription
-from leafinstruct.ingest.index import Index, remembered
+from leafinstruct.ingest.index import Index, place, remembered
 from leafinstruct.ingest.subtitles import Cue
 from leafinstruct.ingest.text import one_line
 
@@ -30,6 +30,12 @@ def cues(path: Path, settings: Transcription, cache: Path) -> list[Cue]:
 
     folder = cache / "speech" / f"{_safe(settings.model)}-{settings.language or 'any'}"
     return [Cue(start, end, text) for start, end, text in remembered(folder, path, build)["cues"]]
+
+
+def forget(path: Path, cache: Path) -> None:
+    """Delete what was recognized in a video, by every model."""
+    for folder in (cache / "speech").glob("*"):
+        place(folder, path, __name__).unlink(missing_ok=True)
 
 
 def _safe(name: str) -> str:

@@ -26,6 +26,7 @@ from typing import Any
 from leafinstruct.artifact import Artifact, Fingerprint, digest, file_sha256, load, save, writing
 from leafinstruct.engine.base import Engine, Needs, Part
 from leafinstruct.errors import SourceError
+from leafinstruct.ingest import made, speech
 from leafinstruct.ingest.config import PATH_KEYS, FileSource, HubSource, SketchbookSource, Source, WarcSource
 from leafinstruct.ingest.losses import Losses
 from leafinstruct.ingest.origin import IngestSettings, file_sources, prepare, reader, roots
@@ -72,11 +73,7 @@ def fingerprint(settings: IngestSettings, inputs: Artifact | None, out: Artifact
         "truncated": settings.config.truncated,
         "roots": roots(settings, out),
         "libraries": {name: at for source in file_sources(settings, out) for name, at in _libraries(source).items()},
-        "files": {
-            f"{part.payload.source.name}/{file}": state(settings, part.payload.source, file)
-            for part in units
-            for file in part.payload.hashes
-        },
+        "files": {f"{part.payload.source.name}/{file}": state(part.payload.source, file) for part in units for file in part.payload.hashes},
         "parts": digest([(part.name, part.payload.key) for part in units]),
         **({"removed": removed} if (removed := settings.removed.identity) else {}),
     }
@@ -116,7 +113,7 @@ def plan(settings: IngestSettings, out: Artifact) -> list[Part]:
             left = None if left is None or cap is None else left - cap
             fresh = tuple(file for file in span.files if file not in seen)
             seen.update(span.files)
-            parts.append(Part(f"{source.name}-{span.name}", Unit(source, span, _key(settings, source, span, cap), cap, fresh)))
+            parts.append(Part(f"{source.name}-{span.name}", Unit(source, span, _key(source, span, cap), cap, fresh)))
     return parts
 
 
@@ -135,7 +132,8 @@ def read_part(out: Artifact, removed: Suppressed, part: Part) -> dict[str, Any]:
     counts: Counter[str] = Counter()
     languages: Counter[str] = Counter()
     losses = Losses()
-    taken = Taken(removed)
+    root = reader(unit.source.kind).root_of(unit.source)
+    taken = Taken(removed, made.emptied(root))
 
     def rows() -> Iterator[table.Row]:
         for document in _documents(unit, _cache(out), counts, losses, keep, taken):
@@ -147,7 +145,8 @@ def read_part(out: Artifact, removed: Suppressed, part: Part) -> dict[str, Any]:
         table.write(temporary, rows(), table.DOCUMENTS)
     if taken.frames:  # frames come before their document is known; filter decodes those of others again
         out.file("frames", part.name).unlink(missing_ok=True)
-    root = reader(unit.source.kind).root_of(unit.source)
+    for file in taken.read:
+        speech.forget(root / file, _cache(out))
     report = {
         "counts": counts,
         "reasons": losses.reasons,
@@ -270,22 +269,21 @@ def _without(document: Document, rejected: Rejected) -> Document:
     return replace(document, lost=document.lost + 1) if own and not rejected.whole and rejected.reason != "tracking_pixel" else document
 
 
-def _key(settings: IngestSettings, source: FileSource, span: Span, cap: int | None) -> str:
+def _key(source: FileSource, span: Span, cap: int | None) -> str:
     """A part's key: reader, its settings and libraries, span, and the state of its files."""
     how = [source.model_dump(mode="json", exclude=set(PATH_KEYS)), _libraries(source)]
     beyond = reader("warc").depends(source) if isinstance(source, WarcSource) else None
-    return digest([CODE, how, beyond, span.start, span.stop, [(file, state(settings, source, file)) for file in span.files], cap])
+    return digest([CODE, how, beyond, span.start, span.stop, [(file, state(source, file)) for file in span.files], cap])
 
 
 def _libraries(source: FileSource) -> dict[str, str]:
     return {name: version(name) for name in (*reader(source.kind).LIBRARIES, *language.LIBRARIES, "regex")}
 
 
-def state(settings: IngestSettings, source: FileSource, file: str) -> str:
-    """Size and time of a source file; of the embedded corpus the size alone, since drawing it again gives the same bytes at another time."""
+def state(source: FileSource, file: str) -> str:
+    """Size and time of a source file."""
     stat = (reader(source.kind).root_of(source) / file).stat()
-    drawn = any(isinstance(item, SketchbookSource) and item.name == source.name for item in settings.config.sources)
-    return str(stat.st_size) if drawn else f"{stat.st_size} {stat.st_mtime_ns}"
+    return f"{stat.st_size} {stat.st_mtime_ns}"
 
 
 def _cache(out: Artifact) -> Path:

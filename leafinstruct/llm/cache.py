@@ -72,10 +72,9 @@ def stored(folder: Path, key: str) -> Iterator[Stored]:
 
 
 def verify(folder: Path) -> Iterator[Damage]:
-    """Damaged answers and exchanges of a folder; none where there is no folder."""
-    dropped = "run `leaf build RECIPE`: the first question drops this line"
-    yield from lines.verify(folder, STEM, f"{dropped}, and what it answered is asked again if it is needed")
-    yield from lines.verify(folder, JOURNAL, f"{dropped}; only `leaf explain` misses it")
+    """Damaged answers and exchanges of a folder, which are dropped; none where there is no folder."""
+    yield from lines.verify(folder, STEM, "what it answered is asked again by the `leaf build` that needs it")
+    yield from lines.verify(folder, JOURNAL, "only `leaf explain` misses it")
 
 
 def erase(folder: Path, keys: Set[str], kept: Set[str], quotes: Callable[[dict[str, Any]], bool], dry_run: bool = False) -> tuple[int, int]:

@@ -84,9 +84,9 @@ def at(path: Path, offset: int) -> dict[str, Any] | None:
 
 
 def verify(folder: Path, stem: str, repair: str) -> Iterator[Damage]:
-    """The damaged lines of all writers' files. repair: what the user does about one of them."""
+    """The damaged lines of all writers' files, which are dropped. repair: what becomes of what such a line held."""
     for path in sorted(folder.glob(f"{stem}-*.jsonl")):
-        yield from sealed.verify(path, repair)
+        yield from sealed.drop(path, repair)
 
 
 def find(folder: Path, stem: str, key: str) -> Iterator[dict[str, Any]]:

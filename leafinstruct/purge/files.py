@@ -2,11 +2,12 @@
 
     exports, push/, inspect page, tokens and samples of training, shards and what describes them
     parts of shard, rewrite and filter, whose reports go first, so that a kill leaves nothing that looks whole
-    rows of streamed datasets, which are emptied in place of being deleted: other rows keep their numbers
+    embedded corpora that were not drawn under this list; streamed rows are emptied (rows.py)
     parts of ingest LAST: they say what is meant, so a purge that was killed finds it again
 
-Whole parts are deleted and not cut: `leaf build` makes them again without what is taken out, from cached answers and fetched images. Exports, push/
-and tokens are made from shards of any run by one command each, so they go as soon as a shard may have held something.
+Whole parts are deleted and not cut: `leaf build` makes them again without what is taken out, from cached answers and fetched images. push/, inspect
+pages, tokens and samples of training may be older than the shards beside them, and an export may be of shards that are gone: one command each makes
+them again, so they go whether or not something was found.
 """
 
 from __future__ import annotations
@@ -16,31 +17,34 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from leafinstruct.artifact import Artifact, writing
+from leafinstruct.artifact import Artifact, load
+from leafinstruct.errors import SourceError
+from leafinstruct.ingest import made
 from leafinstruct.purge.find import STAGES, Found
 from leafinstruct.purge.quotes import Quotes
+from leafinstruct.records import table
+from leafinstruct.records.frames import shows
+from leafinstruct.suppressed import Shown, Suppressed
 
 DESCRIBING = ("SHA256SUMS", "README.md", "croissant.json", "build.json", "examples")
 """Of shards, made with them."""
 _TRAINING = ("tokens", "tokens-validation", "samples")
 _TEXT = (".json", ".jsonl", ".html", ".md", ".txt", ".log", ".csv", ".yaml")
 _OWN = ("complete.json", "started.json")
-_ROW = "row="
+_LEFT = (".*.tmp", ".crawl-*", ".*.again")
+"""Files and folders of killed writers."""
 
 
-def planned(workdir: Path, folders: list[Path], found: Found) -> tuple[list[Path], list[Path]]:
+def planned(workdir: Path, folders: list[Path], found: Found, listed: Suppressed) -> tuple[list[Path], list[Path]]:
     """Files and folders to delete: all but those of ingest, and those of ingest."""
     affected = [run for run in folders if found.parts[run] or found.shards[run]]
-    first: list[Path] = [path for run in folders for path in run.rglob(".*.tmp")]
+    first: list[Path] = [path for run in folders for pattern in _LEFT for path in run.rglob(pattern)]
     last: list[Path] = []
-    if affected:
-        first += _exports(workdir, affected)
+    if listed.entries:
+        first += _exports(workdir, affected) + _hydrated(workdir, listed, found)
         first += [run / "train" / name for run in folders for name in _TRAINING]
+        first += [path for run in folders for path in (run / "push", *run.glob("*.html"), *_drawn(run, listed), *_frames(run, listed))]
     for run in affected:
-        first += [run / "push", *run.glob("*.html")]
         first += [run / stage / name for stage in reversed(STAGES) for name in ("record.json", "fingerprint.json")]
         first += [run / "shard" / name for name in DESCRIBING]
         for shard in sorted(found.shards[run]):
@@ -62,28 +66,18 @@ def delete(paths: Iterable[Path]) -> None:
             path.unlink(missing_ok=True)
 
 
-def streamed(run: Path, places: Iterable[tuple[str, str, str]]) -> Iterator[tuple[Path, list[int]]]:
-    """Tables of streamed datasets under a run, and the numbers of the rows that are meant."""
-    rows: dict[Path, set[int]] = {}
-    for source, file, locator in places:
-        path = run / "hub" / source / file
-        if locator.startswith(_ROW) and path.is_file():
-            rows.setdefault(path, set()).add(int(locator.removeprefix(_ROW)))
-    for path, numbers in sorted(rows.items()):
-        yield path, sorted(numbers)
+def _drawn(run: Path, listed: Suppressed) -> Iterator[Path]:
+    """Embedded corpora that were not drawn under this list: no table knows the documents that no build has read. `leaf build` draws them again."""
+    for root in sorted((run / "sketchbook").glob("*")):
+        if (load(root / made.MARK) or {}).get("removed") != listed.identity:
+            yield from (root / made.MARK, root)
 
 
-def empty(path: Path, numbers: list[int]) -> None:
-    """Write a table again with null in every column of these rows, by one rename. Raises SourceError."""
-    with pq.ParquetFile(path) as file, writing(path) as temporary:
-        schema, at, gone = file.schema_arrow, 0, set(numbers)
-        with pq.ParquetWriter(temporary, schema, compression="zstd") as target:
-            for group in range(file.num_row_groups):
-                read = file.read_row_group(group)
-                stays = pa.array([at + index not in gone for index in range(len(read))])
-                places = pa.array([index if stay else None for index, stay in enumerate(stays.to_pylist())], pa.int64())
-                target.write_table(read.take(places).cast(schema))
-                at += len(read)
+def _frames(run: Path, listed: Suppressed) -> Iterator[Path]:
+    """Frames of videos with bytes of an entry, also of a run that filtered none of them; filter reads the frames of others from the videos."""
+    for path in sorted((run / "ingest").glob("frames-*.parquet")) if listed.images else ():
+        if shows(path, listed.images):
+            yield path
 
 
 def _of_parts(stage: Path, parts: set[str]) -> list[Path]:
@@ -105,6 +99,20 @@ def _exports(workdir: Path, affected: list[Path]) -> list[Path]:
     return [folder for folder in folders if not set(_exported(folder)) <= clean]
 
 
+def _hydrated(workdir: Path, listed: Suppressed, found: Found) -> list[Path]:
+    """Folders of `leaf hydrate` below the working directory with a shard that holds something, or that cannot be read."""
+    folders = [path.parent for path in workdir.rglob("missing.jsonl") if "shards" in (Artifact(path.parent).fingerprint or {"shards": {}})]
+    return [folder for folder in folders if any(_shows(shard, listed, found) for shard in folder.glob("*.parquet"))]
+
+
+def _shows(shard: Path, listed: Suppressed, found: Found) -> bool:
+    try:
+        rows = [Shown.of_row(row) for row in table.read(shard, ("id", "document_id", "url", "page_url", "image_info"))]
+    except (SourceError, KeyError, TypeError, ValueError):
+        return True
+    return any(row.document_id in found.documents or listed.match(row) or found.images.intersection(row.sha256) for row in rows)
+
+
 def _exported(folder: Path) -> list[str]:
     """sha256 of the shards that an export was made of; none for a folder that is no export."""
     fingerprint = Artifact(folder).fingerprint or {}
@@ -123,7 +131,10 @@ def _quoting(run: Path, quotes: Quotes, planned_so_far: set[Path]) -> Iterator[P
 
 
 def _quotes(path: Path, quotes: Quotes) -> bool:
-    text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:  # nobody knows what it holds
+        return True
     if path.suffix == ".json":
         try:
             return quotes.within(json.loads(text))

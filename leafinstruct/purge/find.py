@@ -6,24 +6,31 @@
     answers    about a document that is meant, unless the very question was also asked about one that remains
 
 A document that shows an image of a sha256 entry remains, as its text is not what was taken out; its part is made again without the image, and
-filter drops it. A file that cannot be read may hold anything: its part is meant.
+filter drops it. A file that cannot be read may hold anything: its part is meant. Where that is a table of documents, what it led to is not known
+either, so every answer, fetched image and code is meant that no table leads to which can be read.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from leafinstruct.artifact import Artifact
+import pyarrow as pa
+
+from leafinstruct.artifact import Artifact, file_fault
 from leafinstruct.errors import SourceError
 from leafinstruct.purge.quotes import Quotes
-from leafinstruct.records import public, table
+from leafinstruct.records import checked, public, table
 from leafinstruct.records.document import Document, Text
 from leafinstruct.records.example import Example
 from leafinstruct.suppressed import Shown, Suppressed
 
+Entry = tuple[str, str]
+"""Kind and value of an entry."""
+Place = tuple[str, str]
+"""File and locator of a record."""
 STAGES = ("ingest", "filter", "rewrite", "shard")
 _DOCUMENTS = (("ingest", "documents"), ("filter", "documents"), ("filter", "dropped"), ("rewrite", "dropped"))
 
@@ -41,9 +48,12 @@ class Record:
 
 @dataclass
 class Found:
-    """See above. parts: run -> parts that hold something; shards: run -> names; places: run -> records of the sources."""
+    """See above. parts: run -> parts that hold something; shards: run -> names; places: run -> records of the sources, and the entries of these."""
 
-    documents: set[str] = field(default_factory=set)
+    documents: dict[str, Entry] = field(default_factory=dict)
+    """Document -> kind and value of the entry that names it, as ingest knows it."""
+    blind: bool = False
+    """Whether a table of documents, or of their images or questions, cannot be read."""
     examples: set[str] = field(default_factory=set)
     images: set[str] = field(default_factory=set)
     shown: set[str] = field(default_factory=set)
@@ -56,14 +66,14 @@ class Found:
     quotes: Quotes = field(default_factory=Quotes)
     parts: dict[Path, set[str]] = field(default_factory=lambda: defaultdict(set))
     shards: dict[Path, set[str]] = field(default_factory=lambda: defaultdict(set))
-    places: dict[Path, set[tuple[str, str, str]]] = field(default_factory=lambda: defaultdict(set))
-    matched: dict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
+    places: dict[Path, dict[tuple[str, str, str], Entry]] = field(default_factory=lambda: defaultdict(dict))
+    matched: dict[Entry, set[str]] = field(default_factory=lambda: defaultdict(set))
     """(kind, value) of an entry -> documents."""
 
 
 def runs(workdir: Path) -> list[Path]:
     """Folders of runs in a working directory's `runs/`."""
-    wanted = (*STAGES, "push", "train", "hub")
+    wanted = (*STAGES, "push", "train", "hub", "sketchbook")
     return sorted(path for path in workdir.glob("[!.]*") if path.is_dir() and any((path / name).is_dir() for name in wanted))
 
 
@@ -74,7 +84,8 @@ def find(folders: list[Path], listed: Suppressed) -> Found:
     for run in folders:
         for record in _records(run, found):
             if (entry := pages.match(record.shown)) is not None:
-                found.documents.add(record.shown.document_id)
+                document = record.shown.document_id
+                found.documents[document] = (entry.kind, document if entry.kind == "id" else entry.value)
                 found.matched[(entry.kind, entry.value)].add(record.shown.document_id)
     for run in folders:
         for record in _records(run, found):
@@ -83,8 +94,9 @@ def find(folders: list[Path], listed: Suppressed) -> Found:
             try:
                 for row in table.read(path, ["document_id", "key"]):
                     (found.keys if row["document_id"] in found.documents else found.kept_keys).add(row["key"])
-            except SourceError:
+            except (SourceError, KeyError, TypeError):
                 found.parts[run].add(part)
+                found.blind = True
         found.parts[run] |= _orphans(run) | _mentioning(run, listed)
     found.quotes.close()
     for run in folders:
@@ -112,7 +124,7 @@ def _sort(run: Path, record: Record, found: Found, images: frozenset[str]) -> No
     found.images.update(shown.sha256)
     found.urls.update(shown.addresses)
     found.quotes.add(record.texts)
-    found.places[run].add(record.place)
+    found.places[run][record.place] = found.documents[shown.document_id]
     if shown.id != shown.document_id:
         found.examples.add(shown.id)
 
@@ -127,18 +139,41 @@ def _records(run: Path, found: Found) -> Iterator[Record]:
                     yield _of_document(document, part, path, names.of(part))
             except (SourceError, KeyError, TypeError):
                 found.parts[run].add(part)
+                found.blind = True
     for _, part, path in _files(run, "examples", ("rewrite",)):
         try:
             for row in table.read(path):
                 yield _of_example(table.example_of(row), part, path)
         except (SourceError, KeyError, TypeError):
             found.parts[run].add(part)
-    for path in sorted((run / "shard").glob("*.parquet")):
+    shards = Artifact(run / "shard")
+    for path in sorted(shards.path.glob("*.parquet")):
+        recorded = (shards.report(path.stem) or {"files": {}})["files"].get(path.name, "")
+        if file_fault(path, recorded) is not None:
+            found.shards[run].add(path.stem)
+            continue
         try:
             for row in table.read(path, [name for name in public.schema().names if name != "images"]):
                 yield _of_row(row, path)
         except (SourceError, KeyError, TypeError, ValueError):
             found.shards[run].add(path.stem)
+    yield from _gathered(run, found)
+
+
+def _gathered(run: Path, found: Found) -> Iterator[Record]:
+    """Rows that were gathered for shards, also by a build that was cut before it wrote those."""
+    columns = [name for name in public.schema().names if name != "images"]
+    for _, part, path in _files(run, "rows", ("shard",), ".arrow"):
+        if checked.fault(path) is not None:
+            found.parts[run].add(part)
+            continue
+        try:
+            with pa.memory_map(str(path)) as mapped, pa.ipc.open_file(mapped) as file:
+                for number in range(file.num_record_batches):
+                    for row in file.get_batch(number).select(columns).to_pylist():
+                        yield replace(_of_row(row, path), part=part)
+        except (pa.ArrowException, OSError, KeyError, TypeError, ValueError):
+            found.parts[run].add(part)
 
 
 class _Names:
@@ -154,8 +189,9 @@ class _Names:
             try:
                 rows = table.read(path, ["ref", "sha256"]) if path.is_file() else iter(())
                 names = {row["ref"]: row["sha256"] for row in rows if row["sha256"]}
-            except SourceError:
+            except (SourceError, KeyError, TypeError):
                 self._found.parts[self._run].add(part)
+                self._found.blind = True
             self._known = part, names
         return self._known[1]
 
@@ -178,25 +214,29 @@ def _of_row(row: table.Row, path: Path) -> Record:
     return Record(path.stem, Shown.of_row(row), tuple(texts), ("", "", ""), path)
 
 
-def _files(run: Path, kind: str, stages: tuple[str, ...]) -> Iterator[tuple[str, str, Path]]:
+def _files(run: Path, kind: str, stages: tuple[str, ...], suffix: str = ".parquet") -> Iterator[tuple[str, str, Path]]:
     for stage in stages:
-        for path in sorted((run / stage).glob(f"{kind}-*.parquet")):
+        for path in sorted((run / stage).glob(f"{kind}-*{suffix}")):
             if path.is_file():
                 yield stage, path.stem.removeprefix(f"{kind}-"), path
 
 
 def _mentioning(run: Path, listed: Suppressed) -> set[str]:
-    """Parts whose reports name a URL that is meant among the records that could not be read."""
-    reports = Artifact(run / "ingest").reports()
+    """Parts whose reports name a URL that is meant among the records that could not be read, or cannot be read themselves."""
+    ingest = Artifact(run / "ingest")
+    reports = {part: ingest.report(part) for part in ingest.parts()}
     return {
-        report["part"]
-        for report in reports
-        if any(listed.mentioned(f"{item['locator']} {item['detail']}") for item in report.get("rejected", ()) if item["detail"])
+        part
+        for part, report in reports.items()
+        if report is None
+        or any(listed.mentioned(f"{item['locator']} {item['detail']}") for item in report.get("rejected", ()) if item["detail"])
     }
 
 
 def _orphans(run: Path) -> set[str]:
-    """Parts of later stages of which ingest holds no documents: what they hold cannot be told, and no build uses them."""
+    """Parts of which ingest holds no documents: what other files of them hold cannot be told, and no build uses them."""
     known = {part for _, part, _ in _files(run, "documents", ("ingest",))}
     kinds = ("pictures", "embeddings", "fetches", "asked", "judged", "documents", "dropped", "examples")
-    return {part for kind in kinds for _, part, _ in _files(run, kind, ("filter", "rewrite"))} - known
+    evidence = {part for kind in kinds for _, part, _ in _files(run, kind, ("filter", "rewrite"))}
+    frames = {part for _, part, _ in _files(run, "frames", ("ingest",))}
+    return (evidence | frames | {part for kind in ("rows", "keys") for _, part, _ in _files(run, kind, ("shard",), ".arrow")}) - known

@@ -20,12 +20,15 @@ from leafinstruct.errors import SourceError
 from leafinstruct.llm import cache as answers
 from leafinstruct.pictures.web import store
 from leafinstruct.pictures.web.store import Fetched
-from leafinstruct.purge import files
+from leafinstruct.purge import files, rows
 from leafinstruct.purge.find import Found, find, runs
 from leafinstruct.records.url import normal
 from leafinstruct.suppressed import Entry, Shown, Suppressed
 from leafinstruct.train import codes
 
+DAMAGED = (
+    "a damaged table says nothing of its documents: answers and images that no other table leads to are erased, and asked or fetched again"
+)
 LISTED = 20
 """Source files that a person is shown."""
 
@@ -45,7 +48,8 @@ def purge(recipe: Path, run: Path, entries: list[Entry], dry_run: bool) -> dict[
     try:
         with ExitStack() as held:
             for folder in folders:
-                held.enter_context(one_build(folder, "leaf"))
+                held.enter_context(one_build(folder, "leaf", "run the same command again then"))
+            made = {path.name for each in folders for kind in ("sketchbook", "hub") for path in (each / kind).glob("*")}
             found = find(folders, listed)
             named = _of_examples(listed, found)
             if named and not dry_run:
@@ -65,7 +69,8 @@ def purge(recipe: Path, run: Path, entries: list[Entry], dry_run: bool) -> dict[
         "entries": matches,
         "erased": dict(erased),
         "runs": [folder.name for folder in folders if found.parts[folder] or found.shards[folder]],
-        "remains": _remains(run, folders, found),
+        "notes": [DAMAGED] if found.blind else [],
+        "remains": _remains(run, folders, found, made),
     }
 
 
@@ -77,14 +82,11 @@ def _of_examples(listed: Suppressed, found: Found) -> list[Entry]:
 
 
 def _erase(workdir: Path, folders: list[Path], listed: Suppressed, found: Found, dry_run: bool) -> Counter[str]:
-    first, last = files.planned(workdir, folders, found)
-    rows = [each for folder in folders for each in files.streamed(folder, found.places[folder])]
+    first, last = files.planned(workdir, folders, found, listed)
     erased = Counter(documents=len(found.documents), examples=len(found.examples), files=len(first) + len(last))
     if not dry_run:
         files.delete(first)
-        for path, numbers in rows:
-            files.empty(path, numbers)
-    erased["streamed rows"] = sum(len(numbers) for _, numbers in rows)
+    erased["streamed rows"] = rows.erase(folders, listed, found, dry_run)
     kept = {normal(url) for url in found.kept_urls}
     wanted = {normal(url) for url in found.urls}
 
@@ -94,21 +96,28 @@ def _erase(workdir: Path, folders: list[Path], listed: Suppressed, found: Found,
         if normal(entry.url) in kept:
             return False
         shown = Shown("", "", entry.url, (), tuple(filter(None, [entry.final_url])))
-        return normal(entry.url) in wanted or listed.match(shown) is not None
+        unknown = found.blind and entry.sha256 is not None and entry.sha256 not in found.kept_images
+        return unknown or normal(entry.url) in wanted or listed.match(shown) is not None
 
-    count = answers.erase(workdir / ".answers", found.keys, found.kept_keys, found.quotes.within, dry_run)
+    def is_encoded(sha256: str) -> bool:
+        return sha256 in found.images or (found.blind and sha256 not in found.kept_images)
+
+    def is_quoted(entry: dict[str, Any]) -> bool:
+        return found.blind or found.quotes.within(entry)
+
+    count = answers.erase(workdir / ".answers", found.keys, found.kept_keys, is_quoted, dry_run)
     erased["answers"], erased["exchanges"] = count
     erased["fetched images"] = store.erase(workdir / ".fetched", is_meant, dry_run)
-    erased["encoded images"] = codes.erase(workdir / ".codes", found.images.__contains__, dry_run)
+    erased["encoded images"] = codes.erase(workdir / ".codes", is_encoded, dry_run)
     if not dry_run:
         files.delete(last)
     return erased
 
 
-def _remains(run: Path, folders: list[Path], found: Found) -> list[str]:
-    """What a purge does not reach, in plain words."""
+def _remains(run: Path, folders: list[Path], found: Found, made: set[str]) -> list[str]:
+    """What a purge does not reach, in plain words. made: names of sources whose files leaf made."""
     told = []
-    places = sorted({f"{source}: {file}" for each in found.places.values() for source, file, _ in each if file})
+    places = sorted({f"{source}: {file}" for each in found.places.values() for source, file, _ in each if file and source not in made})
     if places:
         more = f" and {len(places) - LISTED:,} more" if len(places) > LISTED else ""
         told.append(f"source files, which are yours to change ({', '.join(places[:LISTED])}{more}); builds do not take it from there again")
@@ -124,8 +133,6 @@ def _remains(run: Path, folders: list[Path], found: Found) -> list[str]:
         )
     if trained := [each.name for each in folders if (each / "train").is_dir()]:
         told.append(f"weights that were trained on it (adapters and checkpoints of {', '.join(trained)})")
-    if any((each / "sketchbook").is_dir() for each in folders):
-        told.append("the embedded Sketchbook, which leaf draws from a seed and which holds no text of others")
     told.append(
         "copies: exports and folders of `leaf hydrate` elsewhere, what the Hub holds and its history, what others downloaded, backups, snapshots and "
         "free blocks of the disk"

@@ -7,6 +7,7 @@ One row group a frame, since frames come one by one while a video is decoded and
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leafinstruct.errors import DamagedError
-from leafinstruct.records.checked import opened, put_seal
+from leafinstruct.records.checked import opened, put_seal, read
 from leafinstruct.records.document import Frame
 
 SCHEMA = pa.schema([("ref", pa.string()), ("stamp", pa.string()), ("bytes", pa.binary())])
@@ -31,6 +32,14 @@ def adding(path: Path) -> Iterator[Callable[[Frame], None]]:
 
         yield add
     put_seal(path)
+
+
+def shows(path: Path, images: frozenset[str]) -> bool:
+    """Whether a file of frames holds bytes of one of these sha256; a damaged one may."""
+    try:
+        return any(hashlib.sha256(row["bytes"]).hexdigest() in images for row in read(path, ["bytes"]))
+    except DamagedError:
+        return True
 
 
 class Kept:

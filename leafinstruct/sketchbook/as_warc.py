@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import io
 import uuid
+import zlib
 from urllib.parse import urlsplit
 
 from fastwarc.warc import WarcRecord, WarcRecordType
@@ -18,6 +19,8 @@ from leafinstruct.sketchbook.as_html import html
 from leafinstruct.sketchbook.page import Page
 
 DATE = "2026-01-01T00:00:00Z"
+_STORED = 65_535
+"""Bytes of a block that is stored without compression."""
 
 
 def head(name: str) -> bytes:
@@ -32,6 +35,21 @@ def members(page: Page) -> bytes:
     records = [_response(page.url, "text/html; charset=utf-8", body)]
     records += [_response(page.picture_url(picture), "image/png", picture.data) for picture in page.pictures]
     return b"".join(records)
+
+
+def filler(length: int) -> bytes:
+    """A gzip member of this many bytes, with a record of blanks that no reader keeps: records behind it stay at their offsets."""
+    size = length - 18 - 5 * -(-length // _STORED)  # of a gzip member without compression; the last block may be empty
+    head = f"WARC/1.1\r\nWARC-Type: metadata\r\nWARC-Record-ID: <urn:uuid:{uuid.UUID(int=0)}>\r\nWARC-Date: {DATE}\r\nContent-Length: "
+    record = f"{head}{(blanks := size - len(head) - 18):010d}\r\n\r\n{' ' * blanks}\r\n\r\n".encode()
+    pieces = [record[at : at + _STORED] for at in range(0, _STORED * -(-length // _STORED), _STORED)]
+    ends = [number == len(pieces) - 1 for number in range(len(pieces))]
+    blocks = [
+        bytes([end]) + len(piece).to_bytes(2, "little") + (0xFFFF ^ len(piece)).to_bytes(2, "little") + piece
+        for piece, end in zip(pieces, ends, strict=True)
+    ]
+    trailer = zlib.crc32(record).to_bytes(4, "little") + len(record).to_bytes(4, "little")
+    return b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff" + b"".join(blocks) + trailer
 
 
 def _response(url: str, content_type: str, body: bytes) -> bytes:

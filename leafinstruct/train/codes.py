@@ -189,27 +189,37 @@ def erase(folder: Path, image: Callable[[str], bool], dry_run: bool = False) -> 
 
 
 def verify(folder: Path) -> Iterator[Damage]:
-    """Damaged records of every identity in a folder of codes. Reads every byte."""
-    repair = "run `leaf train RECIPE`: the image is encoded again when it is needed"
+    """Damaged records of every identity in a folder of codes, which are dropped. Reads every byte."""
+    repair = "dropped; its image is encoded again by the `leaf train` that needs it"
     for path in sorted(folder.glob("*/*.codes")):
         if not path.is_file():
             yield Damage(path, "is not a regular file", "delete it")
             continue
         try:
             with path.open("rb") as file:
-                if (head := file.read(len(MAGIC))) != MAGIC:
-                    if head:
-                        yield Damage(path, "has not the head of a file of codes", repair)
-                    continue
-                for found in scan(path):
-                    offset = found.offset if isinstance(found, Damaged) else found[1].offset
-                    if not isinstance(found, Damaged):
-                        file.seek(offset)
-                        if _opened(file.read(found[1].span[1]), found[0]) is not None:
-                            continue
-                    yield Damage(path, f"the record at byte {offset:,} does not have the digest that was recorded", repair)
+                head = file.read(len(MAGIC))
+            if not MAGIC.startswith(head):
+                path.unlink()
+                yield Damage(path, "has not the head of a file of codes", repair.replace("its image is", "its images are"))
+                continue
+            damaged = list(_damaged(path))
+            if damaged:
+                blank(path, damaged)
         except OSError as error:
-            yield Damage(path, f"cannot be read: {error.strerror or error}", "check its permissions and the disk")
+            yield Damage(path, f"cannot be read or mended: {error.strerror or error}", "check its permissions and the disk")
+            continue
+        for offset, _ in damaged:
+            yield Damage(path, f"the record at byte {offset:,} does not have the digest that was recorded", repair)
+
+
+def _damaged(path: Path) -> Iterator[tuple[int, int]]:
+    """Offset and length of what is no whole record."""
+    with path.open("rb") as file:
+        for found in scan(path):
+            offset, length = (found.offset, found.length) if isinstance(found, Damaged) else found[1].span
+            file.seek(offset)
+            if isinstance(found, Damaged) or _opened(file.read(length), found[0]) is None:
+                yield offset, length
 
 
 def _files(folder: Path, pattern: str = "*.codes") -> list[Path]:

@@ -459,9 +459,13 @@ def test_a_line_under_another_url_is_dropped_and_bytes_that_changed_count_as_not
     (log,), (blob,) = tmp_path.glob("*.jsonl"), tmp_path.glob("*.bin")
     log.write_bytes(log.read_bytes().replace(b"http://a/", b"http://z/"))
     blob.write_bytes(blob.read_bytes().replace(b"bytes of b", b"bytes of B"))
+    damaged = log.read_bytes()
     faults = list(verify(tmp_path))
-    assert [damage.file for damage in faults] == [log, blob]
-    assert faults[1].fault == "the 10 bytes at 10 are not what was fetched from http://b/"
+    assert [damage.file for damage in faults] == [log, log]
+    assert faults[1].fault.endswith(f"leads to 10 bytes in {blob.name} that are not what was fetched from http://b/")
+    assert list(verify(tmp_path)) == []
+    assert [Store(tmp_path).get(f"http://{name}/") is None for name in "abc"] == [True, True, False]
+    log.write_bytes(damaged)
     again = Store(tmp_path)
     assert [again.get(f"http://{name}/") is None for name in "az"] == [True, True]
     assert again.intact("http://b/") is None
@@ -470,7 +474,8 @@ def test_a_line_under_another_url_is_dropped_and_bytes_that_changed_count_as_not
     again.put(Fetched("http://b/", "ok", at="2026-01-02"), b"bytes of b")
     again.close()
     os.utime(log, ns=(2**62, 2**62))  # as whoever copies a folder leaves it: the latest log holds an earlier outcome
-    assert list(verify(tmp_path)) == []
+    assert Store(tmp_path).intact("http://b/") is not None
+    assert len(list(verify(tmp_path))) == 1, "of the earlier outcome, which leads to changed bytes"
     assert Store(tmp_path).intact("http://b/") is not None
 
 

@@ -40,6 +40,7 @@ def _forms(needle: str | bytes) -> Iterator[bytes]:
 
 
 def _contents(path: Path) -> Iterator[bytes]:
+    """What a file holds, unpacked. Raises ValueError for a damaged one: it may hold anything."""
     data = path.read_bytes()
     yield data
     if data[:2] == b"\x1f\x8b":

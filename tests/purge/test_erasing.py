@@ -5,13 +5,18 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from making import document
 
+from leafinstruct.artifact import Artifact, writing
+from leafinstruct.ingest import removed
 from leafinstruct.pictures.web import store
 from leafinstruct.pictures.web.store import Fetched, Store
-from leafinstruct.purge import files
+from leafinstruct.purge import run
+from leafinstruct.records import frames, table
+from leafinstruct.records.document import Frame, Ref
+from leafinstruct.suppressed import add as add_entries
+from leafinstruct.suppressed import beside, entry, load
 from leafinstruct.train import codes
 
 
@@ -58,17 +63,27 @@ def test_codes_of_an_image_go_for_every_backbone_and_grid(tmp_path: Path, dry_ru
         assert (again.repaired, list(codes.verify(tmp_path))) == (0, [])
 
 
-def test_a_streamed_row_is_emptied_and_others_keep_their_numbers(tmp_path: Path) -> None:
-    path = tmp_path / "hub" / "web" / "rows-000000.parquet"
-    path.parent.mkdir(parents=True)
-    image = {"bytes": b"image of two", "path": None}
-    rows = [{"text": f"text {number}", "image": {**image, "bytes": b"x"} if number != 2 else image} for number in range(5)]
-    pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=2)
-    places = {("web", "rows-000000.parquet", "row=2"), ("web", "rows-000000.parquet", "key=x"), ("gone", "a.parquet", "row=1")}
-    ((found, numbers),) = files.streamed(tmp_path, places)
-    assert (found, numbers) == (path, [2])
-    files.empty(path, numbers)
-    read = pq.read_table(path).to_pylist()
-    assert [row["text"] for row in read] == ["text 0", "text 1", None, "text 3", "text 4"]
-    assert read[2]["image"] is None or read[2]["image"]["bytes"] is None
-    assert b"image of two" not in path.read_bytes()
+def test_frames_that_no_build_has_filtered_are_found_by_their_bytes(tmp_path):
+    """As a run with --limit, or one that was cut, leaves them: only the file of frames knows those bytes."""
+    ingest = Artifact(tmp_path / "runs/t/ingest")
+    read = document("A step of a video.", file="a.mp4")
+    with writing(ingest.file("documents", "v")) as temporary:
+        table.write(temporary, [table.document_row(read)], table.DOCUMENTS)
+    path = ingest.file("frames", "v")
+    with writing(path) as temporary, frames.adding(temporary) as add:
+        for number in range(2):
+            add(Frame(Ref(file="a.mp4", time=float(number)), "stamp", b"bytes of frame %d" % number))
+    ingest.commit("v", "key", {"counts": {}}, [ingest.file("documents", "v")])
+    recipe = tmp_path / "recipe.yaml"
+
+    def purge(data: bytes) -> None:
+        run.purge(recipe, tmp_path / "runs/t", [entry("sha256", hashlib.sha256(data).hexdigest())], False)
+
+    purge(b"bytes of another frame")
+    assert path.exists()
+    before = removed.complies(load(beside(recipe)), ingest, "v")
+    add_entries(beside(recipe), [entry("sha256", hashlib.sha256(b"bytes of frame 1").hexdigest())], tmp_path / ".lock")
+    assert (before, removed.complies(load(beside(recipe)), ingest, "v")) == (True, False), "of a list that came from elsewhere"
+    purge(b"bytes of frame 1")
+    assert not path.exists()
+    assert ingest.file("documents", "v").exists()

@@ -354,3 +354,130 @@ def test_quotations_are_found_through_escapes_and_common_words_are_none():
     assert quotes.within({"a": [{"b": f"x {SECRET}"}]})
     assert not quotes.hit("we use cookies to improve your experience")
     assert not quotes.hit("short")
+
+
+def test_verify_drops_damage_in_the_shared_caches_and_nothing_else_is_paid_again(project):
+    build(project.path)
+    asked = project.requests
+    for path in [*(project.workdir / ".answers").glob("*.jsonl"), *(project.workdir / ".fetched").glob("*.*")]:
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    first = leaf("verify", project.path)
+    assert first.returncode == 1
+    dropped = Counter("image" if "/.fetched/" in line else line.rpartition("/")[2].partition("-")[0] for line in first.stdout.splitlines())
+    assert leaf("verify", project.path).returncode == 0
+    assert all(outcome.stood for outcome in build(project.path))
+    assert project.requests == asked
+    build(project.path, rebuild=True)
+    again = [after - before for before, after in zip(asked, project.requests, strict=True)]
+    assert all(line.endswith("needs it") or line.endswith("misses it") for line in first.stdout.splitlines())
+    assert 1 <= again[0] <= dropped["image"]
+    assert 1 <= again[1] == dropped["answers"], (first.stdout, again)
+
+
+def holding_one(path: Path, needle: str) -> bool:
+    return path.name in holding(path.parent, needle)
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x00" * 500, None])
+def test_what_cannot_be_read_is_erased_unread(project, damage):
+    """Of all tables of the page's part: nobody knows any more what was asked about it, and which images it showed."""
+    build(project.path)
+    (part,) = {path.stem.partition("-")[2] for path in (project.workdir / "t/ingest").glob("documents-*") if holding_one(path, SECRET)}
+    for path in (project.workdir / "t").rglob(f"*-{part}.*"):
+        path.write_bytes(path.read_bytes()[:-9] if damage is None else damage)
+    for path in (project.workdir / "t/shard").glob("*.parquet"):
+        path.write_bytes(path.read_bytes()[:-9] if damage is None else damage)
+    told = project.purge(("url", page_url(0)))
+    assert told["notes"] == [purging.DAMAGED]
+    assert holding(project.workdir, SECRET) == holding(project.workdir, ALT) == []
+    assert holding(project.workdir, image(0, 0)) == []
+    asked = project.requests
+    build(project.path)
+    assert set(project.ids()) == {page_url(number) for number in (1, 2, 3)}
+    again = [after - before for before, after in zip(asked, project.requests, strict=True)]
+    assert again == [5, 2], "of the page in the same part: three images, after robots.txt and tdmrep.json of their host"
+    assert holding(project.workdir, SECRET) == []
+
+
+def test_rows_of_a_build_that_was_cut_before_its_shards_are_found(project):
+    """The page left its source since; only rows that were gathered before, and the shards of that time, still hold it."""
+    build(project.path)
+    source = project.path.parent / "docs.jsonl"
+    lines = source.read_text(encoding="utf-8").splitlines()
+    source.write_text("\n".join(lines[1:]) + "\n", encoding="utf-8")
+    build(project.path, until="rewrite")
+    for path in (project.workdir / "t/shard").glob("*.parquet"):
+        path.unlink()
+    assert any("/shard/" in name for name in holding(project.workdir, SECRET))
+    project.purge(("url", page_url(0)))
+    assert holding(project.workdir, SECRET) == []
+
+
+def test_exports_and_hydrated_folders_below_the_working_directory_go(project):
+    build(project.path)
+    for form, out in (("webdataset", "tar"), ("conversations", "json")):
+        done = leaf("export", project.path, "--to", form, "--out", project.workdir / out)
+        assert done.returncode == 0, done.stderr
+    hydrated = leaf(
+        "hydrate",
+        project.workdir / "t/shard",
+        "--out",
+        project.workdir / "again",
+        "--contact",
+        "a@example.org",
+        "--allow-host",
+        project.gallery.name,
+    )
+    assert hydrated.returncode == 0, hydrated.stderr
+    assert any(name.startswith("again/") for name in holding(project.workdir, SECRET))
+    project.purge(("url", page_url(0)))
+    assert holding(project.workdir, SECRET) == holding(project.workdir, image(0, 0)) == []
+
+
+def test_texts_of_every_script_and_of_any_length_go(project):
+    source = project.path.parent / "docs.jsonl"
+    odd = [
+        'say "hi"\n\tand \\ go ' + "\U0001f98a" * 3,
+        "\u05e9\u05dc\u05d5\u05dd \u202e\u05e2\u05d5\u05dc\u05dd \u05d9\u05e4\u05d4 \u05de\u05d0\u05d5\u05d3",
+        "Ok zqx.",
+    ]
+    line = json.loads(source.read_text(encoding="utf-8").splitlines()[0])
+    source.write_text(
+        json.dumps({**line, "text_list": [odd[0], odd[1], odd[2]]}) + "\n" + "\n".join(source.read_text().splitlines()[1:]) + "\n"
+    )
+    build(project.path, "filter.min_words=1")
+    assert all(holding(project.workdir, text) for text in ("\U0001f98a" * 3, odd[1], odd[2]))
+    project.purge(("url", page_url(0)))
+    assert {text: found for text in ("\U0001f98a" * 3, odd[1], odd[2]) if (found := holding(project.workdir, text))} == {}
+
+
+def test_a_sentence_that_another_page_says_too_stays_there(project):
+    source = project.path.parent / "docs.jsonl"
+    lines = [json.loads(line) for line in source.read_text(encoding="utf-8").splitlines()]
+    lines[3]["text_list"][1] = lines[0]["text_list"][1]
+    source.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    build(project.path)
+    asked = project.requests
+    project.purge(("url", page_url(0)))
+    assert holding(project.workdir, SECRET)
+    assert holding(project.workdir, ALT) == []
+    build(project.path)
+    assert project.requests == asked
+    assert {page_url(3)} == {
+        row["url"]
+        for row in rows(project.workdir / "t/shard")
+        if SECRET in json.dumps(row["messages"], ensure_ascii=False).replace('\\"', '"')
+    }
+
+
+def test_a_build_that_runs_refuses_the_purge_in_one_line(project):
+    from leafinstruct.artifact import one_build
+
+    build(project.path)
+    with one_build(project.workdir / "t"):
+        done = leaf("remove", project.path, "--purge", "--url", page_url(0))
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "is running here; wait for it" in done.stderr
+    assert holding(project.workdir, SECRET)

@@ -128,6 +128,8 @@ def test_any_flipped_byte_costs_its_record_and_gives_no_other_items(name, tmp_pa
         damaged[at] ^= 32
         file.write_bytes(damaged)
         listed = len(list(codes.verify(tmp_path)))
+        assert list(codes.verify(tmp_path)) == []
+        file.write_bytes(damaged)
         again = Pictures(backbone, folder=tmp_path)
         assert [[str(item) for item in again.items(picture(colour), None)] for colour in COLOURS[:3]] == wanted
         magic = at < len(codes.MAGIC)
@@ -159,6 +161,8 @@ def test_codes_of_an_earlier_version_are_encoded_again(tmp_path):
     old = file.with_name("0123456789ab.codes")
     old.write_bytes(b"k" * 32 + bytes(200))
     assert [damage.file for damage in codes.verify(tmp_path)] == [old]
+    assert list(codes.verify(tmp_path)) == []
+    old.write_bytes(b"k" * 32 + bytes(200))
     again = Pictures(backbone, folder=tmp_path)
     again.items(picture(COLOURS[0]), None)
     assert (again.encoded, again.repaired()) == (0, {"repaired": {"encoded images": 1}})

@@ -139,24 +139,16 @@ def is_intact(folder: Path, entry: Fetched | Mapping[str, Any]) -> bool:
 
 
 def verify(folder: Path) -> Iterator[Damage]:
-    """Damaged lines of the logs, and URLs whose bytes are not those that were fetched. Reads every byte that a log names."""
-    known: dict[str, tuple[Path, Fetched]] = {}
+    """Damaged lines of the logs, and lines whose bytes are not those that were fetched; they are dropped. Reads every byte that a log names."""
+
+    def fault(entry: dict[str, Any]) -> str | None:
+        found = _fetched(entry)
+        if found is None or is_intact(folder, found):
+            return None
+        return f"leads to {found.size or 0:,} bytes in {found.segment} that are not what was fetched from {found.url[:200]}"
+
     for log in sorted(folder.glob("*.jsonl")):
-        yield from sealed.verify(
-            log, "run `leaf build RECIPE`: the next fetch drops this line, and fetches the image again if it is needed"
-        )
-    for log in _logs(folder):
-        for entry in _entries(log, whole=True):
-            before = known.get(entry.url)
-            if before is None or before[1].state == "failed" or (entry.state == "ok" and entry.at >= before[1].at):
-                known[entry.url] = (log, entry)
-    for log, entry in known.values():
-        if not is_intact(folder, entry):
-            yield Damage(
-                log.with_suffix(".bin"),
-                f"the {entry.size or 0:,} bytes at {entry.offset or 0:,} are not what was fetched from {entry.url[:200]}",
-                "run `leaf build RECIPE --rebuild`: the image is fetched again, and no other one",
-            )
+        yield from sealed.drop(log, "its image is fetched again by the `leaf build` that needs it", fault)
 
 
 def erase(folder: Path, is_meant: Callable[[Fetched], bool], dry_run: bool = False) -> int:
