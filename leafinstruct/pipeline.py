@@ -177,7 +177,9 @@ def _run_stage(
     rotted = rot.rotted(settings, out) if stage == "ingest" else []
     changes += tuple(f"{name} changed, although its size and time did not" for name in rotted)
     # a removal is kept to before the promise of a version is, and what is gone is written as it was
-    broken = [line for line in changes if not line.startswith((GONE, *suppressed.changes(out), *_emptied(loaded, changes)))]
+    broken = [
+        line for line in changes if not line.startswith((GONE, *suppressed.changes(out), *origin.emptied(loaded.recipe.ingest, changes)))
+    ]
     if broken and loaded.recipe.version != "dev":
         raise DriftError(
             f"{out.path} was built with other settings: {'; '.join(broken[:4])}{' and more' if len(broken) > 4 else ''}; "
@@ -196,15 +198,6 @@ def _run_stage(
     with last_write() if last else nullcontext():
         record = out.finish(fingerprint, **facts, seconds=round(time.monotonic() - began, 2))
     return Outcome(stage, record, stood=False, changes=changes, repaired=(*lost, *damaged))
-
-
-def _emptied(loaded: Loaded, changes: tuple[str, ...]) -> tuple[str, ...]:
-    """How the changes of ingest begin that are of files that leaf made, where the list of removals changed: their records are emptied or back."""
-    removal = any(line.startswith("ingest.removed") for line in changes)
-    made = (
-        source.name for source in loaded.recipe.ingest.sources if source.kind == "sketchbook" or getattr(source, "repo", None) is not None
-    )
-    return tuple(f"{name}/" for name in made) if removal else ()
 
 
 def _stated(out: Artifact) -> tuple[dict[str, Any] | None, Fingerprint | None, tuple[str, ...]]:

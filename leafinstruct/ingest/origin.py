@@ -106,6 +106,15 @@ def mend(settings: IngestSettings, out: Artifact, engine: Engine) -> list[str]:
     return found
 
 
+def emptied(config: IngestConfig, changes: Sequence[str]) -> tuple[str, ...]:
+    """How the changes of ingest begin that are of files that a build made, where the list of removals changed: their records are emptied, or back."""
+    removal = any(line.startswith("ingest.removed") for line in changes)
+    made_here = (
+        source.name for source in config.sources if isinstance(source, SketchbookSource) or getattr(source, "repo", None) is not None
+    )
+    return tuple(f"{name}/" for name in made_here) if removal else ()
+
+
 def made_root(source: Source, out: Artifact) -> Path | None:
     """Where the files of a source lie that a build made; None for files of the user."""
     if isinstance(source, SketchbookSource):
