@@ -26,6 +26,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,12 @@ def digest(value: object) -> str:
     """sha256 of the canonical JSON of a value, 16 hex digits: equal values, equal keys, on every machine."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@cache
+def version(library: str) -> str:
+    """The installed version of a library, for keys. Reading it takes some milliseconds, and the key of every part holds several."""
+    return metadata.version(library)
 
 
 def file_sha256(path: Path) -> str:

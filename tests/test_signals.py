@@ -63,7 +63,8 @@ def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
 def test_a_closed_terminal_ends_a_build_as_termination_does_and_it_can_be_gone_on_with(tmp_path, number):
     leaf("init", tmp_path / "a")
-    process = started(tmp_path / "a", "build", "--workers", "1", start_new_session=True)
+    listening = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL)}  # also where the tests run under nohup
+    process = started(tmp_path / "a", "build", "--workers", "1", start_new_session=True, **listening)
     until(process, lambda: list((tmp_path / "a/runs/my-dataset/ingest").glob("report-*.json")))
     os.killpg(process.pid, number)  # as the kernel tells every process of a terminal
     _, noise = process.communicate(timeout=PATIENCE)

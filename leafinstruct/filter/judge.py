@@ -107,12 +107,12 @@ def cells(answer: Answer, offline: bool) -> list[Cell]:
 
 # The written rules ------------------------------------------------------------------------------------------------------------------
 
-_TO_THE_JUDGE = re.compile(
-    r"\b(?:rate|score|grade|judge|evaluat\w*|rating|reviewer|evaluator|assistant|language model|llm|previous instructions|system prompt)\b"
-    r".*?(?:\b[1-5]\b|\bfive\b|\bten\b|\bhigh\w*|\bbest\b|\bperfect\w*|\bmaximum\b|\bignore\b|\binstruction\w*)"
-    r"|\bignore (?:all|any|the|your|previous)\b",
+_ADDRESSED = re.compile(
+    r"\b(?:rate|score|grade|judge|evaluat\w*|rating|reviewer|evaluator|assistant|language model|llm|previous instructions|system prompt)\b",
     re.IGNORECASE,
 )
+_WANTED = re.compile(r"\b(?:[1-5]\b|five\b|ten\b|high\w*|best\b|perfect\w*|maximum\b|ignore\b|instruction\w*)", re.IGNORECASE)
+_IGNORE = re.compile(r"\bignore (?:all|any|the|your|previous)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +150,14 @@ def _without_addresses(text: str) -> str:
     """The text without such sentences, each other one with the white space before it."""
     spans = list(sentence_spans(text))
     starts = [0, *(end for _, end in spans)]
-    kept = [text[before:end] for before, (start, end) in zip(starts, spans, strict=False) if not _TO_THE_JUDGE.search(text[start:end])]
+    kept = [text[before:end] for before, (start, end) in zip(starts, spans, strict=False) if not _is_to_the_judge(text[start:end])]
     return "".join(kept) if len(kept) == len(spans) else "".join(kept).lstrip()
+
+
+def _is_to_the_judge(sentence: str) -> bool:
+    """Whether a line names a judge and then what it should do. Two searches: one pattern for both would take the square of the length."""
+    named = ((line, _ADDRESSED.search(line)) for line in sentence.split("\n"))
+    return _IGNORE.search(sentence) is not None or any(found and _WANTED.search(line, found.end()) for line, found in named)
 
 
 def _text_quality(document: Document) -> _Finding:

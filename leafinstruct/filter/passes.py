@@ -10,14 +10,13 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image as Pil
 
-from leafinstruct.artifact import Artifact, digest, writing
+from leafinstruct.artifact import Artifact, digest, version, writing
 from leafinstruct.engine.base import Part
 from leafinstruct.filter import alignment, coherence, duplicate, judge, materialise, references, text
 from leafinstruct.filter.config import FilterConfig, Rule

@@ -32,13 +32,15 @@ from leafinstruct.records.words import (
 
 _LETTER = r"[[\p{L}\p{M}\p{N}]--[\p{Han}\p{Hiragana}\p{Katakana}\p{Line_Break=Complex_Context}]]"
 """Of an international domain name. Text in a script without spaces follows a URL immediately, so it ends one."""
-_DOMAIN = r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+"
+_LABELS = "{1,127}"
+"""A domain name has at most 127 labels (RFC 1035, section 2.3.4). Without the bound, `a.a.a.` takes the square of its length."""
+_DOMAIN = rf"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.){_LABELS}"
 _REST = rf"(?:(?!(?<![/=])https?://)(?:[!-~]|{_LETTER}))*"
 """Of a URL. Another one begins inside it, unless it is its path or a parameter: `web.archive.org/web/2020/https://foo.com`."""
 _LINK = regex.compile(
     rf"(?:https?|ftp)://(?!https?://)(?:[!-~]|[\p{{L}}\p{{N}}]){_REST}"
     rf"|(?<![a-z0-9@._-])www\.(?!https?://)(?:[!-~]|{_LETTER}){_REST}"
-    rf"|(?<![._%+-]|{_LETTER})(?:[._%+-]|{_LETTER})++@(?!\dx\.)(?:{_LETTER}(?:(?:-|{_LETTER})*{_LETTER})?\.)+(?:xn--[a-z0-9-]+|{_LETTER}{{2,}})"
+    rf"|(?<![._%+-]|{_LETTER})(?:[._%+-]|{_LETTER})++@(?!\dx\.)(?:{_LETTER}(?:(?:-|{_LETTER})*{_LETTER})?\.){_LABELS}(?:xn--[a-z0-9-]+|{_LETTER}{{2,}})"
     rf"|(?<![a-z0-9@._-])(?!(?:asp|vb|ado|ml|javax?)\.net\b|(?:com|net|org)\.[a-z])"
     rf"{_DOMAIN}(?-i:com|net|org|shop|biz|info|xyz|COM|NET|ORG|SHOP|BIZ|INFO|XYZ)(?![a-z0-9_]|\.[a-z]{{3,}})(?:[/?:#]{_REST})?",
     regex.IGNORECASE | regex.V1,

@@ -14,15 +14,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
-from leafinstruct.ingest.caps import excess
+from leafinstruct.ingest.caps import MAX_PIECES, excess
 from leafinstruct.ingest.cells import Refer, pictures, value_of
 from leafinstruct.ingest.columns_config import ConversationColumns, ImageColumn, InterleavedColumns, TextColumn
 from leafinstruct.ingest.config import HubSource
 from leafinstruct.ingest.placed import Placed, conversation, texts_of
 from leafinstruct.ingest.reference import LostError, shown
 from leafinstruct.records.document import Image, Segment, Text
+
+WIDE = 5 * MAX_PIECES
+"""Entries of a list that is read index by index; most of them may be null."""
 
 
 def segments(source: HubSource, row: Mapping[str, Any], refer: Refer, license_: str | None, lost: list[LostError]) -> tuple[Segment, ...]:
@@ -36,11 +40,15 @@ def segments(source: HubSource, row: Mapping[str, Any], refer: Refer, license_: 
         if isinstance(entry, ConversationColumns):
             found += placed.read(entry)[0] if entry.marks else conversation(entry, row, refer, None)
         elif isinstance(entry, InterleavedColumns):
-            read = [list(_column(inner, row, refer, lost, placed, flat=False)) for inner in entry.interleave]
+            read = [list(islice(_column(inner, row, refer, lost, placed, flat=False), WIDE + 1)) for inner in entry.interleave]
+            if any(len(column) > WIDE for column in read):
+                raise LostError("too_many_pieces", f"a list of more than {WIDE:,} entries")
             for index in range(max((len(column) for column in read), default=0)):
                 found += _as_step([item for column in read if index < len(column) for item in column[index]], placed)
         else:
-            found += [item for group in _column(entry, row, refer, lost, placed, flat=True) for item in group]
+            groups = _column(entry, row, refer, lost, placed, flat=True)
+            while len(found) <= MAX_PIECES and (group := next(groups, None)) is not None:
+                found += group
     lost += placed.unnamed()
     texts = [item for item in found if isinstance(item, Text)]
     if problem := excess(len(found), len(found) - len(texts), sum(len(item.text) for item in texts)):

@@ -18,6 +18,9 @@ from leafinstruct.records.words import ends_clause, folded, sentences_of
 MAX_MARGINAL = 120
 """Characters; a longer line before the h1 is a paragraph whatever it begins with."""
 
+MAX_LOOKED_AT = 2_000
+"""Characters of a list that may be a path of pages: eight items of 60, with their markers."""
+
 _LONG_END = re.compile(r"[^\W\d_]{3,}[.!?…]+\W*$|[^.!?…\w\s]$")
 """The end of a sentence within a line: behind a word of three letters or more, so that `Mt. Fuji` and `No. 5` are none."""
 
@@ -192,9 +195,13 @@ def is_share_line(text: str) -> bool:
     return 0 < len(words) <= 12 and _SHARE.issuperset(words) and not _SHARE_VERBS.isdisjoint(words)
 
 
-@lru_cache(maxsize=4096)
 def is_marginal(text: str) -> bool:
     """Whether a line says where, when or by whom, and nothing of the document: a breadcrumb, a date, a byline, a share line, `Home`."""
+    return len(text) <= MAX_LOOKED_AT and _is_marginal(text)
+
+
+@lru_cache(maxsize=4096)
+def _is_marginal(text: str) -> bool:
     line = text.strip()
     return is_breadcrumb(line) or (
         len(line) <= MAX_MARGINAL and "\n" not in line and (is_date(line) or is_byline(line) or is_share_line(line) or is_home(line))

@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 from leafinstruct.records.document import Rejected
 
@@ -28,6 +29,8 @@ _OPENED = re.compile(r"<(\|?)([\w-]{1,40})\|?>\s*\Z")
 _CLOSED = re.compile(r"\s*<(\|?)(/?)([\w-]{1,40})\|?>")
 _TAG = 64
 """Characters in which an enclosing tag is looked for."""
+_NEAR = _TAG // 2
+"""Marks beside a mark that can enclose it: a tag has 3 characters and more."""
 _IMAGE = r"(?:images?|img|pic|picture|photo)"
 _LOOKS = re.compile(
     rf"""<(?P<a>\|?)[\w-]{{0,30}}?{_IMAGE}[ _#-]{{0,2}}(?:[0-9]{{1,9}}|placeholder|token|start|end|pad)?(?P=a)/?>   # <image>, <image_2>, <|image_1|>
@@ -38,6 +41,8 @@ _LOOKS = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _RUN = re.compile("[0-9]+")
+MANY = 2_000
+"""Places of a text that look like marks which are looked at: a document has at most so many images, and a hostile text a million places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +125,12 @@ def suspects(text: str, patterns: Sequence[str], columns: Sequence[str]) -> Iter
     for piece in split(text, patterns) if patterns else [text]:
         if not isinstance(piece, str):
             continue
-        spans = [found.span() for found in _looks(tuple(columns)).finditer(piece)]
+        spans = [found.span() for found in islice(_looks(tuple(columns)).finditer(piece), MANY)]
         whole = [_enclosed(piece, start, end) for start, end in spans]
-        for span, (start, end) in zip(spans, whole, strict=True):
-            if not any(outer[0] <= span[0] and span[1] <= outer[1] and outer not in spans for outer in whole if outer != (start, end)):
+        for at, (span, (start, end)) in enumerate(zip(spans, whole, strict=True)):
+            near = range(max(0, at - _NEAR), min(len(whole), at + _NEAR + 1))
+            outer = [whole[other] for other in near if whole[other] not in ((start, end), spans[other])]
+            if not any(before <= span[0] and span[1] <= behind for before, behind in outer):
                 yield piece[start:end]
 
 

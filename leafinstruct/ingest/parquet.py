@@ -39,11 +39,15 @@ FREE, EXPANSION = 256 << 20, 200
 page is unpacked whole."""
 FREE_FILE = 1 << 30
 """Bytes that all row groups of a file may unpack to together, or EXPANSION times what they are packed to."""
-FREE_VALUES, VALUES_A_BYTE = 100_000_000, 1_000
-"""Values of a file, or as many for each of its packed bytes: a list that repeats one value takes no room, and reading 100 million values takes
+FREE_VALUES, VALUES_A_BYTE = 20_000_000, 100
+"""Values of a file, or as many for each of its packed bytes: a list that repeats one value takes no room, and reading 20 million values takes
 seconds."""
-MAX_VALUES = 1_000_000
+MAX_VALUES = 100_000
 """Values of a row in all its lists together; a document has at most 10,000 pieces."""
+FREE_ROWS = 100_000
+"""Rows of a file, or one for each of its packed bytes: 737 bytes can hold a million rows of nulls, each of them a loss to report."""
+FREE_GROUPS = 4_000
+"""Row groups of a file, or a tenth as many as rows: beginning one takes a millisecond. Writers make groups of 100 rows and more."""
 DAMAGE = (pa.ArrowException, OSError, ValueError)
 """What Arrow raises on damaged data."""
 VERSION = 3
@@ -241,6 +245,10 @@ def _too_large(metadata: pq.FileMetaData) -> str:
             values += chunk.num_values
     if unpacked_ > max(FREE_FILE, EXPANSION * packed):
         return f"its columns unpack to {unpacked_:,} bytes, more than {EXPANSION} times their size"
+    if (rows := metadata.num_rows) > max(FREE_ROWS, packed):
+        return f"its {packed:,} bytes hold {rows:,} rows"
+    if metadata.num_row_groups > max(FREE_GROUPS, rows // 10):
+        return f"its {rows:,} rows lie in {metadata.num_row_groups:,} row groups"
     if values > max(FREE_VALUES, VALUES_A_BYTE * packed):
         return f"its {packed:,} bytes hold {values:,} values"
     return ""

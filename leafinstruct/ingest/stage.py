@@ -18,12 +18,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from leafinstruct.artifact import Artifact, Fingerprint, digest, file_sha256, load, save, writing
+from leafinstruct.artifact import Artifact, Fingerprint, digest, file_sha256, load, save, version, writing
 from leafinstruct.engine.base import Engine, Needs, Part
 from leafinstruct.errors import SourceError
 from leafinstruct.ingest import made, speech

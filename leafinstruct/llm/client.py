@@ -33,6 +33,7 @@ from leafinstruct.llm.journal import Journal
 from leafinstruct.llm.pace import Pace
 from leafinstruct.llm.parse import read_answer
 from leafinstruct.llm.request import Answer, Excess, Paid, Request
+from leafinstruct.llm.thoughts import LONGEST
 from leafinstruct.llm.tokens import estimate_tokens
 
 if TYPE_CHECKING:
@@ -130,6 +131,8 @@ class Client:
 
     def _offline(self, key: str, request: Request) -> Answer:
         text = json.dumps(request.offline(), ensure_ascii=False)
+        if len(text) > LONGEST:  # templates repeat the document's own text
+            return Answer("unparsed", None, request.offline_name, f"it has {len(text):,} characters; at most {LONGEST:,} are read", key=key)
         value = read_answer(text, request)
         if isinstance(value, str):
             raise ValueError(f"{request.offline_name} gave an answer to {request.purpose!r} that cannot be used: {value}")

@@ -59,8 +59,8 @@ _SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")
 _SCANNED = frozenset({"JPEG", "MPO", "TIFF"})
 """Formats that may hold a JPEG's scans."""
 _START_OF_SCAN = b"\xff\xda"
-_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd8\x01])", re.DOTALL)
-"""Of a JPEG, of those that stand before a segment or end the picture."""
+_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd8\x01])", re.DOTALL)
+"""Of a JPEG, of those that stand before a segment or end the picture; bytes 0xFF that fill the space before it are passed over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,7 +174,7 @@ OTHERS_SHOWN = re.compile(
 )
 """Before "shown below": something other than an image is shown."""
 CODE = re.compile(
-    r"[{};]\s*$|=>|\w\.\w+\(|\w\(\)|^\s*(?:\$|>>>|import|def|let|const|var)\s|```|^\|",
+    r"[{};]\s*$|=>|\w\.\w+\(|\w\(\)|^[^\S\n]*+(?:\$|>>>|import|def|let|const|var)\s|```|^\|",
     re.MULTILINE,
 )
 """Code or a table in a text whose format does not say so."""

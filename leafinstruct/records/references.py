@@ -55,6 +55,9 @@ SERIES_WORDS = 80
 REACH = {1: 2, -1: 5}
 """Texts, other than headings and captions, that may be between a reference and its image: below and above. On 93 real pages 0 are below and at
 most 4 above."""
+BEFORE, PARTS = 200, 400
+"""Characters before a reference, and parts in its direction, in which an answer is looked for: a hostile text has a million references, and a hostile
+document ten thousand parts. The longest real pages have some 300."""
 CELL_WORDS = 2
 """Texts of at most so many words, one behind another, are cells of a table or a diagram in a format without tables (OBELICS)."""
 
@@ -78,6 +81,7 @@ class _Sequence:
         self.texts = [(at, *_text(part)) for at, part in enumerate(parts) if not _is_image(part)]
         self.is_series = self._is_series()
         labels = (wordings.LABEL.match(text) for _, kind, text in self.texts if kind in ("caption", "prose"))
+        self._answers: dict[tuple[int, int, bool], bool] = {}
         self.labels = {int(label[1]) for label in labels if label}
 
     def faults(self) -> Iterator[Dangling]:
@@ -98,21 +102,20 @@ class _Sequence:
     def _is_series(self) -> bool:
         """Whether the images follow each other as those of steps do: texts between any two, short and of similar length."""
         gaps = [
-            count_words([text for at, _, text in self.texts if before < at < after])
+            count_words([_text(part)[1] for part in self.parts[before + 1 : after]])
             for before, after in zip(self.images, self.images[1:], strict=False)
         ]
         return bool(gaps) and min(gaps) > 0 and max(gaps) <= min(SERIES_WORDS, 4 * sorted(gaps)[len(gaps) // 2] + 20)
 
     def _counts(self, at: int, kind: str, text: str) -> Iterator[tuple[int, Dangling]]:
         """Stated numbers that are wrong, each with its place in the text."""
-        have, taken = len(self.images), list[tuple[int, int]]()
+        have, taken = len(self.images), bytearray(len(text))
         is_outside = kind == "heading" or not self.images or at < self.images[0] or at > self.images[-1]
         is_tied = is_outside and wordings.ILLUSTRATED.search(text) is not None
         for patterns in (wordings.TOTALS, wordings.SOME, wordings.STEPS, wordings.STEP_OF):
             for match, number in _numbered(patterns, text):
-                if _overlaps(match, taken):
+                if not _take(match, taken):
                     continue
-                taken.append(match.span())
                 if patterns is wordings.STEPS:
                     is_wrong = 0 < have < number and (is_tied or (is_outside and self.is_series))
                 elif patterns is wordings.STEP_OF:
@@ -124,7 +127,7 @@ class _Sequence:
                     yield match.start(), Dangling(match[0], "count", at, _left(have))
 
     def _directions(self, at: int, text: str) -> Iterator[tuple[int, Dangling]]:
-        taken = list[tuple[int, int]]()
+        taken = bytearray(len(text))
         for patterns, step, any_kind in (
             (wordings.BELOW, 1, False),
             (wordings.ABOVE, -1, False),
@@ -132,10 +135,9 @@ class _Sequence:
             (wordings.SHOWN_ABOVE, -1, True),
         ):
             for match in _matches(patterns, text):
-                if _overlaps(match, taken):
+                if not _take(match, taken):
                     continue
-                taken.append(match.span())
-                if any_kind and wordings.OTHERS_SHOWN.search(text[: match.start()]):
+                if any_kind and wordings.OTHERS_SHOWN.search(text, max(0, match.start() - BEFORE), match.start()):
                     continue
                 if not self._is_answered(at, step, any_kind):
                     kind: Kind = "below" if step > 0 else "above"
@@ -153,12 +155,17 @@ class _Sequence:
 
     def _is_answered(self, at: int, step: int, any_kind: bool) -> bool:
         """Whether an image in the direction answers. any_kind: code, a table or a list does too, and above in any section."""
+        if (at, step, any_kind) not in self._answers:
+            self._answers[at, step, any_kind] = self._looked(at, step, any_kind)
+        return self._answers[at, step, any_kind]
+
+    def _looked(self, at: int, step: int, any_kind: bool) -> bool:
         if self._owns_image(at):
             return True
         same = wordings.BELOW + wordings.SHOWN_BELOW if step > 0 else wordings.ABOVE + wordings.SHOWN_ABOVE
         is_unbounded = any_kind and step < 0
         is_outside, passed, are_cells = False, 0, step > 0  # behind the border of the section; texts between, and whether all are cells
-        for part in self.parts[at + 1 :] if step > 0 else self.parts[:at][::-1]:
+        for part in self.parts[at + 1 : at + 1 + PARTS] if step > 0 else self.parts[max(0, at - PARTS) : at][::-1]:
             if _is_image(part):
                 return True
             kind, text = _text(part)
@@ -192,11 +199,10 @@ def _has(lower: str, stems: Sequence[str]) -> bool:
 
 def _matches(patterns: wordings.Patterns, text: str) -> Iterator[re.Match[str]]:
     """The matches of all patterns that do not overlap an earlier one."""
-    taken: list[tuple[int, int]] = []
+    taken = bytearray(len(text))
     for pattern in patterns:
         for match in pattern.finditer(text):
-            if not _overlaps(match, taken):
-                taken.append(match.span())
+            if _take(match, taken):
                 yield match
 
 
@@ -206,12 +212,17 @@ def _numbered(patterns: wordings.Patterns, text: str) -> Iterator[tuple[re.Match
         word = match.groupdict().get("n")
         number = 2 if word is None else int(word) if word.isdecimal() else wordings.NUMBERS[word.lower()]
         begins = word is None or match.start("n") == match.start()
-        if number > 1 and not (begins and wordings.NOT_ALL.search(text[: match.start()])):
+        if number > 1 and not (begins and wordings.NOT_ALL.search(text, max(0, match.start() - BEFORE), match.start())):
             yield match, number
 
 
-def _overlaps(match: re.Match[str], taken: Sequence[tuple[int, int]]) -> bool:
-    return any(start < match.end() and match.start() < end for start, end in taken)
+def _take(match: re.Match[str], taken: bytearray) -> bool:
+    """Whether no character of a match is taken; if so, take them. A byte a character: a long text may have a million matches."""
+    start, end = match.span()
+    if taken.find(1, start, end) >= 0:
+        return False
+    taken[start:end] = b"\1" * (end - start)
+    return True
 
 
 def _left(have: int) -> str:

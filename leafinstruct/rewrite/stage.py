@@ -13,12 +13,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from leafinstruct.artifact import Artifact, Fingerprint, digest, writing
+from leafinstruct.artifact import Artifact, Fingerprint, digest, version, writing
 from leafinstruct.engine.base import Engine, Needs, Part
 from leafinstruct.errors import LeafInstructError
 from leafinstruct.llm.client import Client, estimate_tokens

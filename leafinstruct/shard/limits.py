@@ -10,6 +10,12 @@ from typing import Any
 
 TRUNCATED = ("truncated", "damaged")
 """Reasons of ingest for a file that ends early."""
+_MISSING = {
+    "damaged_record": "{count:,} records of archives are damaged (`damaged_record`): what they held is missing.",
+    "too_damaged": "{count:,} archives are so damaged that reading stopped (`too_damaged`): what came behind that place is missing.",
+    "too_large": "{count:,} files, parts of files, records or images are larger than what is read (`too_large`): what they held is missing.",
+}
+"""Reasons of ingest for what is missing in an unknown amount, and what the card says about them."""
 
 
 def limits(
@@ -61,6 +67,9 @@ def _of_losses(history: Mapping[str, Any], states: Mapping[str, int]) -> Iterato
     unreadable = dict(history["unreadable"])
     if cut := sum(unreadable.get(reason, 0) for reason in TRUNCATED):
         yield f"{cut:,} source files end early (`truncated: keep`): what came behind the cut is missing."
+    for reason, sentence in _MISSING.items():
+        if count := unreadable.get(reason, 0):
+            yield sentence.format(count=count)
     if history["unfetched"]:
         yield f"{history['unfetched']:,} pictures are on the web and were not fetched, so documents lost them, or were lost with them."
     for stage in ("filter", "rewrite"):

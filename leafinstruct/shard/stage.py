@@ -20,7 +20,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from leafinstruct.artifact import Artifact, Fingerprint, digest, file_fault, file_sha256, writing
+from leafinstruct.artifact import Artifact, Fingerprint, digest, file_fault, file_sha256, version, writing
 from leafinstruct.engine.base import Engine, Needs, Part, hashing
 from leafinstruct.errors import DamagedError, LeafInstructError
 from leafinstruct.llm.prompt import Prompt

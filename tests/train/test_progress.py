@@ -149,11 +149,14 @@ def test_precision_and_gradients_that_are_no_numbers(recipe, tmp_path, precision
     assert not list((tmp_path / "runs/trained/train").glob("checkpoint-*"))
 
 
-def test_a_damaged_or_strange_checkpoint_is_one_line(recipe, tmp_path):
+def test_a_damaged_or_strange_checkpoint_without_sums_is_one_line(recipe, tmp_path):
+    """Of an earlier version, which recorded no sha256."""
     path = recipe(steps=4, evaluate_every=0)
     train(path)
     folder = tmp_path / "runs/trained/train"
     (folder / "record.json").unlink()
+    for recorded in folder.glob("checkpoint-*/sums.json"):
+        recorded.unlink()
     weights = folder / "checkpoint-4/adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:200])
     with pytest.raises(TrainError, match=r"checkpoint-4/adapter_model\.safetensors: cannot be read: .*; remove checkpoint-4 to go on"):

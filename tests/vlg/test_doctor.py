@@ -72,7 +72,11 @@ def test_a_leak_is_found(chameleon_folder, monkeypatch):
     from leafinstruct.moss import MossLayer
 
     honest = MossLayer._convolved
-    monkeypatch.setattr(MossLayer, "_convolved", lambda self, name, patches, layout: honest(self, name, torch.roll(patches, -1, 0), layout))
+
+    def leaking(self, name, patches, now, layout):
+        return honest(self, name, torch.roll(patches, -1, 0), now, layout)
+
+    monkeypatch.setattr(MossLayer, "_convolved", leaking)
     found = {finding.check: finding.ok for finding in doctor.examine("chameleon", chameleon_folder, checkpoint(chameleon_folder))}
     assert not found["leak"]
 
