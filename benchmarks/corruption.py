@@ -13,7 +13,7 @@ of its kind; all choices follow from a seed. Each damage meets three verbs, each
 
     noticed    a line names the file, or `leaf verify` does, and what is published is right
     repaired   the file was made again, or the model or the host was asked again, and what is published is right
-    refused    exit code 1 with one line
+    refused    exit code 1 with a line for each fault
     lost       entries of a cache are gone, what is left of it is whole, and what is published is right: they are asked, fetched or decoded again
                when somebody needs them
     traceback  anything else that ended the verb
@@ -222,7 +222,7 @@ class Bench:
             done = self.made.run(self.folder, "build", "recipe.yaml", *more, seconds=120)
             same = self.made.published(self.runs / "t/shard") == right
         if done.code != 0:
-            return "traceback" if "Traceback" in done.err or done.code != 1 or len(done.said) != 1 else "refused"
+            return "traceback" if "Traceback" in done.err or done.code != 1 or not done.said else "refused"
         if not same:
             return "wrong"
         after = path.stat() if path.exists() else None

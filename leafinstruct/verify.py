@@ -78,9 +78,12 @@ def _stages(run: Path, build: str, engine: Engine, checked: Checked) -> Iterator
         checked.files += sum(1 for path in out.path.rglob("*") if path.is_file())
         names = damaged_json(out)
         yield from (Damage(path, NO_JSON, again) for path in names)
-        for path, fault in damages(out, engine):
+        found = dict(damages(out, engine))
+        for path, fault in found.items():
             if path not in names:
                 yield Damage(path, fault, _repair(stage, path, again, build))
+        if out.record is not None and not names and not found and not out.is_whole:
+            yield Damage(out.path / "record.json", "it was written for other parts than there are", again)
         yield from _beside(out, again) if stage == "shard" else _indexes(out, build) if stage == "ingest" else ()
         if stage == "filter":
             yield from _images(out, build)
@@ -103,7 +106,7 @@ def _beside(out: Artifact, again: str) -> Iterator[Damage]:
 
 def _indexes(out: Artifact, build: str) -> Iterator[Damage]:
     for path in sorted(out.path.glob("index/*.json")):
-        if path.is_file() and load(path) is None:
+        if path.is_file() and ((found := load(path)) is None or found.get("file", path.name) != path.name):
             yield Damage(path, NO_JSON, f"delete it; the next `{build}` that needs it makes it again")
     known = out.path / "sources.json"
     if load(known) is None and (known.is_file() or out.record is not None):

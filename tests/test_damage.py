@@ -375,3 +375,45 @@ def test_an_export_of_damaged_shards_is_refused_and_a_damaged_export_is_written_
     done = leaf("export", shards, "--to", "conversations", "--out", "other", cwd=own.parent)
     assert done.returncode == 1
     assert f"{damaged.name}: its sha256 is not the one in SHA256SUMS beside it; run `leaf build`" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "kind", ["ingest/index/*.json", "filter/judged-*", "filter/report-*", "rewrite/asked-*", "shard/rows-*", "shard/report-*"]
+)
+def test_files_of_a_kind_that_were_exchanged_are_listed_and_made_again(own, kind):
+    run = run_of(own)
+    before = published(run)
+    found = sorted(run.glob(kind))
+    if kind.startswith("ingest/index"):  # one source has one index: the other is of a file that is gone
+        load = json.loads(found[0].read_bytes())
+        assert load["file"] == found[0].name
+        found = [found[0], found[0].with_name("0" * 24 + ".json")]
+        shutil.copyfile(found[0], found[1])
+        assert [item.file for item in verify(run, "leaf build", InlineEngine()).damages] == found[1:]
+        return
+    first, second = found[:2]
+    first.rename(run / "held")
+    second.rename(first)
+    (run / "held").rename(second)
+    damages = verify(run, "leaf build", InlineEngine()).damages
+    assert {item.file for item in damages} == {first, second}
+    for item in damages:
+        if item.repair.startswith("delete it"):
+            item.file.unlink()
+    assert leaf("build", own).returncode == 0
+    assert published(run) == before
+    assert verify(run, "leaf build", InlineEngine()).damages == []
+
+
+def test_a_lost_report_of_a_shard_is_listed_and_stops_a_push(own):
+    run = run_of(own)
+    before = published(run)
+    lost = sorted(run.glob("shard/report-*.json"))[0]
+    lost.unlink()
+    name = f"{lost.stem.removeprefix('report-')}.parquet"
+    assert [item.file.name for item in verify(run, "leaf build", InlineEngine()).damages] == [name]
+    done = leaf("push", own, "--repo", "somebody/something", "--dry-run", "--allow", "drift", "--allow", "toy")
+    assert done.returncode == 1
+    assert f"damaged or gone: {lost.name}" in done.stderr
+    assert leaf("build", own).returncode == 0
+    assert published(run) == before

@@ -27,9 +27,9 @@ def remembered(cache: Path, file: Path, build: Callable[[Path], Index], version:
     try:
         kept = place(cache, file, build.__module__, version)
         found = load(kept)
-        if found is None:
+        if found is None or found.pop("file", None) != kept.name:  # or the index of another file under this name
             found = build(file)
-            save(kept, found, indent=None)
+            save(kept, {**found, "file": kept.name}, indent=None)
     except OSError as error:
         raise SourceError(f"{file}: cannot be read: {error.strerror or error}; check the file and its permissions") from error
     return found

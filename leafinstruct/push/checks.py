@@ -118,6 +118,9 @@ def compare(shards: Artifact, on_shard: Callable[[int], None] = lambda _: None) 
     for done, part in enumerate(shards.parts()):
         on_shard(done)
         odd += [path.name for path, _ in shards.faults(part)] if shards.report(part) is not None else [f"report-{part}.json"]
+    if shards.record is not None and not odd and not shards.is_whole:
+        known = set(shards.parts())
+        odd = [f"report-{path.stem}.json" for path in sorted(shards.path.glob("*.parquet")) if path.stem not in known] or ["record.json"]
     if shards.record is not None:
         recorded: dict[str, str] = shards.record.get("beside", {})
         here = {path.relative_to(shards.path).as_posix() for pattern in BESIDE for path in shards.path.glob(pattern) if path.is_file()}
