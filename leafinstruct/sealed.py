@@ -66,7 +66,7 @@ def lines(path: Path, blank_too: bool = False, start: int = 0) -> Iterator[tuple
             length, whole = len(line), line.endswith(b"\n")
             while not whole and (rest := file.readline(_CHUNK)):
                 length, whole = length + len(rest), rest.endswith(b"\n")
-            if whole and (blank_too or line.strip(b" \n")):
+            if (whole or b"\0" in line) and (blank_too or line.strip(b" \n")):  # no writer is at work on zeros: a power cut left them
                 yield (offset, length), line if length == len(line) else None
             offset += length
 
@@ -80,6 +80,7 @@ def blank(path: Path, places: Iterable[Place]) -> None:
             left = length - 1
             while left:
                 left -= file.write(b" " * min(left, _CHUNK))
+            file.write(b"\n")
         file.flush()
         os.fsync(file.fileno())
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))

@@ -98,3 +98,21 @@ def test_a_line_longer_than_memory_is_damage_and_never_held(tmp_path, monkeypatc
 def test_what_is_no_file_is_one_line(tmp_path):
     (found,) = sealed.drop(tmp_path, "")
     assert (found.fault, found.repair) == ("is not a regular file", "delete it")
+
+
+@pytest.mark.parametrize("before", [b"", sealed.seal(ENTRIES[0]), sealed.seal(ENTRIES[0])[:20]])
+def test_zeros_at_the_end_are_damage_and_half_a_line_is_none(tmp_path, before):
+    """What a power cut may leave; half a line is what a kill leaves, or another process is writing now."""
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(before + bytes(300))
+    (found,) = sealed.drop(path, "")
+    assert "does not have the digest" in found.fault
+    assert list(sealed.drop(path, "")) == []
+    path.write_bytes(before + bytes(300))
+    assert sealed.mend(path) == 1
+    with path.open("ab") as file:  # a writer that begins behind it
+        file.write(sealed.seal(ENTRIES[1]))
+    assert entries(path)[-1] == ENTRIES[1]
+    path.write_bytes(sealed.seal(ENTRIES[0]) + sealed.seal(ENTRIES[1])[:20])
+    assert list(sealed.drop(path, "")) == []
+    assert sealed.mend(path) == 0
