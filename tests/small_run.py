@@ -60,6 +60,15 @@ class World(ThreadingHTTPServer):
         self._thread.join()
 
 
+def _tokens(messages: list[dict[str, Any]]) -> int:
+    """Tokens of a prompt as a server may count them: four characters each, and 255 an image."""
+    parts = [
+        part for message in messages for part in (message["content"] if isinstance(message["content"], list) else [message["content"]])
+    ]
+    texts = [part if isinstance(part, str) else part.get("text") for part in parts]
+    return sum(255 if text is None else len(text) // 4 for text in texts)
+
+
 class _Endpoint(BaseHTTPRequestHandler):
     server: World
     protocol_version = "HTTP/1.1"
@@ -81,7 +90,7 @@ class _Endpoint(BaseHTTPRequestHandler):
             "created": 0,
             "model": "m",
             "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
-            "usage": {"prompt_tokens": 900, "completion_tokens": 50, "total_tokens": 950},
+            "usage": {"prompt_tokens": _tokens(body["messages"]), "completion_tokens": 50},
         }
         self._send(200, "application/json", json.dumps(answer).encode())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -225,8 +226,6 @@ def test_without_the_section_nothing_is_requested_and_the_reason_names_the_cure(
 
 
 def test_an_emptied_store_is_filled_again(tmp_path, gallery):
-    import shutil
-
     pages(tmp_path, gallery, {"calm": ""})
     path = web_recipe(tmp_path, gallery)
     build(path)
@@ -250,7 +249,8 @@ def test_a_bit_in_the_store_costs_one_request_and_nothing_else(tmp_path, gallery
     data = bytearray(target.read_bytes())
     data[entry["offset"] + 20 if place == "bytes" else data.find(b"calm-1.png")] ^= 1
     target.write_bytes(data)
-    assert len(list(verify(store))) == 1
+    copy = shutil.copytree(store, tmp_path / "copy")  # what verify finds in a cache it drops
+    assert len(list(verify(copy))) == 1
     engine = InlineEngine()
     build(path, engine=engine, rebuild=True)
     assert gallery.pictures == {"/calm-0.png": 1, "/calm-1.png": 2, "/slow-0.png": 1, "/slow-1.png": 1}
