@@ -100,8 +100,12 @@ def _exports(workdir: Path, affected: list[Path]) -> list[Path]:
 
 
 def _hydrated(workdir: Path, listed: Suppressed, found: Found) -> list[Path]:
-    """Folders of `leaf hydrate` below the working directory with a shard that holds something, or that cannot be read."""
-    folders = [path.parent for path in workdir.rglob("missing.jsonl") if "shards" in (Artifact(path.parent).fingerprint or {"shards": {}})]
+    """Folders of `leaf hydrate` below the working directory with a shard that holds something, or that cannot be read.
+
+    Such a folder has a fingerprint, which may be damaged; a folder of somebody else that holds a `missing.jsonl` has none.
+    """
+    marks = [path.with_name("fingerprint.json") for path in workdir.rglob("missing.jsonl")]
+    folders = [mark.parent for mark in marks if mark.is_file() and "shards" in (load(mark) or {"shards": {}})]
     return [folder for folder in folders if any(_shows(shard, listed, found) for shard in folder.glob("*.parquet"))]
 
 

@@ -432,8 +432,13 @@ def test_exports_and_hydrated_folders_below_the_working_directory_go(project):
     )
     assert hydrated.returncode == 0, hydrated.stderr
     assert any(name.startswith("again/") for name in holding(project.workdir, SECRET))
+    foreign = project.workdir / "of-somebody-else"
+    foreign.mkdir()
+    (foreign / "missing.jsonl").write_text("{}\n", encoding="utf-8")
+    (foreign / "table.parquet").write_bytes(b"PAR1 of another program")
     project.purge(("url", page_url(0)))
     assert holding(project.workdir, SECRET) == holding(project.workdir, image(0, 0)) == []
+    assert sorted(path.name for path in foreign.iterdir()) == ["missing.jsonl", "table.parquet"]
 
 
 def test_texts_of_every_script_and_of_any_length_go(project):
