@@ -6,7 +6,7 @@ cache, so nothing else would.
     ingest filter rewrite shard   reports, record, fingerprint, every part's files, what lies beside the shards; indexes of archives
     sketchbook hub                files that a build drew or streamed
     push train                    shards of references; tokens, checkpoints, adapter
-    .answers .fetched             what runs share, by the checks of those caches
+    .answers .fetched .codes      what runs share, by the checks of those caches
     an export                     its files and images, where the folder is one
 
 A run whose digests were never written (by an earlier version) is all damage: there is nothing to compare with. Cost: 0.5 s of CPU a GB.
@@ -14,9 +14,8 @@ A run whose digests were never written (by an earlier version) is all damage: th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +24,18 @@ from leafinstruct.damage import Damage
 from leafinstruct.engine.base import Engine
 from leafinstruct.errors import DamagedError
 from leafinstruct.integrity import NO_JSON, damaged_json, damages
+from leafinstruct.llm import cache as answers
+from leafinstruct.pictures.web import store
 from leafinstruct.records import table
+from leafinstruct.train import codes
 
 STAGES = ("ingest", "filter", "rewrite", "shard")
-CACHES = (
-    ("leafinstruct.llm.cache", ".answers"),
-    ("leafinstruct.pictures.web.store", ".fetched"),
-    ("leafinstruct.train.pictures", ".codes"),
+CACHES: tuple[tuple[str, Callable[[Path], Iterator[Damage]]], ...] = (
+    (".answers", answers.verify),
+    (".fetched", store.verify),
+    (".codes", codes.verify),
 )
-"""Modules with a function `verify(folder)`, which drops what is damaged, and the folder beside the run that each is about."""
+"""Folders beside the run that runs share, and what checks each and drops what is damaged in it."""
 
 
 @dataclass
@@ -60,13 +62,10 @@ def verify(run: Path, build: str, engine: Engine) -> Checked:
         _train(run, checked),
     ):
         checked.damages += found
-    for module, folder in CACHES:
-        checked.damages += getattr(import_module(module), "verify", _none)(run.parent / folder) if (run.parent / folder).is_dir() else ()
+    for folder, check in CACHES:
+        if (run.parent / folder).is_dir():
+            checked.damages += check(run.parent / folder)
     return checked
-
-
-def _none(folder: Path) -> Iterator[Damage]:  # noqa: ARG001 - stands for the check of a cache that has none
-    return iter(())
 
 
 def _stages(run: Path, build: str, engine: Engine, checked: Checked) -> Iterator[Damage]:

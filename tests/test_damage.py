@@ -19,8 +19,10 @@ from test_build import pages
 from leafinstruct.artifact import Artifact
 from leafinstruct.errors import DamagedError, DriftError, SourceError
 from leafinstruct.filter.passes import EVIDENCE
+from leafinstruct.pictures.web.store import Fetched, Store
 from leafinstruct.pipeline import Outcome
 from leafinstruct.records import table
+from leafinstruct.train.codes import Codes
 from leafinstruct.verify import verify
 
 
@@ -417,3 +419,24 @@ def test_a_lost_report_of_a_shard_is_listed_and_stops_a_push(own):
     assert f"damaged or gone: {lost.name}" in done.stderr
     assert leaf("build", own).returncode == 0
     assert published(run) == before
+
+
+@pytest.mark.parametrize("cache", [".answers", ".fetched", ".codes"])
+def test_verify_reads_every_cache_that_runs_share(own, cache):
+    run = run_of(own)
+    folder = run.parent / cache
+    if cache == ".answers":
+        path = sorted(folder.glob("answers-*.jsonl"))[0]
+    elif cache == ".fetched":
+        store = Store(folder)
+        store.put(Fetched("http://a.example/1.png", "ok", at="2026-01-01T00:00:00+00:00"), b"x" * 99)
+        store.close()
+        (path,) = folder.glob("*.jsonl")
+    else:
+        Codes(folder / "one").put((bytes(32), None), b"items of an image")
+        (path,) = folder.glob("*/*.codes")
+    assert verify(run, "leaf build", InlineEngine()).damages == []
+    flip(path, 0.95)
+    damages = verify(run, "leaf build", InlineEngine()).damages
+    assert [item.file for item in damages] == [path]
+    assert verify(run, "leaf build", InlineEngine()).damages == []

@@ -80,7 +80,7 @@ ALLOWED = {
     "recipe_draft": {"recipe", "recipe_template", "ingest", "pictures", "report", "errors"},  # report: what a terminal may be shown
     "resolved": {"recipe", "ingest", "llm"},  # which keys of a source hold paths
     "integrity": {"artifact", "damage", "engine", "records", "errors"},
-    "verify": SHARED | {"export", "ingest", "integrity"},
+    "verify": SHARED | {"export", "ingest", "integrity", "train"},  # train: the cache of codes, without torch
     "forecast": STAGES | {"artifact", "engine", "pipeline", "recipe"},
     "pipeline": STAGES
     | {"integrity", "recipe", "resolved", "artifact", "engine", "errors", "push", "suppressed", "sketchbook", "last_write"},
