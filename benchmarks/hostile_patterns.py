@@ -1,140 +1,277 @@
-"""Which regular expressions of the package take more than linear time, found by doubling adversarial texts.
+"""Regular expressions of the package that take more than linear time, found by adversarial texts of doubled length.
 
-    python benchmarks/hostile_patterns.py [PACKAGE ...] [--characters 20000]
+    python benchmarks/hostile_patterns.py [PREFIX ...] [--seconds 6] [--jobs 2]
 
-Every compiled pattern that a module holds searches through repeated characters, words of the pattern itself, and pairs of them, with an end that fits
-nothing. A pattern is listed with the text that costs most where four times the text takes more than eight times the time. Patterns in this list
-must be given bounded texts only.
+Every pattern that a module holds, and every pattern that a call of `re` or `regex` names in the source, is taken apart: what each of its repeats
+accepts is repeated, alone, behind what stands before the repeat, and together with what other repeats accept; each such text ends with something that
+fits nothing. A pattern is listed with the worst text where twice the text takes more than three times the CPU seconds. Each pattern runs in a process
+of its own with a limit of CPU seconds; `ended` names the text that reached it. Whether a listed pattern ever meets a long text is for the reader
+of the code: some are matched at one place, or against texts with a bound.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import importlib
 import itertools
+import json
+import os
 import pkgutil
 import re
+import resource
+import sys
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from re import _constants as codes  # type: ignore[attr-defined]
+from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
 import regex
 
-PACKAGES = ("ingest", "records", "filter", "rewrite", "shard", "pictures")
-SIGNS = [
-    " ",
-    "\n",
-    "\t",
-    "a",
-    "A",
-    "1",
-    ".",
-    ",",
-    "'",
-    '"',
-    "_",
-    "-",
-    "<",
-    ">",
-    "[",
-    "(",
-    "{",
-    ":",
-    "/",
-    "@",
-    "|",
-    "é",
-    "中",
-    "\u0301",
-    "ก",
-    "…",
-    "\xa0",
-    "?",
-]
-LEAST = 0.02
-"""CPU seconds below which a measurement says nothing."""
+import leafinstruct
+
+PREFIXES = ("ingest", "records", "filter", "rewrite", "shard", "report", "pictures", "llm", "recipe_draft", "suppressed", "cards")
+SIZES = ((2 << 10, 0.004), (16 << 10, 0.005))
+"""Characters, and the CPU seconds that they take at least where the cost is the square of them: fewer need no second look."""
+CLEAR = 0.05
+"""CPU seconds of the longest text after which no worse text is looked for."""
+MANY = 160
+"""Texts of a pattern."""
+PROPERTIES = {
+    "L": "aé中",
+    "M": "\u0301",
+    "N": "1",
+    "Thai": "ก",
+    "Lao": "ກ",
+    "Han": "中",
+    "Hiragana": "か",
+    "Line_Break=Complex_Context": "ก",
+    "Cf": "\u200d",
+}
+SAMPLES = "a1 \n.,'\"_-<>[](){}:;/@|=&#%!?+*A\té中\u0301\x00"
 
 
-def patterns(packages: list[str]) -> Iterator[tuple[str, Any]]:
-    """(name, pattern) of every module-level pattern, those in tuples, lists and dictionaries included."""
-    seen: set[int] = set()
-    for package in packages:
-        root = importlib.import_module(f"leafinstruct.{package}")
-        for info in pkgutil.walk_packages(root.__path__, f"{root.__name__}."):
-            module = importlib.import_module(info.name)
-            for name, value in vars(module).items():
-                values = value.values() if isinstance(value, dict) else value if isinstance(value, (tuple, list)) else [value]
-                for item in values:
-                    if (
-                        isinstance(item, (re.Pattern, type(regex.compile(""))))
-                        and id(item) not in seen
-                        and set("+*") & set(str(item.pattern))
-                    ):
-                        seen.add(id(item))
-                        yield f"{info.name.removeprefix('leafinstruct.')}.{name}", item
+Found = tuple[str, Any, bool]
+"""Name, compiled pattern, whether it is only matched at one place of a text."""
 
 
-def texts(pattern: str, binary: bool) -> Iterator[tuple[str, str, str]]:
+def patterns(prefixes: list[str]) -> Iterator[Found]:
+    """Each source and flags once."""
+    seen: set[tuple[Any, int]] = set()
+    for info in pkgutil.walk_packages(leafinstruct.__path__, "leafinstruct."):
+        name = info.name.removeprefix("leafinstruct.")
+        if not name.startswith(tuple(prefixes)):
+            continue
+        module = importlib.import_module(info.name)
+        source = Path(str(module.__file__)).read_text()
+        for found, pattern, anchored in itertools.chain(_held(module, source), _named(source)):
+            if (pattern.pattern, pattern.flags) not in seen and set("+*{") & set(str(pattern.pattern)):
+                seen.add((pattern.pattern, pattern.flags))
+                yield f"{name}.{found}", pattern, anchored
+
+
+def _held(module: Any, source: str) -> Iterator[Found]:
+    def inside(value: Any, depth: int = 0) -> Iterator[Any]:
+        if isinstance(value, (re.Pattern, regex.Pattern)):
+            yield value
+        elif isinstance(value, (dict, tuple, list)) and depth < 3:
+            for item in value.values() if isinstance(value, dict) else value:
+                yield from inside(item, depth + 1)
+
+    for name, value in vars(module).items():
+        uses = re.findall(rf"\b{name}\b(?! = |:)(?:\.(\w+)|)", source)
+        yield from ((name, item, bool(uses) and {"match", "fullmatch"} >= set(uses)) for item in inside(value))
+
+
+def _named(source: str) -> Iterator[Found]:
+    for node in ast.walk(ast.parse(source)):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Name)
+            and node.func.value.id in ("re", "regex")
+            and node.args
+            and isinstance(node.args[0], ast.Constant)
+        ):
+            flags = re.IGNORECASE if "IGNORECASE" in ast.dump(node) else 0
+            yield (
+                f"line {node.lineno}",
+                (re if node.func.value.id == "re" else regex).compile(node.args[0].value, flags),
+                node.func.attr in ("match", "fullmatch"),
+            )
+
+
+def texts(pattern: Any) -> list[tuple[str, str, str]]:
     """(beginning, what is repeated, end)."""
-    words = [
-        word + space for word in list(dict.fromkeys(re.findall(r"[^\W\d_]{2,}", re.sub(r"\\.", " ", pattern))))[:10] for space in ("", " ")
-    ]
-    literal = [sign for sign in dict.fromkeys(re.sub(r"\\[pPNdswDSWbBAZGXK](?:\{[^}]*\})?", "", pattern)) if sign not in "\\()?*+{}"][:24]
-    atoms = list(dict.fromkeys([*SIGNS, *literal, *words]))
-    if binary:
-        atoms = [atom for atom in atoms if atom.isascii()]
-    for atom in atoms:
-        for begin, end in (("", ""), ("", "\x00"), ("a", "a"), ("\n", "\n!")):
-            yield begin, atom, end
-    few = list(dict.fromkeys([*SIGNS[:12], *literal[:8], *words[:8]]))
-    few = [atom for atom in few if not binary or atom.isascii()]
-    for one, two in itertools.permutations(few, 2):
-        yield "", one + two, "\x00"
-        yield one, two, "\x00"
+    source = pattern.pattern.decode("latin-1") if isinstance(pattern.pattern, bytes) else pattern.pattern
+    source = re.sub(r"\\p\{(\w+(?:=\w+)?)\}", lambda found: PROPERTIES.get(found[1], "x"), source)
+    source = re.sub(r"\\[GX]", "", re.sub(r"\(\?V1\)", "", source))
+    found: dict[tuple[str, str, str], None] = {}
+    try:
+        tree = parser.parse(source, pattern.flags & (re.IGNORECASE | re.VERBOSE | re.DOTALL))
+    except re.error:
+        tree = parser.parse("(?:" + "|".join(re.escape(sign) for sign in SAMPLES) + ")*")
+    repeats = list(dict.fromkeys(_repeats(tree, "")))
+    units = list(dict.fromkeys(unit for _, accepted in repeats for unit in accepted if unit))
+    for before, accepted in repeats:
+        for unit in accepted:
+            found[before, unit, "\x00"] = None
+            found["", before + unit, "\x00"] = None
+            found[before, unit, "\n!"] = None
+        found["", before or "a", "\x00"] = None
+    for one, two in itertools.permutations(units[:9], 2):
+        found["", one + two, "\x00"] = None
+        found["a", one + two, "\x00"] = None
+    for unit in [*units, *SAMPLES]:
+        found["", unit, "\x00"] = None
+        found["x", unit, "x"] = None
+    return list(found)[:MANY]
 
 
-def seconds(pattern: Any, text: str | bytes) -> float:
+def _repeats(tree: Any, before: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """(a text that leads to a repeat, texts that it accepts once)."""
+    for kind, value in tree:
+        if kind in (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT):
+            low, high, inner = value
+            if high > 8:
+                yield before, tuple(dict.fromkeys(_sample(inner, number) for number in range(6)))
+            yield from _repeats(inner, before)
+            before += _sample(inner, 0) * max(1, min(low, 100))
+        elif kind is codes.BRANCH:
+            for branch in value[1]:
+                yield from _repeats(branch, before)
+            before += _sample([(kind, value)], 0)
+        elif kind in (codes.SUBPATTERN, codes.ATOMIC_GROUP):
+            yield from _repeats(value[-1] if kind is codes.SUBPATTERN else value, before)
+            before += _sample([(kind, value)], 0)
+        elif kind in (codes.ASSERT, codes.ASSERT_NOT):
+            yield from _repeats(value[1], before)
+        else:
+            before += _sample([(kind, value)], 0)
+
+
+def _sample(tree: Any, number: int) -> str:
+    """The number-th text that a pattern accepts, roughly."""
+    said = ""
+    for kind, value in tree:
+        if kind is codes.LITERAL:
+            said += chr(value)
+        elif kind in (codes.NOT_LITERAL, codes.IN, codes.ANY):
+            said += _sign(kind, value, number)
+        elif kind in (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT):
+            said += _sample(value[2], number) * max(min(value[0], 100), number % 3)
+        elif kind is codes.BRANCH:
+            said += _sample(value[1][number % len(value[1])], number // 2)
+        elif kind in (codes.SUBPATTERN, codes.ATOMIC_GROUP):
+            said += _sample(value[-1] if kind is codes.SUBPATTERN else value, number)
+    return said
+
+
+def _sign(kind: Any, value: Any, number: int) -> str:
+    fits = _class(kind, value)
+    own = (
+        [chr(item[1] if item[0] is codes.LITERAL else item[1][0]) for item in value if item[0] in (codes.LITERAL, codes.RANGE)]
+        if kind is codes.IN
+        else []
+    )
+    signs = [sign for sign in dict.fromkeys([*SAMPLES[:1], *own, *SAMPLES]) if fits(sign)]
+    return signs[number % len(signs)] if signs else ""
+
+
+def _class(kind: Any, value: Any) -> Callable[[str], bool]:
+    if kind is codes.ANY:
+        return lambda sign: sign != "\n"
+    if kind is codes.NOT_LITERAL:
+        return lambda sign: ord(sign) != value
+    kinds = {"DIGIT": r"\d", "NOT_DIGIT": r"\D", "SPACE": r"\s", "NOT_SPACE": r"\S", "WORD": r"\w", "NOT_WORD": r"\W"}
+
+    def one(item: Any, sign: str) -> bool:
+        if item[0] is codes.LITERAL:
+            return bool(ord(sign) == item[1])
+        if item[0] is codes.RANGE:
+            return bool(item[1][0] <= ord(sign) <= item[1][1])
+        return item[0] is codes.CATEGORY and re.match(kinds[str(item[1]).removeprefix("CATEGORY_").removeprefix("UNI_")], sign) is not None
+
+    negated = any(item[0] is codes.NEGATE for item in value)
+    return lambda sign: any(one(item, sign) for item in value if item[0] is not codes.NEGATE) != negated
+
+
+def seconds(pattern: Any, anchored: bool, text: tuple[str, str, str], size: int) -> float:
+    """CPU seconds of all matches in a text of a size, or of those at its beginning."""
+    begin, unit, end = text
+    made: Any = begin + unit * (size // len(unit)) + end
+    made = made.encode("latin-1", "replace") if isinstance(pattern.pattern, bytes) else made
     began = time.process_time()
-    for _ in pattern.finditer(text):
-        pass
-    pattern.fullmatch(text)
+    if anchored:
+        pattern.match(made)
+        pattern.fullmatch(made)
+    else:
+        for _ in pattern.finditer(made):
+            pass
     return time.process_time() - began
 
 
-def worst(pattern: Any, size: int) -> tuple[float, float, tuple[str, str, str]] | None:
-    """(seconds of the text, of a quarter of it, the text), of the one that grows most; None where all are linear."""
-    found: tuple[float, float, tuple[str, str, str]] | None = None
-    binary = isinstance(pattern.pattern, bytes)
-    source = pattern.pattern.decode("latin-1") if binary else pattern.pattern
-    for begin, atom, end in texts(source, binary):
+def worst(pattern: Any, anchored: bool, tell: Callable[[Any], None]) -> None:
+    """Tell each text that costs more than any before it, with its CPU seconds at a size and at twice that; and at the end, an empty line."""
+    most = 0.0
+    for text in texts(pattern):
+        tell(["trying", text])
+        for size, least in SIZES:
+            if (once := seconds(pattern, anchored, text, size)) < least:
+                break
+            twice = seconds(pattern, anchored, text, 2 * size)
+            if twice > 3 * once:
+                if once * (SIZES[-1][0] / size) ** 2 > most:
+                    most = once * (SIZES[-1][0] / size) ** 2
+                    tell(["found", text, once, twice, size])
+                break
+        if most > CLEAR:
+            break
+    tell(["done"])
 
-        def made(characters: int, begin: str = begin, atom: str = atom, end: str = end) -> str | bytes:
-            text = begin + atom * (characters // len(atom)) + end
-            return text.encode("latin-1", "replace") if binary else text
 
-        small = seconds(pattern, made(size // 16))
-        if small > 4 * LEAST:
-            return small * 16, small, (begin, atom, end)
-        quarter = seconds(pattern, made(size // 4))
-        if quarter < LEAST / 8:
-            continue
-        whole = quarter * 16 if quarter > 1 else seconds(pattern, made(size))
-        if whole > LEAST and whole > 8 * quarter and (found is None or whole > found[0]):
-            found = whole, quarter, (begin, atom, end)
-    return found
+def measured(item: Found, limit: int) -> str:
+    """A line of the table; empty for a pattern that is linear."""
+    name, pattern, anchored = item
+    out, into = os.pipe()
+    if (child := os.fork()) == 0:
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
+        stream = os.fdopen(into, "w")
+        worst(pattern, anchored, lambda told: print(json.dumps(told), file=stream, flush=True))
+        os._exit(0)
+    os.close(into)
+    with os.fdopen(out) as lines:
+        told = [json.loads(line) for line in lines]
+    os.waitpid(child, 0)
+    found = [item for item in told if item[0] == "found"]
+    text = (
+        repr([piece if len(piece) < 60 else f"{piece[:40]}... {len(piece)}" for piece in (found[-1] if found else told[-1])[1]])
+        if told[-1:] != [["done"]] or found
+        else ""
+    )
+    times = "{2:8.4f} s, {3:8.4f} s at {4:6,}".format(*found[-1]) if found else f"ended at {limit} s" + " " * 20
+    return f"{times} | {name} | {text}" if text else ""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("packages", nargs="*", default=PACKAGES)
-    parser.add_argument("--characters", type=int, default=6_000)
-    arguments = parser.parse_args()
-    for name, pattern in patterns(list(arguments.packages)):
-        if (found := worst(pattern, arguments.characters)) is not None:
-            print(
-                f"{found[0]:7.2f} s at {arguments.characters:,} characters, {found[1]:6.3f} s at a quarter | {name} | {found[2]!r}",
-                flush=True,
-            )
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    arguments.add_argument("prefixes", nargs="*", default=PREFIXES)
+    arguments.add_argument("--seconds", type=int, default=6)
+    arguments.add_argument("--jobs", type=int, default=2)
+    given = arguments.parse_args()
+    warnings.simplefilter("ignore")
+    found = list(patterns(list(given.prefixes)))
+    print(f"{len(found)} patterns; CPU seconds at so many characters and at twice as many", flush=True)
+    with ThreadPoolExecutor(given.jobs) as pool:
+        for line in pool.map(lambda item: measured(item, given.seconds), found):
+            if line:
+                print(line, flush=True)
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"{spent.ru_utime + spent.ru_stime:.0f} CPU seconds", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ warc(
     "HTTP header folded", lambda: [response("http://a.org/x", PAGE, "Content-Type: text/html\r\nA: b\r\n" + " c\r\n" * 1_000_000 + "B: c")]
 )
 warc("header without end", lambda: [b"WARC/1.0\r\n" + b"A: b\r\n" * 1_000_000])
-warc("100,000 tiny records", lambda: [response(f"http://a.org/{n}", b"x") for n in range(30_000)], packed=True)
+warc("10,000 tiny records", lambda: [response(f"http://a.org/{n}", b"x") for n in range(10_000)], packed=True)
 warc("100,000 not_http", lambda: [response(f"http://a.org/{n}", b"").replace(b"HTTP/1.1", b"FTPP/1.1") for n in range(60_000)])
 warc(
     "chunks of one byte",

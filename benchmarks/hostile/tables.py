@@ -133,9 +133,9 @@ def _add(out: tarfile.TarFile, name: str, data: bytes, **pax: str) -> int:
     return info.size
 
 
-tar("pax header of 1,000,000 records", lambda out: _add(out, "b.txt", b"b", **{f"k{n}": "v" for n in range(1_000_000)}))
+tar("pax header of 200,000 records", lambda out: _add(out, "b.txt", b"b", **{f"k{n}": "v" for n in range(200_000)}))
 tar("pax header of 60 MB", lambda out: _add(out, "b.txt", b"b", comment="v" * 60_000_000))
-tar("1,000 pax headers of 1,000", lambda out: [_add(out, f"b{n}.txt", b"b", **{f"k{m}": "v" for m in range(1_000)}) for n in range(1_000)])
+tar("200 pax headers of 1,000", lambda out: [_add(out, f"b{n}.txt", b"b", **{f"k{m}": "v" for m in range(1_000)}) for n in range(200)])
 tar("pax size of 10^18", lambda out: _add(out, "b.txt", b"b", size=str(10**18)))
 tar("pax size of 30,000 digits", lambda out: _add(out, "b.txt", b"b", size="9" * 4_000))
 tar("pax size negative", lambda out: _add(out, "b.txt", b"b", size="-512"))

@@ -68,7 +68,7 @@ _STEP_WORDS = (
     "hakbang langkah bước hatua шаг этап крок стъпка корак чекор қадам алхам βήμα βημα քայլ ნაბიჯი خطوة الخطوة المرحلة مرحله گام مرحلہ שלב צעד "
     "चरण कदम पायरी ধাপ படி దశ ಹಂತ ഘട്ടം પગલું ਕਦਮ ପଦକ୍ଷେପ පියවර ደረጃ ขั้นตอนที่ ขั้นตอน ขั้นที่ ຂັ້ນຕອນທີ ជំហានទី အဆင့် 步骤 步驟 手順 工程 ステップ 단계"
 )
-_LEAD = r"(?:(?![(\[（【$€£¥+±=~≈@&])\W)*"
+_LEAD = r"(?:(?![(\[（【$€£¥+±=~≈@&])\W)*+"
 """Signs before a number: emphasis, quotes, marks of direction; no bracket, currency or sign of arithmetic."""
 _HAN = r"[一二三四五六七八九十]{1,3}"
 _CIRCLED = "[①-⒛➀-➓❶-❿]"
@@ -90,19 +90,21 @@ _ITEM = re.compile(r"[ \t]*(?:[-*+•]|(?P<digits>\d{1,9})[.)])(?:[ \t]+|$)")
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _KOREAN = ("첫째", "둘째", "셋째", "넷째", "다섯째", "여섯째", "일곱째", "여덟째", "아홉째", "열째")
 _ORDINAL = re.compile(
-    rf"\W*(?:(?:the\s+)?(?P<alone>{'|'.join(_ORDINALS)})\s*(?:[,:]|$)"
+    rf"\W*+(?:(?:the\s+)?(?P<alone>{'|'.join(_ORDINALS)})\s*(?:[,:]|$)"
     rf"|(?:\w+\s+){{0,2}}?(?P<of>{'|'.join(_ORDINALS)})\s+(?P<noun>step|part|stage|change|layer|picture|image|day|week|round|chapter|scene)\b"
     rf"|(?P<korean>{'|'.join(_KOREAN)}))",
     re.IGNORECASE,
 )
 _CUES: dict[Cue, re.Pattern[str]] = {
     "opening": re.compile(
-        r"\W*(?:first(?:ly)?\s*(?:,|$)|at first\b|first of all\b|to (?:start|begin)\b|(?:start|begin) (?:by|with|here)\b"
+        r"\W*+(?:first(?:ly)?\s*(?:,|$)|at first\b|first of all\b|to (?:start|begin)\b|(?:start|begin) (?:by|with|here)\b"
         r"|at the (?:start|beginning)\b|in the beginning\b|once upon\b|before\s*:)",
         re.IGNORECASE,
     ),
-    "closing": re.compile(r"\W*(?:finally\b|last(?:ly)?\s*(?:,|$)|at last\b|in the end\b|at the end\b|to (?:finish|end)\b)", re.IGNORECASE),
-    "middle": re.compile(r"\W*(?:next|then|now|soon|after(?: that| this|wards)?|later)\b", re.IGNORECASE),
+    "closing": re.compile(
+        r"\W*+(?:finally\b|last(?:ly)?\s*(?:,|$)|at last\b|in the end\b|at the end\b|to (?:finish|end)\b)", re.IGNORECASE
+    ),
+    "middle": re.compile(r"\W*+(?:next|then|now|soon|after(?: that| this|wards)?|later)\b", re.IGNORECASE),
 }
 
 

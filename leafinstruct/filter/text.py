@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 import regex
 
@@ -54,12 +55,25 @@ _RUN = 5
 """Words of a run that is looked for earlier in the document."""
 _LOOKED_AT = 200_000
 """Words, or characters of a phrase without spaces, in which repetition is looked for; a novel has twice as many, a page a hundredth."""
+_LONG = 1_000_000
+"""Characters of a document whose scores are kept between passes."""
 _LONGEST = 50
 """Characters of a word; compounds in German, Finnish and Turkish have up to 45."""
 
 
 def scores(document: Document) -> list[Cell]:
     """All `text.*` cells of a document; rates are per word, NaN (stored as null) for a document without words."""
+    long = sum(len(text.text) for text in document.texts) > _LONG
+    return list(_of_long(document) if long else _computed(document))
+
+
+@lru_cache(maxsize=4)
+def _of_long(document: Document) -> list[Cell]:
+    """The cells of a long document, which several passes ask for: 8 MB of text take seconds."""
+    return _computed(document)
+
+
+def _computed(document: Document) -> list[Cell]:
     divided = [(text.kind, words_of(text.text)) for text in document.texts]
     words = units_of(word for _, own in divided for word in own) // UNITS
     prose = "\n".join(without_markers(text.text) for text in document.texts if text.kind != "code")

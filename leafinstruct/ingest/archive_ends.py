@@ -57,14 +57,20 @@ def more_behind(file: Path, end: int) -> bool:
 
 
 def _end_of_member(stream: BinaryIO, offset: int, chunk: bytes) -> int | str:
-    """The end of the gzip member that begins with `chunk`, if it holds what its record declares; its contents pass through and are not kept."""
+    """The end of the gzip member that begins with `chunk`, if it holds what its record declares; its contents pass through and are not kept, and
+    no more of them is unpacked than is declared."""
     member = zlib.decompressobj(wbits=31)
     end, size, head, tail = offset, 0, b"", b""
+    declared: int | None = None
     try:
         while chunk and not member.eof:
             data = member.decompress(chunk, HEADER)
             while data:
-                size, head, tail = size + len(data), head or data, (tail + data)[-_PADDING:]
+                if not head:
+                    head, declared = data, _declared(data)
+                size, tail = size + len(data), (tail + data)[-_PADDING:]
+                if size > (declared or 0) + HEADER:
+                    return DAMAGED
                 data = b"" if member.eof else member.decompress(member.unconsumed_tail, HEADER)
             end += len(chunk) - len(member.unused_data)
             chunk = b"" if member.eof else stream.read(HEADER)
@@ -72,11 +78,24 @@ def _end_of_member(stream: BinaryIO, offset: int, chunk: bytes) -> int | str:
         return DAMAGED
     if not member.eof:
         return TRUNCATED
-    declared = _declared(head)
     if declared is None:
         return DAMAGED
     behind = size - declared
     return end if behind == 0 or (0 < behind <= _PADDING and not tail[-behind:].strip(_BREAK)) else DAMAGED
+
+
+def unpacks_to_more(stream: BinaryIO, offset: int, size: int) -> bool:
+    """Whether the gzip member at an offset unpacks to more than so many bytes; damage ends it."""
+    member, count = zlib.decompressobj(wbits=31), 0
+    stream.seek(offset)
+    try:
+        while not member.eof and (chunk := member.unconsumed_tail or stream.read(HEADER)):
+            count += len(member.decompress(chunk, 16 * HEADER))
+            if count > size:
+                return True
+    except zlib.error:
+        pass
+    return False
 
 
 def next_start(file: Path, offset: int) -> int | None:

@@ -44,6 +44,8 @@ HOPS = 5
 """Redirects that are followed for one picture; browsers stop at 20, honest sites need 2."""
 SUFFIXES = (".cdxj", ".cdxj.gz")
 MAX_LINE = 1 << 16
+FREE, EXPANSION = 64 << 20, 200
+"""Bytes that an index may unpack to, or as many times its size; CDXJ packs 5 to 20 times."""
 Place = tuple[str, int, int]
 """Archive relative to the source's root, offset, length."""
 Indexes = Callable[[], Iterator[tuple[int, str, ArchiveIndex]]]
@@ -187,10 +189,15 @@ def _indexes(source: WarcSource) -> list[str]:
 
 
 def _records(file: Path) -> Iterator[dict[str, object]]:
-    """The JSON of every line; what is no CDXJ line (headers, damage) is passed over. Raises SourceError when the file cannot be read."""
+    """The JSON of every line; what is no CDXJ line (headers, damage) is passed over. Raises SourceError when it cannot be read, or unpacks to more
+    than an index does."""
     try:
+        left = max(FREE, EXPANSION * file.stat().st_size)
         with gzip.open(file) if file.name.lower().endswith(".gz") else file.open("rb") as stream:
             while line := stream.readline(MAX_LINE):
+                left -= len(line)
+                if left < 0:
+                    raise SourceError(f"{file}: unpacks to more than {EXPANSION} times its size; is it a CDXJ index?")
                 start = line.find(b"{")
                 try:
                     record = json.loads(line[start:]) if start > 0 else None

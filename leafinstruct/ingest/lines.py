@@ -33,7 +33,7 @@ VERSION = 3
 """Raised when an index says something else about the same file."""
 ENDLESS = 64
 EXPANSION = 200
-FREE = 256 << 20
+FREE = 64 << 20
 FREE_ITEMS = 100_000
 """Items of a compressed file, or as many as it has bytes: a record of 50 bytes that packs 50 times takes one."""
 MAX_DIRECTORY = 8 << 20

@@ -37,6 +37,9 @@ BATCH = 32
 FREE, EXPANSION = 256 << 20, 200
 """A column of a row group that unpacks to more than FREE bytes and EXPANSION times its size is a bomb: 27 kB can hold forty values of 20 MB, and a
 page is unpacked whole."""
+FREE_PART = 64 << 20
+"""Bytes that the rows of a part may unpack to together, or EXPANSION times the size of the file: 20 kB can hold four hundred rows of one text of
+4 MB, each of them a sound document."""
 FREE_FILE = 1 << 30
 """Bytes that all row groups of a file may unpack to together, or EXPANSION times what they are packed to."""
 FREE_VALUES, VALUES_A_BYTE = 20_000_000, 100
@@ -114,13 +117,17 @@ class _Reading:
         self._rest: pa.RecordBatch | None = None
         self._damage: Exception | None = None
         self._bomb = False
+        self._room = 0
         self._batches: Iterator[pa.RecordBatch] = iter(())
 
     def rows(self, start: int, stop: int) -> Iterator[tuple[int, dict[str, Any] | LostError]]:
         """See the function `rows`. Raises what Arrow raises on damage."""
+        self._room = max(FREE_PART, EXPANSION * self._file.stat().st_size)
         for group, (first, end) in enumerate(pairwise(self._starts)):
             if wanted := range(max(start, first), min(stop, end)):
                 yield from self._of_group(group, wanted)
+            if self._room < 0:
+                return
 
     def _of_group(self, group: int, wanted: range) -> Iterator[tuple[int, dict[str, Any] | LostError]]:
         if group != self._group or wanted.start < self._at:
@@ -133,7 +140,15 @@ class _Reading:
             skip = max(0, wanted.start - first)
             self._at, self._rest = first + stop, batch.slice(stop) if stop < batch.num_rows else None
             if skip < stop:
-                yield from enumerate(_values(batch.slice(skip, stop - skip)), first + skip)
+                rows = batch.slice(skip, stop - skip)
+                self._room -= size if (size := sum(map(unpacked, rows.columns))) <= MAX_ROW else 0  # else the row itself is lost
+                if self._room < 0:
+                    yield (
+                        first + skip,
+                        LostError("too_large", f"the rows of this part unpack to more than {EXPANSION} times the size of the file"),
+                    )
+                    return
+                yield from enumerate(_values(rows), first + skip)
 
     def _begin(self, group: int) -> None:
         leaves = _leaves(self._opened, group, self._columns)

@@ -11,14 +11,15 @@ is read where it lies; when that is neither in this file nor, with `crawl: true`
 
 Parts are ranges of pages within one file, from the index that planning leaves in `cache`. A file that breaks off gives all whole records
 before the break, then `truncated`; one with records that cannot be read all others, then `damaged_record` for each of those, of a thousand at most
-(`too_damaged` says where reading stops then).
+(`too_damaged` says where reading stops then). A record that unpacks to far more than its size is not unpacked (too_large), and records that share
+a gzip member cannot be read (not_by_record).
 
 What withholds itself from training, a page by its <meta> or by its HTTP head, a picture by its own, is refused (opt_out) unless
 `opt_out: false`; as pictures on the web are.
 
 Whole page lost: broken_record, truncated_record (its body is cut), too_large, empty, not_text, too_wide, too_deep, opt_out, no_body, no_content,
-too_many_pieces, too_long; revisit_of_absent_page; not_http; truncated, damaged_record or
-too_damaged for what cannot be read of the file.
+too_many_pieces, too_long; revisit_of_absent_page; not_http; truncated, damaged_record,
+not_by_record, too_large or too_damaged for what cannot be read of the file.
 Picture lost, the document goes on: no_source, too_many_sources, data_uri, tracking_pixel, unknown_scheme, bad_address, opt_out.
 """
 

@@ -27,6 +27,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from leafinstruct.records import reference_patterns as wordings
@@ -58,6 +59,8 @@ most 4 above."""
 BEFORE, PARTS = 200, 400
 """Characters before a reference, and parts in its direction, in which an answer is looked for: a hostile text has a million references, and a hostile
 document ten thousand parts. The longest real pages have some 300."""
+LOOKED_AT = 1_000_000
+"""Characters of all texts together that are searched for references; the text of a long novel has three times as many, a page a hundredth."""
 CELL_WORDS = 2
 """Texts of at most so many words, one behind another, are cells of a table or a diagram in a format without tables (OBELICS)."""
 
@@ -82,12 +85,15 @@ class _Sequence:
         self.is_series = self._is_series()
         labels = (wordings.LABEL.match(text) for _, kind, text in self.texts if kind in ("caption", "prose"))
         self._answers: dict[tuple[int, int, bool], bool] = {}
+        self._shown: dict[int, bool] = {}
         self.labels = {int(label[1]) for label in labels if label}
 
     def faults(self) -> Iterator[Dangling]:
-        for at, kind, text in self.texts:
+        left = LOOKED_AT
+        for at, kind, whole in self.texts:
             if kind in ("code", "table"):
                 continue
+            text, left = whole[:left], max(0, left - len(whole))
             lower = text.lower()
             is_about_images = _has(lower, wordings.IMAGE_STEMS)
             found: list[tuple[int, Dangling]] = []
@@ -165,12 +171,11 @@ class _Sequence:
         same = wordings.BELOW + wordings.SHOWN_BELOW if step > 0 else wordings.ABOVE + wordings.SHOWN_ABOVE
         is_unbounded = any_kind and step < 0
         is_outside, passed, are_cells = False, 0, step > 0  # behind the border of the section; texts between, and whether all are cells
-        for part in self.parts[at + 1 : at + 1 + PARTS] if step > 0 else self.parts[max(0, at - PARTS) : at][::-1]:
-            if _is_image(part):
+        for place in islice(range(at + 1, len(self.parts)) if step > 0 else range(at - 1, -1, -1), PARTS):
+            part = self.parts[place]
+            if _is_image(part) or (any_kind and self._is_shown(place)):
                 return True
             kind, text = _text(part)
-            if any_kind and (kind in ("code", "table", "list") or wordings.CODE.search(text)):
-                return True
             if kind == "heading":
                 is_outside = not is_unbounded
             elif kind != "caption" and not is_unbounded:
@@ -181,6 +186,13 @@ class _Sequence:
                 if passed > REACH[step]:
                     return are_cells
         return False
+
+    def _is_shown(self, at: int) -> bool:
+        """Whether a part is code, a table or a list."""
+        if at not in self._shown:
+            kind, text = _text(self.parts[at])
+            self._shown[at] = kind in ("code", "table", "list") or wordings.CODE.search(text) is not None
+        return self._shown[at]
 
     def _figures(self, at: int, text: str) -> Iterator[tuple[int, Dangling]]:
         have, label = len(self.images), wordings.LABEL.match(text)

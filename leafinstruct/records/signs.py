@@ -35,13 +35,13 @@ _STEP = (
 )
 _STEP_BEHIND = r"\s*단계|\.\s?adım|\.\s?lépés"  # noqa: RUF001
 STEP = re.compile(
-    rf"[\W_]*(?:(?:{_STEP})\s*|第|(?=\d{{1,3}}(?:{_STEP_BEHIND})))(\d{{1,3}}(?!\d)|[一二三四五六七八九十]{{1,3}}(?=步|\W|$))"
+    rf"[\W_]*+(?:(?:{_STEP})\s*|第|(?=\d{{1,3}}(?:{_STEP_BEHIND})))(\d{{1,3}}(?!\d)|[一二三四五六七八九十]{{1,3}}(?=步|\W|$))"
     r"|[\W_]{0,2}(\d{1,3})(?:[.):]\s|[、．।။]\s*(?!\d))",  # noqa: RUF001 - the marks of other scripts are meant
     re.IGNORECASE,
 )
 """The number of a step at the beginning of a text, in any script's digits: group 1 where it is called a step, group 2 where it is a number alone."""
 _FIRST = re.compile(
-    r"\W*(?:(?:first(?:ly)?,?|to (?:start|begin)|(?:start|begin) (?:by|with)|the first (?:step|thing|stage|task|part)|once upon|at first)\b"
+    r"\W*+(?:(?:first(?:ly)?,?|to (?:start|begin)|(?:start|begin) (?:by|with)|the first (?:step|thing|stage|task|part)|once upon|at first)\b"
     r"|before\s*:)",
     re.IGNORECASE,
 )
@@ -57,8 +57,8 @@ POINTS_ON = re.compile(
     re.IGNORECASE,
 )
 POINTS_BACK = re.compile(
-    rf"\b(?:shown|seen|pictured|illustrated)\s+above\b|\babove\s+(?:\w+\s+)?{_NOUN}|\b{_NOUN}\s+(?:\w+\s+)?above\b|^\W*above\s*:"
-    rf"|^\W*(?:figure|fig\.|abb\.|abbildung|figura)\s*\d|^\W*(?:this|these)\s+{_NOUN}\b|如上|上图|上圖|上の図|ci-dessus",
+    rf"\b(?:shown|seen|pictured|illustrated)\s+above\b|\babove\s+(?:\w+\s+)?{_NOUN}|\b{_NOUN}\s+(?:\w+\s+)?above\b|^\W*+above\s*:"
+    rf"|^\W*+(?:figure|fig\.|abb\.|abbildung|figura)\s*\d|^\W*+(?:this|these)\s+{_NOUN}\b|如上|上图|上圖|上の図|ci-dessus",
     re.IGNORECASE,
 )
 _STEM = 5

@@ -28,7 +28,7 @@ read, read_whole_groups, read_without_bytes = checked.read, checked.read_whole_g
 images, key_of, count = checked.images, checked.key_of, checked.count
 
 BYTES_A_GROUP = 32_000_000
-"""A row group ends at ROWS_A_GROUP rows or here, whichever comes first; bytes count picture bytes alone."""
+"""A row group ends at ROWS_A_GROUP rows or here, whichever comes first; bytes count image bytes and texts of segments."""
 
 _OF_PAGE = ("url", "license", "title", "page_url", "language")
 """What documents and their examples state alike."""
@@ -169,7 +169,7 @@ EXAMPLES = pa.schema(
 def write(path: Path, rows: Iterable[Row], schema: pa.Schema, key: str = "") -> None:
     """Write rows to a Parquet file at `path` (the caller makes it atomic); `key` is kept in the file's metadata for `key_of`.
 
-    Streams: at most one row group (512 rows, or 32 MB of picture bytes) is held. Raises SchemaError when a row does not fit.
+    Streams: at most one row group (512 rows, or 32 MB of image bytes and texts) is held. Raises SchemaError when a row does not fit.
     """
     schema = schema.with_metadata({"leafinstruct.key": key})
     binary = [field.name for field in schema if pa.types.is_binary(field.type)]
@@ -188,7 +188,7 @@ def _groups(rows: Iterable[Row], binary: Sequence[str]) -> Iterator[list[Row]]:
     size = 0
     for row in rows:
         group.append(row)
-        size += sum(len(row.get(name) or b"") for name in binary)
+        size += sum(len(row.get(name) or b"") for name in binary) + sum(len(item.get("text") or "") for item in row.get("segments") or ())
         if len(group) == checked.ROWS_A_GROUP or size >= BYTES_A_GROUP:
             yield group
             group, size = [], 0

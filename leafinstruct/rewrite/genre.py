@@ -24,7 +24,7 @@ sentences below which shares mean nothing."""
 
 _HOW_TO = re.compile(r"\b(?:how to|step[- ]by[- ]step|tutorial|diy|learn to|in \d+ (?:\w+ )?steps)\b", re.IGNORECASE)
 _SHOWS_HOW = re.compile(
-    r"^\W*how to\b|\b(?:show(?:s|n)?|learn|explains?|describes?|here(?:'s|\u2019s| is)|find out|teach(?:es)?|guide|know"
+    r"^\W*+how to\b|\b(?:show(?:s|n)?|learn|explains?|describes?|here(?:'s|\u2019s| is)|find out|teach(?:es)?|guide|know"
     r"|tell you|see)\b.{0,40}\bhow (?:to|you can)\b"
     r"|\b(?:this|the|my|our) (?:recipe|tutorial|lesson|guide)\b|\bstep[- ]by[- ]step\b|\bin \d+ (?:\w+ )?steps\b",
     re.IGNORECASE,
@@ -32,14 +32,14 @@ _SHOWS_HOW = re.compile(
 _HINTS = re.compile(r"\b(?:how (?:do|can)|instructions?|lesson|recipe)\b", re.IGNORECASE)
 _REPORTS = re.compile(r"\b(?:reviews?|reviewed|report|news|comparison|compared|versus|vs|study)\b", re.IGNORECASE)
 _ENGLISH = re.compile(r"\b(?:the|and|of|is|are|was|were|with|for|its?|that|this|you|your)\b", re.IGNORECASE)
-_ORDINAL = re.compile(r"\W*the (?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|next|last) step\b", re.IGNORECASE)
+_ORDINAL = re.compile(r"\W*+the (?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|next|last) step\b", re.IGNORECASE)
 _STORY = re.compile(
     r"\b(?:once upon a time|one (?:fine |sunny |rainy )?(?:day|morning|night|evening)\b|(?:short|small|picture) story\b|the story of\b"
     r"|end of the story\b)",
     re.IGNORECASE,
 )
 _LEAD = re.compile(
-    r"^(?:\W|(?:now|then|next|first|second|third|finally|lastly|after that|please|step \d+)\b[,:]?\s*|\d+[.)]\s+)+", re.IGNORECASE
+    r"^(?:\W|(?:now|then|next|first|second|third|finally|lastly|after that|please|step \d+)\b[,:]?\s*|\d+[.)]\s+)++", re.IGNORECASE
 )
 _ORDER = re.compile(
     r"(?:add|adjust|apply|arrange|attach|bake|bend|boil|bring|build|carry|change|check|choose|chop|clean|click|close|color|colour|combine|connect"

@@ -36,3 +36,9 @@ def test_an_invalid_offline_answer_is_our_own_defect(tmp_path: Path, wrong: dict
 def test_an_offline_answer_must_pass_the_check_too(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="placeholder 2 is missing"):
         ask_and_count(LlmConfig(), tmp_path, question(check=lambda _: "placeholder 2 is missing"))
+
+
+def test_an_offline_answer_that_repeats_more_text_than_is_read_is_data(tmp_path: Path) -> None:
+    [answer], counts = ask_and_count(LlmConfig(), tmp_path, question(offline=lambda: {**OFFLINE, "reason": "x" * (1 << 20)}))
+    assert (answer.state, answer.value, counts.answered) == ("unparsed", None, 0)
+    assert "at most 1,048,576 are read" in answer.detail

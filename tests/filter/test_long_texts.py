@@ -1,0 +1,93 @@
+"""Texts that patterns must read in linear time: each took the square of its length, hours for a million characters."""
+
+from __future__ import annotations
+
+import io
+import struct
+import time
+import zlib
+
+import PIL.Image
+import pytest
+
+from leafinstruct.filter import judge
+from leafinstruct.filter import text as text_scores
+from leafinstruct.ingest.charset import decode
+from leafinstruct.ingest.marginal import is_marginal
+from leafinstruct.pictures.decode import probe
+from leafinstruct.records.document import Document, Image, Provenance, Ref, Text
+from leafinstruct.records.references import dangling
+
+SECONDS = 10.0
+"""Of CPU."""
+MILLION = 1_000_000
+
+
+@pytest.fixture(autouse=True)
+def within_seconds():
+    began = time.process_time()
+    yield
+    assert time.process_time() - began < SECONDS
+
+
+def document(*texts: str) -> Document:
+    return Document("d", "own", tuple(Text(position, text) for position, text in enumerate(texts)), Provenance("a", ""))
+
+
+def test_a_sentence_that_names_the_judge_again_and_again_costs_little():
+    plain = document("rate " * (MILLION // 5), "One sentence.")
+    assert [item.text.strip() for item in judge.without_addresses_to_the_judge(plain).texts] == [item.text.strip() for item in plain.texts]
+    pleading = document(f"{'rate ' * (MILLION // 5)} this 5", "One sentence.")
+    assert [item.text for item in judge.without_addresses_to_the_judge(pleading).texts] == ["One sentence."]
+
+
+@pytest.mark.parametrize("unit", ["a.", "a-a.", "x@a.", "www.", "http://"])
+def test_names_of_hosts_without_end_are_counted_in_linear_time(unit):
+    words = "x@y.org " + unit * (MILLION // len(unit))
+    (links,) = [cell for cell in text_scores.scores(document(words)) if cell.name == "text.links"]
+    assert links.value is not None
+    assert links.value > 0
+
+
+def test_a_text_that_refers_to_an_image_in_each_line_is_read_in_linear_time():
+    lines = "as shown below, see figure 9 and the picture above\n" * 15_000
+    found = dangling([Text(0, "One."), Text(1, lines)])
+    assert len(found) == 45_000
+    assert {item.kind for item in found} == {"below", "above", "number"}
+
+
+def test_a_document_that_refers_to_an_image_in_each_part_is_read_in_linear_time():
+    parts = [Text(position, "As shown above, in the picture below.", "heading" if position % 2 else "prose") for position in range(9_000)]
+    assert len(dangling([*parts, Image(9_000, Ref(file="a.png"))])) > 9_000
+
+
+def test_a_long_line_is_no_path_of_pages():
+    assert not is_marginal("Home > " * MILLION)
+    assert is_marginal("Home > Recipes > Bread")
+
+
+def test_spaces_behind_a_charset_cost_little():
+    for _ in range(50):
+        assert decode(b"<meta charset = " + b" " * 4_000 + b"\xe9").startswith("<meta charset = ")
+
+
+def test_a_jpeg_of_filling_bytes_is_no_image():
+    assert probe(b"\xff\xd8" + b"\xff" * 4 * MILLION).reason == "broken"
+
+
+def test_the_scores_of_a_long_document_are_computed_once_for_all_passes(monkeypatch):
+    counted = []
+    monkeypatch.setattr(text_scores, "count_links", lambda text: counted.append(text) or 0)
+    first = text_scores.scores(document("one two " * 200_000))
+    assert text_scores.scores(document("one two " * 200_000)) == first
+    assert len(counted) == 1
+
+
+def test_a_png_of_many_color_profiles_is_not_decoded():
+    profile = b"iCCP" + b"a\0\0" + zlib.compress(bytes(1 << 20))
+    chunk = struct.pack(">I", len(profile) - 4) + profile + struct.pack(">I", zlib.crc32(profile))
+    buffer = io.BytesIO()
+    PIL.Image.new("RGB", (64, 48)).save(buffer, "PNG")
+    plain = buffer.getvalue()
+    assert probe(plain[:33] + chunk + plain[33:]).format == "PNG"
+    assert probe(plain[:33] + chunk * 9 + plain[33:]).detail == "more than 4 color profiles"
