@@ -20,7 +20,6 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO, cast
 
 from fastwarc.warc import ArchiveIterator
 
@@ -35,9 +34,9 @@ from leafinstruct.ingest.archive_ends import (
     end_of,
     more_behind,
     next_start,
-    unpacks_to_more,
 )
 from leafinstruct.ingest.archive_record import NAME, NOT_HTTP, Record, described, looks_like_html
+from leafinstruct.ingest.archive_room import Room
 from leafinstruct.ingest.index import Index, remembered
 from leafinstruct.pictures.archive import RecordError, beginning
 
@@ -56,11 +55,6 @@ _SENTENCES = {
 }
 MAX_DAMAGES = 1_000
 """Damaged records of a file behind which the next one is looked for; a file with more is no archive."""
-FREE, EXPANSION = 512 << 20, 200
-"""Bytes that the records of a compressed file unpack to together, counting only records that unpack to more than EXPANSION times their size. Pages
-pack 4 to 20 times; gzip packs zeros 1,000 times, and 4 GB of them take 9 s to unpack."""
-TAIL, WASTE = 16 << 20, 8
-"""Bytes that a record may hold beyond what it declares before reading of its file ends; and how many times they count of FREE."""
 _ZSTD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
 """How a zstd frame begins, or the skippable one that holds a dictionary."""
 
@@ -126,7 +120,7 @@ def _build(file: Path) -> Index:
     found = _Found()
     damages: list[tuple[int, str]] = []
     start: int | None = 0
-    room = _Room(file)
+    room = Room(file)
     while start is not None:
         records, end, reason = _stretch(file, start, room)
         found.gather(file, records, end)
@@ -139,7 +133,7 @@ def _build(file: Path) -> Index:
     return found.index(damages)
 
 
-def _stretch(file: Path, start: int, room: _Room) -> tuple[list[Record], int, str]:
+def _stretch(file: Path, start: int, room: Room) -> tuple[list[Record], int, str]:
     """The records from an offset on, where they end, and why there: the reason is empty at the file's end.
 
     Where reading stops before it, the last record stays only if it is whole.
@@ -165,78 +159,6 @@ def _stretch(file: Path, start: int, room: _Room) -> tuple[list[Record], int, st
         following = end_of(file, end)
         reason = following if isinstance(following, str) else DAMAGED
     return records, end, reason
-
-
-class _Room:
-    """What the records of a compressed file may unpack to: each record EXPANSION times its size, and those that unpack to more FREE bytes together.
-
-    left: of FREE; negative behind records that hold more than they declare. FastWARC passes over line breaks between records, WASTE times as slowly
-    as over a record.
-    """
-
-    def __init__(self, file: Path) -> None:
-        self._file, self._size = file, file.stat().st_size
-        self._packed: BinaryIO | None = None
-        self.left = FREE
-        self.begin(0)
-
-    def begin(self, offset: int) -> None:
-        """Begin to read at an offset."""
-        self._offset, self._declared, self._is_sound = offset, 0, True
-
-    def take(self, offset: int, declared: int) -> bool:
-        """Whether the record at an offset, which declares so many bytes, is unpacked."""
-        if self._packed is None:
-            return True
-        if offset > self._offset:
-            if self._declared > EXPANSION * (offset - self._offset):
-                self.left -= self._declared
-            self._packed.seek(offset - 4)
-            behind = int.from_bytes(self._packed.read(4), "little") - self._declared  # a gzip member ends with its size
-            self.left -= WASTE * behind if behind > 2 * HEADER else 0
-        if self.left < 0:
-            return False
-        if declared > self.left:
-            packed = (next_start(self._file, offset + 1) or self._size) - offset
-            if declared > EXPANSION * packed:
-                return False
-        self._offset, self._declared, self._is_sound = offset, declared, False
-        return True
-
-    def reader(self, stream: BinaryIO) -> BinaryIO:
-        """The stream, whose read method raises OSError behind a record that holds far more than it declares: FastWARC would unpack it all."""
-        begin = stream.tell()
-        stream.seek(0)
-        self._packed = self._file.open("rb", buffering=0) if stream.read(2) == b"\x1f\x8b" else None
-        stream.seek(begin)
-        return cast(BinaryIO, _Reader(stream, self))
-
-    def close(self) -> None:
-        """End what `reader` began."""
-        if self._packed is not None:
-            self._packed.close()
-
-    def reaches(self, position: int) -> bool:
-        """Whether reading goes on at a position in the file."""
-        if self._packed is None or self._is_sound or position <= self._offset + self._declared + HEADER:
-            return True
-        self._is_sound = not unpacks_to_more(self._packed, self._offset, self._declared + TAIL)
-        if not self._is_sound:
-            self.left = -1
-        return self._is_sound
-
-
-class _Reader:
-    """A file that is read forward as far as a room allows."""
-
-    def __init__(self, stream: BinaryIO, room: _Room) -> None:
-        self._stream, self._room, self.tell = stream, room, stream.tell
-
-    def read(self, size: int) -> bytes:
-        """As of a file."""
-        if not self._room.reaches(self._stream.tell()):
-            raise OSError("the record goes on behind its declared length")
-        return self._stream.read(size)
 
 
 @dataclass(slots=True)

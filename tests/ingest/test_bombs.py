@@ -14,7 +14,7 @@ import pytest
 from ingest.reading import archive, documents, read_all, record, rejected
 
 from leafinstruct.errors import SourceError
-from leafinstruct.ingest import archive_index, hub, marks, obelics, parquet, warc
+from leafinstruct.ingest import archive_index, archive_room, hub, marks, obelics, parquet, warc
 from leafinstruct.ingest.config import HubSource, ObelicsSource, WarcSource
 from leafinstruct.records.document import Rejected
 
@@ -84,7 +84,7 @@ def test_a_member_of_a_million_records_costs_itself(tmp_path):
 
 
 def test_records_that_pack_well_count_together_and_others_do_not(tmp_path, monkeypatch):
-    monkeypatch.setattr(archive_index, "FREE", 3 << 20)
+    monkeypatch.setattr(archive_room, "FREE", 3 << 20)
     expansive = [gzip.compress(record(f"http://a.org/{number}", b"<p>x</p>" + b" " * (1 << 20))) for number in range(5)]
     items = crawl(tmp_path, *expansive, *[gzip.compress(page(number)) for number in range(5, 9)])
     assert urls(items) == [f"http://a.org/{number}" for number in (0, 1, 5, 6, 7, 8)]
@@ -104,7 +104,7 @@ def test_sound_records_of_all_sizes_are_read_whatever_is_read_ahead(tmp_path, se
 
 
 def test_a_plain_archive_has_no_such_bound(tmp_path, monkeypatch):
-    monkeypatch.setattr(archive_index, "FREE", 1 << 10)
+    monkeypatch.setattr(archive_room, "FREE", 1 << 10)
     archive(tmp_path / "a.warc", record("http://a.org/0", b"<p>x</p>" + b" " * (1 << 20)), page(1))
     items = read_all(warc, WarcSource(kind="warc", name="own", path=str(tmp_path)), tmp_path / "index")
     assert urls(items) == ["http://a.org/0", "http://a.org/1"]
