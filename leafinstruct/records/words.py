@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from importlib.metadata import version
@@ -40,18 +41,20 @@ Khmer (26), 3.1 in Burmese (21)."""
 _JOINED = r"\p{WB=Extend}\p{WB=Format}\p{WB=ZWJ}"
 _LETTERS = r"\p{WB=ALetter}\p{WB=Hebrew_Letter}"
 _RUN = rf"{_LETTERS}\p{{WB=Numeric}}\p{{WB=ExtendNumLet}}{_JOINED}"
+_JOINTS = "{0,1000}"
+"""Of a word: `1,1,1` without end is several words, since `regex` keeps the state of each joint and runs out of memory."""
 _WORD = regex.compile(
     r"(?=\p{Line_Break=Complex_Context})\X"  # a cluster of Thai, Lao, Khmer, Burmese
     rf"|(?:(?<!\p{{WB=ExtendNumLet}})\p{{WB=ExtendNumLet}}+)?[{_LETTERS}\p{{WB=Numeric}}][{_RUN}]*+"  # WB5 to WB13b: letters and digits
     r"""(?:(?=[\p{WB=MidLetter}\p{WB=MidNum}\p{WB=MidNumLet}\p{WB=Single_Quote}"])"""
     rf"(?:(?<=[{_LETTERS}][{_JOINED}]*)[\p{{WB=MidLetter}}\p{{WB=MidNumLet}}\p{{WB=Single_Quote}}][{_JOINED}]*(?=[{_LETTERS}])"
     rf"|(?<=\p{{WB=Numeric}}[{_JOINED}]*)[\p{{WB=MidNum}}\p{{WB=MidNumLet}}\p{{WB=Single_Quote}}][{_JOINED}]*(?=\p{{WB=Numeric}})"
-    rf'|(?<=\p{{WB=Hebrew_Letter}}[{_JOINED}]*)"[{_JOINED}]*(?=\p{{WB=Hebrew_Letter}}))[{_RUN}]++)*+'
+    rf'|(?<=\p{{WB=Hebrew_Letter}}[{_JOINED}]*)"[{_JOINED}]*(?=\p{{WB=Hebrew_Letter}}))[{_RUN}]++){_JOINTS}+'
     rf"|\p{{WB=Katakana}}[\p{{WB=Katakana}}\p{{WB=ExtendNumLet}}{_JOINED}]*+"
     rf"|[\p{{L}}\p{{N}}][{_JOINED}]*+"  # an ideograph, hiragana, a fraction
 )
 """Written out because `\\b` of regex 2026.11 finds no boundary between an apostrophe and a vowel, and so loses the words 'Auto' and 'Eve'."""
-_ASCII_WORD = re.compile(r"(?:(?<!_)_+)?[A-Za-z0-9]\w*(?:(?:(?<=[A-Za-z])[:.'](?=[A-Za-z])|(?<=\d)[,;.'](?=\d))\w+)*", re.ASCII)
+_ASCII_WORD = re.compile(r"(?:(?<!_)_+)?[A-Za-z0-9]\w*(?:(?:(?<=[A-Za-z])[:.'](?=[A-Za-z])|(?<=\d)[,;.'](?=\d))\w+){0,1000}", re.ASCII)
 """The same for ASCII, twice as fast."""
 _MARKERS = re.compile(r"^[ \t]*(?:(?:-|\d{1,9}\.)(?:[ \t]+|$))+", re.MULTILINE)
 _CJK = regex.compile(r"[\p{Han}\p{Hiragana}ー]")
@@ -63,7 +66,7 @@ _TERMINAL = r"[\p{Sentence_Terminal}…།༎]"
 _MARK = rf"(?:{_TERMINAL}|(?<=\p{{Greek}});)"
 """A terminal, the Tibetan shad and the Greek question mark included."""
 _CLOSERS = r"""["'\p{Pe}\p{Pf}]"""
-_END = regex.compile(rf"(?P<mark>{_MARK}+){_CLOSERS}*(?P<gap>\s*+)|(?P<line>[\n\r\u2028\u2029\x85]\s*+)")
+_END = regex.compile(rf"(?P<mark>(?:{_TERMINAL}++|(?<=\p{{Greek}});)++){_CLOSERS}*+(?P<gap>\s*+)|(?P<line>[\n\r\u2028\u2029\x85]\s*+)")
 _LINE_END = regex.compile(r"[\n\r\u2028\u2029\x85]")
 _SPACED_MARKS = frozenset(".!?…‼⁇⁈⁉")
 """Marks behind which a space must follow; the marks of other scripts end a sentence wherever they are."""
@@ -77,6 +80,8 @@ _NO_END = regex.compile(
 """What a full stop belongs to: an initial, an abbreviation that something follows, the number of a list item, a German ordinal ("am 3. Oktober")."""
 _NUMBERED = regex.compile(r"(?<![\p{L}\p{M}\p{N}])(?:no|nr|n|fig|abb|vol|pp?|рис|стр|č|art|abs|kap)$", regex.IGNORECASE)
 """Abbreviations that a number follows."""
+_LONG = 100_000
+"""Characters of a text whose words are counted once."""
 _LONGEST = 16
 """Characters before a full stop that _NO_END looks at."""
 _PAUSES = ":;,、：；，،؛"
@@ -127,6 +132,12 @@ def count_words(texts: Sequence[str]) -> int:
 
 def word_units(text: str) -> int:
     """Words of a text in sixths of a word, which add up over texts."""
+    return _units_of_long(text) if len(text) > _LONG else units_of(words_of(text))
+
+
+@lru_cache(maxsize=8)
+def _units_of_long(text: str) -> int:
+    """The same of a long text, which some dozen scores and rules ask for: 5,000,000 ideographs take a second."""
     return units_of(words_of(text))
 
 
@@ -146,10 +157,10 @@ def weight(word: str) -> int:
 def first_words(text: str, count: int) -> str:
     """The beginning of a text with at most `count` words, as it is written; the whole text where it has no more."""
     left, end = count * UNITS, 0
-    markers = [found.span() for found in _MARKERS.finditer(text)]
+    markers = deque(found.span() for found in _MARKERS.finditer(text))
     for found in _WORD.finditer(text):
         while markers and markers[0][1] <= found.start():
-            markers.pop(0)
+            markers.popleft()
         if markers and markers[0][0] <= found.start():
             continue
         left -= weight(found[0])
@@ -292,4 +303,6 @@ def _is_end(text: str, found: regex.Match[str]) -> bool:
     if following.islower():
         return False
     before = text[max(0, found.start() - _LONGEST) : found.start()]
-    return mark != "." or not (_NO_END.search(before) or (following.isnumeric() and _NUMBERED.search(before)))
+    if mark != "." or not before.removesuffix("\n")[-1:].isalnum():  # each abbreviation and number ends with a letter or a digit
+        return True
+    return not (_NO_END.search(before) or (following.isnumeric() and _NUMBERED.search(before)))

@@ -17,6 +17,7 @@ from leafinstruct.ingest.marginal import is_marginal
 from leafinstruct.pictures.decode import probe
 from leafinstruct.records.document import Document, Image, Provenance, Ref, Text
 from leafinstruct.records.references import dangling
+from leafinstruct.records.words import count_words, sentence_spans
 
 SECONDS = 10.0
 """Of CPU."""
@@ -91,3 +92,11 @@ def test_a_png_of_many_color_profiles_is_not_decoded():
     plain = buffer.getvalue()
     assert probe(plain[:33] + chunk + plain[33:]).format == "PNG"
     assert probe(plain[:33] + chunk * 9 + plain[33:]).detail == "more than 4 color profiles"
+
+
+@pytest.mark.parametrize("unit", [".", "1,", "a'", ". ", "http://a", "中"])
+def test_a_text_of_one_sign_without_end_has_words_sentences_and_links(unit):
+    text = unit * (4 * MILLION // len(unit))
+    assert count_words([text]) >= 0
+    assert sum(end - start for start, end in sentence_spans(text)) <= len(text)
+    assert text_scores.count_links(text) <= len(text)
