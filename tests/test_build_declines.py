@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from llm.fake_clock import FakeClock
-from llm.misbehaving import Body, Misbehaving, Step, depending, good, say, status
+from llm.misbehaving import Body, Misbehaving, Step, depending, good, say, serving, status
 from making import build, leaf, mmc4, recipe, rows
 from test_build import pages
 from test_build_llm import answer, example, is_judge, text_of
@@ -31,11 +31,8 @@ def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def server() -> Iterator[Misbehaving]:
-    server = Misbehaving()
-    thread = server.start()
-    server.always = depending(answer)
-    yield server
-    server.stop(thread)
+    with serving(depending(answer)) as server:
+        yield server
 
 
 @pytest.fixture

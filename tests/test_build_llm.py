@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from llm.fake_clock import FakeClock
-from llm.misbehaving import Body, Misbehaving, Step, depending, good, say, status
+from llm.misbehaving import Body, Misbehaving, Step, depending, good, say, serving, status
 from making import build, leaf, mmc4, recipe, rows
 from report.looking import Page
 from test_build import pages
@@ -32,11 +32,8 @@ def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def server() -> Iterator[Misbehaving]:
-    server = Misbehaving()
-    thread = server.start()
-    server.always = depending(answer)
-    yield server
-    server.stop(thread)
+    with serving(depending(answer)) as server:
+        yield server
 
 
 def text_of(body: Body) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from llm.fake_clock import FakeClock
-from llm.misbehaving import Body, Misbehaving, Step, depending, good, say
+from llm.misbehaving import Body, Misbehaving, Step, depending, good, say, serving
 from making import build, document, in_english, mmc4, recipe, rows
 from test_build import pages
 from test_build_llm import example, is_judge, text_of
@@ -36,10 +36,8 @@ def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def server() -> Iterator[Misbehaving]:
-    server = Misbehaving()
-    thread = server.start()
-    yield server
-    server.stop(thread)
+    with serving() as server:
+        yield server
 
 
 def own(folder: Path, server: Misbehaving, said: str = "") -> Path:

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from hostile.base import CASES, STEPS, Files, numbered, png
 
 
-def page(name: str, body: Callable[[], str], head: str = "") -> None:
+def page(name: str, body: Callable[[], str], head: Callable[[], str] = str) -> None:
     def files() -> Files:
-        html = f"<!doctype html><html><head><title>T</title>{head}</head><body><main>{STEPS}{body()}</main></body></html>"
+        html = f"<!doctype html><html><head><title>T</title>{head()}</head><body><main>{STEPS}{body()}</main></body></html>"
         return {
             "a.html": html.encode(),
             "z.html": f"<html><body>{STEPS} It is the neighbor.</body></html>".encode(),
@@ -22,16 +22,7 @@ def page(name: str, body: Callable[[], str], head: str = "") -> None:
 
 
 def in_head(name: str, head: Callable[[], str]) -> None:
-    def files() -> Files:
-        html = f"<!doctype html><html><head><title>T</title>{head()}</head><body><main>{STEPS}</main></body></html>"
-        return {
-            "a.html": html.encode(),
-            "z.html": f"<html><body>{STEPS} It is the neighbor.</body></html>".encode(),
-            "s.png": png(),
-            "r.png": png((80, 60)),
-        }
-
-    CASES[f"html {name}"] = ("html", files, {})
+    page(name, str, head)
 
 
 page("40,000 attributes", lambda: f"<p {numbered('a#=1 ', 40_000)}>x</p>")
@@ -167,8 +158,8 @@ page(
 page("width and height of 8 MB", lambda: f"<img src=a.png width={'1' * 4_000_000} height={'1' * 4_000_000}>")
 page("data-* value of a long name", lambda: f"<img src=blank.gif data-x='{'a.png?' * 300}'>" * 4_000)
 page("alt of 8 MB", lambda: f"<img src=a.png alt='{'word ' * 1_500_000}'>")
-page("canonical of 4 MB", lambda: "x", head=f"<link rel=canonical href='http://a.org/{'b' * 4_000_000}'>")
-page("rel of 4 MB", lambda: "x", head=f"<link rel='{'license ' * 500_000}' href=x>")
+page("canonical of 4 MB", lambda: "x", head=lambda: f"<link rel=canonical href='http://a.org/{'b' * 4_000_000}'>")
+page("rel of 4 MB", lambda: "x", head=lambda: f"<link rel='{'license ' * 500_000}' href=x>")
 in_head("100,000 <meta>", lambda: numbered("<meta name=a# content=b>", 200_000))
 in_head("100,000 <meta> of robots", lambda: "<meta name=robots content='a,b:c'>" * 150_000)
 in_head("robots of 8 MB", lambda: f"<meta name=robots content='{'a:b,' * 2_000_000}'>")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from llm.fake_clock import FakeClock
-from llm.misbehaving import Misbehaving
+from llm.misbehaving import Misbehaving, serving
 
 from leafinstruct.llm import clock as clocks
 
@@ -20,7 +20,5 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
 @pytest.fixture
 def server(clock: FakeClock) -> Iterator[Misbehaving]:
     """A fresh server on a free port; see misbehaving.py."""
-    server = Misbehaving(now=clock.now)
-    thread = server.start()
-    yield server
-    server.stop(thread)
+    with serving(now=clock.now) as server:
+        yield server

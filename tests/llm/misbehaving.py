@@ -11,7 +11,7 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -249,3 +249,15 @@ def depending(choose: Callable[[Body], Step]) -> Step:
         return await choose(body)(request, body)
 
     return step
+
+
+@contextlib.contextmanager
+def serving(always: Step | None = None, now: Callable[[], float] = time.monotonic) -> Iterator[Misbehaving]:
+    """A server that runs while the block does. always: how it answers where no steps are scripted."""
+    server = Misbehaving(now=now)
+    server.always = always
+    thread = server.start()
+    try:
+        yield server
+    finally:
+        server.stop(thread)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from llm.misbehaving import Body, Misbehaving, Step, depending, good
+from llm.misbehaving import Body, Step, depending, good, serving
 from making import build, leaf, png, recipe, rows
 
 from leafinstruct import recipe as recipes
@@ -231,10 +231,8 @@ def test_the_families_of_a_recipe_are_not_used_for_other_languages(pages):
 
 @pytest.fixture
 def server():
-    server = Misbehaving()
-    thread = server.start()
-    yield server
-    server.stop(thread)
+    with serving() as server:
+        yield server
 
 
 def text_of(body: Body) -> str:
