@@ -45,7 +45,7 @@ def _contents(path: Path) -> Iterator[bytes]:
     yield data
     if data[:2] == b"\x1f\x8b":
         yield gzip.decompress(data)
-    if data[:4] == b"PAR1":
+    if data[:4] == data[-4:] == b"PAR1":
         yield from _values(pq.read_table(io.BytesIO(data)).to_pylist())
     if data[:6] == b"ARROW1":
         with pa.ipc.open_file(io.BytesIO(data)) as file:
