@@ -113,6 +113,8 @@ _ADDRESSED = re.compile(
 )
 _WANTED = re.compile(r"\b(?:[1-5]\b|five\b|ten\b|high\w*|best\b|perfect\w*|maximum\b|ignore\b|instruction\w*)", re.IGNORECASE)
 _IGNORE = re.compile(r"\bignore (?:all|any|the|your|previous)\b", re.IGNORECASE)
+MAX_ADDRESSES = 1_000_000
+"""Characters of a segment in which such sentences are looked for; what follows is kept as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +150,14 @@ def without_addresses_to_the_judge(document: Document) -> Document:
 
 def _without_addresses(text: str) -> str:
     """The text without such sentences, each other one with the white space before it."""
+    if _ADDRESSED.search(text) is None and _IGNORE.search(text) is None:
+        return text.rstrip()
+    text, rest = text[:MAX_ADDRESSES], text[MAX_ADDRESSES:].rstrip()
     spans = list(sentence_spans(text))
+    rest = text[spans[-1][1] :] + rest if rest and spans else rest
     starts = [0, *(end for _, end in spans)]
     kept = [text[before:end] for before, (start, end) in zip(starts, spans, strict=False) if not _is_to_the_judge(text[start:end])]
-    return "".join(kept) if len(kept) == len(spans) else "".join(kept).lstrip()
+    return ("".join(kept) if len(kept) == len(spans) else "".join(kept).lstrip()) + rest
 
 
 def _is_to_the_judge(sentence: str) -> bool:

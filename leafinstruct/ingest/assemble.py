@@ -5,8 +5,12 @@ Where a picture's bytes are is the reader's to know (a file beside the page, a r
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
+from itertools import chain, islice
 
 from leafinstruct.ingest.address import join, web
 from leafinstruct.ingest.caps import excess
@@ -27,7 +31,9 @@ _PROBLEMS = {
 
 
 MAX_EMBEDDED = 200
-"""Pictures of one page as data: addresses: each is looked for in the page's bytes."""
+"""Images of one page as `data:` URLs: each is looked for in the page's bytes."""
+MAX_BEGINNINGS = 20_000
+_DATA = re.compile(rb"data:", re.IGNORECASE)
 
 
 class NoReferenceError(Exception):
@@ -91,10 +97,18 @@ def _owned(segments: Sequence[Segment], sides: Mapping[int, Side]) -> tuple[Segm
 
 
 class Embedded:
-    """The places of data: addresses in a page's bytes. A page is searched forward, since its pictures come in order."""
+    """The places of `data:` URLs in a page's bytes.
+
+    A URL is compared only where the page writes `data:`, at most at MAX_BEGINNINGS places: a search of the whole page for each URL that the page
+    writes with escapes takes 80 ms of 25 MB.
+    """
 
     def __init__(self, body: bytes) -> None:
         self._body, self._from, self._left = body, 0, MAX_EMBEDDED
+
+    @cached_property
+    def _beginnings(self) -> list[int]:
+        return [found.start() for found in islice(_DATA.finditer(self._body), MAX_BEGINNINGS)]
 
     def place(self, address: str) -> tuple[int, int]:
         """Offset and length of an address, as it stands there. Raises NoReferenceError for one that is written otherwise, or one too many."""
@@ -102,10 +116,10 @@ class Embedded:
         if self._left < 0:
             raise NoReferenceError("data_uri", f"the page holds more than {MAX_EMBEDDED} pictures as data: addresses")
         wanted = address.encode("ascii", errors="replace")
-        found = self._body.find(wanted, self._from)
-        if found < 0:
-            found = self._body.find(wanted)
-        if found < 0:
+        first = bisect_left(self._beginnings, self._from)
+        places = chain(self._beginnings[first:], self._beginnings[:first])  # images come in order
+        found = next((place for place in places if self._body.startswith(wanted, place)), None)
+        if found is None:
             raise NoReferenceError("data_uri", "a data: address that the page writes with escapes or line breaks")
         self._from = found
         return found, len(wanted)

@@ -112,6 +112,18 @@ def images(path: Path, wanted: Collection[str]) -> dict[str, bytes]:
     return found
 
 
+def image_sizes(path: Path, wanted: Collection[str]) -> dict[str, int]:
+    """sha256 -> bytes of the wanted images of a pictures-* file, one row group in memory at a time. Raises DamagedError."""
+    return {row["sha256"]: len(row["bytes"]) for row in read(path, ["sha256", "bytes"]) if row["sha256"] in wanted and row["bytes"]}
+
+
+def unpacked_images(path: Path) -> int:
+    """Bytes that all images of a pictures-* file have at most, from the footer alone. Raises DamagedError."""
+    with opened(path, lambda _: False) as file:
+        groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
+        return sum(int(group.column(at).total_uncompressed_size) for group in groups for at in range(group.num_columns))
+
+
 def read_without_bytes(path: Path) -> Iterator[Row]:
     """`read` of every column but those that hold whole pictures."""
     with opened(path, lambda _: False) as file:

@@ -26,6 +26,7 @@ from leafinstruct.records.example import Cell, Example, Turn
 Row = checked.Row
 read, read_whole_groups, read_without_bytes = checked.read, checked.read_whole_groups, checked.read_without_bytes
 images, key_of, count = checked.images, checked.key_of, checked.count
+image_sizes, unpacked_images = checked.image_sizes, checked.unpacked_images
 
 BYTES_A_GROUP = 32_000_000
 """A row group ends at ROWS_A_GROUP rows or here, whichever comes first; bytes count image bytes and texts of segments."""

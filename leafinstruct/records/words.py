@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from importlib.metadata import version
@@ -157,11 +156,15 @@ def weight(word: str) -> int:
 def first_words(text: str, count: int) -> str:
     """The beginning of a text with at most `count` words, as it is written; the whole text where it has no more."""
     left, end = count * UNITS, 0
-    markers = deque(found.span() for found in _MARKERS.finditer(text))
+    if word_units(text) <= left:
+        return text
+    markers = (found.span() for found in _MARKERS.finditer(text))
+    beyond = (len(text), len(text))
+    marker = next(markers, beyond)
     for found in _WORD.finditer(text):
-        while markers and markers[0][1] <= found.start():
-            markers.popleft()
-        if markers and markers[0][0] <= found.start():
+        while marker[1] <= found.start():
+            marker = next(markers, beyond)
+        if marker[0] <= found.start():
             continue
         left -= weight(found[0])
         if left < 0:

@@ -30,7 +30,7 @@ from leafinstruct.records import asked, language, table, words
 from leafinstruct.records.document import NO_VERDICT, Document
 from leafinstruct.records.example import Cell, Example, example_id
 from leafinstruct.records.language_names import UNDETERMINED, named
-from leafinstruct.rewrite import parse, prompt, steps, tasks
+from leafinstruct.rewrite import parse, prompt, row_size, steps, tasks
 from leafinstruct.rewrite.asking import question
 from leafinstruct.rewrite.config import RewriteConfig
 from leafinstruct.rewrite.genre import genre_of
@@ -124,15 +124,13 @@ def _own_prompt(settings: RewriteSettings) -> dict[str, str]:
 
 def _prompts(settings: RewriteSettings, inputs: Artifact) -> dict[str, str]:
     """All prompts that shaped an example, the judge's too."""
-    record = inputs.record
-    assert record is not None, "filter is done"
-    return {**record["prompts"], **_own_prompt(settings)}
+    assert inputs.record is not None, "filter is done"
+    return {**inputs.record["prompts"], **_own_prompt(settings)}
 
 
 def estimate(settings: RewriteSettings, sample: Sequence[tuple[Document, Mapping[str, bytes]]]) -> tuple[float, float]:
     """For `--dry-run`: questions that a document gives, at least 1 (pieces of long ones, whether or not a task fits them), and mean input tokens of a
-    question. Zeros where conversations are kept. sample: see filter.estimate.
-    """
+    question. Zeros where conversations are kept. sample: see filter.estimate."""
     if settings.config.mode == "keep":
         return 0.0, 0.0
     config = settings.config
@@ -154,8 +152,9 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
     documents, drops = _documents(inputs, part)
     cells = _cells(inputs, part, set(drops))
     answers: list[tuple[str, Answer]] = []
+    sizes = row_size.sizes(inputs.file("pictures", part.name), documents)
     outcomes: list[Example | Refused] = [
-        keep(document, cells[document.id], drops[document.id])
+        row_size.too_large(document, sizes) or keep(document, cells[document.id], drops[document.id])
         for document in documents
         if settings.config.mode == "keep" or document.is_conversation
     ]
@@ -165,6 +164,9 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
         for document in pages
         for piece in steps.pieces(document, settings.config.max_words, settings.config.max_images)
     ]
+    too_large = [row_size.too_large(item.piece.document, sizes) for item in asked_for]
+    outcomes += filter(None, too_large)
+    asked_for = [item for item, problem in zip(asked_for, too_large, strict=True) if problem is None]
     if asked_for:
         asked_for = _with_resemblance(asked_for, settings, inputs, part)
         # templates need the places of images, not the images
@@ -200,8 +202,8 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
         "unanswered": asked.unanswered(out.file("asked", part.name)),
         "seconds": time.perf_counter() - started,
     }
-    committed = out.commit(part.name, part.payload, report, [out.file("examples", part.name), out.file("dropped", part.name)])
-    return {**committed, **client.repaired()}
+    files = [out.file("examples", part.name), out.file("dropped", part.name)]
+    return {**out.commit(part.name, part.payload, report, files), **client.repaired()}
 
 
 def _facts(document: Document, drops: Sequence[table.Row]) -> Facts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import io
 import json
@@ -10,6 +11,7 @@ import tarfile
 import time
 import unicodedata
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
@@ -121,6 +123,19 @@ def test_no_tag_of_the_parser_has_more_attributes_than_are_counted(monkeypatch):
         if found > 800:
             assert too_wide(text) or too_dear(text) == "too_wide"
     assert wide > 20
+
+
+def test_data_urls_that_the_page_writes_with_escapes_cost_no_search_each(tmp_path):
+    pixels = base64.b64encode(bytes(range(256)) * 300).decode()
+    plain = [f"data:image/png;base64,{letter}{pixels}" for letter in "ab"]
+    escaped = f"<img src='data:image/png;base64,&#65;{pixels}'>" * 195
+    body = f"<p>text{escaped}<img src='{plain[0]}'><img src='{plain[1]}'><img src='{plain[0]}'>".encode()
+    (tmp_path / "a.html").write_bytes(body)
+    items = read_all(html, HtmlSource(kind="html", name="s", path=str(tmp_path)), tmp_path / "cache")
+    (document,) = documents(items)
+    places = [(image.ref.offset, image.ref.length) for image in document.images]
+    assert places == [*((body.index(url.encode()), len(url)) for url in plain), (body.rindex(plain[0].encode()), len(plain[0]))]
+    assert Counter(reason for _, reason, _ in rejected(items)) == {"data_uri": 195}
 
 
 def test_an_image_of_too_many_candidates_is_lost_and_its_neighbor_is_not():
@@ -348,6 +363,12 @@ def test_a_member_with_headers_without_end_is_lost_alone(tmp_path, lost, reason,
     items = read_all(hub, HubSource(kind="hub", name="s", path=str(tmp_path), segments=({"text": "txt"},)), tmp_path / "cache")
     assert [outline(item) for item in documents(items)] == [["prose: First text."], ["prose: Last text."]]
     assert rejected(items) == [(f"offset={0 if first else len(before)}", reason, True)]
+
+
+def test_the_parts_of_a_tar_do_not_read_its_index_each(tmp_path):
+    (tmp_path / "a.tar").write_bytes(b"".join(member(f"{number}.txt", b"One text.") for number in range(20_000)) + bytes(1024))
+    items = read_all(hub, HubSource(kind="hub", name="s", path=str(tmp_path), segments=({"text": "txt"},)), tmp_path / "cache", 50)
+    assert len(documents(items)) == 20_000
 
 
 @pytest.mark.parametrize("size", ["-512", "-1000000", "9" * 30])
