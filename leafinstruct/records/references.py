@@ -82,6 +82,7 @@ class _Sequence:
         self.parts = parts
         self.images = [at for at, part in enumerate(parts) if _is_image(part)]
         self.texts = [(at, *_text(part)) for at, part in enumerate(parts) if not _is_image(part)]
+        self.owners = {part.owner for part in self.parts if isinstance(part, Image)}
         self.is_series = self._is_series()
         labels = (wordings.LABEL.match(text) for _, kind, text in self.texts if kind in ("caption", "prose"))
         self._answers: dict[tuple[int, int, bool], bool] = {}
@@ -157,7 +158,7 @@ class _Sequence:
 
     def _owns_image(self, at: int) -> bool:
         own = self.parts[at]
-        return isinstance(own, Text) and any(isinstance(part, Image) and part.owner == own.position for part in self.parts)
+        return isinstance(own, Text) and own.position in self.owners
 
     def _is_answered(self, at: int, step: int, any_kind: bool) -> bool:
         """Whether an image in the direction answers. any_kind: code, a table or a list does too, and above in any section."""
