@@ -35,6 +35,7 @@ MAX_DIGITS = 40
 
 _TAG = "tag:yaml.org,2002:"
 _SEXAGESIMAL, _OCTAL = re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?"), re.compile(r"[-+]?0[0-9_]+")
+_NO_DIGITS = re.compile(r"[-+]?0[bx]_+")
 _NOT_IN_A_FILE = re.compile(r"[\0\ud800-\udfff]")
 
 
@@ -65,7 +66,7 @@ def yaml_in(where: Path | str, text: str) -> Any:
     try:
         loader = _Loader(text)
         try:
-            node = loader.get_single_node()
+            node = _composed(loader)
             return None if node is None else _value(loader, node)
         finally:
             loader.dispose()
@@ -81,6 +82,15 @@ def yaml_in(where: Path | str, text: str) -> Any:
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise RecipeError(f"{where}, line {line}: not YAML: character U+{error.character:04X} is not allowed; remove it") from error
+
+
+def _composed(loader: _Loader) -> Any:
+    """Return the root node, None of an empty text. PyYAML's scanner raises bare errors for `\\UFFFFFFFF` and for `%YAML 1.` with many digits."""
+    try:
+        return loader.get_single_node()
+    except (ValueError, OverflowError) as error:
+        mark = loader.get_mark()
+        raise yaml.scanner.ScannerError(None, None, "a number here is too large (of \\U or of %YAML)", mark) from error
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -166,6 +176,8 @@ def _number(loader: _Loader, node: yaml.ScalarNode, kind: str, text: str) -> int
         raise _refused(f"{text} is a number to the base 60 in YAML; write it in quotes, or the number of seconds", node)
     if _OCTAL.fullmatch(text):
         raise _refused(f"{text} is an octal number in YAML; write it in quotes, or without its leading zero", node)
+    if _NO_DIGITS.fullmatch(text):
+        raise _refused(f"{text} is a number without digits in YAML; write it in quotes", node)
     number: int | float = float(text.replace("_", "")) if kind == "float" and text[-1].isdigit() else loader.construct_object(node)
     if math.isnan(number):
         raise _refused("nan compares with nothing; write a number", node)
