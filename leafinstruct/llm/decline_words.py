@@ -122,12 +122,15 @@ CREDIT = _any(
     r"credits? (?:are|have been|is) (?:depleted|exhausted|used)|spend(?:ing)? limit|billing (?:details|is not|not active|account)",
     r"budget has been exceeded|exceededbudget|usage limits?\b|free-models-per-day|calls / month|in arrears|overdue|past due|unpaid",
     r"payment required|quota (?:is )?(?:exhausted|used up)|account is not active|余额不足|欠费|额度(?:不足|已用尽)|账户余额",
+    r"balance (?:is |has been )?(?:exhausted|depleted|used up)|top up|payment method|key limit exceeded|requires a (?:paid )?subscription",
+    r"(?:subscription|(?:free )?trial|plan) (?:has |is )?(?:been )?(?:ended|expired|cancel+ed|over)\b",
 )
 PASSING = _any(r"per[ _-]?minute|per[ _-]?second|\b[rt]pm\b|\bqps\b|retry in|try again in|rate limit reached")
 """In a 429 that speaks of a quota: it is one of the moment."""
 
 PATIENCE = _any(
     r"loading (?:the )?model|model (?:\S+ )?is (?:currently |still )?(?:loading|overloaded|busy|starting)|overloaded|temporarily",
+    r"model is (?:currently |still )?being loaded|retry (?:shortly|later|in a (?:moment|few))|"
     r"server is busy|try again (?:in|later)|capacity exceeded|allocated quota exceeded|currently unavailable|no slots? available",
 )
 
@@ -139,6 +142,7 @@ ACCOUNT_WORDS = (
             r"(?:api|access|subscription)[ _-]?key\b.{0,40}(?:invalid|not valid|expired|incorrect|revoked|disabled|leaked|not found|missing)",
             r"(?:invalid|incorrect|expired|missing|revoked|no|malformed|bad) (?:api|access|proxy server|subscription|auth\w*)[ _-]?(?:key|token)",
             r"invalid (?:token|credentials|bearer|authorization)|token (?:has )?(?:expired|seems invalid|is invalid)|unauthenticated|无效的令牌",
+            r"token (?:has been |was |is )revoked|security token\b.{0,40}(?:expired|invalid)|key[ -]based authentication is disabled",
         ),
     ),
     (
@@ -146,6 +150,8 @@ ACCOUNT_WORDS = (
         _any(
             r"(?:account|organi[sz]ation|project|user|workspace|team|consumer)\b.{0,60}(?:suspended|deactivated|disabled|restricted|terminated)",
             r"(?:account|organi[sz]ation|project|user|workspace|team|consumer)\b.{0,60}(?:banned|locked|blocked|archived|must be verified)",
+            r"(?:account|organi[sz]ation|project|team|key)\b.{0,40}(?:on hold|under review|(?:is not|isn't) allowed to (?:use|access))",
+            r"blocked at the (?:project|organi[sz]ation) level|access denied due to|firewall rules",
             r"access (?:was|has been) (?:terminated|blocked)|must be a member of an organi[sz]ation|no endpoints found matching your",
             r"(?:country|region|territory|location)\b.{0,40}(?:not supported|unsupported|not available|restricted)|账户已?被?(?:禁用|封禁)",
         ),
@@ -168,13 +174,15 @@ REQUEST_WORDS = (
         _any(
             r"too many (?:input )?images|at most \d+ image|(?:supports?|maximum|max|limit)\b.{0,40}\b\d+ images|number of images",
             r"limit-mm-per-prompt|image items in (?:the same|one) prompt",
+            r"images? count\b.{0,20}(?:exceed|at most|maximum|limit)|only (?:one|a single|\d+) images?\b|"
             r"images? (?:count|limit) exceed|images in (?:one|the|a) (?:request|prompt).{0,40}(?:exceed|limit|maximum)",
         ),
     ),
     (
         Kind.PIXELS,
         _any(
-            r"image (?:size |file |dimensions? )?(?:is |are )?(?:too large|exceeds?)|(?:too large|too big|oversized) image|image resolution",
+            r"images? (?:payload|data|size)\b.{0,20}larger than|image (?:size |file |dimensions? )?(?:is |are )?(?:too (?:large|big)|exceeds?)|"
+            r"(?:too large|too big|oversized) image|image resolution",
             r"image.{0,60}exceeds? .{0,30}(?:mb|bytes|pixels|maximum|max allowed)|max(?:imum)? (?:image|allowed) (?:size|dimension)",
         ),
     ),
@@ -184,6 +192,8 @@ REQUEST_WORDS = (
             r"(?:context|input|prompt)\b.{0,60}(?:length|size|window|tokens?)\b.{0,120}(?:exceed|maximum|longer|limit|less than|must be <=)",
             r"exceeds? .{0,60}(?:context|token limit|token count|maximum number of tokens|maximum allowed length)|maximum context",
             r"(?:prompt|input|request|message|payload|text)s? (?:is |are |was )?(?:too (?:long|large|big))|model token limit|n_ctx|num_ctx",
+            r"(?<![a-z_])tokens?\b.{0,120}(?:(?:greater|longer|larger) than the (?:model's )?context|context length is only)",
+            r"shorten your|not fit in(?:to)? the (?:model's )?context",
             r"longer than the (?:maximum model|model's context)|context (?:the )?overflow|context length of only|payload size exceeds",
             r"(?:content|entity|body) (?:is )?too large|too many (?:input )?tokens|range of input length|length of prompt_tokens",
             r"must have less than \d+ tokens|reduce (?:the length|your (?:message|prompt|input))",
@@ -206,7 +216,7 @@ OTHER_WORDS = (
         _any(
             r"content (?:management|filter|polic|violat|moderat)|moderation|flagged|usage (?:polic|guidelines)|responsible ai|harmful|high risk",
             r"safety (?:system|filter|settings|polic|check|reasons)|inappropriate content|prohibited (?:content|use)|unsafe content",
-            r"sensitive (?:content|words|information)|敏感|不安全|违规",
+            r"content exists risk|sensitive (?:content|words|information)|敏感|不安全|违规",
         ),
     ),
     (
