@@ -182,6 +182,14 @@ def _purge(loaded: Loaded, entries: list[Entry], dry_run: bool, as_json: bool) -
         typer.echo(printable(f"{line['documents']:>7,}  {line['kind']:<7} {line['value']}"))
     counts = ", ".join(f"{count:,} {what}" for what, count in found["erased"].items() if count)
     note(f"{'would erase' if dry_run else 'erased'}: {counts or 'nothing, it is not here'}")
+    named = {(each.kind, each.value) for each in entries}
+    for line in found["entries"]:
+        if (line["kind"], line["value"]) in named and not line["documents"]:
+            note(
+                printable(
+                    f"no document here matches {line['kind']} {line['value']}: it was erased before, was never read, or is written otherwise"
+                )
+            )
     for line in found["notes"]:
         note(line)
     if found["runs"] and not dry_run:

@@ -36,6 +36,7 @@ def normal(url: str) -> str:
         if parsed.raw_host:
             port = "" if parsed.port in (80, 443, None) else f":{parsed.port}"
             path, mark, query = parsed.raw_path_qs.partition("?")
+            query = query.replace("%20", "+")  # of a space yarl makes `+`, browsers make %20, and servers read both as a space
             return f"{parsed.raw_host.lower().rstrip('.')}{port}{path.rstrip('/') or '/'}{mark}{query}"
     except ValueError:  # a port of six digits, an unfinished IPv6 address: what such a URL names is still compared
         pass

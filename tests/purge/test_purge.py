@@ -333,6 +333,9 @@ def test_the_command_says_what_it_does(project):
     dry = leaf("remove", project.path, "--purge", "--url", page_url(0), "--dry-run")
     assert dry.returncode == 0
     assert "would erase: 1 documents" in dry.stderr
+    assert "no document here matches" not in dry.stderr
+    missed = leaf("remove", project.path, "--purge", "--url", f"{page_url(0)}x", "--dry-run")
+    assert f"no document here matches url {page_url(0)}x: it was erased before, was never read, or is written otherwise" in missed.stderr
     done = leaf("remove", project.path, "--purge", "--url", page_url(0))
     assert done.stdout.split() == ["1", "url", page_url(0)]
     assert "erased: 1 documents, 1 examples" in done.stderr

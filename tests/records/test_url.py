@@ -23,6 +23,15 @@ def test_what_makes_no_difference(other):
     assert normal(other) == normal("https://shop.example/a/b?x=1")
 
 
+@pytest.mark.parametrize("query", ["x=a b", "x=a+b", "x=a%20b"])
+def test_a_space_of_a_query_is_written_in_three_ways(query):
+    assert normal(f"https://shop.example/a b?{query}") == "shop.example/a%20b?x=a+b"
+
+
+def test_a_plus_sign_of_a_query_is_no_space():
+    assert normal("https://shop.example/?x=a%2Bb") != normal("https://shop.example/?x=a+b")
+
+
 @pytest.mark.parametrize(
     "other",
     [
