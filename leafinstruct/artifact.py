@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import secrets
 from collections import Counter
@@ -33,6 +34,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from leafinstruct.damage import refuse_folder, remove
 from leafinstruct.errors import DamagedError, LeafInstructError, SourceError
 
 Fingerprint = dict[str, Any]
@@ -68,6 +70,7 @@ def writing(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
+        refuse_folder(path)
         cure = "free some space and run the same command again" if error.errno == 28 else "check the folder's permissions"
         raise SourceError(f"{path}: cannot write: {error.strerror or error}; what was finished is kept, {cure}") from error
     finally:
@@ -109,7 +112,7 @@ class Artifact:
 
     def open(self, part: str) -> None:
         """Begin a part anew: from here until `commit` it has no report, so a kill never leaves an old report over new files."""
-        self.file("report", part, ".json").unlink(missing_ok=True)
+        remove(self.file("report", part, ".json"))
 
     def commit(self, part: str, key: str, report: Mapping[str, Any], files: Iterable[Path]) -> Report:
         """Write a part's report; its files are in place already. Their sha256 are what later stages depend on."""
@@ -205,7 +208,7 @@ class Artifact:
     def discard(self, path: Path) -> None:
         """Make a part miss: remove the report first, then one of its files, so that a kill in between leaves no report over nothing."""
         self.open(path.stem.partition("-")[2])
-        path.unlink(missing_ok=True)
+        remove(path)
 
 
 def _output(reports: Iterable[Report]) -> str:
@@ -290,7 +293,7 @@ def save(path: Path, value: Mapping[str, Any], indent: int | None = 1) -> None:
 def load(path: Path) -> dict[str, Any] | None:
     """What `save` wrote, without `sha256`; None where there is none, or its bytes are not those that were written: as good as none."""
     try:
-        data = path.read_bytes()
+        data = path.read_bytes() if path.is_file() else b""  # a pipe would be waited for
     except OSError:
         return None
     seal = _SEAL.search(data, max(0, len(data) - 128))
@@ -304,9 +307,9 @@ def load(path: Path) -> dict[str, Any] | None:
 def file_fault(path: Path, sha256: str) -> str | None:
     """What is wrong with a file of which the sha256 was recorded, as a clause; None where nothing is."""
     try:
+        if not path.is_file():  # a pipe would be waited for
+            return "it is no file" if os.path.lexists(path) else "it is missing"
         return None if file_sha256(path) == sha256 else "its sha256 is not the recorded one"
-    except FileNotFoundError:
-        return "it is missing"
     except OSError as error:
         return f"it cannot be read: {error.strerror or error}"
 

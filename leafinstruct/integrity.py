@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from leafinstruct.artifact import Artifact, file_fault, load
+from leafinstruct.damage import remove
 from leafinstruct.engine.base import Engine, Needs, Part, hashing
 from leafinstruct.errors import DamagedError, SourceError
 from leafinstruct.records import checked
@@ -82,7 +83,7 @@ class Mending:
         """Make one file of a stage miss."""
         out = self._chain[stage]
         if path.name.startswith("report-"):
-            path.unlink(missing_ok=True)
+            remove(path)
             return
         (out.path / "record.json").unlink(missing_ok=True)
         forget = getattr(import_module(f"leafinstruct.{stage}.stage"), "forget", Artifact.discard)

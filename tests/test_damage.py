@@ -440,3 +440,21 @@ def test_verify_reads_every_cache_that_runs_share(own, cache):
     damages = verify(run, "leaf build", InlineEngine()).damages
     assert [item.file for item in damages] == [path]
     assert verify(run, "leaf build", InlineEngine()).damages == []
+
+
+@pytest.mark.parametrize("kind", ["shard/*.parquet", "shard/report-*.json", "shard/README.md", "ingest/sources.json"])
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to(path), lambda path: path.mkdir()], ids=["pipe", "loop", "folder"])
+def test_what_is_no_file_in_the_place_of_a_file_is_named_and_not_waited_for(own, kind, make):
+    run = run_of(own)
+    path = min(run.glob(kind))
+    before = published(run)
+    path.unlink()
+    make(path)
+    assert path in [damage.file for damage in verify(run, "leaf build", InlineEngine()).damages]
+    if path.is_dir():
+        with pytest.raises(SourceError, match="a folder has the place of a file; move it away"):
+            build(own)
+        path.rmdir()
+    build(own)
+    assert published(run) == before
+    assert verify(run, "leaf build", InlineEngine()).damages == []

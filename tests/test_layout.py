@@ -20,7 +20,7 @@ ALLOWED = {
     "artifact": {"damage", "errors"},
     "cards": {"errors"},
     "hub": {"errors"},
-    "damage": set(),
+    "damage": {"errors"},
     "last_write": set(),
     "sealed": {"artifact", "damage"},
     "licences": set(),

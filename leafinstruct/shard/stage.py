@@ -28,6 +28,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leafinstruct.artifact import Artifact, Fingerprint, digest, file_fault, file_sha256, version, writing
+from leafinstruct.damage import remove
 from leafinstruct.engine.base import Engine, Needs, Part, hashing
 from leafinstruct.errors import DamagedError, LeafInstructError
 from leafinstruct.llm.prompt import Prompt
@@ -145,7 +146,7 @@ def damaged(out: Artifact, engine: Engine) -> list[str]:
 def damaged_shards(out: Artifact, names: Iterable[str], engine: Engine) -> list[Path]:
     """Shards whose bytes are not those that their reports state, among those that have a report."""
     parts = [Part(name) for name in sorted({*names} & {*out.parts()})]
-    size = sum(path.stat().st_size for path in out.path.glob("*.parquet"))
+    size = sum(path.stat().st_size for path in out.path.glob("*.parquet") if path.is_file())
     reports = hashing(engine, partial(compare, out), parts, Needs(what="checking shards", unit="MB"), size)
     return sorted(out.path / report["damaged"] for report in reports if report["damaged"])
 
@@ -166,7 +167,7 @@ def forget(out: Artifact, path: Path) -> None:
             out.file(name, part, ".arrow").unlink(missing_ok=True)
     else:
         out.open(path.stem)
-        path.unlink(missing_ok=True)
+        remove(path)
 
 
 def gather(settings: ShardSettings, inputs: Artifact, out: Artifact, part: Part) -> dict[str, Any]:
