@@ -77,6 +77,8 @@ def _stages(run: Path, build: str, engine: Engine, checked: Checked) -> Iterator
         checked.files += sum(1 for path in out.path.rglob("*") if path.is_file())
         names = damaged_json(out)
         yield from (Damage(path, NO_JSON, again) for path in names)
+        if out.record is not None and not (out.path / "fingerprint.json").is_file():
+            yield Damage(out.path / "fingerprint.json", "it is missing", again)
         found = dict(damages(out, engine))
         for path, fault in found.items():
             if path not in names:

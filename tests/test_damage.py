@@ -352,6 +352,16 @@ def test_verify_names_every_kind_of_damaged_file_and_what_it_advises_helps(own):
     assert published(run) == before
 
 
+def test_verify_names_a_missing_fingerprint(own):
+    run = run_of(own)
+    (run / "rewrite/fingerprint.json").unlink()
+    done = leaf("verify", own)
+    assert (done.returncode, done.stdout.count("\n")) == (1, 1)
+    assert "rewrite/fingerprint.json: it is missing" in done.stdout
+    assert leaf("build", own).returncode == 0
+    assert leaf("verify", own).returncode == 0
+
+
 def test_verify_sees_files_that_were_swapped(own):
     run = run_of(own)
     first, second = sorted(run.glob("filter/pictures-*"))[:2]
