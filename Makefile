@@ -27,8 +27,8 @@ train-demo: .venv/run  ## Teach the packaged tiny model drawn lessons, and look 
 	@$(BIN)/leaf generate pipelines/train-demo.yaml "How do I draw a red house with a blue door?" --out runs/tiny-lessons/answer --seed 1
 
 experiment: .venv/run  ## Training data x adapter on the packaged model, about two hours on two cores; goes on where it was stopped
-	@$(BIN)/python scripts/experiment.py run experiments/moss.yaml --size small
-	@$(BIN)/python scripts/experiment.py report experiments/moss.yaml
+	@$(BIN)/python experiments/experiment.py run experiments/moss.yaml --size small
+	@$(BIN)/python experiments/experiment.py report experiments/moss.yaml
 
 test: .venv/dev  ## Lint, types and tests
 	$(BIN)/ruff check .

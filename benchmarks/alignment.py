@@ -1,10 +1,10 @@
-"""CLIP on the CPU: pictures a second, batched over documents as filter/alignment does, against one picture at a time as filters that work
+"""CLIP on the CPU: pictures a second, batched over documents as filter/scores/alignment does, against one picture at a time as filters that work
 sample by sample do. One run, one thread, a model of ViT-B/32's size with random weights (speed does not depend on them), so nothing is fetched.
 
     python benchmarks/alignment.py --pictures 64
     python benchmarks/alignment.py --pages FOLDER [--documents 12]
 
-The second measures the texts and images of HTML pages: texts in order of arrival, padded to the context (before), and as filter/alignment
+The second measures the texts and images of HTML pages: texts in order of arrival, padded to the context (before), and as filter/scores/alignment
 embeds them.
 A page counts as many images as it has; where their files are missing, images of noise stand in for them.
 """
@@ -21,9 +21,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from leafinstruct.filter.alignment import Clip, Weights, load_clip
-from leafinstruct.ingest import html
+from leafinstruct.filter.scores.alignment import Clip, Weights, load_clip
 from leafinstruct.ingest.config import HtmlSource
+from leafinstruct.ingest.readers import html
 from leafinstruct.records.document import Document
 
 

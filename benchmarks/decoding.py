@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from leafinstruct.pictures.decode import Undecodable, decode, probe
+from leafinstruct.images.decode import Undecodable, decode, probe
 
 PASSES, ROUNDS, SIDE, QUALITY = 4, 3, 256, 95
 PEER = """

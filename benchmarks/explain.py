@@ -19,13 +19,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from leafinstruct.artifact import Artifact
 from leafinstruct.llm import lines
 from leafinstruct.records import asked, table
 from leafinstruct.records.document import Document, Image, Provenance, Ref, Text, document_id
 from leafinstruct.records.example import Cell, Example, Turn, example_id
-from leafinstruct.report import lineage
-from leafinstruct.report.find import find
+from leafinstruct.report.explain import lineage
+from leafinstruct.report.explain.find import find
+from leafinstruct.runtime.artifact import Artifact
 
 STAGES = ("ingest", "filter", "rewrite", "shard")
 PICTURES, SCORES = 5, 40

@@ -22,8 +22,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leafinstruct.records import public
-from leafinstruct.sketchbook.page import Page, Picture, page
-from leafinstruct.sketchbook.plan import Settings
+from leafinstruct.sketchbook.documents.page import Page, Picture, page
+from leafinstruct.sketchbook.documents.plan import Settings
 
 FORMATS = ("conversations", "webdataset", "llama-factory", "ms-swift")
 

@@ -25,8 +25,8 @@ from ingest.skeletons import SKELETONS, article
 from ingest.skeletons_held import HELD
 from selectolax.lexbor import LexborHTMLParser
 
-from leafinstruct.ingest.page import parse
-from leafinstruct.ingest.sources import Picture
+from leafinstruct.ingest.page.page import parse
+from leafinstruct.ingest.page.sources import Picture
 
 ROUNDS = 5
 SHOWN = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)")

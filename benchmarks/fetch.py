@@ -21,9 +21,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from leafinstruct.pictures.config import FetchConfig
-from leafinstruct.pictures.web.client import Web
-from leafinstruct.pictures.web.store import Store
+from leafinstruct.images.config import FetchConfig
+from leafinstruct.images.web.client import Web
+from leafinstruct.images.web.store import Store
 
 PEER = """
 import sys, time

@@ -21,10 +21,10 @@ import av
 import numpy as np
 from PIL import Image, ImageFilter
 
-from leafinstruct.pictures import frames
-from leafinstruct.pictures.frames import Chosen
-from leafinstruct.pictures.unreadable import Unreadable
-from leafinstruct.pictures.video import opened
+from leafinstruct.images.unreadable import Unreadable
+from leafinstruct.images.video import frames
+from leafinstruct.images.video.frames import Chosen
+from leafinstruct.images.video.video import opened
 
 ROUNDS = 2
 GOPS, SECONDS, RATE, WIDTH, HEIGHT = (12, 60, 250), 60, 25, 1280, 720

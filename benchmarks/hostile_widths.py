@@ -31,7 +31,7 @@ class Inline:
     workers = 1
 
     def map(self, task: Any, parts: Sequence[Any], needs: Any) -> Iterator[dict[str, Any]]:
-        from leafinstruct.engine.local import LocalEngine
+        from leafinstruct.runtime.engine.local import LocalEngine
 
         return LocalEngine(workers=1).map(task, parts, needs) if needs.kind == "io" else iter([task(part) for part in parts])
 
@@ -41,8 +41,8 @@ def built(folder: Path, kind: str, more: dict[str, Any]) -> tuple[str, str]:
     import yaml
 
     from leafinstruct import pipeline
-    from leafinstruct import recipe as recipes
     from leafinstruct.errors import LeafInstructError
+    from leafinstruct.recipe import load as recipes
 
     data = folder / "data"
     paths = {key: str(data / value) for key, value in more.items() if key in ("path", "cdxj")}
@@ -71,22 +71,22 @@ def built(folder: Path, kind: str, more: dict[str, Any]) -> tuple[str, str]:
 def run(folder: Path, kind: str, more: dict[str, Any]) -> tuple[str, str]:
     file = folder / "data/a"
     if kind == "image":
-        from leafinstruct.pictures.decode import decode, probe
+        from leafinstruct.images.decode import decode, probe
 
         found = [
             getattr(item, "reason", "ok") for item in (probe(file.read_bytes()), decode(file.read_bytes(), 512), decode(file.read_bytes()))
         ]
         return ", ".join(found), ""
     if kind == "subtitles":
-        from leafinstruct.ingest.steps import sentences
-        from leafinstruct.ingest.subtitles import cues
+        from leafinstruct.ingest.video.steps import sentences
+        from leafinstruct.ingest.video.subtitles import cues
 
         kept, lost = cues(next((folder / "data").iterdir()))
         return f"{len(kept)} cues, {len(list(sentences(kept)))} sentences, {len(lost)} lost {sorted({item[0] for item in lost})}", ""
     if kind in ("robots", "tdmrep"):
         from yarl import URL
 
-        from leafinstruct.pictures.web import robots, tdmrep
+        from leafinstruct.images.web import robots, tdmrep
 
         url = URL("http://a.org/" + "a" * 2_000 + "b")
         if kind == "robots":
@@ -94,7 +94,7 @@ def run(folder: Path, kind: str, more: dict[str, Any]) -> tuple[str, str]:
             return f"allowed {rules.allows(url)}, delay {rules.delay}", ""
         return f"reserved {tdmrep.reserves(tdmrep.rules(file.read_bytes()), url)}", ""
     if kind == "init":
-        from leafinstruct.recipe_draft import draft
+        from leafinstruct.recipe.draft import draft
 
         text, findings = draft(folder / "data", folder, None)
         return f"a recipe of {len(text)} characters, {len(str(findings))} of findings", ""
@@ -107,7 +107,7 @@ def one(name: str) -> None:
     from hostile import CASES
 
     from leafinstruct.filter import stage as _filter  # noqa: F401 - imported before the clock starts
-    from leafinstruct.ingest import html, hub, obelics, warc  # noqa: F401
+    from leafinstruct.ingest.readers import html, hub, obelics, warc  # noqa: F401
     from leafinstruct.rewrite import stage as _rewrite  # noqa: F401
     from leafinstruct.shard import stage as _shard  # noqa: F401
 

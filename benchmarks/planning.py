@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from leafinstruct.artifact import Artifact
+from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.shard import keys
 from leafinstruct.shard.config import ShardConfig
 from leafinstruct.shard.plan import plan

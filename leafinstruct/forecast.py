@@ -7,10 +7,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from leafinstruct.artifact import Artifact
-from leafinstruct.engine.base import Engine
 from leafinstruct.pipeline import artifacts, settings_of
-from leafinstruct.recipe import Loaded
+from leafinstruct.recipe.load import Loaded
+from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.runtime.engine.base import Engine
 
 SAMPLE = 48
 """Documents of each source that `--dry-run` looks at, at most: enough for a mean within some 15-20%, read in well under a second."""

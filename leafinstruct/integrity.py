@@ -16,11 +16,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from leafinstruct.artifact import Artifact, file_fault, load
-from leafinstruct.damage import remove
-from leafinstruct.engine.base import Engine, Needs, Part, hashing
 from leafinstruct.errors import DamagedError, SourceError
-from leafinstruct.records import checked
+from leafinstruct.records.files import checked
+from leafinstruct.runtime.artifact import Artifact, file_fault, load
+from leafinstruct.runtime.damage import remove
+from leafinstruct.runtime.engine.base import Engine, Needs, Part, hashing
 
 NO_JSON = "its bytes are not those that were recorded"
 SEALED = (".parquet", ".arrow")

@@ -25,18 +25,18 @@ from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_cache_path
 
-from leafinstruct import suppressed
-from leafinstruct.artifact import Artifact, Fingerprint, drift, one_build, save
-from leafinstruct.engine.base import Engine, Needs, Part, Task, naming
 from leafinstruct.errors import DamagedError, DriftError, PublishError
 from leafinstruct.filter.config import TOY_MODEL
 from leafinstruct.integrity import NO_JSON, Mending, damaged_json
-from leafinstruct.last_write import last_write
-from leafinstruct.recipe import Loaded, is_active
-from leafinstruct.resolved import resolved
+from leafinstruct.recipe.load import Loaded, is_active
+from leafinstruct.recipe.resolved import resolved
+from leafinstruct.records import removals as suppressed
+from leafinstruct.runtime.artifact import Artifact, Fingerprint, drift, one_build, save
+from leafinstruct.runtime.engine.base import Engine, Needs, Part, Task, naming
+from leafinstruct.runtime.last_write import last_write
 
 if TYPE_CHECKING:
-    from leafinstruct.push.stage import Pushed
+    from leafinstruct.publish.stage import Pushed
 
 STAGES = ("ingest", "filter", "rewrite", "shard")
 GONE = "shards that are gone:"
@@ -228,8 +228,8 @@ def drifted(loaded: Loaded, engine: Engine) -> list[str]:
 
 def publish(loaded: Loaded, engine: Engine, on_progress: OnProgress, dry_run: bool, **asked: Any) -> Pushed:
     """Put what was built on the Hub. asked: fields of PushSettings that the recipe does not hold. Raises PublishError."""
-    from leafinstruct.push.checks import Terms
-    from leafinstruct.push.stage import PushSettings, push
+    from leafinstruct.publish.checks import Terms
+    from leafinstruct.publish.stage import PushSettings, push
 
     def told(what: str, done: int, total: int, megabytes: int) -> None:
         on_progress(Progressed("push", what, done, total, megabytes, "MB"))
@@ -287,8 +287,8 @@ def settings_of(loaded: Loaded, stage: str) -> Any:
 
         return IngestSettings(recipe.ingest, recipe.part_size, loaded.limit, removed.purged)
     if stage == "filter":
-        from leafinstruct.filter.alignment import weights_of
         from leafinstruct.filter.passes import FilterSettings
+        from leafinstruct.filter.scores.alignment import weights_of
         from leafinstruct.sketchbook import tiny_clip
 
         clip = recipe.filter.clip

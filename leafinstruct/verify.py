@@ -19,15 +19,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from leafinstruct.artifact import Artifact, file_fault, load
-from leafinstruct.damage import Damage
-from leafinstruct.engine.base import Engine
 from leafinstruct.errors import DamagedError
+from leafinstruct.images.web import store
 from leafinstruct.integrity import NO_JSON, damaged_json, damages
 from leafinstruct.llm import cache as answers
-from leafinstruct.pictures.web import store
 from leafinstruct.records import table
-from leafinstruct.train import codes
+from leafinstruct.runtime.artifact import Artifact, file_fault, load
+from leafinstruct.runtime.damage import Damage
+from leafinstruct.runtime.engine.base import Engine
+from leafinstruct.train.data import codes
 
 STAGES = ("ingest", "filter", "rewrite", "shard")
 CACHES: tuple[tuple[str, Callable[[Path], Iterator[Damage]]], ...] = (

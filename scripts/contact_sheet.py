@@ -14,12 +14,12 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from leafinstruct.artifact import Artifact
-from leafinstruct.pictures.decode import Undecodable, decode
-from leafinstruct.pictures.read import fetch
-from leafinstruct.pictures.unreadable import Unreadable
+from leafinstruct.images.decode import Undecodable, decode
+from leafinstruct.images.read import fetch
+from leafinstruct.images.unreadable import Unreadable
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, Segment, Text
+from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.train.samples import font
 
 COLUMN, GAP, HEIGHT, PICTURE, LINE, LETTERS = 440, 30, 1500, 260, 19, 54

@@ -17,9 +17,9 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from leafinstruct import pipeline
-from leafinstruct import recipe as recipes
-from leafinstruct.engine.local import LocalEngine
-from leafinstruct.report import inspection
+from leafinstruct.recipe import load as recipes
+from leafinstruct.report.inspect import page as inspection
+from leafinstruct.runtime.engine.local import LocalEngine
 
 ROOT = Path(__file__).parent.parent
 RECIPE = ROOT / "pipelines" / "demo.yaml"

@@ -35,12 +35,12 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from leafinstruct.filter.alignment import load_clip
+from leafinstruct.filter.scores.alignment import load_clip
 from leafinstruct.sketchbook import tiny_clip
-from leafinstruct.sketchbook.page import Block, Page, Paragraph, Picture, page
-from leafinstruct.sketchbook.plan import Settings, chunks, draft
-from leafinstruct.sketchbook.render import render
-from leafinstruct.sketchbook.wording import sentence
+from leafinstruct.sketchbook.documents.page import Block, Page, Paragraph, Picture, page
+from leafinstruct.sketchbook.documents.plan import Settings, chunks, draft
+from leafinstruct.sketchbook.documents.wording import sentence
+from leafinstruct.sketchbook.world.render import render
 
 clip = load_clip()
 

@@ -2,7 +2,7 @@
 
     python scripts/train_tiny_generalist.py tokenizer WORK     the book of patches and the words: two minutes
     python scripts/train_tiny_generalist.py base WORK          the decoder: an hour or so on two cores; goes on where it was killed
-    python scripts/train_tiny_generalist.py pack WORK          writes leafinstruct/vlg/tiny-1/
+    python scripts/train_tiny_generalist.py pack WORK          writes leafinstruct/backbones/tiny-1/
 
 The decoder is Chameleon's, 1.9 M parameters. It learns, each row in the frame that `leaf train` gives rows (train.encode):
 
@@ -31,18 +31,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from guide_asks import guide_asks
 from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from leafinstruct.sketchbook.captions import captioned
-from leafinstruct.sketchbook.chance import stream
-from leafinstruct.sketchbook.lessons import MOST_STEPS, is_kept_back, lesson
-from leafinstruct.sketchbook.render import render
-from leafinstruct.vlg.patch_vq import COLOUR, PATCH, PatchVq, features, patches
-from leafinstruct.vlg.tiny import FOLDER, SIDE, WORDS, decoder, text_tokenizer, wrapped
+from leafinstruct.backbones.patch_vq import COLOUR, PATCH, PatchVq, features, patches
+from leafinstruct.backbones.tiny import FOLDER, SIDE, WORDS, decoder, text_tokenizer, wrapped
+from leafinstruct.evaluate.sketchbook.guide_asks import guide_asks
+from leafinstruct.sketchbook.documents.captions import captioned
+from leafinstruct.sketchbook.documents.lessons import MOST_STEPS, is_kept_back, lesson
+from leafinstruct.sketchbook.world.chance import stream
+from leafinstruct.sketchbook.world.render import render
 
 DATA_SEED, CHECK_SEED = 20_261_101, 20_261_102
 CODES = 3072

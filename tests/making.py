@@ -17,16 +17,16 @@ import yaml
 from PIL import Image as Pil
 
 from leafinstruct import pipeline
-from leafinstruct import recipe as recipes
-from leafinstruct.artifact import load, save
-from leafinstruct.engine.base import Needs, Part, Task
-from leafinstruct.engine.local import LocalEngine
 from leafinstruct.pipeline import Outcome
-from leafinstruct.records import language, owners
+from leafinstruct.recipe import load as recipes
+from leafinstruct.recipe.templates import packaged, read_questions
 from leafinstruct.records.document import Document, Image, Provenance, Ref, Text, document_id
+from leafinstruct.records.text import language, owners
 from leafinstruct.rewrite import worded
 from leafinstruct.rewrite.config import TaskFamily
-from leafinstruct.templates import packaged, read_questions
+from leafinstruct.runtime.artifact import load, save
+from leafinstruct.runtime.engine.base import Needs, Part, Task
+from leafinstruct.runtime.engine.local import LocalEngine
 
 ENGLISH = {"en": read_questions(packaged("questions") / "en.yaml")}
 """The packaged questions."""

@@ -25,9 +25,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from e2e.test_build_llm import example, is_judge
 from hub_repos import ReposHub
 from making import InlineEngine, mmc4, png, recipe
-from test_build_llm import example, is_judge
 
 MOST = 2
 """Requests to the model in flight."""
@@ -207,14 +207,14 @@ def warm() -> None:
 
     import leafinstruct.cli
     import leafinstruct.export.run
-    import leafinstruct.filter.alignment
+    import leafinstruct.filter.scores.alignment
     import leafinstruct.filter.stage
     import leafinstruct.ingest.stage
-    import leafinstruct.push.stage
+    import leafinstruct.publish.stage
     import leafinstruct.rewrite.stage
     import leafinstruct.shard.stage
 
-    leafinstruct.filter.alignment.load_clip()
+    leafinstruct.filter.scores.alignment.load_clip()
     torch.set_num_threads(1)
 
 
@@ -240,7 +240,7 @@ def _child(folder: Path, arguments: Sequence[str], before: Callable[[], None], o
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
         sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
         os.chdir(folder)
-        from leafinstruct.engine import local
+        from leafinstruct.runtime.engine import local
 
         local.LocalEngine = _Engine  # type: ignore[assignment, misc]
         sys.argv = ["leaf", *arguments]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from leafinstruct.quiet_import import quiet
+from leafinstruct._quiet_import import quiet
 
 NOISY = """
 import logging, warnings
@@ -27,8 +27,8 @@ class nn:
 USES = {
     "moss": "import leafinstruct.moss",
     "training": "import leafinstruct.train.run",
-    "a LoRA of peft": "from leafinstruct.train.adapter import _lora as use; use(empty, None, print)",
-    "diffusion decoder": "from leafinstruct.vlg.diffusion import Diffusion; Diffusion.load(empty)",
+    "a LoRA of peft": "from leafinstruct.generate.adapter import _lora as use; use(empty, None, print)",
+    "diffusion decoder": "from leafinstruct.backbones.emu2.diffusion import Diffusion; Diffusion.load(empty)",
 }
 
 

@@ -1,7 +1,7 @@
-"""The command `leaf`: verbs and exit codes. The only room that exits or reads the environment; with terminal.py the only one that prints.
+"""The command `leaf`: verbs and exit codes. The only room that exits or reads the environment, and the only one that prints.
 
 Exit codes: 0 done; 1 a LeafInstructError or a full disk, one line on stderr, or a reader of the output that went away (`| head`); 2 wrong usage;
-130 interrupted (SIGINT, SIGTERM, SIGHUP), with what was finished kept. A signal after the last write leaves 0 (last_write.py). Anything else is a
+130 interrupted (SIGINT, SIGTERM, SIGHUP), with what was finished kept. A signal after the last write leaves 0 (last_write). Anything else is a
 defect of ours and shows its traceback. Rooms are imported inside the verbs, so that `leaf --help` loads Typer and nothing more.
 
 Chosen: Typer, whose options are typed signatures.
@@ -18,16 +18,17 @@ from typing import Annotated, TextIO
 
 import typer
 
-from leafinstruct import __version__, last_write
+from leafinstruct import __version__
 from leafinstruct.cli.dataset import build, init, status
 from leafinstruct.cli.exports import export
 from leafinstruct.cli.look import explain, inspect
 from leafinstruct.cli.models import doctor, generate, train
+from leafinstruct.cli.output import note
 from leafinstruct.cli.publish import hydrate, push, remove
 from leafinstruct.cli.stopping import Interrupted, end, listen
 from leafinstruct.cli.verify import verify
 from leafinstruct.errors import LeafInstructError
-from leafinstruct.terminal import note
+from leafinstruct.runtime import last_write
 
 app = typer.Typer(
     name="leaf",

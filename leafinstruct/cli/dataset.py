@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 
 from leafinstruct.cli.options import AsJson, Changes, Limit, RecipePath, load_recipe
+from leafinstruct.cli.output import again, note, progress, show_forecast, show_status
 from leafinstruct.cli.stopping import stopping
 from leafinstruct.errors import LeafInstructError
-from leafinstruct.report.prose import printable
-from leafinstruct.terminal import again, note, progress, show_forecast, show_status
+from leafinstruct.records.printable import printable
 
 TEMPLATES = ("prompts", "questions", "data_cards")
 
@@ -39,9 +39,9 @@ def init(
     """Write a recipe that runs as it is, and its prompts."""
     import shutil
 
-    from leafinstruct.artifact import writing
-    from leafinstruct.last_write import last_write
-    from leafinstruct.templates import packaged
+    from leafinstruct.recipe.templates import packaged
+    from leafinstruct.runtime.artifact import writing
+    from leafinstruct.runtime.last_write import last_write
 
     if contact is not None and origin is None:
         raise typer.BadParameter("is for a recipe of your own files; add --from FOLDER", param_hint="--contact")
@@ -51,7 +51,7 @@ def init(
             raise LeafInstructError(f"{folder}: exists and is not empty; give a new folder")
         text = (packaged("pipelines") / "start.yaml").read_text(encoding="utf-8")
         if origin is not None:
-            from leafinstruct.recipe_draft import draft
+            from leafinstruct.recipe.draft import draft
 
             text, summary = draft(origin, folder, contact)
         folder.mkdir(parents=True, exist_ok=True)
@@ -88,12 +88,12 @@ def build(
     as_json: AsJson = False,
 ) -> None:
     """Build the dataset: ingest, filter, rewrite, shard. What stands is kept, what is missing is made."""
-    from leafinstruct.engine.local import LocalEngine
     from leafinstruct.forecast import forecast
     from leafinstruct.integrity import few
     from leafinstruct.pipeline import STAGES
     from leafinstruct.pipeline import build as run
-    from leafinstruct.recipe import resting
+    from leafinstruct.recipe.load import resting
+    from leafinstruct.runtime.engine.local import LocalEngine
 
     if stage is not None and stage not in STAGES:
         raise typer.BadParameter(f"{stage!r} is none of {', '.join(STAGES)}", param_hint="--stage")

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from leafinstruct.cli.options import AsJson
-from leafinstruct.report.prose import printable
-from leafinstruct.terminal import answer, note, progress
+from leafinstruct.cli.output import answer, note, progress
+from leafinstruct.records.printable import printable
 
 TO = "conversations|webdataset|llama-factory|ms-swift"
 """The formats as --help names them; written here too, because that loads no room."""
@@ -33,7 +33,7 @@ def export(
     from leafinstruct.export.run import FORMATS
     from leafinstruct.export.run import export as run
     from leafinstruct.pipeline import Progressed
-    from leafinstruct.recipe import load, locate
+    from leafinstruct.recipe.load import load, locate
 
     if to not in FORMATS:
         raise typer.BadParameter(f"{to!r} is none of {', '.join(FORMATS)}", param_hint="--to")

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from leafinstruct.cli.options import AsJson, Changes, Limit, RecipePath, load_recipe
+from leafinstruct.cli.output import again, answer, note, progress, show_story
 from leafinstruct.errors import LeafInstructError
-from leafinstruct.report.prose import printable
-from leafinstruct.terminal import again, answer, note, progress, show_story
+from leafinstruct.records.printable import printable
 
 
 def inspect(
@@ -22,9 +22,9 @@ def inspect(
     changes: Changes = None,
 ) -> None:
     """Make one page of what is in a dataset."""
-    from leafinstruct.engine.local import LocalEngine
     from leafinstruct.pipeline import Progressed, artifacts
-    from leafinstruct.report import inspection
+    from leafinstruct.report.inspect import page as inspection
+    from leafinstruct.runtime.engine.local import LocalEngine
 
     loaded = load_recipe(recipe, changes, limit)
     page = out or loaded.directory / "inspect.html"
@@ -62,7 +62,7 @@ def explain(
 ) -> None:
     """Tell the story of one record, kept or lost."""
     from leafinstruct.pipeline import answers_of, artifacts
-    from leafinstruct.report import lineage
+    from leafinstruct.report.explain import lineage
 
     loaded = load_recipe(recipe, changes, limit)
     stages = artifacts(loaded)

@@ -10,9 +10,9 @@ import typer
 
 from leafinstruct import __version__
 from leafinstruct.cli.options import AsJson, Changes
+from leafinstruct.cli.output import answer, drawing, note
 from leafinstruct.cli.stopping import Interrupted
-from leafinstruct.report.prose import printable
-from leafinstruct.terminal import answer, drawing, note
+from leafinstruct.records.printable import printable
 
 
 def train(
@@ -25,10 +25,10 @@ def train(
     changes: Changes = None,
 ) -> None:
     """Train an adapter on shards, or go on training it."""
-    from leafinstruct.last_write import go_on
-    from leafinstruct.recipe import load_training, locate
-    from leafinstruct.templates import template
-    from leafinstruct.train.publish import check, push
+    from leafinstruct.publish.adapter import check, push
+    from leafinstruct.recipe.load import load_training, locate
+    from leafinstruct.recipe.templates import template
+    from leafinstruct.runtime.last_write import go_on
     from leafinstruct.train.run import train as run
 
     if push_to is None and public:
@@ -80,10 +80,10 @@ def generate(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda ...")] = "auto",
 ) -> None:
     """Ask a trained model; the answer is a page of text and pictures."""
-    from leafinstruct.recipe import load_training
-    from leafinstruct.train import adapter
-    from leafinstruct.train.answer import asked, draw, exact, question, unasked
-    from leafinstruct.vlg import tiny
+    from leafinstruct.backbones import tiny
+    from leafinstruct.generate import adapter
+    from leafinstruct.generate.answer import asked, draw, exact, question, unasked
+    from leafinstruct.recipe.load import load_training
 
     if (fault := unasked(prompt, images or ())) is not None:
         raise typer.BadParameter(fault, param_hint="PROMPT")
@@ -121,7 +121,7 @@ def doctor(
     import platform
     from importlib.metadata import version
 
-    from leafinstruct.vlg.doctor import examine
+    from leafinstruct.backbones.doctor import examine
 
     names = ("torch", "transformers", "peft")
     here = {"leafinstruct": __version__, "python": platform.python_version(), **{name: version(name) for name in names}}

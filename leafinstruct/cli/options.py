@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from leafinstruct.recipe import Loaded
+    from leafinstruct.recipe.load import Loaded
 
 RecipePath = Annotated[
     Path | None, typer.Argument(help="Recipe; default $LEAF_RECIPE, recipe.yaml, pipelines/demo.yaml, the packaged demo.")
@@ -28,6 +28,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 
 def load_recipe(recipe: Path | None, changes: list[str] | None, limit: int | None) -> Loaded:
     """The recipe that a verb is about. Raises RecipeError."""
-    from leafinstruct.recipe import load, locate
+    from leafinstruct.recipe.load import load, locate
 
     return load(locate(recipe, os.environ.get("LEAF_RECIPE")), tuple(changes or ()), limit)

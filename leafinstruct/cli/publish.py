@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from leafinstruct.cli.options import AsJson, Changes, Limit, RecipePath, load_recipe
+from leafinstruct.cli.output import answer, note, progress
 from leafinstruct.cli.stopping import stopping
-from leafinstruct.report.prose import printable
-from leafinstruct.terminal import answer, note, progress
+from leafinstruct.records.printable import printable
 
 if TYPE_CHECKING:
-    from leafinstruct.push.stage import Pushed
-    from leafinstruct.recipe import Loaded
-    from leafinstruct.suppressed import Entry
+    from leafinstruct.publish.stage import Pushed
+    from leafinstruct.recipe.load import Loaded
+    from leafinstruct.records.removals import Entry
 
 LISTED = 20
 """Files of a kind that a person is shown; --json tells all."""
@@ -40,9 +40,9 @@ def push(
     """Put the built dataset on the Hugging Face Hub, in one commit."""
     from typing import get_args
 
-    from leafinstruct.engine.local import LocalEngine
     from leafinstruct.pipeline import publish
-    from leafinstruct.push.config import Allowance
+    from leafinstruct.publish.config import Allowance
+    from leafinstruct.runtime.engine.local import LocalEngine
 
     if unknown := [name for name in allow or () if name not in get_args(Allowance)]:
         raise typer.BadParameter(f"{unknown[0]!r} is none of {', '.join(get_args(Allowance))}", param_hint="--allow")
@@ -54,7 +54,7 @@ def push(
     with LocalEngine(1) as engine, progress() as on_progress:
         pushed = publish(loaded, engine, stopping(on_progress), dry_run, **asked)
     if as_json:
-        from leafinstruct.push.stage import facts
+        from leafinstruct.publish.stage import facts
 
         answer(facts(pushed))
         return
@@ -103,10 +103,10 @@ def hydrate(
     as_json: AsJson = False,
 ) -> None:
     """Fetch the pictures of pushed references again, and check them."""
-    from leafinstruct.artifact import Artifact, one_build
-    from leafinstruct.engine.local import LocalEngine
     from leafinstruct.pipeline import Watched
-    from leafinstruct.push import hydrate as room
+    from leafinstruct.publish import hydrate as room
+    from leafinstruct.runtime.artifact import Artifact, one_build
+    from leafinstruct.runtime.engine.local import LocalEngine
 
     settings = room.settings(root or [], contact, allow_host or [], tolerate)
     shards = room.shards(place, revision)
@@ -145,8 +145,8 @@ def remove(
 ) -> None:
     """Take records out for good: builds and pushes leave them out."""
     from leafinstruct.pipeline import artifacts
-    from leafinstruct.push.removal import remove as take_out
-    from leafinstruct.suppressed import Kind, entry
+    from leafinstruct.publish.removal import remove as take_out
+    from leafinstruct.records.removals import Kind, entry
 
     given: dict[Kind, list[str] | None] = {"url": url, "domain": domain, "sha256": sha256, "id": identity}
     entries = [entry(kind, value, reason) for kind, values in given.items() for value in values or ()]
@@ -172,7 +172,7 @@ def remove(
 
 
 def _purge(loaded: Loaded, entries: list[Entry], dry_run: bool, as_json: bool) -> None:
-    from leafinstruct.purge.run import purge
+    from leafinstruct.publish.purge.run import purge
 
     found = purge(loaded.path, loaded.directory, entries, dry_run)
     if as_json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
-from leafinstruct import last_write
+from leafinstruct.runtime import last_write
 
 if TYPE_CHECKING:
     from leafinstruct.pipeline import OnProgress, Progressed

@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 
 from leafinstruct.cli.options import AsJson, Changes, Limit, load_recipe
+from leafinstruct.cli.output import again, answer, note, progress
 from leafinstruct.cli.stopping import stopping
 from leafinstruct.errors import LeafInstructError
-from leafinstruct.report.prose import printable
-from leafinstruct.terminal import again, answer, note, progress
+from leafinstruct.records.printable import printable
 
 
 def verify(
@@ -25,9 +25,9 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Compare every file of a run with its recorded sha256. Lists damage and what to do; exits with 1 where there is any."""
-    from leafinstruct.artifact import one_build
-    from leafinstruct.engine.local import LocalEngine
     from leafinstruct.pipeline import Watched
+    from leafinstruct.runtime.artifact import one_build
+    from leafinstruct.runtime.engine.local import LocalEngine
     from leafinstruct.verify import verify as compare
 
     folder, build = (run, "leaf build") if run is not None and run.is_dir() else _of_recipe(run, limit, changes)

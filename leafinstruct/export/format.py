@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from leafinstruct.export.sample import Sample
+from leafinstruct.export.row import Sample
 
 Files = Mapping[str, Sequence[str]]
 """Split -> names of its files."""

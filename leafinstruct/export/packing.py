@@ -15,10 +15,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from leafinstruct.artifact import Artifact, writing
 from leafinstruct.export.format import Format
-from leafinstruct.export.sample import Lost, Picture, Sample
-from leafinstruct.export.webdataset import key, members
+from leafinstruct.export.formats.webdataset import key, members
+from leafinstruct.export.row import Lost, Picture, Sample
+from leafinstruct.runtime.artifact import Artifact, writing
 
 BLOCK = tarfile.BLOCKSIZE
 

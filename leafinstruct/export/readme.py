@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from leafinstruct.cards import cell
+from leafinstruct.card.template import cell
 from leafinstruct.export.format import Files, Format
 from leafinstruct.records.escaping import ESCAPED
 

@@ -19,17 +19,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from leafinstruct.artifact import Artifact, digest, drift, file_fault, file_sha256, one_build, save, writing
 from leafinstruct.errors import DriftError, SourceError
-from leafinstruct.export import conversations, llama_factory, ms_swift, source, webdataset
+from leafinstruct.export import source
 from leafinstruct.export.format import Format
+from leafinstruct.export.formats import conversations, llama_factory, ms_swift, webdataset
 from leafinstruct.export.packing import json_line, packing, put_together, write_json
 from leafinstruct.export.readme import readme
-from leafinstruct.export.sample import COLUMNS, Lost, Sample, sample_of
+from leafinstruct.export.row import COLUMNS, Lost, Sample, sample_of
 from leafinstruct.export.source import Shard
-from leafinstruct.last_write import last_write
 from leafinstruct.records import shards
 from leafinstruct.records.escaping import ESCAPED
+from leafinstruct.runtime.artifact import Artifact, digest, drift, file_fault, file_sha256, one_build, save, writing
+from leafinstruct.runtime.last_write import last_write
 
 CODE = 3
 """Raised when the same shards give other files than before."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from leafinstruct.artifact import Artifact
 from leafinstruct.errors import SourceError
 from leafinstruct.records import shards
+from leafinstruct.runtime.artifact import Artifact
 
 
 @dataclass(frozen=True, slots=True)

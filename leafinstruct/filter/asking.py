@@ -7,19 +7,19 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from leafinstruct.artifact import Artifact, writing
-from leafinstruct.engine.base import Part
-from leafinstruct.filter import judge
 from leafinstruct.filter.config import JudgeConfig
 from leafinstruct.filter.passes import FilterSettings, evidence_of, trial_of
+from leafinstruct.filter.scores import judge
+from leafinstruct.images.send import Sent, all_as_sent, smaller
 from leafinstruct.llm.client import Client
 from leafinstruct.llm.fitting import Shown, fitted
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.llm.request import Request
-from leafinstruct.pictures.send import Sent, all_as_sent, smaller
 from leafinstruct.records import asked, table
 from leafinstruct.records.document import Document
-from leafinstruct.records.words import count_words
+from leafinstruct.records.text.words import count_words
+from leafinstruct.runtime.artifact import Artifact, writing
+from leafinstruct.runtime.engine.base import Part
 
 
 def question(document: Document, pictures: Mapping[str, Sent], config: JudgeConfig, prompt: Prompt) -> Request:

@@ -7,9 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from leafinstruct.filter.scores import CLIP_FAMILIES, MODEL_FAMILIES, PASSES, SCORES, Score
-from leafinstruct.pictures.config import FetchConfig
-from leafinstruct.records.language_names import NAMES, hint
+from leafinstruct.filter.catalog import CLIP_FAMILIES, MODEL_FAMILIES, PASSES, SCORES, Score
+from leafinstruct.images.config import FetchConfig
+from leafinstruct.records.text.language_names import NAMES, hint
 
 TOY_MODEL = "leaf:tiny-clip-1"
 """The packaged CLIP, which knows only Sketchbook."""

@@ -2,7 +2,7 @@
 
     fetch  (event loop)   addresses of a part's living documents -> fetches-<part>: what became of each, and where its bytes lie in the store
 
-The store (pictures/web) is shared by all runs of a working directory: what was fetched is never fetched again, a final answer (404, robots.txt,
+The store (images/web) is shared by all runs of a working directory: what was fetched is never fetched again, a final answer (404, robots.txt,
 opt-out, a private address) is not asked for twice, a passing failure is tried again whenever filter runs. `fetches-` holds no bytes; look
 copies them into the part's picture file like those of any other reference. What depends on the moment stays in `fetches-`: later keys see
 address, outcome and sha256 alone.
@@ -17,17 +17,17 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from leafinstruct.artifact import Artifact, digest, writing
-from leafinstruct.engine.base import Engine, Needs, Part
 from leafinstruct.errors import SourceError
+from leafinstruct.filter.catalog import PASSES
 from leafinstruct.filter.passes import CODE, Evidence, FilterSettings, pictures_key, trial_of
-from leafinstruct.filter.scores import PASSES
-from leafinstruct.pictures.web.store import Store, is_intact
+from leafinstruct.images.web.store import Store, is_intact
 from leafinstruct.records import table
 from leafinstruct.records.document import Document
+from leafinstruct.runtime.artifact import Artifact, digest, writing
+from leafinstruct.runtime.engine.base import Engine, Needs, Part
 
 if TYPE_CHECKING:
-    from leafinstruct.pictures.web.client import Web
+    from leafinstruct.images.web.client import Web
 
 
 def run(settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine) -> None:
@@ -37,7 +37,7 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequen
     wanted = [Part(part.name, _key(settings, inputs, part)) for part in parts]
     missing = [part for part in wanted if not _stands(settings, inputs, out, part)]
     if missing:
-        from leafinstruct.pictures.web.client import Web  # aiohttp takes a tenth of a second that most builds do not need
+        from leafinstruct.images.web.client import Web  # aiohttp takes a tenth of a second that most builds do not need
 
         try:
             web = Web(config, Store(settings.fetched), refused=settings.removed)

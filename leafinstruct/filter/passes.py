@@ -16,20 +16,21 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pil
 
-from leafinstruct.artifact import Artifact, digest, version, writing
-from leafinstruct.engine.base import Part
-from leafinstruct.filter import alignment, coherence, duplicate, judge, materialise, references, text
+from leafinstruct.filter import materialize as materialise
 from leafinstruct.filter.config import FilterConfig, Rule
-from leafinstruct.filter.verdict import Drop, Trial
+from leafinstruct.filter.decision import Drop, Trial
+from leafinstruct.filter.scores import alignment, coherence, duplicate, judge, references, text
+from leafinstruct.images.decode import Undecodable, decode
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.prompt import Prompt
-from leafinstruct.pictures.decode import Undecodable, decode
 from leafinstruct.records import asked, table
 from leafinstruct.records.document import NO_VERDICT, Document, Image, Ref
 from leafinstruct.records.example import Cell
 from leafinstruct.records.frames import Kept
-from leafinstruct.records.language_names import UNDETERMINED
 from leafinstruct.records.table import Row
+from leafinstruct.records.text.language_names import UNDETERMINED
+from leafinstruct.runtime.artifact import Artifact, digest, version, writing
+from leafinstruct.runtime.engine.base import Part
 
 CODE = 10
 """Raised when the same documents and settings give other scores or verdicts than before."""

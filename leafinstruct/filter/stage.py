@@ -19,12 +19,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from leafinstruct.artifact import Artifact, Fingerprint, digest, writing
-from leafinstruct.engine.base import Engine, Needs, Part
 from leafinstruct.errors import LeafInstructError, SourceError
-from leafinstruct.filter import duplicate, fetching, judge, materialise
-from leafinstruct.filter.alignment import published_sha256
+from leafinstruct.filter import fetching
+from leafinstruct.filter import materialize as materialise
 from leafinstruct.filter.asking import ask
+from leafinstruct.filter.catalog import JUDGE_FIELDS, PASSES
 from leafinstruct.filter.config import Rule
 from leafinstruct.filter.passes import (
     CODE,
@@ -38,13 +37,16 @@ from leafinstruct.filter.passes import (
     pictures_key,
     trial_of,
 )
-from leafinstruct.filter.scores import JUDGE_FIELDS, PASSES
+from leafinstruct.filter.scores import duplicate, judge
+from leafinstruct.filter.scores.alignment import published_sha256
+from leafinstruct.images.send import all_as_sent
 from leafinstruct.llm.client import Client, estimate_tokens
 from leafinstruct.llm.config import basename
-from leafinstruct.llm.outage import too_many_failed
-from leafinstruct.pictures.send import all_as_sent
+from leafinstruct.llm.faults.outage import too_many_failed
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, Ref
+from leafinstruct.runtime.artifact import Artifact, Fingerprint, digest, writing
+from leafinstruct.runtime.engine.base import Engine, Needs, Part
 
 
 def fingerprint(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engine) -> Fingerprint:  # noqa: ARG001 - every room's door

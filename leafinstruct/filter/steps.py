@@ -13,8 +13,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from leafinstruct.records import owners
 from leafinstruct.records.document import Document, Image, Segment, Text
+from leafinstruct.records.text import owners
 
 _ITEM = re.compile(r"(\s*)(?:[-*•‣◦]|\d{1,3}[.)])\s")
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from leafinstruct.ingest.columns_config import Columns, Section, at_least_one
+from leafinstruct.ingest.tables.columns.config import Columns, Section, at_least_one
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
 PATH_KEYS = ("path", "pictures", "videos", "cdxj")

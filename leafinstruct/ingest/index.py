@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from leafinstruct.artifact import load, save
 from leafinstruct.errors import SourceError
+from leafinstruct.runtime.artifact import load, save
 
 Index = dict[str, Any]
 

@@ -15,10 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from leafinstruct.artifact import file_fault, file_sha256, load, save, writing
-from leafinstruct.engine.base import Engine, Needs, Part, hashing
-from leafinstruct.sketchbook.write import EMPTIED, Entry
-from leafinstruct.suppressed import Suppressed
+from leafinstruct.records.removals import Suppressed
+from leafinstruct.runtime.artifact import file_fault, file_sha256, load, save, writing
+from leafinstruct.runtime.engine.base import Engine, Needs, Part, hashing
+from leafinstruct.sketchbook.formats.write import EMPTIED, Entry
 
 SUMS, MARK = "sums.json", "complete.json"
 FILES_A_PART = 256

@@ -17,8 +17,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from leafinstruct.artifact import Artifact, digest, file_sha256, load, save
-from leafinstruct.engine.base import Engine, Needs, Part
 from leafinstruct.errors import RecipeError
 from leafinstruct.ingest import made
 from leafinstruct.ingest.config import (
@@ -34,9 +32,11 @@ from leafinstruct.ingest.config import (
     YouCook2Source,
 )
 from leafinstruct.records.document import document_id
-from leafinstruct.sketchbook import write as sketchbook
-from leafinstruct.sketchbook.page import Page
-from leafinstruct.suppressed import NOTHING, Shown, Suppressed
+from leafinstruct.records.removals import NOTHING, Shown, Suppressed
+from leafinstruct.runtime.artifact import Artifact, digest, file_sha256, load, save
+from leafinstruct.runtime.engine.base import Engine, Needs, Part
+from leafinstruct.sketchbook.documents.page import Page
+from leafinstruct.sketchbook.formats import write as sketchbook
 
 SKETCHBOOK = 2
 """Raised when the embedded corpus is drawn otherwise for the same settings."""
@@ -58,7 +58,7 @@ def reader(kind: str) -> ModuleType:
 
     Each has LIBRARIES (whose versions can change what is read), root_of, plan and read.
     """
-    return import_module(f"leafinstruct.ingest.{kind}")
+    return import_module(f"leafinstruct.ingest.readers.{kind}")
 
 
 def prepare(settings: IngestSettings, out: Artifact, engine: Engine) -> None:

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from leafinstruct.artifact import Artifact
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, Frame, Rejected
 from leafinstruct.records.frames import shows
-from leafinstruct.suppressed import Shown, Suppressed
+from leafinstruct.records.removals import Shown, Suppressed
+from leafinstruct.runtime.artifact import Artifact
 
 REASON = "removed_by_request"
 """Of a record that is refused; its text is in no report."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from leafinstruct.artifact import Artifact, file_fault, load
 from leafinstruct.ingest.origin import IngestSettings, reader
 from leafinstruct.ingest.stage import KNOWN, Unit, plan, state
+from leafinstruct.runtime.artifact import Artifact, file_fault, load
 
 
 def rotted(settings: IngestSettings, out: Artifact) -> list[str]:

@@ -22,21 +22,23 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from leafinstruct.artifact import Artifact, Fingerprint, digest, file_sha256, load, save, version, writing
-from leafinstruct.engine.base import Engine, Needs, Part
 from leafinstruct.errors import SourceError
-from leafinstruct.ingest import made, speech
+from leafinstruct.images.read import fetch
+from leafinstruct.ingest import made
 from leafinstruct.ingest.config import PATH_KEYS, FileSource, HubSource, SketchbookSource, Source, WarcSource
 from leafinstruct.ingest.losses import Losses
 from leafinstruct.ingest.origin import IngestSettings, file_sources, prepare, reader, roots
 from leafinstruct.ingest.removed import Taken, complies
 from leafinstruct.ingest.span import Span
-from leafinstruct.pictures.read import fetch
-from leafinstruct.records import language, owners, table
+from leafinstruct.ingest.video import speech
+from leafinstruct.records import table
 from leafinstruct.records.document import Document, Frame, Image, Rejected
 from leafinstruct.records.frames import adding
-from leafinstruct.records.language_names import UNDETERMINED
-from leafinstruct.suppressed import Suppressed
+from leafinstruct.records.removals import Suppressed
+from leafinstruct.records.text import language, owners
+from leafinstruct.records.text.language_names import UNDETERMINED
+from leafinstruct.runtime.artifact import Artifact, Fingerprint, digest, file_sha256, load, save, version, writing
+from leafinstruct.runtime.engine.base import Engine, Needs, Part
 
 CODE = 11
 """Raised when the same input gives other documents than before."""

@@ -20,12 +20,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from leafinstruct import sealed
-from leafinstruct.damage import Damage
 from leafinstruct.errors import SourceError
 from leafinstruct.llm import lines
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.request import Paid, Picture, Request
+from leafinstruct.runtime import sealed
+from leafinstruct.runtime.damage import Damage
 
 STEM, JOURNAL = "answers", "exchanges"
 

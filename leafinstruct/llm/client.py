@@ -24,20 +24,20 @@ from typing import TYPE_CHECKING
 
 from leafinstruct.errors import ProviderError
 from leafinstruct.llm import clock
+from leafinstruct.llm.answers.parse import read_answer
+from leafinstruct.llm.answers.thoughts import LONGEST
 from leafinstruct.llm.budget import Budget, Counts
 from leafinstruct.llm.cache import AnswerCache, cache_key
-from leafinstruct.llm.claims import Claims
 from leafinstruct.llm.config import LlmConfig
-from leafinstruct.llm.gate import Gate
 from leafinstruct.llm.journal import Journal
-from leafinstruct.llm.pace import Pace
-from leafinstruct.llm.parse import read_answer
+from leafinstruct.llm.limits.claims import Claims
+from leafinstruct.llm.limits.gate import Gate
+from leafinstruct.llm.limits.pace import Pace
 from leafinstruct.llm.request import Answer, Excess, Paid, Request
-from leafinstruct.llm.thoughts import LONGEST
 from leafinstruct.llm.tokens import estimate_tokens
 
 if TYPE_CHECKING:
-    from leafinstruct.llm.server import Server
+    from leafinstruct.llm.protocol.server import Server
 
 __all__ = ["Client", "Counts", "estimate_tokens"]
 
@@ -208,7 +208,7 @@ class Client:
 
     def _open(self) -> Server:
         if self._server is None:
-            from leafinstruct.llm.server import Server
+            from leafinstruct.llm.protocol.server import Server
 
             self._server = Server(self._config)
             self._server.heed = self._pace.heed

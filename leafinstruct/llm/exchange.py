@@ -23,20 +23,20 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from leafinstruct.errors import BudgetError, ProviderError
 from leafinstruct.llm import clock
-from leafinstruct.llm.again import AgainError, pause
+from leafinstruct.llm.answers.parse import is_writing, read_answer
 from leafinstruct.llm.budget import Budget, Counts
 from leafinstruct.llm.config import LlmConfig
-from leafinstruct.llm.context import FILLER, with_filler
-from leafinstruct.llm.decline_words import SIZE, Kind
-from leafinstruct.llm.faults import BusyError, DeclinedError, ServerError
-from leafinstruct.llm.gate import Gate
-from leafinstruct.llm.negotiation import Ladder, Terms
-from leafinstruct.llm.pace import Pace
-from leafinstruct.llm.parse import is_writing, read_answer
+from leafinstruct.llm.faults.again import AgainError, pause
+from leafinstruct.llm.faults.decline_words import SIZE, Kind
+from leafinstruct.llm.faults.faults import BusyError, DeclinedError, ServerError
+from leafinstruct.llm.limits.gate import Gate
+from leafinstruct.llm.limits.pace import Pace
+from leafinstruct.llm.protocol.context import FILLER, with_filler
+from leafinstruct.llm.protocol.negotiation import Ladder, Terms
+from leafinstruct.llm.protocol.server import FINISHED, Reply, Server
+from leafinstruct.llm.protocol.wire import named, repair_turns, response_format, wire_messages
 from leafinstruct.llm.request import Answer, AnswerState, Excess, Paid, Request, Usage
-from leafinstruct.llm.server import FINISHED, Reply, Server
 from leafinstruct.llm.tokens import size_of
-from leafinstruct.llm.wire import named, repair_turns, response_format, wire_messages
 
 _REPAIRS = 2
 _UNANSWERED = 3  # questions in a row without an answer until their deadline, before the server counts as down

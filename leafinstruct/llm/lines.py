@@ -1,6 +1,6 @@
 """Append-only JSON lines under a key, written by many processes at once: what the answer cache and the journal are made of.
 
-    <folder>/<stem>-<random>.jsonl       one per writer, one line an entry: {"key": 64 hex digits, ..., "digest": see leafinstruct/sealed.py}
+    <folder>/<stem>-<random>.jsonl       one per writer, one line an entry: {"key": 64 hex digits, ..., "digest": see leafinstruct/runtime/sealed.py}
 
 Each writer appends whole lines to a file of its own, so any number of processes share a folder without a lock, on any file system. A line
 goes out in one write, so a killed process loses at most its last one; a line without its newline is ignored. A line whose digest does not hold is
@@ -19,9 +19,9 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from leafinstruct import sealed
-from leafinstruct.damage import Damage
 from leafinstruct.errors import SourceError
+from leafinstruct.runtime import sealed
+from leafinstruct.runtime.damage import Damage
 
 _LINE = re.compile(rb'\{"key":"([0-9a-f]{64})",.*\}\n', re.DOTALL)
 

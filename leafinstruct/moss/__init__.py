@@ -4,7 +4,7 @@
     from peft import get_peft_model
     model = get_peft_model(base, leafinstruct.moss.MossConfig())
 
-Imports torch and peft, and nothing else of leafinstruct except `quiet_import`.
+Imports torch and peft, and nothing else of leafinstruct except `_quiet_import`.
 """
 # ruff: noqa: E402 - peft is prepared before the imports
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import warnings
 
-from leafinstruct.quiet_import import import_peft
+from leafinstruct._quiet_import import import_peft
 
 import_peft()
 

@@ -121,7 +121,7 @@ class Document:
     url: the canonical URL of the page, if it is of the same domain, else the page's own; page_url: the URL at which the page was found, None for
     a local file; title: the title that the source states (the page's h1, else its title element), None where it states none; lost: pieces of the
     record (images without a usable reference, broken entries) that its reader lost, so that it is not whole; language and language_confidence: see
-    records/language.py, both None where it is undetermined.
+    records/text/language.py, both None where it is undetermined.
     """
 
     id: str

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leafinstruct.errors import DamagedError
-from leafinstruct.records.checked import opened, put_seal, read
 from leafinstruct.records.document import Frame
+from leafinstruct.records.files.checked import opened, put_seal, read
 
 SCHEMA = pa.schema([("ref", pa.string()), ("stamp", pa.string()), ("bytes", pa.binary())])
 

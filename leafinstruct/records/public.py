@@ -22,9 +22,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leafinstruct.errors import SchemaError, SourceError
-from leafinstruct.records.conforming import conformed, leaves_of, plain_path, projected
 from leafinstruct.records.document import Image
 from leafinstruct.records.example import Example
+from leafinstruct.records.files.conforming import conformed, leaves_of, plain_path, projected
 from leafinstruct.records.table import Row
 
 SCHEMA_VERSION = "3"

@@ -15,9 +15,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leafinstruct import hub
 from leafinstruct.errors import SchemaError, SourceError
 from leafinstruct.records.public import PublishedShard, open_shard
+from leafinstruct.runtime import hub
 
 COLUMNS = ("id", "messages", "images")
 """What training reads."""

@@ -19,9 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leafinstruct.errors import SchemaError
-from leafinstruct.records import checked
 from leafinstruct.records.document import Document, Image, Provenance, Ref, Segment, Text
 from leafinstruct.records.example import Cell, Example, Turn
+from leafinstruct.records.files import checked
 
 Row = checked.Row
 read, read_whole_groups, read_without_bytes = checked.read, checked.read_whole_groups, checked.read_without_bytes

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leafinstruct.artifact import Artifact, Report, total
 from leafinstruct.errors import DamagedError
 from leafinstruct.records import asked, shards, table
-from leafinstruct.records.language_names import named
-from leafinstruct.report import judged
+from leafinstruct.records.text.language_names import named
+from leafinstruct.report.explain import judged
+from leafinstruct.runtime.artifact import Artifact, Report, total
 
 STATES = {
     "done": "done",

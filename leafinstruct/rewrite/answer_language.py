@@ -11,9 +11,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from leafinstruct.records.language import identify
-from leafinstruct.records.language_names import named
-from leafinstruct.records.words import count_letters
+from leafinstruct.records.text.language import identify
+from leafinstruct.records.text.language_names import named
+from leafinstruct.records.text.words import count_letters
 
 LETTERS, CONFIDENCE = 30, 0.9
 """Letters below which a text is too short to tell its language, and the confidence from which the identifier is believed. Cut at 30 letters, 7 of

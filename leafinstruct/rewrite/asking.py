@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from leafinstruct.images.send import Sent, smaller
 from leafinstruct.llm.fitting import Shown, fitted
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.llm.request import Request
-from leafinstruct.pictures.send import Sent, smaller
 from leafinstruct.records.document import Document
 from leafinstruct.rewrite import prompt as prompts
 from leafinstruct.rewrite.worded import Task

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from leafinstruct.records.document import Document, Image, Text
-from leafinstruct.records.words import count_words
+from leafinstruct.records.text.words import count_words
 from leafinstruct.rewrite.steps import body_of
 
 WORDS = 40

@@ -14,8 +14,8 @@ from __future__ import annotations
 import re
 
 from leafinstruct.records.document import Document, Text
-from leafinstruct.records.signs import STEP, is_line
-from leafinstruct.records.words import first_words, sentences_of
+from leafinstruct.records.text.signs import STEP, is_line
+from leafinstruct.records.text.words import first_words, sentences_of
 from leafinstruct.rewrite.config import Genre
 
 FEWEST_STEPS, ORDERS, SOME_ORDERS, TOLD, FEWEST_SENTENCES = 2, 0.25, 0.125, 0.5, 2

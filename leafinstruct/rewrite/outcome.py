@@ -10,7 +10,7 @@ from leafinstruct.llm.request import Answer
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, Text
 from leafinstruct.records.example import Cell, Example, Turn, example_id
-from leafinstruct.records.references import Dangling, dangling
+from leafinstruct.records.text.references import Dangling, dangling
 from leafinstruct.rewrite.prompt import as_text
 
 DANGLING = "reference.dangling"

@@ -17,7 +17,7 @@ from leafinstruct.llm.prompt import Prompt
 from leafinstruct.llm.quoting import quoted
 from leafinstruct.llm.request import Message, Picture, Request
 from leafinstruct.records.document import Document, Image, Segment, Text
-from leafinstruct.records.language_names import named
+from leafinstruct.records.text.language_names import named
 from leafinstruct.rewrite import answer_language
 from leafinstruct.rewrite.config import TaskFamily
 from leafinstruct.rewrite.parse import SCHEMA, fault
@@ -97,7 +97,7 @@ def by_templates(document: Document, task: Task) -> dict[str, Any]:
 
 
 def as_text(segment: Text) -> str:
-    """A segment as plain text that still shows what it is: code is fenced. The markers of a list are its reader's (ingest/walk.py)."""
+    """A segment as plain text that still shows what it is: code is fenced. The markers of a list are its reader's (ingest/page/walk.py)."""
     return f"```\n{segment.text}\n```" if segment.kind == "code" else segment.text
 
 

@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from PIL import Image as Pil
 
-from leafinstruct.pictures.decode import Undecodable, decode
+from leafinstruct.images.decode import Undecodable, decode
 
 SIDE, WINDOW, STEP = 64, 8, 4
 PROPORTIONS = 0.05

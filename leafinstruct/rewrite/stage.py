@@ -17,19 +17,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from leafinstruct.artifact import Artifact, Fingerprint, digest, version, writing
-from leafinstruct.engine.base import Engine, Needs, Part
 from leafinstruct.errors import LeafInstructError
+from leafinstruct.images.send import Sent, all_as_sent
 from leafinstruct.llm.client import Client, estimate_tokens
 from leafinstruct.llm.config import LlmConfig
-from leafinstruct.llm.outage import too_many_failed
+from leafinstruct.llm.faults.outage import too_many_failed
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.llm.request import Answer
-from leafinstruct.pictures.send import Sent, all_as_sent
-from leafinstruct.records import asked, language, table, words
+from leafinstruct.records import asked, table
 from leafinstruct.records.document import NO_VERDICT, Document
 from leafinstruct.records.example import Cell, Example, example_id
-from leafinstruct.records.language_names import UNDETERMINED, named
+from leafinstruct.records.text import language, words
+from leafinstruct.records.text.language_names import UNDETERMINED, named
 from leafinstruct.rewrite import parse, prompt, row_size, steps, tasks
 from leafinstruct.rewrite.asking import question
 from leafinstruct.rewrite.config import RewriteConfig
@@ -39,6 +38,8 @@ from leafinstruct.rewrite.resemblance import resemblance
 from leafinstruct.rewrite.steps import Piece
 from leafinstruct.rewrite.tasks import Facts
 from leafinstruct.rewrite.worded import Files, Task, tasks_in
+from leafinstruct.runtime.artifact import Artifact, Fingerprint, digest, version, writing
+from leafinstruct.runtime.engine.base import Engine, Needs, Part
 
 CODE = 10
 """Raised when the same documents and answers give other examples than before."""

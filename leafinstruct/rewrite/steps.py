@@ -15,9 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from leafinstruct.records import owners, places, signs
 from leafinstruct.records.document import Document, Image, Segment, Text
-from leafinstruct.records.words import UNITS, word_units
+from leafinstruct.records.text import owners, places, signs
+from leafinstruct.records.text.words import UNITS, word_units
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from leafinstruct.records.document import Document, Image, Segment, Text
-from leafinstruct.records.signs import POINTS_BACK
-from leafinstruct.records.words import QUESTION_MARKS, TITLE_ENDS, count_words
+from leafinstruct.records.text.signs import POINTS_BACK
+from leafinstruct.records.text.words import QUESTION_MARKS, TITLE_ENDS, count_words
 from leafinstruct.rewrite.config import ENGLISH, TaskFamily
 from leafinstruct.rewrite.edits import passage_of, request_of
 from leafinstruct.rewrite.genre import first_sentence, genre_of

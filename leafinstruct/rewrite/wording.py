@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from leafinstruct.records.language_names import NAMES, hint
+from leafinstruct.records.text.language_names import NAMES, hint
 
 PLACES = frozenset({"title", "opening", "change"})
 """What a question template may name: the title, the first sentence, the request for a change."""

@@ -12,8 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from leafinstruct.artifact import Artifact, writing
-from leafinstruct.records import checked, seal
+from leafinstruct.records.files import checked, seal
+from leafinstruct.runtime.artifact import Artifact, writing
 
 SCHEMA = pa.schema(
     [

@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leafinstruct.artifact import digest
-from leafinstruct.engine.base import Part
+from leafinstruct.runtime.artifact import digest
+from leafinstruct.runtime.engine.base import Part
 from leafinstruct.shard.config import ShardConfig
 from leafinstruct.shard.groups import FEW_DOMAINS, Groups, group
 from leafinstruct.shard.split import shard_count, split_of, unit

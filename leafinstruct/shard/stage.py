@@ -27,22 +27,23 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from leafinstruct.artifact import Artifact, Fingerprint, digest, file_fault, file_sha256, version, writing
-from leafinstruct.damage import remove
-from leafinstruct.engine.base import Engine, Needs, Part, hashing
+from leafinstruct.card.describe import describe, identity
 from leafinstruct.errors import DamagedError, LeafInstructError
 from leafinstruct.llm.prompt import Prompt
-from leafinstruct.records import public, seal, table
+from leafinstruct.records import public, table
 from leafinstruct.records.example import Example
+from leafinstruct.records.files import seal
+from leafinstruct.records.removals import NOTHING, Suppressed
 from leafinstruct.records.shards import CHECKSUMS
 from leafinstruct.records.url import host_of
+from leafinstruct.runtime.artifact import Artifact, Fingerprint, digest, file_fault, file_sha256, version, writing
+from leafinstruct.runtime.damage import remove
+from leafinstruct.runtime.engine.base import Engine, Needs, Part, hashing
 from leafinstruct.shard import keys as keys_of
 from leafinstruct.shard.config import ShardConfig
-from leafinstruct.shard.describe import describe, identity
 from leafinstruct.shard.plan import plan
 from leafinstruct.shard.suppressed import left_out, staying
 from leafinstruct.shard.ties import Ties, ties_of
-from leafinstruct.suppressed import NOTHING, Suppressed
 
 CODE = 7
 """Raised when the same examples give other shards than before."""

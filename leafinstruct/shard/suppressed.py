@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from leafinstruct.artifact import Artifact
-from leafinstruct.engine.base import Engine, Needs, Part
 from leafinstruct.records import table
 from leafinstruct.records.example import Example
-from leafinstruct.suppressed import Shown, Suppressed
+from leafinstruct.records.removals import Shown, Suppressed
+from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.runtime.engine.base import Engine, Needs, Part
 
 
 def left_out(suppressed: Suppressed, rewrite: Artifact, engine: Engine) -> dict[str, list[str]]:

@@ -25,7 +25,7 @@ import numpy as np
 from datasketch import MinHash
 
 from leafinstruct.records.document import Document
-from leafinstruct.records.words import identity_of, spelled_alike, words_of
+from leafinstruct.records.text.words import identity_of, spelled_alike, words_of
 
 BANDS, ROWS, RUN = 14, 8, 5
 """Bands, hashes a band, words a run."""

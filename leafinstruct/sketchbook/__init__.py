@@ -1,10 +1,10 @@
 """Sketchbook: a closed drawn world with ground truth, written as genuine source files.
 
-    scene -> render                    what is seen: things on 8 x 8 cells, drawn with Pillow at any size (shapes, backgrounds, palette, pen)
-    lessons, stories, edits,           what is told: one grammar a topic, from a random generator to a HowTo (texts, a scene a step)
-    assembly, maps -> howto            (wording names things and places, vocabulary lists every word, chance names every random stream)
+    world/: scene -> render            what is seen: things on 8 x 8 cells, drawn with Pillow at any size (shapes, backgrounds, palette, pen)
+    documents/: lessons, stories,      what is told: one grammar a topic, from a random generator to a HowTo (texts, a scene a step)
+    edits, assembly, maps -> howto     (wording names things and places, vocabulary lists every word, chance names every random stream)
     plan -> defects -> page            which document is what, what is wrong with it, in which order text and pictures stand
-    as_mmc4, as_html, as_warc          the same page in three formats that the ordinary readers read
+    formats/: mmc4, html, warc, ...    the same page in formats that the ordinary readers read
     write                              the door: chunks(settings), write_chunk, collect_labels
     tiny_clip                          a small CLIP that knows this world and nothing else
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from leafinstruct.artifact import writing
-from leafinstruct.cards import fill
+from leafinstruct.card.template import fill
 from leafinstruct.records import shards
+from leafinstruct.runtime.artifact import writing
 from leafinstruct.train.config import TrainConfig
 from leafinstruct.train.tally import PICTURES
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 
-from leafinstruct.artifact import Artifact, file_fault, file_sha256, load, save
 from leafinstruct.errors import TrainError
+from leafinstruct.runtime.artifact import Artifact, file_fault, file_sha256, load, save
 
 SUMS = "sums.json"
 """In a checkpoint: sha256 of each of its files."""

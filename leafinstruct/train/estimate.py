@@ -26,7 +26,7 @@ from torch import Tensor
 from leafinstruct.errors import TrainError
 from leafinstruct.train import processes
 from leafinstruct.train.config import TrainConfig
-from leafinstruct.train.tokens import Collator, Rows
+from leafinstruct.train.data.tokens import Collator, Rows
 
 PROBE = 1024
 """Tokens of a probed row at most."""

@@ -15,9 +15,9 @@ from typing import Any, Protocol
 
 from transformers import TrainerCallback
 
-from leafinstruct.artifact import writing
+from leafinstruct._quiet_import import quiet
 from leafinstruct.errors import RecipeError, TrainError
-from leafinstruct.quiet_import import quiet
+from leafinstruct.runtime.artifact import writing
 from leafinstruct.train.tally import PICTURES
 
 TOLD = ("text_loss", "image_loss", "learning_rate")

@@ -26,20 +26,21 @@ from typing import Any
 
 import torch
 
-from leafinstruct.artifact import Artifact, drift, one_build, save
+from leafinstruct.backbones import tiny
+from leafinstruct.backbones.backbone import unadapted
+from leafinstruct.backbones.generate import positions
+from leafinstruct.backbones.load import load
 from leafinstruct.errors import DriftError, RecipeError, SourceError, TrainError
-from leafinstruct.last_write import last_write
 from leafinstruct.moss import MossConfig, MossConfigError
 from leafinstruct.moss.match import count
 from leafinstruct.records import shards
-from leafinstruct.train import card, checkpoints, contexts, estimate, processes, reports, samples, weights
+from leafinstruct.runtime.artifact import Artifact, drift, one_build, save
+from leafinstruct.runtime.last_write import last_write
+from leafinstruct.train import card, checkpoints, estimate, processes, reports, samples, weights
 from leafinstruct.train.config import UNSHAPING, TrainConfig
-from leafinstruct.train.data import Data
-from leafinstruct.train.packing import check_attention
-from leafinstruct.vlg import tiny
-from leafinstruct.vlg.backbone import unadapted
-from leafinstruct.vlg.generate import positions
-from leafinstruct.vlg.load import load
+from leafinstruct.train.data import contexts
+from leafinstruct.train.data.data import Data
+from leafinstruct.train.data.packing import check_attention
 
 LARGE = 0.1
 """Share of the base's parameters above which an adapter must be asked for: it is rarely meant, and its optimiser needs twice its size again. Of the

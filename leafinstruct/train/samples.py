@@ -16,18 +16,18 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from leafinstruct.artifact import writing
+from leafinstruct.backbones.backbone import Backbone, Segment
+from leafinstruct.backbones.generate import Settings, Unfinished, generate
+from leafinstruct.backbones.sampling import Sampling
 from leafinstruct.errors import BackboneError
-from leafinstruct.pictures.decode import Undecodable, decode
+from leafinstruct.images.decode import Undecodable, decode
 from leafinstruct.records import shards
-from leafinstruct.records.joining import paragraphs
-from leafinstruct.train.codes import Grid
+from leafinstruct.records.text.joining import paragraphs
+from leafinstruct.runtime.artifact import writing
 from leafinstruct.train.config import TrainConfig
-from leafinstruct.train.encode import NAMES, Encoded, encode
-from leafinstruct.train.pictures import Pictures
-from leafinstruct.vlg.backbone import Backbone, Segment
-from leafinstruct.vlg.generate import Settings, Unfinished, generate
-from leafinstruct.vlg.sampling import Sampling
+from leafinstruct.train.data.codes import Grid
+from leafinstruct.train.data.encode import NAMES, Encoded, encode
+from leafinstruct.train.data.pictures import Pictures
 
 TOP_K = 200
 """Of the codes of a sampled picture."""

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from leafinstruct.vlg.backbone import Losses
+from leafinstruct.backbones.backbone import Losses
 
 PICTURES = 8
 """Told apart; the eighth and later ones share a mean."""

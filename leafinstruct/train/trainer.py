@@ -23,10 +23,10 @@ import torch
 from torch import Tensor
 from transformers import PrinterCallback, Trainer
 
+from leafinstruct.backbones.backbone import Backbone
 from leafinstruct.errors import TrainError
 from leafinstruct.train import processes
 from leafinstruct.train.tally import Tally
-from leafinstruct.vlg.backbone import Backbone
 
 
 class InterleavedTrainer(Trainer):

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from leafinstruct.artifact import digest, file_sha256
-from leafinstruct.vlg import tiny
+from leafinstruct.backbones import tiny
+from leafinstruct.runtime.artifact import digest, file_sha256
 
 BLOCKS, BLOCK = 65, 1 << 14
 """Evenly spread pieces that are looked at, and bytes of each: the whole of a file of a megabyte."""

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from leafinstruct.records import owners
 from leafinstruct.records.document import Document, Image, Provenance, Ref, Segment, Text
+from leafinstruct.records.text import owners
 
 FOLDER = Path(__file__).parent / "scripts"
 GROUPS = ("latin", "cyrillic", "arabic", "hebrew", "devanagari", "unspaced", "chinese", "japanese", "korean")

@@ -10,7 +10,7 @@ from itertools import combinations
 import pytest
 from corpora import reading
 
-from leafinstruct.records.words import sentences_of
+from leafinstruct.records.text.words import sentences_of
 
 SCRIPTS = {
     "latin": "LATIN",

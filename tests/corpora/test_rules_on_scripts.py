@@ -7,14 +7,14 @@ from collections import Counter
 import pytest
 from corpora import reading
 
-from leafinstruct.filter import judge, text
+from leafinstruct.filter.scores import judge, text
+from leafinstruct.recipe.templates import packaged, read_questions
 from leafinstruct.records.document import Text
-from leafinstruct.records.language import with_language
+from leafinstruct.records.text.language import with_language
 from leafinstruct.rewrite import tasks
 from leafinstruct.rewrite.config import RewriteConfig
 from leafinstruct.rewrite.prompt import by_templates
 from leafinstruct.rewrite.worded import tasks_in
-from leafinstruct.templates import packaged, read_questions
 
 BOUNDS = {"text.links": 2, "text.capitals": 0.25, "text.exclamations": 5, "text.repetition": 0.5, "text.symbols": 0.1}
 """The narrowest of the recipes in pipelines/, and of the rule-based judge."""

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from leafinstruct.evaluate.intervals import interval, paired
+from leafinstruct.evaluate.sketchbook.intervals import interval, paired
 
 RECIPE = Path(__file__).parents[2] / "experiments" / "moss.yaml"
 

@@ -50,6 +50,6 @@ def read(folder: str, dataset: str) -> list[dict[str, Any]]:
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).parent)]
     os.environ["DISABLE_VERSION_CHECK"] = "1"
-    importlib.import_module("leafinstruct.torchvision_import").mend()
+    importlib.import_module("leafinstruct._torchvision").mend()
     sounds()
     Path(sys.argv[3]).write_text(json.dumps(read(*sys.argv[1:3])), encoding="utf-8")

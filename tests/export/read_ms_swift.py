@@ -36,5 +36,5 @@ def read(folder: str, file: str) -> list[dict[str, Any]]:
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).parent)]
     os.environ["ROOT_IMAGE_DIR"] = sys.argv[1]
-    importlib.import_module("leafinstruct.torchvision_import").mend()
+    importlib.import_module("leafinstruct._torchvision").mend()
     Path(sys.argv[3]).write_text(json.dumps(read(*sys.argv[1:3])), encoding="utf-8")

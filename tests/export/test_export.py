@@ -15,8 +15,8 @@ from making import leaf
 from markdown_it import MarkdownIt
 
 from leafinstruct.errors import DriftError, SourceError
+from leafinstruct.export.row import Sample, sample_of
 from leafinstruct.export.run import FORMATS, export
-from leafinstruct.export.sample import Sample, sample_of
 from leafinstruct.records.escaping import unescape
 
 CHAT = ("llama-factory", "ms-swift")

@@ -11,8 +11,8 @@ from export.dataset import HOSTILE, dataset, picture
 from making import build, recipe
 
 from leafinstruct.export.run import FORMATS, export
-from leafinstruct.ingest import conversations
 from leafinstruct.ingest.config import ConversationsSource
+from leafinstruct.ingest.readers import conversations
 from leafinstruct.records.document import Document, Text
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from making import document
 
-from leafinstruct.filter.alignment import NO_OWNER, image_cells, with_owners
+from leafinstruct.filter.scores.alignment import NO_OWNER, image_cells, with_owners
 from leafinstruct.records.document import Document
 
 TEXT_FIRST = ("# Two animals", "A red cat sleeps.", "!cat", "A blue bird sings.", "!bird")

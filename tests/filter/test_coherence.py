@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafinstruct.filter.coherence import adjacent, scores, sequence
+from leafinstruct.filter.scores.coherence import adjacent, scores, sequence
 
 
 @st.composite

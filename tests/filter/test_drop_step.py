@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from making import document
 
 from leafinstruct.filter.config import FilterConfig, Rule
-from leafinstruct.filter.verdict import Trial
+from leafinstruct.filter.decision import Trial
 from leafinstruct.records.document import Document, Image, Text
 from leafinstruct.records.example import Cell
-from leafinstruct.records.owners import steps_of_figures
+from leafinstruct.records.text.owners import steps_of_figures
 
 
 def owned(*parts: str, **owners: int) -> Document:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import document
 
-from leafinstruct.filter import duplicate
+from leafinstruct.filter.scores import duplicate
 
 
 def rows(*texts: str) -> list[dict[str, object]]:

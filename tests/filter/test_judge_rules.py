@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from jsonschema import validate
 from making import document, png
 
-from leafinstruct.filter import judge
 from leafinstruct.filter.config import JudgeConfig
+from leafinstruct.filter.scores import judge
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.llm.request import Answer, Picture
 

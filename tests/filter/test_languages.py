@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from making import document
 
+from leafinstruct.filter.catalog import PASSES, SCORES
 from leafinstruct.filter.config import FilterConfig, Rule
+from leafinstruct.filter.decision import Drop, Trial
 from leafinstruct.filter.passes import language_cell
-from leafinstruct.filter.scores import PASSES, SCORES
-from leafinstruct.filter.text import scores
-from leafinstruct.filter.verdict import Drop, Trial
+from leafinstruct.filter.scores.text import scores
 from leafinstruct.records.document import Document
 from leafinstruct.records.example import Cell
 

@@ -10,14 +10,14 @@ import zlib
 import PIL.Image
 import pytest
 
-from leafinstruct.filter import judge
-from leafinstruct.filter import text as text_scores
-from leafinstruct.ingest.charset import decode
-from leafinstruct.ingest.marginal import is_marginal
-from leafinstruct.pictures.decode import probe
+from leafinstruct.filter.scores import judge
+from leafinstruct.filter.scores import text as text_scores
+from leafinstruct.images.decode import probe
+from leafinstruct.ingest.fields.marginal import is_marginal
+from leafinstruct.ingest.page.charset import decode
 from leafinstruct.records.document import Document, Image, Provenance, Ref, Text
-from leafinstruct.records.references import dangling
-from leafinstruct.records.words import count_words, sentence_spans
+from leafinstruct.records.text.references import dangling
+from leafinstruct.records.text.words import count_words, sentence_spans
 
 SECONDS = 10.0
 """Of CPU."""

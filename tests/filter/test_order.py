@@ -13,10 +13,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from making import build, document, recipe
 
-from leafinstruct.filter import judge
+from leafinstruct.filter.scores import judge
 from leafinstruct.records import table
 from leafinstruct.records.document import Document
-from leafinstruct.sketchbook.howto import ORDINALS
+from leafinstruct.sketchbook.documents.howto import ORDINALS
 
 IN_ORDER = (5, "no sign of a broken order")
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from making import build, document, mmc4, png, recipe
 
-from leafinstruct.filter import references
+from leafinstruct.filter.catalog import PASSES, SCORES
 from leafinstruct.filter.config import FilterConfig, Rule
-from leafinstruct.filter.scores import PASSES, SCORES
-from leafinstruct.filter.verdict import Trial
+from leafinstruct.filter.decision import Trial
+from leafinstruct.filter.scores import references
 from leafinstruct.records import table
 from leafinstruct.records.example import Cell
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import document
 
-from leafinstruct.filter import text
 from leafinstruct.filter.config import Rule
-from leafinstruct.filter.verdict import judge
+from leafinstruct.filter.decision import judge
+from leafinstruct.filter.scores import text
 
 
 def values(*parts: str) -> dict[str, float | None]:

@@ -4,7 +4,7 @@ import pytest
 from making import document
 
 from leafinstruct.filter.config import FilterConfig, Rule
-from leafinstruct.filter.verdict import Drop, Trial, judge
+from leafinstruct.filter.decision import Drop, Trial, judge
 from leafinstruct.records.example import Cell
 
 

@@ -23,12 +23,14 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from images.films import film, shade
 from ingest.reading import archive, record
 from making import png
-from pictures.films import film, shade
 
 from leafinstruct.errors import LeafInstructError
-from leafinstruct.ingest import conversations, html, hub, mmc4, obelics, subtitles, video, vist, warc, youcook2
+from leafinstruct.images import containers
+from leafinstruct.images.decode import decode, probe
+from leafinstruct.images.video import frames
 from leafinstruct.ingest.config import (
     ConversationsSource,
     HtmlSource,
@@ -40,8 +42,8 @@ from leafinstruct.ingest.config import (
     WarcSource,
     YouCook2Source,
 )
-from leafinstruct.pictures import containers, frames
-from leafinstruct.pictures.decode import decode, probe
+from leafinstruct.ingest.readers import conversations, html, hub, mmc4, obelics, video, vist, warc, youcook2
+from leafinstruct.ingest.video import subtitles
 from leafinstruct.records.document import Document, Frame, Rejected
 
 PER_CASE = 10.0

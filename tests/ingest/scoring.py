@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from difflib import SequenceMatcher
 
-from leafinstruct.ingest.page import PageError, parse
-from leafinstruct.ingest.sources import Picture
+from leafinstruct.ingest.page.page import PageError, parse
+from leafinstruct.ingest.page.sources import Picture
 
 _MARK = re.compile(r"(?m)^\s*(?:- |\d+\. )")
 

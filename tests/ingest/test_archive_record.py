@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from ingest.reading import archive, documents, outline, read_all, record, rejected
 
 from leafinstruct.errors import SourceError
-from leafinstruct.ingest import warc
+from leafinstruct.images.read import fetch
 from leafinstruct.ingest.config import WarcSource
-from leafinstruct.pictures.read import fetch
+from leafinstruct.ingest.readers import warc
 from leafinstruct.records.document import Document, Rejected
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(200))

@@ -14,8 +14,11 @@ import pytest
 from ingest.reading import archive, documents, read_all, record, rejected
 
 from leafinstruct.errors import SourceError
-from leafinstruct.ingest import archive_index, archive_room, hub, marks, obelics, parquet, warc
+from leafinstruct.ingest.archive import archive_index, archive_room
 from leafinstruct.ingest.config import HubSource, ObelicsSource, WarcSource
+from leafinstruct.ingest.readers import hub, obelics, warc
+from leafinstruct.ingest.tables import parquet
+from leafinstruct.ingest.tables.columns import marks
 from leafinstruct.records.document import Rejected
 
 SECONDS = 10.0

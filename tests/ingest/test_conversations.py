@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from making import build, png, recipe, rows
 
 from leafinstruct.errors import SourceError
-from leafinstruct.ingest import conversations
 from leafinstruct.ingest.config import ConversationsSource
-from leafinstruct.ingest.reference import LostError
-from leafinstruct.ingest.turns import segments_of
+from leafinstruct.ingest.fields.reference import LostError
+from leafinstruct.ingest.readers import conversations
+from leafinstruct.ingest.tables.columns.turns import segments_of
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, Image, Ref, Rejected, Text
 

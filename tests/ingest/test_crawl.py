@@ -15,9 +15,10 @@ from ingest.reading import archive, documents, read_all, record, rejected
 from making import png
 
 from leafinstruct.errors import SourceError
-from leafinstruct.ingest import crawl, html, warc
+from leafinstruct.images.read import data_address, fetch
+from leafinstruct.ingest.archive import crawl
 from leafinstruct.ingest.config import HtmlSource, WarcSource
-from leafinstruct.pictures.read import data_address, fetch
+from leafinstruct.ingest.readers import html, warc
 from leafinstruct.records.document import Rejected
 
 IMAGE = "Content-Type: image/png"

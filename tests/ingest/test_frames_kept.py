@@ -7,17 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from images.films import film, shade
 from making import build, mmc4, png, recipe, shard_sums
-from pictures.films import film, shade
 
-from leafinstruct.artifact import Artifact
-from leafinstruct.ingest import video
+from leafinstruct.images.read import stamp
+from leafinstruct.images.video import frames
 from leafinstruct.ingest.config import VideoSource
-from leafinstruct.pictures import frames
-from leafinstruct.pictures.read import stamp
+from leafinstruct.ingest.readers import video
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, Frame, Ref
 from leafinstruct.records.frames import adding
+from leafinstruct.runtime.artifact import Artifact
 
 COLOURS = [(200, 30, 30), (30, 30, 200), (30, 160, 40), (190, 180, 20)]
 SAID = ["Draw a red sheet.", "Now draw a blue sheet.", "Then draw a green one.", "At last a yellow one."]

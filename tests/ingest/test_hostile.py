@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from ingest.reading import documents, outline, read_all, rejected
 
-from leafinstruct.ingest import html, lines, mmc4
 from leafinstruct.ingest.config import HtmlSource, Mmc4Source
-from leafinstruct.ingest.page import PageError, parse
+from leafinstruct.ingest.page.page import PageError, parse
+from leafinstruct.ingest.readers import html, mmc4
+from leafinstruct.ingest.tables import lines
 
 N = 20_000
 COPIED = "".join(f"<p><b id={n}></x>" for n in range(6000))

@@ -14,8 +14,8 @@ from ingest.reading import bare, documents, outline, read_all, rejected
 from selectolax.lexbor import LexborHTMLParser
 
 from leafinstruct.errors import SourceError
-from leafinstruct.ingest import html
 from leafinstruct.ingest.config import HtmlSource
+from leafinstruct.ingest.readers import html
 from leafinstruct.records.document import Image, Ref, Text
 
 COUNTS = json.loads((Path(__file__).parent / "real_counts.json").read_text(encoding="utf-8"))["html"]

@@ -17,11 +17,11 @@ import pytest
 from making import build, leaf, png, recipe, rows
 
 from leafinstruct.errors import RecipeError, SourceError
-from leafinstruct.ingest import hub
+from leafinstruct.images import containers
+from leafinstruct.images.read import fetch
 from leafinstruct.ingest.config import HubSource
-from leafinstruct.pictures import containers
-from leafinstruct.pictures.read import fetch
-from leafinstruct.recipe import load
+from leafinstruct.ingest.readers import hub
+from leafinstruct.recipe.load import load
 from leafinstruct.records.document import Document, Image, Ref, Rejected, Text
 
 PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -108,7 +108,7 @@ def test_one_pass_over_the_cells_decodes_the_column_once(tmp_path, monkeypatch):
 
 
 def test_pictures_of_a_struct_are_not_read_when_ingesting(tmp_path):
-    from leafinstruct.ingest import parquet
+    from leafinstruct.ingest.tables import parquet
 
     path = table(tmp_path, 4)
     ((_, row), *_) = parquet.rows(path, 0, 1, ["shots"])

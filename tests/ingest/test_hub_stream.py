@@ -45,9 +45,9 @@ def server() -> Iterator[Hub]:
 SCRIPT = """
 import json, sys
 from pathlib import Path
-from leafinstruct.engine.local import LocalEngine
+from leafinstruct.runtime.engine.local import LocalEngine
 from leafinstruct.errors import LeafInstructError
-from leafinstruct.ingest import hub
+from leafinstruct.ingest.readers import hub
 from leafinstruct.ingest.config import HubSource
 settings, folder = json.loads(sys.argv[1]), Path(sys.argv[2])
 class Engine:
@@ -62,7 +62,7 @@ except LeafInstructError as error:
     sys.exit(1)
 local = source.model_copy(update={"repo": None, "path": str(folder)})
 documents = [item for span in hub.plan(local, 100, folder / "cache") for item in hub.read(local, span, folder / "cache")]
-from leafinstruct.pictures.read import fetch
+from leafinstruct.images.read import fetch
 import hashlib
 print(json.dumps([[d.texts[0].text, hashlib.sha256(fetch(d.images[0].ref, folder)).hexdigest()] for d in documents]))
 """

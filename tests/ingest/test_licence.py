@@ -2,7 +2,7 @@
 
 import pytest
 
-from leafinstruct.ingest.licence import named
+from leafinstruct.ingest.fields.license import named
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from making import build, recipe, rows
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-from leafinstruct.ingest.lists import marked
-from leafinstruct.ingest.page import parse
-from leafinstruct.ingest.sources import Picture
+from leafinstruct.ingest.fields.lists import marked
+from leafinstruct.ingest.page.page import parse
+from leafinstruct.ingest.page.sources import Picture
 from leafinstruct.records import table
 
 # --- one example of each rule ---------------------------------------------------------------------------------------------------------

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from ingest.reading import bare, documents, outline, read_all, rejected
 
 from leafinstruct.errors import SourceError
-from leafinstruct.ingest import lines, mmc4
 from leafinstruct.ingest.config import Mmc4Source
+from leafinstruct.ingest.readers import mmc4
+from leafinstruct.ingest.tables import lines
 from leafinstruct.records.document import Document, Image, Text
 
 COUNTS = json.loads((Path(__file__).parent / "real_counts.json").read_text(encoding="utf-8"))["mmc4"]

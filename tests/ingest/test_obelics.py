@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leafinstruct.errors import SourceError
-from leafinstruct.ingest import obelics
+from leafinstruct.images.read import fetch
 from leafinstruct.ingest.config import ObelicsSource
-from leafinstruct.ingest.text import lines
-from leafinstruct.pictures.read import fetch
+from leafinstruct.ingest.fields.text import lines
+from leafinstruct.ingest.readers import obelics
 from leafinstruct.records.document import Document, Image, Ref, Rejected, Text
 
 SCHEMA = pa.schema(

@@ -8,8 +8,8 @@ import pytest
 from ingest.reading import archive, documents, read_all, record, rejected
 from making import png
 
-from leafinstruct.ingest import warc
 from leafinstruct.ingest.config import WarcSource
+from leafinstruct.ingest.readers import warc
 
 HTML, IMAGE = "Content-Type: text/html", "Content-Type: image/png"
 SAID = [

@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from ingest.reading import documents, read_all, rejected
 
-from leafinstruct.ingest import hub
+from leafinstruct.images.containers import cell, member
+from leafinstruct.images.unreadable import Unreadable
 from leafinstruct.ingest.config import HubSource
-from leafinstruct.pictures.containers import cell, member
-from leafinstruct.pictures.unreadable import Unreadable
+from leafinstruct.ingest.readers import hub
 
 VALUE, TIMES = 20_000_000, 1_000
 MEGABYTES = 300
@@ -22,9 +22,9 @@ MEGABYTES = 300
 SCRIPT = """
 import resource, sys
 from pathlib import Path
-from leafinstruct.ingest import hub
+from leafinstruct.ingest.readers import hub
 from leafinstruct.ingest.config import HubSource
-from leafinstruct.pictures.containers import cell, member
+from leafinstruct.images.containers import cell, member
 path, column = Path(sys.argv[1]), sys.argv[2]
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 source = HubSource(name="h", path=str(path), segments=[{"text": "title"}, {"text": column}])

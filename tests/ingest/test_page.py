@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ingest.reading import read_all
 
-from leafinstruct.ingest import html
 from leafinstruct.ingest.config import HtmlSource
-from leafinstruct.ingest.page import MAX_PAGE, PageError, parse
-from leafinstruct.ingest.sources import Picture
-from leafinstruct.ingest.text import word_set
-from leafinstruct.ingest.walk import Block
+from leafinstruct.ingest.fields.text import word_set
+from leafinstruct.ingest.page.page import MAX_PAGE, PageError, parse
+from leafinstruct.ingest.page.sources import Picture
+from leafinstruct.ingest.page.walk import Block
+from leafinstruct.ingest.readers import html
 
 
 def pieces(html: str) -> list[str]:

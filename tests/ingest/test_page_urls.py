@@ -12,14 +12,14 @@ from ingest.reading import archive, documents, read_all, record
 from making import build, png, recipe, rows
 
 from leafinstruct import pipeline
-from leafinstruct import recipe as recipes
-from leafinstruct.ingest import conversations, html, hub, mmc4, obelics, warc
-from leafinstruct.ingest.columns_config import TextColumn
 from leafinstruct.ingest.config import ConversationsSource, HtmlSource, HubSource, Mmc4Source, ObelicsSource, WarcSource
-from leafinstruct.push.removal import remove
+from leafinstruct.ingest.readers import conversations, html, hub, mmc4, obelics, warc
+from leafinstruct.ingest.tables.columns.config import TextColumn
+from leafinstruct.publish.removal import remove
+from leafinstruct.recipe import load as recipes
 from leafinstruct.records.document import Document
-from leafinstruct.report.find import find
-from leafinstruct.suppressed import entry
+from leafinstruct.records.removals import entry
+from leafinstruct.report.explain.find import find
 
 AT = "https://www.shop.example/found?id=1"
 

@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 import yaml
 
-from leafinstruct.ingest import html
 from leafinstruct.ingest.config import HtmlSource
+from leafinstruct.ingest.readers import html
 from leafinstruct.records.document import Document, Image
 
 REFERENCE = yaml.safe_load((Path(__file__).parent / "reference" / "pages.yaml").read_text(encoding="utf-8"))

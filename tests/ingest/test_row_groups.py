@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from making import png
 
-from leafinstruct.ingest import parquet
-from leafinstruct.pictures.containers import cell, member
+from leafinstruct.images.containers import cell, member
+from leafinstruct.ingest.tables import parquet
 
 
 def made(folder, rows, group):

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leafinstruct.ingest.config import Frames
-from leafinstruct.ingest.steps import Step, documents, sentences
-from leafinstruct.ingest.subtitles import Cue, cues
+from leafinstruct.ingest.video.steps import Step, documents, sentences
+from leafinstruct.ingest.video.subtitles import Cue, cues
 
 
 def read(folder: Path, text: str | bytes, name: str = "a.vtt") -> tuple[list[tuple[float, float, str]], list[str]]:
@@ -160,7 +160,7 @@ def test_times_that_are_none_are_told_and_not_said(tmp_path):
 CHILD = """
 import sys
 from pathlib import Path
-from leafinstruct.ingest.subtitles import cues
+from leafinstruct.ingest.video.subtitles import cues
 for file in sorted(Path(sys.argv[1]).iterdir()):
     print(*map(len, cues(file)))
 """

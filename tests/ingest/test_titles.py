@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ingest.reading import archive, documents, outline, read_all, record
 
-from leafinstruct.ingest import html, hub, marginal, mmc4, obelics, title, warc
-from leafinstruct.ingest.columns_config import ImageColumn, TextColumn
 from leafinstruct.ingest.config import HtmlSource, HubSource, Mmc4Source, ObelicsSource, WarcSource
-from leafinstruct.ingest.page import parse
+from leafinstruct.ingest.fields import marginal, title
+from leafinstruct.ingest.page.page import parse
+from leafinstruct.ingest.readers import html, hub, mmc4, obelics, warc
+from leafinstruct.ingest.tables.columns.config import ImageColumn, TextColumn
 from leafinstruct.records.document import Document, Image, Ref, Text
 
 BODY = (

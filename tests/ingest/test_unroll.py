@@ -16,10 +16,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from leafinstruct.errors import SourceError
-from leafinstruct.ingest import lines, unroll
-from leafinstruct.ingest.lines import Damage
-from leafinstruct.ingest.reference import LostError
-from leafinstruct.ingest.unroll import members, record_of, unrolled
+from leafinstruct.ingest.fields.reference import LostError
+from leafinstruct.ingest.tables import lines, unroll
+from leafinstruct.ingest.tables.lines import Damage
+from leafinstruct.ingest.tables.unroll import members, record_of, unrolled
 
 LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text('a"\\[]{},:\n ä\ud800', max_size=8))
 VALUES = st.recursive(LEAVES, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=3), inner, max_size=3)))
@@ -154,7 +154,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path):
 CHILD = """
 import sys
 from pathlib import Path
-from leafinstruct.ingest.unroll import members, unrolled
+from leafinstruct.ingest.tables.unroll import members, unrolled
 def peak(): return int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
 before = peak()
 unrolled(Path(sys.argv[1]), Path(sys.argv[2]), lambda stream: (element for _, element in members(stream)), "test")

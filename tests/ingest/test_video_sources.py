@@ -9,13 +9,13 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from images.films import film, shade, sound
 from making import build, recipe, rows
-from pictures.films import film, shade, sound
 
 from leafinstruct.errors import RecipeError, SourceError
-from leafinstruct.ingest import video, youcook2
+from leafinstruct.images.read import fetch
 from leafinstruct.ingest.config import Frames, VideoSource, YouCook2Source
-from leafinstruct.pictures.read import fetch
+from leafinstruct.ingest.readers import video, youcook2
 from leafinstruct.records.document import Document, Frame, Image, Rejected, Text
 
 COLOURS = [(200, 30, 30), (30, 30, 200), (30, 160, 40), (190, 180, 20)]

@@ -10,9 +10,9 @@ import pytest
 from making import png
 
 from leafinstruct.errors import SourceError
-from leafinstruct.ingest import vist
+from leafinstruct.images.read import fetch
 from leafinstruct.ingest.config import VistSource
-from leafinstruct.pictures.read import fetch
+from leafinstruct.ingest.readers import vist
 from leafinstruct.records.document import Document, Image, Ref, Rejected, Text
 
 

@@ -16,10 +16,10 @@ from ingest.reading import archive, bare, documents, outline, read_all, record, 
 from selectolax.lexbor import LexborHTMLParser
 
 from leafinstruct.errors import SourceError
-from leafinstruct.ingest import warc
+from leafinstruct.images.archive import response
+from leafinstruct.images.read import fetch
 from leafinstruct.ingest.config import WarcSource
-from leafinstruct.pictures.archive import response
-from leafinstruct.pictures.read import fetch
+from leafinstruct.ingest.readers import warc
 from leafinstruct.records.document import Ref, Rejected
 
 COUNTS = json.loads((Path(__file__).parent / "real_counts.json").read_text(encoding="utf-8"))["warc"]

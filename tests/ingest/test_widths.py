@@ -21,16 +21,19 @@ from ingest.reading import archive, documents, outline, read_all, record, reject
 from making import build, leaf, recipe
 from selectolax.lexbor import LexborHTMLParser
 
-from leafinstruct.filter.text import repetition
-from leafinstruct.ingest import archive_index, html, hub, lines, mmc4, obelics, parquet, sources, tar, warc
-from leafinstruct.ingest.attributes import too_wide
+from leafinstruct.filter.scores.text import repetition
+from leafinstruct.images import read as reading
+from leafinstruct.ingest.archive import archive_index
 from leafinstruct.ingest.config import HtmlSource, HubSource, Mmc4Source, ObelicsSource, WarcSource
 from leafinstruct.ingest.losses import LISTED
-from leafinstruct.ingest.nesting import too_dear
-from leafinstruct.ingest.page import PageError, parse
-from leafinstruct.pictures import read as reading
+from leafinstruct.ingest.page import sources
+from leafinstruct.ingest.page.attributes import too_wide
+from leafinstruct.ingest.page.nesting import too_dear
+from leafinstruct.ingest.page.page import PageError, parse
+from leafinstruct.ingest.readers import html, hub, mmc4, obelics, warc
+from leafinstruct.ingest.tables import lines, parquet, tar
 from leafinstruct.records.document import Rejected
-from leafinstruct.records.words import identity
+from leafinstruct.records.text.words import identity
 
 SECONDS = 10.0
 """Of CPU: the law for a page, an image, a table, an archive."""
@@ -88,9 +91,9 @@ def test_pages_with_many_attributes_and_scripts_are_read():
 
 def test_no_tag_of_the_parser_has_more_attributes_than_are_counted(monkeypatch):
     """Random tags of every sign that decides where an attribute ends, behind random marks that change the state of the parser."""
-    monkeypatch.setattr("leafinstruct.ingest.attributes.EFFORT", 200 * 200)
-    monkeypatch.setattr("leafinstruct.ingest.nesting.EFFORT", 200 * 200)
-    monkeypatch.setattr("leafinstruct.ingest.nesting._SMALL", 0)
+    monkeypatch.setattr("leafinstruct.ingest.page.attributes.EFFORT", 200 * 200)
+    monkeypatch.setattr("leafinstruct.ingest.page.nesting.EFFORT", 200 * 200)
+    monkeypatch.setattr("leafinstruct.ingest.page.nesting._SMALL", 0)
     chosen = random.Random(3)
     signs = [
         "a",

@@ -25,7 +25,7 @@ from leafinstruct.llm.cache import AnswerCache, Stored, cache_key, verify
 from leafinstruct.llm.client import Client
 from leafinstruct.llm.config import LlmConfig, Price
 from leafinstruct.llm.request import Message, Picture, Request
-from leafinstruct.sealed import seal
+from leafinstruct.runtime.sealed import seal
 
 URL = "http://localhost:1/v1"
 

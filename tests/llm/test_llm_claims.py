@@ -14,8 +14,8 @@ from llm.asking import ask, ask_and_count, online, question
 from llm.misbehaving import GOOD, Misbehaving, good, held
 
 from leafinstruct.llm.cache import AnswerCache
-from leafinstruct.llm.claims import Claims
 from leafinstruct.llm.client import Client
+from leafinstruct.llm.limits.claims import Claims
 
 PROGRAM = """
 import sys

@@ -13,7 +13,7 @@ from llm.misbehaving import GOOD, Body, Misbehaving, Step, depending, good, say,
 
 from leafinstruct.errors import ProviderError
 from leafinstruct.llm.cache import JOURNAL
-from leafinstruct.llm.context import FILLER
+from leafinstruct.llm.protocol.context import FILLER
 
 WORDS = ["the", "leaf", "of", "a", "young", "birch", "turns", "yellow", "in", "early", "autumn", "before", "most", "other", "trees"]
 HINDI = ["पत्ता", "पेड़", "से", "गिरता", "है", "और", "हवा", "में", "उड़ता", "है"]

@@ -18,11 +18,11 @@ from llm.misbehaving import GOOD, Body, Misbehaving, Step, completion, depending
 from PIL import Image as Pil
 
 from leafinstruct.errors import ProviderError
+from leafinstruct.images.send import smaller
 from leafinstruct.llm.client import Client
 from leafinstruct.llm.fitting import Shown, fitted
 from leafinstruct.llm.journal import exchanges
 from leafinstruct.llm.request import Picture, Request
-from leafinstruct.pictures.send import smaller
 
 FORTY = [question(f"lesson {number}") for number in range(40)]
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafinstruct.llm.decline_words import Kind
-from leafinstruct.llm.declines import complaint, kind_of, normal
+from leafinstruct.llm.faults.decline_words import Kind
+from leafinstruct.llm.faults.declines import complaint, kind_of, normal
 
 SENT = {"model": "m", "messages": [], "temperature": 0, "max_tokens": 9, "response_format": {}}
 

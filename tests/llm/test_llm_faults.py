@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafinstruct.llm.faults import Quote, retry_after
+from leafinstruct.llm.faults.faults import Quote, retry_after
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from llm.fake_clock import FakeClock
 from llm.misbehaving import Body, Misbehaving, Step, depending, good, one_at_a_time, status
 
 from leafinstruct.llm.client import Client
-from leafinstruct.llm.gate import Gate
+from leafinstruct.llm.limits.gate import Gate
 from leafinstruct.llm.request import Answer
 
 

@@ -13,7 +13,7 @@ from llm.fake_clock import FakeClock
 from llm.misbehaving import Misbehaving, Step, good, raw, status
 
 from leafinstruct.errors import ProviderError
-from leafinstruct.llm.faults import connection_fault
+from leafinstruct.llm.faults.faults import connection_fault
 
 PAGE = "<!DOCTYPE html><html><head><title>Sign in</title></head></html>"
 QUESTIONS = [question(str(number)) for number in range(30)]

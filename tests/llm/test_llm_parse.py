@@ -10,8 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from llm.asking import question
 
-from leafinstruct.llm.lenient import UnreadableError, read_object
-from leafinstruct.llm.parse import answer_part, fault, is_writing, read_answer
+from leafinstruct.llm.answers.lenient import UnreadableError, read_object
+from leafinstruct.llm.answers.parse import answer_part, fault, is_writing, read_answer
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)))
 PROSE = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="{}<[\u25c1\u27e8\uff1c\"'\u201c"), max_size=30)

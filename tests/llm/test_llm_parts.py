@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from llm.asking import SCHEMA, question
 
-from leafinstruct.llm.parse import answer_part, is_object, is_writing, read_answer
+from leafinstruct.llm.answers.parse import answer_part, is_object, is_writing, read_answer
 
 ANSWER = '{"score": 1, "reason": "final"}'
 

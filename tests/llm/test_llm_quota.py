@@ -15,8 +15,8 @@ from llm.fake_clock import FakeClock
 from llm.misbehaving import Misbehaving, Step, raw, status
 
 from leafinstruct.errors import RecipeError
-from leafinstruct.llm import quota
 from leafinstruct.llm.client import estimate_tokens
+from leafinstruct.llm.limits import quota
 
 
 @pytest.mark.parametrize(

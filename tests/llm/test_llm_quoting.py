@@ -12,8 +12,8 @@ from tokenizers import AddedToken, Tokenizer
 from tokenizers.models import BPE
 from tokenizers.normalizers import NFKC
 
+from leafinstruct.llm.protocol.wire import repair_turns
 from leafinstruct.llm.quoting import has_own_escapes, quoted, unmarked, without_copies
-from leafinstruct.llm.wire import repair_turns
 
 SPECIAL = (
     "<s>", "</s>", "<unk>", "<pad>", "<mask>", "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|eot_id|>", "<|start_header_id|>", "<|image|>",

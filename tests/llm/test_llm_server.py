@@ -17,8 +17,8 @@ from llm.misbehaving import GOOD, Body, Misbehaving, Step, completion, cut, depe
 
 from leafinstruct.llm import clock as clocks
 from leafinstruct.llm.clock import Clock
+from leafinstruct.llm.protocol.wire_schema import wire_schema
 from leafinstruct.llm.request import Picture
-from leafinstruct.llm.wire_schema import wire_schema
 
 
 def test_a_good_answer_costs_one_request_and_counts_the_servers_own_tokens(server: Misbehaving, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import torch
 
-from leafinstruct.torchvision_import import mend
+from leafinstruct._torchvision import mend
 
 mend()
 torch.set_num_threads(1)

@@ -205,7 +205,7 @@ def test_load_needs_a_folder_that_fits(tmp_path):
 
 FOREIGN = """
 import warnings
-from leafinstruct.torchvision_import import mend
+from leafinstruct._torchvision import mend
 mend()
 import peft
 from peft.utils.peft_types import PeftType
@@ -247,6 +247,6 @@ def test_another_moss_is_left_alone_and_load_works_without_the_registry(tmp_path
 
 def test_without_the_import_peft_knows_no_moss(tmp_path):
     peft.get_peft_model(chameleon(), moss.MossConfig(**SETTINGS)).save_pretrained(tmp_path)
-    code = "from leafinstruct.torchvision_import import mend; mend(); import peft, sys; peft.PeftConfig.from_pretrained(sys.argv[1])"
+    code = "from leafinstruct._torchvision import mend; mend(); import peft, sys; peft.PeftConfig.from_pretrained(sys.argv[1])"
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
     assert "KeyError: 'MOSS'" in done.stderr

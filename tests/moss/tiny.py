@@ -90,7 +90,7 @@ PLACE = 198
 
 def emu2() -> Any:
     """4 x 4 vectors of 12 numbers a picture."""
-    from leafinstruct.vlg.emu2_model import Emu2Config, Emu2ForCausalLM
+    from leafinstruct.backbones.emu2.decoder import Emu2Config, Emu2ForCausalLM
 
     vision = {"image_size": 16, "patch_size": 2, "width": 12, "layers": 2, "head_width": 6, "mlp_ratio": 2.0, "n_query": SIDE * SIDE}
     config = Emu2Config(

@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 from leafinstruct.records import public
 from leafinstruct.records.document import Image, Provenance, Ref
 from leafinstruct.records.example import Cell, Example, Turn
-from leafinstruct.sketchbook.render import render
-from leafinstruct.sketchbook.scene import Item, Scene
+from leafinstruct.sketchbook.world.render import render
+from leafinstruct.sketchbook.world.scene import Item, Scene
 
 HERE = Path(__file__).parent
 BALL = Item("ball", "yellow", 4, 4, 3, 3)

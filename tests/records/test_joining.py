@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from leafinstruct.records.joining import behind_mark, joined, paragraphs
+from leafinstruct.records.text.joining import behind_mark, joined, paragraphs
 
 
 @pytest.mark.parametrize(

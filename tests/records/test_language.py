@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from making import document
 
 from leafinstruct.records.document import Document, Provenance, Text
-from leafinstruct.records.language import PIECE, PIECES, identify, with_language
-from leafinstruct.records.language_names import NAMES, VARIANTS, hint, language_code, named
+from leafinstruct.records.text.language import PIECE, PIECES, identify, with_language
+from leafinstruct.records.text.language_names import NAMES, VARIANTS, hint, language_code, named
 
 SENTENCES: dict[str, list[str]] = json.loads((Path(__file__).parent / "languages.json").read_text(encoding="utf-8"))
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leafinstruct.errors import DamagedError
-from leafinstruct.records import checked
-from leafinstruct.records.lookup import begins, one_of, rows_where
+from leafinstruct.records.files import checked
+from leafinstruct.records.files.lookup import begins, one_of, rows_where
 
 NAME = st.none() | st.sampled_from(["aa", "ab", "b", ""])
 ITEM = st.none() | st.fixed_dictionaries({"url": NAME, "ref": st.none() | st.fixed_dictionaries({"url": NAME})})

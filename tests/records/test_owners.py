@@ -17,11 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import document, png
 
-from leafinstruct.ingest import html as html_reader
 from leafinstruct.ingest.config import HtmlSource
-from leafinstruct.ingest.page import parse
-from leafinstruct.records import owners, signs, table
+from leafinstruct.ingest.page.page import parse
+from leafinstruct.ingest.readers import html as html_reader
+from leafinstruct.records import table
 from leafinstruct.records.document import Document, Image, Text
+from leafinstruct.records.text import owners, signs
 from leafinstruct.rewrite.steps import steps_of
 
 LABELS = Path(__file__).with_name("real_owners.json")

@@ -15,7 +15,7 @@ from making import build, recipe
 
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, Image, Text
-from leafinstruct.records.references import dangling
+from leafinstruct.records.text.references import dangling
 
 I = None  # noqa: E741 - an image
 SERIES = ["a short text", I, "a short text", I, "a short text", I]

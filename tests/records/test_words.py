@@ -9,9 +9,9 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafinstruct.filter.text import count_links
-from leafinstruct.records import words
-from leafinstruct.records.words import (
+from leafinstruct.filter.scores.text import count_links
+from leafinstruct.records.text import words
+from leafinstruct.records.text.words import (
     UNITS,
     count_capitals,
     count_letters,

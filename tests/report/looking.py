@@ -13,10 +13,10 @@ import making
 from PIL import Image as Pil
 from PIL import ImageCms
 
-from leafinstruct.artifact import Artifact
 from leafinstruct.records import table
 from leafinstruct.records.document import Document
 from leafinstruct.records.example import Example, Turn, example_id
+from leafinstruct.runtime.artifact import Artifact
 
 STAGES = ("ingest", "filter", "rewrite", "shard")
 SECRET = b"HOSTILE-BYTES-OF-A-PICTURE"

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from making import build, mmc4, png, recipe, rows
 
-from leafinstruct import pipeline, suppressed
-from leafinstruct import recipe as recipes
-from leafinstruct.artifact import Artifact
+from leafinstruct import pipeline
+from leafinstruct.recipe import load as recipes
+from leafinstruct.records import removals as suppressed
 from leafinstruct.records import table
-from leafinstruct.report import lineage
-from leafinstruct.report.find import Match, find
-from leafinstruct.report.story import story
+from leafinstruct.report.explain import lineage
+from leafinstruct.report.explain.find import Match, find
+from leafinstruct.report.explain.story import story
+from leafinstruct.runtime.artifact import Artifact
 
 WORDS = "Draw a red wall on the green grass of the meadow"
 SHARED, ICON = png((9, 90, 9)), png((90, 9, 9), size=(12, 12))

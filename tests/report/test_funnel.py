@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from leafinstruct.artifact import Artifact
 from leafinstruct.report import funnel
+from leafinstruct.runtime.artifact import Artifact
 
 STAGES = ("ingest", "filter", "rewrite", "shard")
 

@@ -15,13 +15,14 @@ import pytest
 from PIL import Image as Pil
 from report.looking import HOSTILE, SECRET, Page, chain, digest, hostile, make, picture
 
-from leafinstruct.engine.base import Needs, Part, Task
-from leafinstruct.engine.local import LocalEngine
 from leafinstruct.errors import LeafInstructError
-from leafinstruct.report import inspection, parts
-from leafinstruct.report.thumbnails import thumbnail, thumbnails
+from leafinstruct.report.inspect import page as inspection
+from leafinstruct.report.inspect import parts
+from leafinstruct.report.inspect.thumbnails import thumbnail, thumbnails
+from leafinstruct.runtime.engine.base import Needs, Part, Task
+from leafinstruct.runtime.engine.local import LocalEngine
 
-ASSETS = Path(inspection.__file__).parent / "page"
+ASSETS = Path(inspection.__file__).parent / "assets"
 
 
 def quiet(*_: object) -> None:
@@ -129,7 +130,7 @@ def test_what_is_left_out_is_said(tmp_path, monkeypatch):
 
 
 def test_long_texts_are_cut_and_the_cut_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr("leafinstruct.report.gather.TEXT_BYTES", 0)
+    monkeypatch.setattr("leafinstruct.report.inspect.gather.TEXT_BYTES", 0)
     stages = make(tmp_path / "run", [making.document("é" * 1_000, "x" * 2_000)])
     page = page_of(stages, tmp_path / "page.html")
     first, second = data_of(page, "data")[0]["segments"]
@@ -232,7 +233,7 @@ def test_a_damaged_table_is_one_line(tmp_path, kind):
 
 
 def test_words_of_captions_are_counted_with_their_picture(tmp_path):
-    """What min_words is judged by after a picture is dropped, Chinese included: verdict.py takes captions that directly follow."""
+    """What min_words is judged by after a picture is dropped, Chinese included: decision.py takes captions that directly follow."""
     document = making.document("one two", "!a", "> three four five", "> 六七八", "six", "> no caption of a picture", "!b", "seven")
     (record,) = data_of(page_of(make(tmp_path / "run", [document]), tmp_path / "page.html"), "data")
     assert record["words"] == 6 * 12 + 3 * 4  # in sixths of a word; an ideograph is four of them

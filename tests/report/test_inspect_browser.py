@@ -19,12 +19,14 @@ import pytest
 from report.looking import hostile
 
 from leafinstruct import pipeline
-from leafinstruct import recipe as recipes
 from leafinstruct.filter.steps import without_image, without_step
-from leafinstruct.records import owners, table
+from leafinstruct.recipe import load as recipes
+from leafinstruct.records import table
 from leafinstruct.records.document import Document, Image
-from leafinstruct.records.words import word_units
-from leafinstruct.report import inspection, layout
+from leafinstruct.records.text import owners
+from leafinstruct.records.text.words import word_units
+from leafinstruct.report.inspect import layout
+from leafinstruct.report.inspect import page as inspection
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [

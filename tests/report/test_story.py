@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafinstruct.report import prose, story, trial
+from leafinstruct.records import printable as prose
+from leafinstruct.report.explain import story
+from leafinstruct.report.inspect import replay as trial
 
 WILD = st.text(min_size=1, max_size=200)
 HEADINGS = ("document ", "ingest: ", "filter: ", "rewrite: ", "example ", "shard: ", "cost: ", "versions")

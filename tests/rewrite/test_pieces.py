@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from making import document
 
-from leafinstruct.ingest.assemble import assemble
-from leafinstruct.ingest.page import parse
-from leafinstruct.records import owners
+from leafinstruct.ingest.page.assemble import assemble
+from leafinstruct.ingest.page.page import parse
 from leafinstruct.records.document import Document, Image, Provenance, Ref
+from leafinstruct.records.text import owners
 from leafinstruct.rewrite.steps import fits, pieces
 
 

@@ -13,8 +13,8 @@ import yaml
 from llm.misbehaving import Body, Step, depending, good, serving
 from making import build, leaf, png, recipe, rows
 
-from leafinstruct import recipe as recipes
 from leafinstruct.errors import RecipeError
+from leafinstruct.recipe import load as recipes
 from leafinstruct.records import table
 
 ROOT = Path(__file__).parent.parent.parent

@@ -6,13 +6,13 @@ import re
 from dataclasses import replace
 
 import pytest
-from guide_asks import guide_asks
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import validate
 from making import document, in_english
 from pydantic import ValidationError
 
+from leafinstruct.evaluate.sketchbook.guide_asks import guide_asks
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.records.document import Document, Image, Text
 from leafinstruct.rewrite import parse, prompt, tasks

@@ -12,8 +12,8 @@ from making import InlineEngine, build, recipe, rows
 from PIL import Image as Pil
 from PIL import ImageDraw
 
-from leafinstruct import recipe as recipes
 from leafinstruct.forecast import forecast
+from leafinstruct.recipe import load as recipes
 from leafinstruct.records import table
 from leafinstruct.rewrite.resemblance import resemblance
 

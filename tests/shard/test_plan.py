@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from leafinstruct import recipe as recipes
+from leafinstruct.recipe import load as recipes
 from leafinstruct.shard import keys
 from leafinstruct.shard.config import ShardConfig
 from leafinstruct.shard.groups import FEW_DOMAINS, components, group

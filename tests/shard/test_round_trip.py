@@ -20,7 +20,7 @@ from making import rows as rows_of
 from PIL import Image as Pil
 
 from leafinstruct import pipeline
-from leafinstruct import recipe as recipes
+from leafinstruct.recipe import load as recipes
 from leafinstruct.records import public, table
 
 Row = dict[str, Any]

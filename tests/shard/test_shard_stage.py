@@ -16,10 +16,10 @@ import pytest
 from making import InlineEngine, build, png, recipe, rows, shard_sums, unjudged
 
 from leafinstruct import pipeline
-from leafinstruct import recipe as recipes
-from leafinstruct.artifact import Artifact
-from leafinstruct.engine.base import Part
-from leafinstruct.records import seal
+from leafinstruct.recipe import load as recipes
+from leafinstruct.records.files import seal
+from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.runtime.engine.base import Part
 from leafinstruct.shard import keys, stage
 
 SENTENCES = ("First, draw a red wall on the grass.", "Then add a brown roof on top of it.", "Finally, paint a blue door in it.")
@@ -84,9 +84,9 @@ def test_a_shard_of_many_parts_opens_few_files(small):
     places = {"part": [f"p{7 * number % 120}" for number in range(480)], "index": [number % 4 for number in range(480)]}
     script = (
         "import json, resource, sys; from pathlib import Path\n"
-        "from leafinstruct import pipeline, recipe\n"
-        "from leafinstruct.artifact import Artifact\n"
-        "from leafinstruct.engine.base import Part\n"
+        "from leafinstruct import pipeline; from leafinstruct.recipe import load as recipe\n"
+        "from leafinstruct.runtime.artifact import Artifact\n"
+        "from leafinstruct.runtime.engine.base import Part\n"
         "from leafinstruct.shard import stage\n"
         "settings = pipeline.settings_of(recipe.load(Path(sys.argv[1])), 'shard')\n"
         "import datasets\n"

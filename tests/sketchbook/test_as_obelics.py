@@ -8,13 +8,13 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-from leafinstruct.ingest import obelics
 from leafinstruct.ingest.config import ObelicsSource
+from leafinstruct.ingest.readers import obelics
 from leafinstruct.records.document import Document, Image
-from leafinstruct.sketchbook import as_obelics
-from leafinstruct.sketchbook.page import Page, Paragraph, page
-from leafinstruct.sketchbook.plan import Settings, chunks
-from leafinstruct.sketchbook.write import write_chunk
+from leafinstruct.sketchbook.documents.page import Page, Paragraph, page
+from leafinstruct.sketchbook.documents.plan import Settings, chunks
+from leafinstruct.sketchbook.formats import obelics as as_obelics
+from leafinstruct.sketchbook.formats.write import write_chunk
 
 SETTINGS = Settings(seed=9, documents=360, picture_px=32, defects=(("icon", 0.1), ("broken", 0.1), ("shuffled", 0.1)))
 

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from leafinstruct.sketchbook.captions import captioned, spots
-from leafinstruct.sketchbook.chance import stream
-from leafinstruct.sketchbook.scene import CELLS
+from leafinstruct.sketchbook.documents.captions import captioned, spots
+from leafinstruct.sketchbook.world.chance import stream
+from leafinstruct.sketchbook.world.scene import CELLS
 
 SEED = 8
 

@@ -17,10 +17,10 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 from PIL import Image, UnidentifiedImageError
 from selectolax.lexbor import LexborHTMLParser
 
-from leafinstruct.sketchbook.render import render
-from leafinstruct.sketchbook.scene import from_data
-from leafinstruct.sketchbook.vocabulary import WORDS
-from leafinstruct.sketchbook.write import DEFECTS, Settings, chunks, collect_labels, write_chunk
+from leafinstruct.sketchbook.documents.vocabulary import WORDS
+from leafinstruct.sketchbook.formats.write import DEFECTS, Settings, chunks, collect_labels, write_chunk
+from leafinstruct.sketchbook.world.render import render
+from leafinstruct.sketchbook.world.scene import from_data
 
 SETTINGS = Settings(seed=3, documents=350, picture_px=64, defects=tuple((name, 0.06) for name in DEFECTS))
 

@@ -7,10 +7,10 @@ from itertools import combinations
 import pytest
 from PIL import ImageChops
 
-from leafinstruct.sketchbook.backgrounds import BACKGROUNDS
-from leafinstruct.sketchbook.palette import COLOURS
-from leafinstruct.sketchbook.render import SHAPES, render
-from leafinstruct.sketchbook.scene import CELLS, Item, Scene
+from leafinstruct.sketchbook.world.backgrounds import BACKGROUNDS
+from leafinstruct.sketchbook.world.palette import COLOURS
+from leafinstruct.sketchbook.world.render import SHAPES, render
+from leafinstruct.sketchbook.world.scene import CELLS, Item, Scene
 
 BOXES = ((2, 2, 2, 2), (1, 3, 4, 3), (0, 0, 1, 1), (1, 1, 6, 1), (5, 2, 1, 4))
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafinstruct.sketchbook.backgrounds import BACKGROUNDS
-from leafinstruct.sketchbook.palette import COLOURS
-from leafinstruct.sketchbook.plan import TOPICS, Settings, draft
-from leafinstruct.sketchbook.render import SHAPES
-from leafinstruct.sketchbook.scene import CELLS, PLACES, Item, Scene, from_data
-from leafinstruct.sketchbook.wording import describe
+from leafinstruct.sketchbook.documents.plan import TOPICS, Settings, draft
+from leafinstruct.sketchbook.documents.wording import describe
+from leafinstruct.sketchbook.world.backgrounds import BACKGROUNDS
+from leafinstruct.sketchbook.world.palette import COLOURS
+from leafinstruct.sketchbook.world.render import SHAPES
+from leafinstruct.sketchbook.world.scene import CELLS, PLACES, Item, Scene, from_data
 
 LEFT_TO_RIGHT = {"left": "right", "right": "left"}
 

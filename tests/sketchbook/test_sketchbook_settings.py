@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from leafinstruct.sketchbook.backgrounds import SETTINGS
-from leafinstruct.sketchbook.held_out import is_held_out
-from leafinstruct.sketchbook.lessons import PLANS, is_kept_back
-from leafinstruct.sketchbook.page import Paragraph, Picture, page
-from leafinstruct.sketchbook.palette import COLOURS
-from leafinstruct.sketchbook.plan import FORMATS, Settings, chunks, draft, topic_of
-from leafinstruct.sketchbook.render import SHAPES, render
-from leafinstruct.sketchbook.scene import Item, Scene
-from leafinstruct.sketchbook.write import DEFECTS, collect_labels, write_chunk
+from leafinstruct.sketchbook.documents.held_out import is_held_out
+from leafinstruct.sketchbook.documents.lessons import PLANS, is_kept_back
+from leafinstruct.sketchbook.documents.page import Paragraph, Picture, page
+from leafinstruct.sketchbook.documents.plan import FORMATS, Settings, chunks, draft, topic_of
+from leafinstruct.sketchbook.formats.write import DEFECTS, collect_labels, write_chunk
+from leafinstruct.sketchbook.world.backgrounds import SETTINGS
+from leafinstruct.sketchbook.world.palette import COLOURS
+from leafinstruct.sketchbook.world.render import SHAPES, render
+from leafinstruct.sketchbook.world.scene import Item, Scene
 
 WEB = ("html", "warc", "obelics")
 LESSONS = Settings(seed=5, documents=400, picture_px=64, topics=("lesson",), formats=WEB, layout="text_first", scenery="plain")

@@ -8,12 +8,12 @@ from itertools import pairwise
 
 import pytest
 
-from leafinstruct.sketchbook.chance import stream
-from leafinstruct.sketchbook.defects import shuffle
-from leafinstruct.sketchbook.howto import FIRST_CUES, LAST_CUES, ORDINALS, HowTo
-from leafinstruct.sketchbook.page import LAYOUTS, Paragraph, page
-from leafinstruct.sketchbook.plan import Settings, draft
-from leafinstruct.sketchbook.vocabulary import WORDS
+from leafinstruct.sketchbook.documents.defects import shuffle
+from leafinstruct.sketchbook.documents.howto import FIRST_CUES, LAST_CUES, ORDINALS, HowTo
+from leafinstruct.sketchbook.documents.page import LAYOUTS, Paragraph, page
+from leafinstruct.sketchbook.documents.plan import Settings, draft
+from leafinstruct.sketchbook.documents.vocabulary import WORDS
+from leafinstruct.sketchbook.world.chance import stream
 
 SETTINGS = Settings(seed=11, documents=6000, picture_px=32)
 

@@ -7,14 +7,14 @@ import json
 import numpy as np
 from PIL import Image as Pil
 
-from leafinstruct.ingest import video, youcook2
+from leafinstruct.images.decode import decode
+from leafinstruct.images.read import fetch
 from leafinstruct.ingest.config import VideoSource, YouCook2Source
-from leafinstruct.pictures.decode import decode
-from leafinstruct.pictures.read import fetch
+from leafinstruct.ingest.readers import video, youcook2
 from leafinstruct.records.document import Frame
-from leafinstruct.sketchbook.page import page
-from leafinstruct.sketchbook.plan import Settings, chunks
-from leafinstruct.sketchbook.write import collect_labels, write_chunk
+from leafinstruct.sketchbook.documents.page import page
+from leafinstruct.sketchbook.documents.plan import Settings, chunks
+from leafinstruct.sketchbook.formats.write import collect_labels, write_chunk
 
 SETTINGS = Settings(seed=7, documents=4, videos=3, picture_px=64)
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leafinstruct.filter.alignment import Clip, Weights
+from leafinstruct.filter.scores.alignment import Clip, Weights
 from leafinstruct.sketchbook import tiny_clip
-from leafinstruct.sketchbook.howto import Step
-from leafinstruct.sketchbook.page import Page, page
-from leafinstruct.sketchbook.plan import Settings, draft
-from leafinstruct.sketchbook.render import render
+from leafinstruct.sketchbook.documents.howto import Step
+from leafinstruct.sketchbook.documents.page import Page, page
+from leafinstruct.sketchbook.documents.plan import Settings, draft
+from leafinstruct.sketchbook.world.render import render
 
 CARD_AUC = 0.9994
 """What the card states, measured on another seed."""

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
+from backbones.tiny_backbones import checkpoint, interleaved, tokenizer
 from making import messages
 from PIL import Image
-from vlg.tiny_backbones import checkpoint, interleaved, tokenizer
 
 from leafinstruct.records import public
 from leafinstruct.train import checkpoints

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from train.test_packing import DOCUMENTS, adapted, collator, encoded
 from transformers import TrainerCallback, TrainingArguments
 
-from leafinstruct.train.packing import Packed
+from leafinstruct.train.data.packing import Packed
 from leafinstruct.train.trainer import InterleavedTrainer
 
 WEIGHTS = {"text": 1.0, "image": 2.5, "z": 0.03}

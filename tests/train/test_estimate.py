@@ -19,7 +19,7 @@ MEASURED = """
 import re, resource, sys, torch
 torch.set_num_threads(1)
 from pathlib import Path
-from leafinstruct import recipe as recipes
+from leafinstruct.recipe import load as recipes
 from leafinstruct.train import run
 loaded = recipes.load_training(Path(sys.argv[1]))
 run.train(loaded.train, loaded.directory, loaded.seed, False, True, sys.argv[2] == "dry", print)

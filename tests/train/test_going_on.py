@@ -14,8 +14,8 @@ from train.conftest import lessons, row, shard
 from train.test_progress import held_out, lines
 from train.test_train import trained
 
-from leafinstruct import recipe as recipes
 from leafinstruct.errors import DriftError, RecipeError, SourceError, TrainError
+from leafinstruct.recipe import load as recipes
 from leafinstruct.train import run
 
 PACE = ("tokens_per_second", "pictures_per_second", "waiting")

@@ -9,17 +9,17 @@ import numpy as np
 import peft
 import pytest
 import torch
+from backbones.tiny_backbones import tiny_chameleon, tiny_emu2, tiny_emu3
 from moss.exact import close, exact
 from train.conftest import COLOURS, picture, row, shard
-from vlg.tiny_backbones import tiny_chameleon, tiny_emu2, tiny_emu3
 
 from leafinstruct import moss
-from leafinstruct.artifact import Artifact
+from leafinstruct.backbones.backbone import unadapted
 from leafinstruct.errors import TrainError
 from leafinstruct.moss.model import default_targets
-from leafinstruct.train import tokens
-from leafinstruct.train.packing import Packed, check_attention, pack
-from leafinstruct.vlg.backbone import unadapted
+from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.train.data import tokens
+from leafinstruct.train.data.packing import Packed, check_attention, pack
 
 MAKERS = {"chameleon": tiny_chameleon, "emu3": tiny_emu3, "emu2": tiny_emu2}
 DOCUMENTS = [

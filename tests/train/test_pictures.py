@@ -10,17 +10,18 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from backbones.tiny_backbones import tiny_chameleon, tiny_emu2, tiny_emu3
 from PIL import Image
 from train.conftest import COLOURS, lessons, picture, row, shard
 from train.test_train import told, train
-from vlg.tiny_backbones import tiny_chameleon, tiny_emu2, tiny_emu3
 
-from leafinstruct.artifact import Artifact
 from leafinstruct.errors import RecipeError, SchemaError, SourceError
-from leafinstruct.train import codes, contexts, samples, tokens
+from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.train import samples
 from leafinstruct.train.config import BackboneConfig, TrainConfig
-from leafinstruct.train.encode import Encoded, Unusable, encode
-from leafinstruct.train.pictures import Pictures
+from leafinstruct.train.data import codes, contexts, tokens
+from leafinstruct.train.data.encode import Encoded, Unusable, encode
+from leafinstruct.train.data.pictures import Pictures
 
 MAKERS = {"chameleon": tiny_chameleon, "emu3": tiny_emu3, "emu2": tiny_emu2}
 

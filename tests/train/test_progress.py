@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from backbones.tiny_backbones import tiny_chameleon, tiny_emu2, tiny_emu3
 from moss.exact import close
 from PIL import Image
 from torch.nn.functional import cross_entropy
 from train.conftest import COLOURS, picture, row, shard
 from train.test_train import train, trained
-from vlg.tiny_backbones import tiny_chameleon, tiny_emu2, tiny_emu3
 
 from leafinstruct.errors import LeafInstructError, TrainError
 from leafinstruct.train.samples import Sample, sheet

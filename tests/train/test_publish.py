@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from leafinstruct.cli import app
 from leafinstruct.errors import TrainError
+from leafinstruct.publish.adapter import FILES, push
 from leafinstruct.train.card import dataset
-from leafinstruct.train.publish import FILES, push
 
 TOKEN = "hf_secretsecretsecret"
 
@@ -59,7 +59,7 @@ def test_an_adapter_is_uploaded_after_a_failure_and_loads_from_there(recipe, tmp
         assert files["adapter_model.safetensors"] == (adapter / "adapter_model.safetensors").read_bytes()
         script = """from leafinstruct import moss
 import peft
-from vlg.tiny_backbones import interleaved
+from backbones.tiny_backbones import interleaved
 print(type(peft.PeftModel.from_pretrained(interleaved(), "me/lessons").base_model).__name__)"""
         path_of_tests = f"{Path(__file__).parents[1]}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
         loaded = subprocess.run(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from backbones.tiny_backbones import tiny_chameleon
 from records.golden import FOLDERS, SHARDS, earlier_and_later
-from vlg.tiny_backbones import tiny_chameleon
 
-from leafinstruct.artifact import Artifact
 from leafinstruct.records import shards
-from leafinstruct.train import card, tokens
+from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.train import card
+from leafinstruct.train.data import tokens
 
 LICENSES = {"1": [("CC0-1.0", 2)], **{version: [("CC-BY-4.0", 1), ("CC0-1.0", 1)] for version in "23"}}
 IMAGES = {"1": (2, 5), **dict.fromkeys("23", (2, 3))}

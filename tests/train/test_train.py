@@ -11,20 +11,20 @@ import peft
 import pyarrow as pa
 import pytest
 import torch
+from backbones.tiny_backbones import interleaved, tiny_chameleon, tiny_emu2, tiny_emu3
 from making import leaf
 from moss.exact import close, exact
 from moss.tiny import emu2
 from safetensors.torch import load_file
 from train.conftest import COLOURS, killed, lessons, picture, row, shard
-from vlg.tiny_backbones import interleaved, tiny_chameleon, tiny_emu2, tiny_emu3
 
 from leafinstruct import moss
-from leafinstruct import recipe as recipes
-from leafinstruct.artifact import one_build
 from leafinstruct.errors import DriftError, LeafInstructError, RecipeError, SchemaError, SourceError, TrainError
+from leafinstruct.recipe import load as recipes
+from leafinstruct.runtime.artifact import one_build
 from leafinstruct.train import run
-from leafinstruct.train.encode import Encoded, Unusable, encode
-from leafinstruct.train.tokens import Collator
+from leafinstruct.train.data.encode import Encoded, Unusable, encode
+from leafinstruct.train.data.tokens import Collator
 
 MAKERS = {"chameleon": tiny_chameleon, "emu3": tiny_emu3, "emu2": tiny_emu2}
 

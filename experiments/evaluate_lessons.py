@@ -1,0 +1,163 @@
+"""How well one adapter tells and draws Sketchbook's lessons: a table, and a sheet of pictures to look at.
+
+    python experiments/evaluate_lessons.py runs/my-adapter --lessons 100 --out lessons
+    python experiments/evaluate_lessons.py recipe.yaml --checkpoint 400 --lessons 24
+    python experiments/evaluate_lessons.py leaf:tiny-1                              the base, untouched
+
+What is given is found as `leaf generate` does. Lessons are of held-out combinations alone, asked for as rows for training ask (--asked people: as
+people do, in wordings never trained on). Free-running answers come first; with --forced each picture is also drawn behind its true texts and
+pictures. The sheet frames exact pictures green, others red with what is wrong; a right text is black, another red.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from leafinstruct.backbones.chameleon import Chameleon
+from leafinstruct.errors import LeafInstructError
+from leafinstruct.evaluate.sketchbook.figures import Figures, faults, mistakes, of_drawn, of_told
+from leafinstruct.evaluate.sketchbook.grammar import asks
+from leafinstruct.evaluate.sketchbook.guide_asks import guide_asks
+from leafinstruct.evaluate.sketchbook.judging import Shown
+from leafinstruct.evaluate.sketchbook.lessons import Drawn, Question, Told, draw, held_out_lessons, tell
+from leafinstruct.evaluate.sketchbook.recognizer import seen
+from leafinstruct.generate import adapter
+from leafinstruct.recipe.load import load_training
+from leafinstruct.train.data.encode import framed
+
+SEED = 20_261_125
+"""Of the held-out lessons."""
+SIDE, GAP, TEXT, WIDTH = 128, 12, 66, 6
+"""Pixels of a picture, between pictures, of a text below one; pictures in a line."""
+INK, RIGHT, WRONG, PAPER = (38, 38, 42), (46, 140, 72), (200, 52, 48), (255, 255, 255)
+
+
+def questions(count: int, asked: str, seed: int) -> list[Question]:
+    """Held-out lessons and how they are asked for. asked: rows or people."""
+    found = []
+    for index, howto in enumerate(held_out_lessons(count, seed)):
+        wordings = guide_asks(howto.title) if asked == "rows" else asks(howto)
+        found.append(Question(howto, random.Random(f"{seed}/{index}").choice(wordings)))
+    return found
+
+
+def sheet(found: Sequence[Told], forced: Sequence[Drawn]) -> Image.Image:
+    """One block a lesson: its question, the answer's steps, and below them the teacher-forced pictures where there are some."""
+    blocks = [_block(one, forced[index] if forced else None) for index, one in enumerate(found)]
+    page = Image.new("RGB", (GAP + WIDTH * (SIDE + GAP), sum(block.height for block in blocks)), PAPER)
+    y = 0
+    for block in blocks:
+        page.paste(block, (0, y))
+        y += block.height
+    return page
+
+
+def _block(one: Told, forced: Drawn | None) -> Image.Image:
+    steps = one.verdict.steps[:WIDTH]
+    pictures = [segment for segment in one.answer.segments if isinstance(segment, Image.Image)]
+    height = 30 + SIDE + TEXT + (SIDE + 24 if forced else 0)
+    block = Image.new("RGB", (GAP + WIDTH * (SIDE + GAP), height), PAPER)
+    pen, small = ImageDraw.Draw(block), ImageFont.load_default(10)
+    pen.text((GAP, 8), one.question.prompt, INK, ImageFont.load_default(14))
+    shown = iter(pictures)
+    for index, step in enumerate(steps):
+        x = GAP + index * (SIDE + GAP)
+        _picture(block, x, 30, next(shown, None) if step.picture.mistake != "no picture" else None, step.picture)
+        words = step.text if step.fault is None else f"[{step.fault}] {step.text}"
+        text = textwrap.fill(words, 25, max_lines=5, placeholder=" …")
+        pen.multiline_text((x, 32 + SIDE), text, INK if step.fault is None else WRONG, small, spacing=1)
+    if forced is not None:
+        for index, (picture, verdict) in enumerate(zip(forced.pictures[:WIDTH], forced.shown, strict=False)):
+            _picture(block, GAP + index * (SIDE + GAP), 30 + SIDE + TEXT, picture, verdict)
+    return block
+
+
+def _picture(block: Image.Image, x: int, y: int, picture: Image.Image | None, shown: Shown) -> None:
+    pen = ImageDraw.Draw(block)
+    if picture is not None:
+        block.paste(picture.resize((SIDE, SIDE), Image.Resampling.NEAREST), (x, y))
+    pen.rectangle((x - 1, y - 1, x + SIDE, y + SIDE), outline=RIGHT if shown.exact else WRONG, width=2)
+    if shown.mistake is not None:
+        pen.rectangle((x, y, x + 7 * len(shown.mistake) + 6, y + 13), fill=WRONG)
+        pen.text((x + 3, y + 1), shown.mistake, PAPER, ImageFont.load_default(10))
+
+
+def table(figures: Mapping[str, Figures]) -> str:
+    """Rows are figures, columns ways of asking."""
+    names = list(dict.fromkeys(name for column in figures.values() for name in column))
+    lines = [f"{'':<14}" + "".join(f"{way:>16}" for way in figures)]
+    for name in names:
+        shares = [column.get(name) for column in figures.values()]
+        lines.append(f"{name:<14}" + "".join(f"{'-':>16}" if share is None else f"{share:>16.1%}" for share in shares))
+    return "\n".join(lines)
+
+
+def _told(what: str, of: int) -> Callable[[int], None]:
+    began = time.monotonic()
+    return lambda done: print(f"{what}: {done} of {of}, {time.monotonic() - began:,.0f} s", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """Evaluate one adapter."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", help="runs/NAME, a recipe, an adapter's folder, or leaf:tiny-1")
+    parser.add_argument("--lessons", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=SEED, help="of the lessons; another one where settings were chosen by the usual ones")
+    parser.add_argument("--style", choices=("pencil", "chalk", "shadow"), default="pencil")
+    parser.add_argument("--asked", choices=("rows", "people"), default="rows")
+    parser.add_argument("--checkpoint", type=int, help="of a run that has not finished")
+    parser.add_argument("--forced", action="store_true", help="teacher-forced pictures, too")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--shown", type=int, default=12, help="lessons on the sheet")
+    parser.add_argument("--out", type=Path, default=Path("lessons"), help="OUT.png and OUT.json")
+    arguments = parser.parse_args()
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(arguments.threads)
+    try:
+        said = adapter.Base()
+        if Path(arguments.run).is_file():
+            recipe = load_training(Path(arguments.run))
+            found = adapter.of_recipe(recipe.directory, recipe.train.backbone, said, arguments.checkpoint)
+        else:
+            found = adapter.find(arguments.run, said, arguments.checkpoint)
+        backbone = adapter.adapted(found, "cpu", lambda line: print(line, file=sys.stderr))
+    except LeafInstructError as error:
+        parser.exit(1, f"{error}\n")
+    if not isinstance(backbone, Chameleon):
+        parser.exit(1, f"{arguments.run}: lessons are drawn as Chameleon draws, pictures of one shape\n")
+    view = seen(backbone.pictures, arguments.style)
+    asked = questions(arguments.lessons, arguments.asked, arguments.seed)
+    told = tell(backbone, asked, framed, view, arguments.batch, _told("free-running lessons", len(asked)))
+    figures = {"free-running": of_told(told)}
+    wrong = {"texts": faults(told), "pictures": mistakes(step.picture for one in told for step in one.verdict.steps)}
+    forced: list[Drawn] = []
+    if arguments.forced:
+        count = sum(len(one.howto.steps) for one in asked)
+        forced = draw(backbone, asked, framed, view, 2 * arguments.batch, _told("teacher-forced pictures", count))
+        figures["teacher-forced"] = of_drawn(forced)
+        wrong["teacher-forced"] = mistakes(one for drawn in forced for one in drawn.shown)
+    print(f"{found.name or found.base.name}: {len(asked)} lessons of held-out combinations, {arguments.style}, asked as {arguments.asked}")
+    print(table(figures))
+    for name, counts in wrong.items():
+        print(f"wrong {name}: " + (", ".join(f"{what} {count}" for what, count in counts.most_common()) or "none"))
+    sheet(told[: arguments.shown], forced[: arguments.shown]).save(Path(f"{arguments.out}.png"), optimize=True)
+    report = {"adapter": found.sha256, "lessons": len(asked), "style": arguments.style, "asked": arguments.asked, "seed": arguments.seed}
+    answers = [
+        {"prompt": one.question.prompt, "texts": [step.text for step in one.verdict.steps], "ended": one.answer.ended} for one in told
+    ]
+    Path(f"{arguments.out}.json").write_text(json.dumps({**report, "figures": figures, "answers": answers}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

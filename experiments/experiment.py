@@ -1,0 +1,299 @@
+"""The experiment of docs/experiment.md: training data x adapter on leaf:tiny-1, run by run, each exactly once.
+
+    python experiments/experiment.py run experiments/moss.yaml --size small --work runs/experiment     goes on where it was stopped
+    python experiments/experiment.py report experiments/moss.yaml --work runs/experiment               docs/experiment.* of what stands
+    python experiments/experiment.py plan experiments/moss.yaml --size full                            what would run, with matched ranks
+
+    WORK/recipes/*.yaml        one a corpus and one a run, for `leaf build` and `leaf train`
+    WORK/runs/<run>/           theirs: a killed run goes on from its checkpoint
+    WORK/results/<run>.json    written once, by one rename, with the settings that it was made with: those settings stand, and others are refused
+
+A run's name says its arm, method, rate and seed. Rates are chosen first, on a seed of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import yaml
+from experiment_report import write
+from experiment_settings import Experiment, Run, Size, read
+
+from leafinstruct.runtime.artifact import digest, drift, file_sha256, save
+from leafinstruct.runtime.engine.base import Needs, Part
+from leafinstruct.runtime.engine.local import THREAD_VARIABLES, LocalEngine
+
+LEAF = "import sys; from leafinstruct.cli import main; sys.argv[0] = 'leaf'; main()"
+Told = dict[str, Any]
+
+
+class Refused(SystemExit):
+    """A result stands with other settings."""
+
+
+def corpus(plan: Experiment, arm: str, work: Path) -> Told:
+    """The recipe of `leaf build` for an arm."""
+    if arm == "captions":
+        source: Told = {"kind": "conversations", "name": "captions", "path": str((work / "captions").absolute()), "license": "CC0-1.0"}
+        # Sketchbook's own pictures, so the tiny CLIP knows them, though this kind of source cannot say so; no rule reads its scores.
+        rules: Told = {"min_images": 1, "min_words": 0, "alignment": {"allow_toy": True}}
+    else:
+        source = {
+            **{"kind": "sketchbook", "seed": plan.data.seed, "documents": plan.data.lessons, "topics": ["lesson"]},
+            **{"formats": ["html", "warc", "obelics"], "layout": "text_first", "scenery": "none", "picture_px": 64},
+            **{"style": plan.data.style, "held_out": "without", "lesson_steps": plan.data.lesson_steps, "defects": plan.data.defects},
+        }
+        rules = {"min_images": 1, "min_words": 0}
+        if arm == "filtered":
+            rules = {"min_images": 3, "min_words": 20, "rules": plan.data.rules}
+    common = {"seed": 1, "part_size": 100, "workdir": str(work.absolute()), "shard": {"splits": {"train": 1.0}}}
+    # All documents of an arm are asked for as guides, whatever defects they have: what is dropped is for the arm's rules alone.
+    rewriting = {"tasks": [{"name": "guide", "needs": {}}], "max_dangling": None}
+    return {"name": f"data-{arm}", **common, "ingest": {"sources": [source]}, "filter": rules, "rewrite": rewriting}
+
+
+def write_captions(plan: Experiment, folder: Path) -> None:
+    """Single pictures with their captions as conversations: what is drawn is asked for in words. Those of the same settings stand."""
+    from leafinstruct.sketchbook.documents.captions import captioned
+    from leafinstruct.sketchbook.world.chance import stream
+    from leafinstruct.sketchbook.world.render import render
+
+    made_from = {"seed": plan.data.seed, "captions": plan.data.captions, "style": plan.data.style}
+    said = folder / "made-from.json"
+    if said.is_file() and json.loads(said.read_text(encoding="utf-8")) == made_from:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = []
+    for index in range(plan.data.captions):
+        scene, caption = captioned(stream(plan.data.seed, "caption", index))
+        render(scene, 64, plan.data.style).save(folder / f"{index:05}.png")
+        turns = [{"from": "human", "value": f"Draw {caption}"}, {"from": "gpt", "value": "<image>"}]
+        lines.append(json.dumps({"id": str(index), "image": f"{index:05}.png", "conversations": turns}))
+    (folder / "captions.new").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "captions.new").replace(folder / "captions.jsonl")
+    save(said, made_from)
+
+
+def adapters(plan: Experiment) -> dict[str, Told]:
+    """The `adapter:` section of each method, with ranks that give all of them the reference's parameters."""
+    from leafinstruct.generate.adapter import Base, adapted, find
+    from leafinstruct.moss import MossConfig, match_params
+
+    base = adapted(find(plan.backbone["weights"], Base(plan.backbone["name"]), None), "cpu", lambda _: None)
+    ranks: Told = {
+        **{"r_text": plan.match.r_text, "alpha_text": plan.match.r_text * plan.match.alpha_per_rank},
+        **{"r_image": plan.match.r_image, "alpha_image": plan.match.r_image * plan.match.alpha_per_rank},
+    }
+    configs = {name: MossConfig(**ranks, **method, target_modules=plan.match.target_modules) for name, method in plan.methods.items()}
+    matched = match_params(base.model, configs, plan.match.to)
+    print(matched, file=sys.stderr, flush=True)
+    names = ("r_text", "alpha_text", "r_image", "alpha_image")
+    return {
+        name: {**plan.methods[name], "target_modules": plan.match.target_modules, **{key: getattr(config, key) for key in names}}
+        for name, config in matched.configs.items()
+    }
+
+
+def recipe(plan: Experiment, run: Run, adapter: Told, work: Path) -> Told:
+    """The recipe of `leaf train` for a run."""
+    train = {"data": f"run:data-{run.arm}", "backbone": plan.backbone, "adapter": adapter, **plan.train}
+    return {
+        "name": run.name,
+        "seed": run.seed,
+        "workdir": str(work.absolute()),
+        "train": {**train, "learning_rate": run.rate, "steps": run.steps},
+    }
+
+
+def leaf(verb: str, told: Told, work: Path, threads: int, *more: str) -> None:
+    """Write the recipe and run the command on it. Raises SystemExit when it fails."""
+    path = work / "recipes" / f"{told['name']}.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(told, sort_keys=False), encoding="utf-8")
+    environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}  # a worker's own say what is the worker's share
+    done = subprocess.run([sys.executable, "-c", LEAF, verb, str(path), *more], env=environment, check=False)
+    if done.returncode:
+        raise SystemExit(f"leaf {verb} {path} ended with {done.returncode}; run the same command again when its cause is gone")
+
+
+def settings_of(plan: Experiment, run: Run, told: Told, work: Path) -> Told:
+    """All that a result follows from: the recipe without places, the bytes of the shards, the base's weights, the examination."""
+    shards = sorted((work / "runs" / f"data-{run.arm}" / "shard").glob("*.train-*.parquet")) if run.method else []
+    trained = {key: value for key, value in told.items() if key != "workdir"}
+    evaluated = {**plan.evaluation.model_dump(exclude={"batch"}), "style": plan.data.style, "lesson_steps": plan.data.lesson_steps}
+    return {"run": trained, "data": [file_sha256(path) for path in shards], "base": _base(plan), "evaluation": evaluated}
+
+
+def _base(plan: Experiment) -> str:
+    from leafinstruct.backbones import tiny
+
+    folder = tiny.FOLDER if plan.backbone["weights"] == tiny.NAME else Path(plan.backbone["weights"])
+    return digest([file_sha256(path) for path in sorted(folder.glob("*.safetensors"))])
+
+
+def standing(work: Path, name: str, settings: Told) -> Told | None:
+    """The result, None where there is none. Raises Refused for one that was made with other settings."""
+    path = work / "results" / f"{name}.json"
+    if not path.is_file():
+        return None
+    found: Told = json.loads(path.read_text(encoding="utf-8"))
+    if changes := drift(found["settings"], json.loads(json.dumps(settings))):
+        raise Refused(f"{path}: stands with other settings: {'; '.join(changes[:3])}. Use another --work, or remove the results by hand")
+    return found
+
+
+def carry_out(plan: Experiment, sections: Mapping[str, Told], work: Path, threads: int, part: Part) -> Told:
+    """Train and examine a run, the part's payload, that has no result; a result that stands is read."""
+    from experiment_cell import examined, loaded, lost
+
+    run: Run = part.payload
+    told = recipe(plan, run, sections[run.method], work) if run.method else {"name": run.name}
+    settings = settings_of(plan, run, told, work)
+    if (found := standing(work, run.name, settings)) is not None:
+        return found
+    began = time.monotonic()
+    if run.method:
+        leaf("train", told, work, threads)
+    trained = time.monotonic() - began
+    folder = work / "runs" / run.name if run.method else None
+    examine = lost if run.seed == plan.rates.seed else examined
+    figures = examine(loaded(folder, plan.backbone, threads), plan.evaluation.model_dump(), plan.data.style, plan.data.lesson_steps)
+    seconds = {"train": round(trained), "evaluate": round(time.monotonic() - began - trained)}
+    result = {"run": run.model_dump(), "settings": settings, "figures": figures, "seconds": seconds}
+    (work / "results").mkdir(parents=True, exist_ok=True)
+    save(work / "results" / f"{run.name}.json", result)
+    return result
+
+
+def tuning(plan: Experiment, size: Size) -> list[Run]:
+    """One run a method and rate."""
+    rates = plan.rates
+    return [
+        Run(arm=rates.arm, method=method, seed=rates.seed, rate=rate, steps=rates.steps) for method in size.methods for rate in rates.grid
+    ]
+
+
+def chosen(results: list[Told]) -> dict[str, float]:
+    """Method -> the rate with the least held-out loss, text and image as training weighs them."""
+    best: dict[str, tuple[float, float]] = {}
+    for result in results:
+        losses, run = result["figures"]["loss"], result["run"]
+        mine = (losses["text"] + losses["image"], run["rate"])
+        best[run["method"]] = min(best.get(run["method"], mine), mine)
+    return {method: rate for method, (_, rate) in best.items()}
+
+
+def cells(plan: Experiment, size: Size, rates: Mapping[str, float]) -> Iterator[Run]:
+    """Seed by seed, so that an interrupted experiment is a smaller whole one."""
+    for seed in size.seeds:
+        for arm in size.arms:
+            for method in size.methods:
+                yield Run(arm=arm, method=method, seed=seed, rate=rates[method], steps=plan.train["steps"])
+
+
+def run_all(plan: Experiment, size: Size, work: Path, jobs: int, threads: int) -> None:
+    """Data, base, rates, cells: `jobs` runs at a time, of `threads` each."""
+    for arm in sorted({*size.arms, plan.rates.arm}):
+        if arm == "captions":
+            write_captions(plan, work / "captions")
+        leaf("build", corpus(plan, arm, work), work, jobs * threads, "--workers", str(jobs * threads))
+    sections, clock = adapters(plan), Clock(plan, size, jobs)
+    base = Run(arm="", method=None, seed=0)
+    with LocalEngine(jobs) as engine:
+
+        def all_of(runs: Iterable[Run]) -> list[Told]:
+            parts = [Part(run.name, run) for run in runs]
+            return [clock.done(result) for result in engine.map(partial(carry_out, plan, sections, work, threads), parts, Needs())]
+
+        rates = chosen(all_of(tuning(plan, size)))
+        all_of([base, *cells(plan, size, rates)])
+
+
+def read_all(work: Path) -> Iterator[Told]:
+    """The results that stand, with what their runs were trained on."""
+    for path in sorted((work / "results").glob("*.json")):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        folder = work / "runs" / path.stem / "train"
+        record = folder / "record.json"
+        told = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+        shown = seen(folder, result["settings"]["run"]) if told else {}
+        yield {**result, "trained": {**told.get("counts", {}), **shown, "parameters": told.get("parameters")}}
+
+
+def seen(folder: Path, told: Told) -> dict[str, int]:
+    """Tokens that a run read, without padding, and those of them that it was to say. told: its recipe."""
+    from leafinstruct.runtime.artifact import Artifact
+    from leafinstruct.train.data.packing import Packed
+    from leafinstruct.train.data.tokens import Rows
+
+    train = told["train"]
+    length = train["steps"] * train["batch"] * train["accumulate"]
+    shown = Packed(Rows(Artifact(folder / "tokens")), length, told["seed"], train["context"])
+    rows = [shown[number] for number in range(length)]
+    return {"seen": sum(len(row["ids"]) for row in rows), "seen_said": int(sum(row["said"].sum() for row in rows))}
+
+
+class Clock:
+    """Says what is done and how long the rest may take, by what the runs before took: a step, an examination, a look at the loss alone."""
+
+    def __init__(self, plan: Experiment, size: Size, jobs: int) -> None:
+        whole = len(size.methods) * len(size.arms) * len(size.seeds)
+        rates = len(tuning(plan, size))
+        self._left = [("lost", plan.rates.steps)] * rates + [("examined", 0)] + [("examined", int(plan.train["steps"]))] * whole
+        self._of, self._jobs, self._took = len(self._left), jobs, dict[str, tuple[float, float]]()
+
+    def done(self, result: Told) -> Told:
+        """Hands the result on."""
+        kind, steps = self._left.pop(0)
+        for name, times, seconds in (("step", steps, result["seconds"]["train"]), (kind, 1, result["seconds"]["evaluate"])):
+            sums = self._took.get(name, (0.0, 0.0))
+            self._took[name] = (sums[0] + times, sums[1] + seconds)
+        rest = sum(steps * self._mean("step") + self._mean(kind) for kind, steps in self._left)
+        name, minutes = result["settings"]["run"]["name"], rest / self._jobs / 60
+        print(f"{self._of - len(self._left)} of {self._of} runs: {name}; about {minutes:.0f} min left", file=sys.stderr, flush=True)
+        return result
+
+    def _mean(self, name: str) -> float:
+        """Seconds; of the loss alone while nothing was examined yet, which is too little."""
+        times, seconds = self._took.get(name, self._took.get("lost", (1.0, 0.0)))
+        return seconds / times if times else 0.0
+
+
+def main() -> None:
+    """Run, report, or say what would be run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("verb", choices=("plan", "run", "report"))
+    parser.add_argument("experiment", type=Path)
+    parser.add_argument("--size", default="small")
+    parser.add_argument("--work", type=Path, default=Path("runs/experiment"))
+    parser.add_argument("--jobs", type=int, default=2, help="runs side by side")
+    parser.add_argument("--threads", type=int, default=1, help="of each")
+    parser.add_argument("--out", type=Path, default=Path("docs"), help="folder of experiment.md and experiment.svg")
+    arguments = parser.parse_args()
+    plan = read(arguments.experiment)
+    if arguments.size not in plan.sizes:
+        parser.error(f"--size {arguments.size}: known are {', '.join(plan.sizes)}")
+    size = plan.sizes[arguments.size]
+    if arguments.verb == "plan":
+        adapters(plan)
+        print("\n".join(run.name for run in [*tuning(plan, size), *cells(plan, size, dict.fromkeys(size.methods, 0.0))]))
+    elif arguments.verb == "run":
+        try:
+            run_all(plan, size, arguments.work, arguments.jobs, arguments.threads)
+        except KeyboardInterrupt:
+            raise SystemExit("interrupted; finished runs are kept, and the same command goes on") from None
+    else:
+        write(list(read_all(arguments.work)), plan, arguments.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""What an experiment is: the sections of experiments/*.yaml, and one cell of its grid. Read and checked before anything runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from leafinstruct.errors import RecipeError
+from leafinstruct.recipe.faults import faults_of
+from leafinstruct.runtime.settings_text import text_in, yaml_in
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Data(_Part):
+    """The corpora. lessons: documents of the unfiltered one."""
+
+    lessons: int
+    seed: int
+    style: Literal["pencil", "chalk", "shadow"]
+    lesson_steps: int
+    captions: int
+    defects: dict[str, float]
+    rules: list[dict[str, Any]]
+
+
+class Match(_Part):
+    """The method whose trainable parameters all others are given, and its ranks."""
+
+    to: str
+    r_text: int
+    r_image: int
+    alpha_per_rank: float
+    target_modules: str
+
+
+class Rates(_Part):
+    """How a method's learning rate is chosen."""
+
+    grid: list[float]
+    seed: int
+    arm: str
+    steps: int
+
+
+class Evaluation(_Part):
+    """Sizes and seeds of the examination."""
+
+    seed: int
+    lessons: int
+    loss_lessons: int
+    captions: int
+    recogniser_scenes: int
+    recogniser_seed: int
+    batch: int
+
+
+class Size(_Part):
+    """What is run."""
+
+    methods: list[str]
+    arms: list[str]
+    seeds: list[int]
+
+
+class Experiment(_Part):
+    """experiments/*.yaml."""
+
+    name: str
+    backbone: dict[str, str]
+    data: Data
+    arms: list[Literal["captions", "unfiltered", "filtered"]]
+    match: Match
+    methods: dict[str, dict[str, Any]]
+    train: dict[str, Any]
+    rates: Rates
+    evaluation: Evaluation
+    sizes: dict[str, Size]
+
+    def model_post_init(self, _: Any) -> None:
+        """Raises ValueError for a name that is not declared, and for a tuning seed that is reported."""
+        for name, size in self.sizes.items():
+            if unknown := [*(set(size.methods) - set(self.methods)), *(set(size.arms) - set(self.arms))]:
+                raise ValueError(f"sizes.{name}: {unknown[0]} is declared nowhere")
+            if self.rates.seed in size.seeds:
+                raise ValueError(f"sizes.{name}: seed {self.rates.seed} chooses the rates, so it cannot be reported")
+
+
+class Run(_Part):
+    """One cell. method: None for the base, untouched."""
+
+    arm: str
+    method: str | None
+    seed: int
+    rate: float = 0.0
+    steps: int = 0
+
+    @property
+    def name(self) -> str:
+        return f"{self.arm}-{self.method}-rate{self.rate:g}-steps{self.steps}-seed{self.seed}" if self.method else "base"
+
+
+def read(path: Path) -> Experiment:
+    """Raises SystemExit with the faults."""
+    try:
+        return Experiment.model_validate(yaml_in(path, text_in(path)))
+    except RecipeError as error:
+        raise SystemExit(str(error)) from error
+    except ValidationError as error:
+        raise SystemExit("\n".join(f"{path}, {line}" for line in faults_of(error, Experiment, ()))) from error

@@ -1,0 +1,177 @@
+"""Many answers at once, for backbones with one vocabulary and pictures of one shape: what examinations draw.
+
+The answers are those of `generate`, to the id, where the likeliest is taken; one lesson at a time leaves a small model waiting for Python. Each
+row has a prompt, a text and a picture of its own, so rows are at different places of different pictures: prompts are padded on the left, an
+attention mask hides that, and the position of each row is its own. A finished row leaves the batch, and the KV cache with it; the convolution's
+memory (moss.conv_cache) follows the KV cache.
+
+Cost: a step takes one pass for all rows, so a batch of 32 costs about as much as the longest three or four of its answers one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from leafinstruct.backbones.backbone import Item, Segment
+from leafinstruct.backbones.codes import Codes
+from leafinstruct.backbones.generate import Ended, Settings, before_any, room, shut_ids
+from leafinstruct.backbones.sampling import sampled
+from leafinstruct.errors import BackboneError
+
+Why = Ended | Literal["picture"]
+"""Why an answer ended: see `generate`; "picture" where one was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """segments: text and whole pictures in order, as `generate` yields them; a cut picture is left out. ids: all that was drawn."""
+
+    segments: tuple[Segment, ...]
+    ids: tuple[int, ...]
+    ended: Why
+
+
+def answers(
+    backbone: Any,
+    prompts: Sequence[Sequence[Item]],
+    settings: Settings,
+    batch: int = 32,
+    one_picture: bool = False,
+    on_done: Callable[[int], None] = lambda _: None,
+) -> list[Answered]:
+    """One answer a prompt, in their order. prompts: ids, as `encode` gives them; one that ends with the mark of a picture is answered from its first
+    patch on. one_picture: an answer ends with its first whole picture. on_done: told how many are answered.
+
+    Raises BackboneError for a backbone whose patches are vectors, for guidance, and for a prompt that leaves no room.
+    """
+    if not isinstance(backbone, Codes):
+        raise BackboneError("many answers at once need a backbone with one vocabulary for words and codes, as Chameleon and Emu3")
+    if settings.guidance != 1.0:
+        raise BackboneError("many answers at once are drawn without guidance")
+    order = sorted(range(len(prompts)), key=lambda number: len(prompts[number]))  # little padding
+    found: dict[int, Answered] = {}
+    for at in range(0, len(order), batch):
+        numbers = order[at : at + batch]
+        rows = [_Row(backbone, prompts[number], settings, number, one_picture) for number in numbers]
+        _draw(backbone, rows)
+        found.update((row.number, row.answered()) for row in rows)
+        on_done(len(found))
+    return [found[number] for number in range(len(prompts))]
+
+
+def _draw(backbone: Any, rows: list[_Row]) -> None:
+    """All of them to their ends."""
+    length = max(len(row.fresh) for row in rows)
+    pad = int(backbone.model.config.pad_token_id or 0)
+    ids = torch.tensor([[pad] * (length - len(row.fresh)) + row.fresh for row in rows])
+    mask = torch.tensor([[0] * (length - len(row.fresh)) + [1] * len(row.fresh) for row in rows])
+    cache: Any = None
+    while True:
+        positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
+        logits, cache = _pass(backbone.model, ids, mask, positions, cache)
+        for row, one in zip(rows, logits, strict=True):
+            row.take(one)
+        going = [at for at, row in enumerate(rows) if row.ended is None]
+        if not going:
+            return
+        if len(going) < len(rows):
+            kept = torch.tensor(going)
+            cache.batch_select_indices(kept.to(logits.device))
+            mask, rows = mask[kept], [rows[at] for at in going]
+        ids = torch.tensor([[row.ids[-1]] for row in rows])
+        mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
+
+
+def _pass(model: Any, ids: Tensor, mask: Tensor, positions: Tensor, cache: Any) -> tuple[Tensor, Any]:
+    """The last position's logits, (B, V) on the CPU, and the cache."""
+    device = model.device
+    with torch.no_grad():
+        said = model(
+            input_ids=ids.to(device),
+            attention_mask=mask.to(device),
+            position_ids=positions.to(device),
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+    return said.logits[:, -1].float().cpu(), said.past_key_values
+
+
+@dataclass
+class _Row:
+    """An answer that grows: what `generate` keeps in its loop."""
+
+    backbone: Any
+    prompt: Sequence[Item]
+    settings: Settings
+    number: int
+    one_picture: bool
+    ids: list[int] = field(default_factory=list)
+    ended: Why | None = None
+
+    def __post_init__(self) -> None:
+        self.fresh = [int(item) for item in self.prompt]
+        self._script = self.backbone.script(self.settings.grid)
+        self._shut, self._mute = shut_ids(self._script)
+        left = room(self.backbone, len(self.fresh))
+        self._most, self._short = min(left, self.settings.max_tokens), left < self.settings.max_tokens
+        self._chance = torch.Generator().manual_seed(self.settings.seed + self.number)
+        self._step = 0 if self.fresh[-1] == self._script.begin else None
+        self._pictures = 0
+        self._words, self._patches, self._segments = list[int](), list[Item](), list[Segment]()
+
+    def take(self, logits: Tensor) -> None:
+        """The next id. logits: (V,)."""
+        if self._step is None:
+            closed = self._shut if self._pictures < self.settings.max_pictures else self._mute
+            self._text(sampled(logits.index_fill(0, closed, -torch.inf), self.settings.text, self._chance))
+        else:
+            given = self._script.steps[self._step]
+            self._patch(self.backbone.patch([logits], self.settings.image, 1.0, self._chance) if given is None else given)
+        if self.ended is None and len(self.ids) >= self._most:
+            self._end("context" if self._short else "max_tokens")
+
+    def _patch(self, item: int) -> None:
+        assert self._step is not None, "take said so"
+        self.ids.append(item)
+        self._patches.append(item)
+        self._step += 1
+        if self._step == len(self._script.steps):
+            self._segments.append(self.backbone.decode_picture(self._patches, 1.0, self._chance))
+            self._patches, self._step = [], None
+            if self.one_picture:
+                self._end("picture")
+
+    def _text(self, item: int) -> None:
+        self.ids.append(item)
+        if item == self.backbone.end:
+            self._end("end")
+        elif item == self._script.begin:
+            self._write(self.backbone.decode_text(self._words))
+            self._words, self._pictures, self._step = [], self._pictures + 1, 0
+        else:
+            self._words.append(item)
+            stop = self.settings.stop
+            if stop and (cut := before_any(self.backbone.decode_text(self._words), stop)) is not None:
+                self._words = []
+                self._write(cut)
+                self._end("stop")
+
+    def _write(self, text: str) -> None:
+        if text:
+            self._segments.append(text)
+
+    def _end(self, why: Why) -> None:
+        if self._words:
+            self._write(self.backbone.decode_text(self._words))
+        self.ended = why
+
+    def answered(self) -> Answered:
+        """When it has ended."""
+        assert self.ended is not None, "all rows are drawn to their end"
+        return Answered(tuple(self._segments), tuple(self.ids), self.ended)

@@ -1,0 +1,72 @@
+"""Backbones with one vocabulary for words and picture codes: what Chameleon and Emu3 share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from leafinstruct.backbones.backbone import Item, Losses, Targets
+from leafinstruct.backbones.sampling import Sampling, sampled
+from leafinstruct.errors import BackboneError
+
+
+class Codes:
+    """The part of a backbone that draws and judges ids. codes: ids of patches, (C,), sorted."""
+
+    guided: Literal["patches", "decoder"] = "patches"
+
+    def __init__(self, model: Any, codes: Tensor) -> None:
+        """Raises BackboneError where there is no code."""
+        if not len(codes):
+            raise BackboneError("the vocabulary has no ids for picture codes, so this backbone reads and writes text alone")
+        self.model, self.codes = model, codes
+
+    def inputs(self, items: Sequence[Item]) -> dict[str, Tensor]:
+        """See Backbone."""
+        return {"input_ids": torch.tensor([[int(item) for item in items]], device=self.model.device)}
+
+    def step(self, items: Sequence[Item], cache: Any) -> tuple[Tensor, Any]:
+        """The last position's logits, (V,), and the cache."""
+        with torch.no_grad():
+            found = self.model(**self.inputs(items), past_key_values=cache, use_cache=True, logits_to_keep=1)
+        return found.logits[0, -1], found.past_key_values
+
+    def words(self, out: Tensor) -> Tensor:
+        """See Backbone."""
+        return out.float().cpu()
+
+    def patch(self, outs: Sequence[Tensor], how: Sampling, guidance: float, generator: torch.Generator) -> int:
+        """A code, drawn from u + g (c - u): c are the prompted logits, u the unprompted ones."""
+        logits = [self.words(out)[self.codes] for out in outs]
+        guided = logits[0] if len(logits) == 1 else logits[1] + guidance * (logits[0] - logits[1])
+        return int(self.codes[sampled(guided, how, generator)])
+
+    def losses(self, inputs: Mapping[str, Tensor], labels: Tensor) -> Losses:
+        """Cross-entropy, of codes over the whole vocabulary."""
+        value, norm = of_ids(self.model(**inputs, use_cache=False).logits[:, :-1], labels[:, 1:])
+        found = self.targets(labels)
+        return Losses(value, found.text, found.image, found.ids, norm)
+
+    def targets(self, labels: Tensor) -> Targets:
+        """See Backbone."""
+        wanted = labels[:, 1:]
+        ids, image = wanted != -100, torch.isin(wanted, self.codes.to(wanted.device))
+        return Targets(ids & ~image, image, ids)
+
+
+def of_ids(logits: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross-entropy, and the log of the normaliser that it holds anyway: (B, T) each, 0 where wanted is -100.
+
+    logits: (B, T, V); wanted: (B, T). Only labelled rows are made float32, because prompts are often most of a batch and V is large.
+    """
+    flat = wanted.flatten()
+    places = (flat != -100).nonzero()[:, 0]
+    rows = logits.flatten(0, 1).index_select(0, places).float()  # (N, V)
+    norm = rows.logsumexp(-1)
+    loss = norm - rows.gather(1, flat[places, None])[:, 0]
+    empty = torch.zeros(flat.shape, device=loss.device)
+    value, norms = empty.index_copy(0, places, loss), empty.index_copy(0, places, norm)
+    return value.view(wanted.shape), norms.view(wanted.shape)

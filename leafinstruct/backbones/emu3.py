@@ -1,0 +1,107 @@
+"""Emu3: one vocabulary for words and codes, pictures of many shapes; each row of codes ends with a line end, the size stands before as text.
+
+    <|image start|> 16*24 <|image token|> (codes of a row, line end) x 16 <|extra_201|> <|image end|>
+
+transformers has both halves of its picture tokenizer. The published weights were never run here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from leafinstruct.backbones.backbone import Item, Script, Segment, unadapted
+from leafinstruct.backbones.codes import Codes
+from leafinstruct.backbones.text import decode, encode
+from leafinstruct.backbones.vqgan import to_picture, weights_sha256
+from leafinstruct.errors import BackboneError
+
+_MARKS = ("<|image start|>", "<|image token|>", "<|extra_200|>", "<|extra_201|>", "<|image end|>")
+
+
+class Emu3(Codes):
+    """The backbone. model: Emu3ForConditionalGeneration, adapted or not. grid: patches of the pictures that it draws, where nothing else is said."""
+
+    def __init__(self, model: Any, tokenizer: Any, grid: tuple[int, int] = (90, 90)) -> None:
+        """Raises BackboneError where the vocabulary lacks the marks of pictures."""
+        self._tokenizer, self._grid = tokenizer, grid
+        names = tokenizer.get_vocab()
+        for name in _MARKS:
+            if name not in names:
+                raise BackboneError(f"the vocabulary has no {name}, which pictures need; is this Emu3's tokenizer?")
+        self._begin, self._codes_follow, self._line, self._frame, self._close = (names[name] for name in _MARKS)
+        base = unadapted(model)
+        self._vq, self._mapping = base.model.vqmodel, base.model.vocabulary_mapping
+        super().__init__(model, torch.tensor(sorted(self._mapping.image_tokens)))
+        text = base.config.text_config
+        self.end, self._start = int(text.eos_token_id), int(text.bos_token_id)
+        placeholder = self._mapping.image_token_id
+        closed = {self._codes_follow, self._line, self._frame, self._close, self._start, text.pad_token_id, placeholder} - {None, self.end}
+        self._closed = frozenset(closed)
+        self._factor = 2 ** (len(self._vq.config.channel_multiplier) - 1)
+
+    @cached_property
+    def sees(self) -> str:
+        """See Backbone."""
+        return weights_sha256(self._vq)
+
+    def script(self, grid: tuple[int, int] | None) -> Script:
+        """Any shape of at least one patch."""
+        height, width = grid or self._grid
+        if height < 1 or width < 1:
+            raise BackboneError(f"a picture of {height} x {width} patches cannot be drawn")
+        rows = (*[None] * width, self._line) * height
+        return Script(self._begin, (*self._head(height, width), *rows, self._frame, self._close), self.codes, self._closed)
+
+    def _head(self, height: int, width: int) -> list[int]:
+        return [*encode(self._tokenizer, f"{height}*{width}"), self._codes_follow]
+
+    def encode(self, segments: Sequence[Segment]) -> list[Item]:
+        """Ids, from the beginning of a sequence on."""
+        found: list[Item] = [self._start]
+        for segment in segments:
+            found += encode(self._tokenizer, segment) if isinstance(segment, str) else self._picture(segment)
+        return found
+
+    def grid_of(self, size: tuple[int, int], patches: int) -> tuple[int, int]:
+        """See Resizing. Sides are whole patches, so a thin picture loses some of its length where rounding up its width would pass the budget."""
+        scale = min(1.0, (patches * self._factor**2 / (size[0] * size[1])) ** 0.5)
+        width, height = (max(1, int(side * scale) // self._factor) for side in size)
+        if width * height > patches:  # one side is a single patch
+            width, height = min(width, patches), min(height, patches)
+        return height, width
+
+    def shaped(self, picture: Image.Image, grid: tuple[int, int]) -> Image.Image:
+        """See Resizing."""
+        size = (grid[1] * self._factor, grid[0] * self._factor)
+        return picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+
+    def _picture(self, picture: Image.Image) -> list[int]:
+        """A picture reduced to at most the area of the usual grid, its sides whole patches."""
+        height, width = grid = self.grid_of(picture.size, self._grid[0] * self._grid[1])
+        size = (width * self._factor, height * self._factor)
+        pixels = np.asarray(self.shaped(picture, grid), np.float32) / 127.5 - 1.0
+        images = torch.from_numpy(pixels).permute(2, 0, 1)[None].to(self.model.device, self._vq.dtype)
+        with torch.no_grad():
+            codes = self._vq.encode(images, torch.tensor([[size[1], size[0]]])).image_tokens[0]
+        rows = self._mapping.convert_img2bpe(codes.view(height, width)).flatten().tolist()
+        return [self._begin, *self._head(height, width), *rows, self._frame, self._close]
+
+    def decode_text(self, ids: Sequence[int]) -> str:
+        """Without marks."""
+        return decode(self._tokenizer, ids)
+
+    def decode_picture(self, items: Sequence[Item], guidance: float, generator: torch.Generator) -> Image.Image:  # noqa: ARG002 - codes were guided
+        """items: of a whole script."""
+        ids = [int(item) for item in items]
+        rows = ids[ids.index(self._codes_follow) + 1 : -2]
+        width = rows.index(self._line)
+        codes = self._mapping.convert_bpe2img(torch.tensor(rows).view(-1, width + 1))
+        with torch.no_grad():
+            pixels = self._vq.decode(codes[None].to(self.model.device)).float().cpu()
+        return to_picture(pixels.reshape(-1, *pixels.shape[-2:])[:3])

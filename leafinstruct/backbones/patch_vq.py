@@ -1,0 +1,87 @@
+"""The picture tokenizer of the packaged tiny generalist: each 8 x 8 patch of a picture becomes the nearest of a book of patches.
+
+Vector quantisation (Linde, Buzo and Gray 1980), the book found by k-means over the patches of Sketchbook (scripts/train_tiny_generalist.py). A code
+depends on its own pixels and nothing else, so what a model must draw at a place does not change with what stands beside it. Nearness counts the mean
+colour of each quarter of a patch besides its pixels, since a thing of the wrong colour is a worse mistake than a blurred edge.
+
+Refused: a convolutional autoencoder (VQGAN, or FSQ, Mentzer et al. 2023). It blurs borders of patches less, but trains for minutes to hours where
+this takes one, and came to fewer dB on this world in five. This one knows flat drawings; of a photograph it keeps a mosaic.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from leafinstruct.backbones.vqgan import square
+
+PATCH = 8
+"""Pixels along a side of a patch."""
+COLOUR = 4.0
+"""Weight of a quarter's mean colour beside the mean of its sixteen pixels' differences."""
+
+KNOWN = 50_000
+"""Patches whose code is remembered: drawings repeat themselves, and a dictionary is fifty times as fast as the search. 12 MB."""
+
+
+class PatchVq:
+    """book: (K, 192) uint8, the patches, pixels row by row, channels last. side: patches along a side of a picture."""
+
+    def __init__(self, book: Tensor, side: int) -> None:
+        self.book, self.codes, self.side = book, len(book), side
+        self._features = features(book)
+        self._norms = self._features.square().sum(1)
+        self._known: dict[bytes, int] = {}
+
+    @cached_property
+    def identity(self) -> str:
+        """Of the book."""
+        return hashlib.sha256(self.book.numpy().tobytes()).hexdigest()
+
+    def encode(self, picture: Image.Image) -> list[int]:
+        """Codes of the middle square of a picture, in the order of reading."""
+        many = patches([square(picture, self.side * PATCH)])[0]
+        keys = [patch.tobytes() for patch in many]
+        found = {key: code for key in keys if (code := self._known.get(key)) is not None}  # once: another thread may clear the dictionary
+        if fresh := [at for at, key in enumerate(keys) if key not in found]:
+            if len(self._known) > KNOWN:
+                self._known.clear()
+            codes = self.nearest(torch.from_numpy(many[fresh])).tolist()
+            new = {keys[at]: code for at, code in zip(fresh, codes, strict=True)}
+            self._known.update(new)
+            found.update(new)
+        return [found[key] for key in keys]
+
+    def nearest(self, many: Tensor) -> Tensor:
+        """many: (N, 192) uint8 patches. Returns (N,) int64."""
+        wanted = features(many)
+        return (self._norms - 2 * wanted @ self._features.T).argmin(1)
+
+    def picture(self, codes: Tensor) -> Image.Image:
+        """codes: (H, W)."""
+        height, width = codes.shape
+        tiles = self.book[codes.flatten()].view(height, width, PATCH, PATCH, 3)
+        return Image.fromarray(tiles.permute(0, 2, 1, 3, 4).reshape(height * PATCH, width * PATCH, 3).numpy())
+
+
+def patches(pictures: Sequence[Image.Image]) -> NDArray[np.uint8]:
+    """RGB pictures of one size, whose sides are multiples of PATCH. Returns (B, patches, 192)."""
+    pixels = np.stack([np.asarray(picture, np.uint8) for picture in pictures])
+    count, height, width = pixels.shape[0], pixels.shape[1] // PATCH, pixels.shape[2] // PATCH
+    tiles = pixels.reshape(count, height, PATCH, width, PATCH, 3).transpose(0, 1, 3, 2, 4, 5)
+    return tiles.reshape(count, height * width, PATCH * PATCH * 3)
+
+
+def features(many: Tensor) -> Tensor:
+    """Patches in the space where nearness is measured, (N, 192 + 12) float32. many: (N, 192), [0, 255]."""
+    pixels = many.float() / 255
+    half = PATCH // 2
+    quarters = pixels.view(-1, 2, half, 2, half, 3).mean((2, 4)).flatten(1)
+    return torch.cat([pixels, quarters * (COLOUR * half * half) ** 0.5], 1)

@@ -1,0 +1,92 @@
+"""`leaf:tiny-1`: a Chameleon of two million parameters that draws and tells Sketchbook and nothing else, shipped in the wheel.
+
+A backbone without a download: the model is transformers' Chameleon in small, so adapters, packing, caches and checkpoints are those of the large one.
+Pictures are 64 px, 8 x 8 patches (patch_vq); words are a byte-level BPE, so that no text is unknown. Training: `scripts/train_tiny_generalist.py`;
+what it can and cannot do: `tiny-1/README.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import ChameleonConfig, PreTrainedTokenizerFast
+
+from leafinstruct.backbones.chameleon import BEGIN, END, Chameleon, Interleaved
+from leafinstruct.backbones.patch_vq import PATCH, PatchVq
+
+NAME = "leaf:tiny-1"
+FOLDER = Path(__file__).with_name("tiny-1")
+SIDE = 8
+"""Patches along a side of a picture."""
+WORDS = 1024
+"""Ids of words and marks; codes come behind them."""
+MARKS = ("<s>", "<pad>", "</s>", BEGIN, END)
+
+
+def text_tokenizer(texts: Iterable[str]) -> Any:
+    """A `tokenizers.Tokenizer`, trained."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    words = Tokenizer(models.BPE())
+    words.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(False)])
+    words.decoder = decoders.ByteLevel()
+    words.train_from_iterator(
+        texts, trainers.BpeTrainer(vocab_size=WORDS, special_tokens=list(MARKS), initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    )
+    return words
+
+
+def decoder(codes: int) -> Any:
+    """The model without weights of its own."""
+    names = {name: number for number, name in enumerate(MARKS)}
+    letters = str.maketrans("0123456789", "ABCDEFGHIJ")
+    names |= {f"IMGIMG{str(code).translate(letters)}Z": WORDS + code for code in range(codes)}
+    side = {
+        "resolution": SIDE * PATCH,
+        "channel_multiplier": [1, 1, 1, 1],
+        "base_channels": 32,
+        "num_res_blocks": 1,
+        "attn_resolutions": [],
+    }
+    config = ChameleonConfig(
+        vocab_size=WORDS + codes,
+        hidden_size=160,
+        intermediate_size=448,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        max_position_embeddings=2048,
+        tie_word_embeddings=True,
+        bos_token_id=0,
+        pad_token_id=1,
+        eos_token_id=2,
+        vocabulary_map=names,
+        vq_config={**side, "num_embeddings": 2, "embed_dim": 4, "latent_channels": 32},
+    )
+    model = Interleaved(config)
+    model.model.vqmodel = None  # pictures become codes by patch_vq
+    return model
+
+
+def wrapped(model: Any, words: Path, pictures: PatchVq) -> Chameleon:
+    """The backbone. words: the tokenizer's file."""
+    begin, pad, end, *others = MARKS
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_file=str(words), bos_token=begin, pad_token=pad, eos_token=end, additional_special_tokens=others
+    )
+    return Chameleon(model, tokenizer, pictures)
+
+
+def load(device: str = "cpu", dtype: Any = "auto") -> Chameleon:
+    """The packaged backbone, in evaluation mode. dtype: "auto" for float32, since half precision saves nothing at this size."""
+    from safetensors.torch import load_file
+
+    weights = load_file(FOLDER / "model.safetensors")
+    book = weights.pop("book")
+    model = decoder(len(book))
+    model.load_state_dict(weights, strict=False)  # the head is the embedding
+    model.tie_weights()
+    return wrapped(model.to(device, torch.float32 if dtype == "auto" else dtype).eval(), FOLDER / "words.json", PatchVq(book, SIDE))

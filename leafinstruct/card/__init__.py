@@ -1,0 +1,1 @@
+"""What explains a dataset or an adapter: its card, Croissant, build.json and a few examples."""

@@ -1,0 +1,45 @@
+"""Losses of true lessons that a backbone has not seen: per modality, and per picture's place, since later pictures are the harder ones."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from leafinstruct.evaluate.sketchbook.lessons import Frame, Question, told
+from leafinstruct.sketchbook.world.render import Style
+
+
+def losses(backbone: Any, questions: Sequence[Question], frame: Frame, style: Style, batch: int = 16) -> dict[str, float]:
+    """Means over tokens, nats: text, image, image_1, image_2 ... Loss falls on the answer and its end, as in training."""
+    start, begin = len(backbone.encode([])), backbone.script(None).begin
+    sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for at in range(0, len(questions), batch):
+        rows = [_row(backbone, question, frame, style, start) for question in questions[at : at + batch]]
+        length = max(len(ids) for ids, _ in rows)
+        pad = int(backbone.model.config.pad_token_id or 0)
+        ids = torch.tensor([one + [pad] * (length - len(one)) for one, _ in rows])
+        mask = torch.tensor([[1] * len(one) + [0] * (length - len(one)) for one, _ in rows])
+        labels = ids.masked_fill(mask == 0, -100)
+        for index, (_, given) in enumerate(rows):
+            labels[index, :given] = -100
+        with torch.no_grad():
+            found = backbone.losses({"input_ids": ids, "attention_mask": mask}, labels)
+        place = ((ids == begin) & (labels != -100)).cumsum(1)[:, 1:]
+        for name, which in [
+            ("text", found.text),
+            ("image", found.image),
+            *((f"image_{n}", found.image & (place == n)) for n in range(1, int(place.max()) + 1)),
+        ]:
+            sums[name][0] += float(found.value[which].double().sum())
+            sums[name][1] += int(which.sum())
+    return {name: total / count for name, (total, count) in sums.items() if count}
+
+
+def _row(backbone: Any, question: Question, frame: Frame, style: Style, start: int) -> tuple[list[int], int]:
+    """Ids, and how many of them are given."""
+    asked = backbone.encode(frame([question.prompt]))
+    said = [item for segment in told(question.howto, style) for item in backbone.encode([segment])[start:]]
+    return [int(item) for item in [*asked, *said, backbone.end]], len(asked)

@@ -1,0 +1,72 @@
+"""WebDataset: tar shards, one sample = a JSON member and its pictures.
+
+    <key>.000.png  <key>.001.jpg  ...  <key>.json      {"messages": [{"role", "content": [{"type": "text", "text"} | {"type": "image"}]}],
+                                                        "images": ["000.png", "001.jpg"], ...}
+
+`images` names the members in the order of the `{"type": "image"}` parts, over all turns; there are no marks in texts. A key is the row's id where
+that is letters, digits, `-` and `_`, else a hash of it: WebDataset cuts a name at its first point, and a name from the data could be a path. Bytes
+depend on the rows alone: members in the order of their names, no time, no owner, mode 644.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any
+
+from leafinstruct.export.format import Files, Format
+from leafinstruct.export.row import Picture, Sample
+from leafinstruct.records.escaping import ESCAPED
+
+_KEY = re.compile(r"[0-9A-Za-z_-]{1,64}")
+
+
+def key(sample: Sample) -> str:
+    identity = str(sample.row["id"])
+    return identity if _KEY.fullmatch(identity) else hashlib.sha256(identity.encode()).hexdigest()[:16]
+
+
+def members(sample: Sample) -> list[tuple[str, bytes]]:
+    """Suffix and bytes of the pictures' members, in order; zero-padded, so that sorting them keeps it."""
+    digits = max(3, len(str(len(sample.pictures))))
+    return [(f"{at:0{digits}}.{picture.suffix}", picture.data) for at, picture in enumerate(sample.pictures)]
+
+
+def record(sample: Sample) -> dict[str, Any]:
+    return {
+        "id": sample.row["id"] or "",
+        "task": sample.row["task"] or "",
+        "messages": [{"role": turn.role, "content": [_content(part) for part in turn.parts]} for turn in sample.turns],
+        "images": [name for name, _ in members(sample)],
+        **sample.origin(),
+        "escaped": ESCAPED,
+    }
+
+
+def _content(part: str | Picture) -> dict[str, str]:
+    return {"type": "text", "text": part} if isinstance(part, str) else {"type": "image"}
+
+
+def loading(name: str, files: Files) -> str:  # noqa: ARG001 - the signature of Format.loading
+    names = files.get("train") or next(iter(files.values()))
+    stem, last = names[0].removesuffix("-000000.tar"), len(names) - 1
+    return f"""In Python, with `pip install webdataset`:
+
+    import webdataset as wds
+    for sample in wds.WebDataset("{stem}-{{000000..{last:06}}}.tar", shardshuffle=False).decode("pil"):
+        row = sample["json"]
+        pictures = [sample[name] for name in row["images"]]
+
+`{{"type": "image"}}` parts of `messages` stand for the pictures in order, over all turns.
+"""
+
+
+FORMAT = Format(
+    name="webdataset",
+    title="WebDataset tar shards",
+    packing="tar",
+    marks=(),
+    record=record,
+    loading=loading,
+    answers="They are parts of the assistant's content like any other; what is made of them is up to the code that reads the samples.",
+)

@@ -1,0 +1,1 @@
+"""One module a family of scores; catalog.py beside this folder lists them."""

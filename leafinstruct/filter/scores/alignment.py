@@ -1,0 +1,298 @@
+"""CLIP text-picture alignment, and the embeddings that coherence uses too.
+
+The whole image x segment matrix of each document is computed and kept: `alignment.own`, the margin and any later re-assignment are then
+arithmetic on it, and moving a threshold runs no model. Pictures and texts of a part are embedded in batches across its documents, and a
+batch never crosses a part, so results do not depend on workers; cosines are rounded to 1e-4 before they are stored or judged.
+
+Equal texts of a part are embedded once, in batches sorted by length and padded to their own longest. CLIP's text transformer is causal and reads its
+vector at the end token, so padding behind that changes nothing but rounding: cosines differ by less than 1e-6. Real pages have 20 tokens a text,
+and padding them to the context's 77 was most of what CLIP cost there: 4.25 CPU-s a page, now 1.29 (37 pages, ViT-B/32's size, float32).
+
+`alignment.own` is the cosine with the text that owns the image (records.owners), so two swapped neighbors fail. `alignment.beside` is the larger
+of two cosines: the nearest text before it, and its captions (or, without one, the nearest text behind it).
+A text longer than the model's context is split into sentences (a longer sentence into
+windows), embedded piecewise and mean-pooled; nothing is cut silently.
+
+Chosen: clip-anytorch (`clip.load`), which opens every published OpenAI checkpoint and any other in that form; scales differ by model, so
+rules name theirs. Cost: benchmarks/alignment.py; ViT-B/32 in batches 11 pictures a CPU-second (8.3 one at a time), the tiny one 600.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pil
+
+from leafinstruct import _torchvision as torchvision_import
+from leafinstruct.errors import RecipeError
+from leafinstruct.filter.scores.text import cell
+from leafinstruct.llm.config import basename
+from leafinstruct.records.document import Document, Image
+from leafinstruct.records.example import Cell
+from leafinstruct.records.table import Row
+from leafinstruct.records.text import owners, places
+from leafinstruct.records.text.words import sentences_of
+
+DECODE_PX = 1024
+"""Longer side at which pictures are decoded for CLIP: leaves 336 px, the largest published resolution, on the shorter side up to 3:1."""
+
+Piece = tuple[int, ...]
+"""Token ids of a text, or of a part of one that is longer than the context."""
+
+NO_OWNER = "no owner is known: the larger of both sides"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Which CLIP: `name` as the recipe gives it, `file` its checkpoint (None: a published name that clip fetches), sha256 of the file.
+
+    toy: the packaged tiny model judges pictures that it does not know.
+    """
+
+    name: str
+    file: str | None
+    sha256: str | None
+    toy: bool = False
+
+    @property
+    def label(self) -> str:
+        """The name that every score, row and card carries; of a checkpoint's path its last part."""
+        name = basename(self.name)
+        return f"{name} (toy: knows only Sketchbook)" if self.toy else name
+
+    @property
+    def identity(self) -> str:
+        """What keys and fingerprints hold: the file's sha256, or the published name, whose file clip checks."""
+        return self.sha256 or self.name
+
+
+def load_clip() -> Any:
+    """The `clip` module."""
+    torchvision_import.mend()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)  # constraints.txt keeps setuptools that has it
+        import clip
+
+    return clip
+
+
+class Clip:
+    """A loaded model: embeds pictures and texts as unit rows."""
+
+    def __init__(self, weights: Weights, batch_size: int) -> None:
+        """Raises RecipeError when the name is unknown, or the weights cannot be opened or fetched."""
+        import torch
+
+        clip = load_clip()
+        from clip.simple_tokenizer import SimpleTokenizer
+
+        self._torch, self._batch = torch, batch_size
+        if weights.file is None and weights.name not in clip.available_models():
+            known = ", ".join(clip.available_models())
+            raise RecipeError(f"filter.alignment.model: {weights.name!r} is neither a file nor one of {known}")
+        try:
+            with warnings.catch_warnings():  # clip tries TorchScript before a plain state dict, and torch deprecates the try
+                warnings.filterwarnings("ignore", r".*torch\.jit\.load.*", DeprecationWarning)
+                warnings.filterwarnings("ignore", ".*is not a JIT archive.*", UserWarning)
+                self._model, self._preprocess = clip.load(weights.file or weights.name, device="cpu", jit=False)
+        except (OSError, RuntimeError, KeyError, UnpicklingError, EOFError) as error:
+            raise RecipeError(
+                f"filter.alignment.model: {weights.name} cannot be opened ({str(error).splitlines()[0][:200]}); "
+                "a published name needs the network once, a path must be a CLIP state dict"
+            ) from error
+        self._model.eval()
+        self._tokenizer = SimpleTokenizer()
+        self._context = int(self._model.context_length)
+        rows = self._model.token_embedding.weight.detach()
+        self._known = (rows != 0).any(dim=1).numpy()  # (vocabulary,): rows that training ever touched
+
+    def pictures(self, pictures: Iterable[Pil.Image]) -> NDArray[np.float32]:
+        """RGB pictures -> (n, d) unit rows."""
+        torch = self._torch
+        batches = []
+        with torch.inference_mode():
+            for batch in _batched(pictures, self._batch):
+                pixels = torch.stack([self._preprocess(picture) for picture in batch])  # (B, 3, side, side)
+                batches.append(self._model.encode_image(pixels).float().numpy())
+        return _unit(np.concatenate(batches)) if batches else np.zeros((0, 1), np.float32)
+
+    def texts(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Texts -> (n, d) unit rows, pooled over their pieces, and (n,) the share of tokens that training never saw."""
+        groups = [self._pieces(text) for text in texts]
+        vectors = self._of_pieces({piece for group in groups for piece in group})
+        pooled = [np.mean([vectors[piece] for piece in group], axis=0) for group in groups]
+        unknown = [self._unknown(group) for group in groups]
+        return _unit(np.stack(pooled)) if pooled else np.zeros((0, 1), np.float32), np.asarray(unknown)
+
+    def _of_pieces(self, pieces: Iterable[Piece]) -> dict[Piece, NDArray[np.float32]]:
+        """Each piece's unit vector. Shortest first, each batch padded to its own longest instead of the context: see the module's text."""
+        torch = self._torch
+        vectors: dict[Piece, NDArray[np.float32]] = {}
+        with torch.inference_mode():
+            for batch in _batched(sorted(pieces, key=lambda piece: (len(piece), piece)), self._batch):
+                tokens = torch.zeros(len(batch), len(batch[-1]), dtype=torch.int)  # (B, longest)
+                for row, piece in zip(tokens, batch, strict=True):
+                    row[: len(piece)] = torch.tensor(piece, dtype=torch.int)
+                vectors |= zip(batch, _unit(self._model.encode_text(tokens).float().numpy()), strict=True)
+        return vectors
+
+    def _pieces(self, text: str) -> list[Piece]:
+        """Token rows of at most the context length, each from start token to end token."""
+        start, end = self._tokenizer.encoder["<|startoftext|>"], self._tokenizer.encoder["<|endoftext|>"]
+        room = self._context - 2
+        whole = self._encode(text)
+        runs = [whole] if len(whole) <= room else [self._encode(sentence) for sentence in sentences_of(text)]
+        windows = [run[at : at + room] for run in runs for at in range(0, max(1, len(run)), room)]
+        return [(start, *window, end) for window in windows]
+
+    def _encode(self, text: str) -> list[int]:
+        # The tokenizer takes a literal <|endoftext|> for its control token; in a document it is text like any other.
+        return list(self._tokenizer.encode(text.replace("<|", "< |")))
+
+    def _unknown(self, pieces: Sequence[Sequence[int]]) -> float:
+        tokens = [token for piece in pieces for token in piece[1:-1]]
+        return 1 - float(np.mean(self._known[tokens])) if tokens else 0.0
+
+
+@lru_cache(maxsize=1)
+def load(weights: Weights, batch_size: int) -> Clip:
+    """The model of this process, loaded once for all its parts."""
+    return Clip(weights, batch_size)
+
+
+def weights_of(name: str, tiny: Path | None, strangers: bool) -> Weights:
+    """Where a recipe's model is: the unpacked tiny one, a checkpoint's path, else a name that clip knows and checks by its own sha256.
+
+    strangers: whether there are sources other than Sketchbook, which make the tiny model a toy. Raises RecipeError for a missing file.
+    """
+    path = tiny if tiny is not None else Path(name)
+    if not path.is_file():
+        if path.suffix in (".pt", ".pth"):
+            raise RecipeError(f"filter.alignment.model: {name}: no such file")
+        return Weights(name, None, None)
+    with path.open("rb") as file:
+        return Weights(name, str(path), hashlib.file_digest(file, "sha256").hexdigest(), toy=tiny is not None and strangers)
+
+
+def embed(
+    model: Clip, documents: Sequence[tuple[Document, Sequence[Image]]], names: Iterable[str], pictures: Iterable[Pil.Image]
+) -> Iterator[Row]:
+    """Rows of table.EMBEDDINGS for the named pictures of each document.
+
+    documents: as ingest made them, all texts included, so that a row depends on no rule; each with those of its pictures (materialised) that
+    have no row yet. pictures: RGB, streamed, each once; names: their sha256 in the same
+    order, complete once `pictures` is exhausted.
+    """
+    vectors = model.pictures(pictures)  # (n, d)
+    index = {name: at for at, name in enumerate(names)}
+    texts = [text.text for document, _ in documents for text in document.texts]
+    rows, unknown = model.texts(texts)  # (m, d), (m,)
+    end = 0
+    for document, images in documents:
+        start, end = end, end + len(document.texts)
+        for image in images:
+            vector = vectors[index[image.sha256 or ""]]
+            cosines = rows[start:end] @ vector if end > start else np.zeros(0, np.float32)
+            yield {
+                "document_id": document.id,
+                "position": image.position,
+                "sha256": image.sha256,
+                "vector": vector.tolist(),
+                "text_positions": [text.position for text in document.texts],
+                "cosines": np.round(cosines, 4).tolist(),
+                "unknown_words": np.round(unknown[start:end], 4).tolist(),
+            }
+
+
+def texts_beside(document: Document, image: Image) -> list[int]:
+    """Positions of the texts on both sides of an image: the nearest before it, and its captions or else the nearest behind it."""
+    index = next(at for at, segment in enumerate(document.segments) if segment.position == image.position)
+    captions = [text.position for text in document.segments[index + 1 : places.captions(document.segments, index)]]
+    before = [text.position for text in document.texts if text.position < image.position and text.kind not in ("heading", "caption")]
+    after = [text.position for text in document.texts if text.position > image.position and text.kind not in ("heading", "caption")]
+    found = [*before[-1:], *(captions or after[:1])]
+    return found or [text.position for text in document.texts]
+
+
+def with_owners(document: Document, rows: Mapping[int, Row]) -> Document:
+    """The document with its inferred owners decided anew by the alignment matrix (position -> row), where that is sure. See records.owners."""
+    return owners.align(document, {position: _of_kept_texts(document, row, "cosines") for position, row in rows.items()})
+
+
+def image_cells(document: Document, rows: Mapping[int, Row], model: str) -> list[Cell]:
+    """`alignment.own`, `alignment.beside` and `alignment.margin` of the document's images from their matrix rows (position -> row).
+
+    own: the cosine with the text of the image's owner; where the owner is unknown, or its text was dropped, that of `beside`, and the detail says so.
+    """
+    cells = []
+    for image in document.images:
+        cosines = _of_kept_texts(document, rows[image.position], "cosines")
+        near = texts_beside(document, image)
+        beside = max((cosines[position] for position in near if position in cosines), default=math.nan)
+        known = image.owner is not None and image.owner in cosines
+        own = cosines[image.owner] if image.owner is not None and known else beside
+        mine = [image.owner] if known else near
+        others = [value for position, value in cosines.items() if position not in mine]
+        own_cell = cell("alignment.own", own, image.position, model)
+        cells.append(own_cell if known or own_cell.value is None else replace(own_cell, detail=NO_OWNER))
+        cells.append(cell("alignment.beside", beside, image.position, model))
+        cells.append(cell("alignment.margin", own - float(np.mean(others)) if others else math.nan, image.position, model))
+    return cells
+
+
+def document_cells(document: Document, rows: dict[int, Row], own: Sequence[Cell], share_above: float | None, model: str) -> list[Cell]:
+    """Aggregates over the pictures that are still kept. own: their `alignment.own` cells."""
+    kept = {image.position for image in document.images}
+    values = [item.value for item in own if item.name == "alignment.own" and item.position in kept and item.value is not None]
+    row = next((row for position, row in rows.items() if position in kept), None)
+    unknown = list(_of_kept_texts(document, row, "unknown_words").values()) if row else []
+    cells = [
+        cell("alignment.mean", float(np.mean(values)) if values else math.nan, model=model),
+        cell("alignment.min", min(values, default=math.nan), model=model),
+        cell("alignment.unknown_words", float(np.mean(unknown)) if unknown else math.nan, model=model),
+    ]
+    if share_above is not None:
+        share = float(np.mean([value >= share_above for value in values])) if values else math.nan
+        cells.append(cell("alignment.share", share, model=model))
+    return cells
+
+
+def _of_kept_texts(document: Document, row: Row, name: str) -> dict[int, float]:
+    """position -> value of a row's list that is parallel to its texts, for texts that still stand (captions go with their picture)."""
+    kept = {text.position for text in document.texts}
+    return {position: value for position, value in zip(row["text_positions"], row[name], strict=True) if position in kept}
+
+
+def published_sha256(name: str) -> str | None:
+    """sha256 of the checkpoint that clip fetched for a published name into its own cache; None when it is not there."""
+    path = Path("~/.cache/clip").expanduser() / f"{name.replace('/', '-')}.pt"
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    unit: NDArray[np.float32] = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return unit
+
+
+def _batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    batch: list[Any] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,49 @@
+"""Coherence of a document's pictures, taken as a sequence.
+
+    coherence.sequence = mean cosine(adjacent pictures) - mean cosine(all pairs)        document, [-2, 2]
+    coherence.adjacent = mean cosine(adjacent pictures)                                 document, [-1, 1]
+
+A lesson that develops scores above 0, an unordered set about 0, one picture repeated exactly 0 (and is caught by duplicate.within).
+One perceptual cut-off, the usual choice, cannot tell "same scene, next step" from "same picture again" or "another story".
+
+Source: the image-sequence criterion of CoMM (arXiv 2406.10462); ours uses the embeddings that alignment already keeps.
+Cost: O(n^2 d) for the n pictures of one document; no model call.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leafinstruct.filter.scores.text import cell
+from leafinstruct.records.example import Cell
+
+Vectors = NDArray[np.float32]
+
+
+def scores(vectors: Vectors, model: str) -> list[Cell]:
+    """Both cells. vectors: (n, d), unit rows, in document order, kept pictures only."""
+    cells = [cell("coherence.sequence", sequence(vectors), model=model), cell("coherence.adjacent", adjacent(vectors), model=model)]
+    return [item if item.value is not None else Cell(item.name, None, "not_scored", None, model, "not enough pictures") for item in cells]
+
+
+def sequence(vectors: Vectors) -> float:
+    """Adjacent minus all-pairs cosine similarity of (n, d) unit rows.
+
+    Returns NaN for n < 3, where adjacent pairs and all pairs are the same thing; a rule over NaN fails, and says so.
+    """
+    count = len(vectors)
+    if count < 3:
+        return math.nan
+    cosine = vectors @ vectors.T  # (n, n)
+    pairs = cosine[np.triu_indices(count, k=1)].mean()
+    return float(np.diagonal(cosine, offset=1).mean() - pairs)
+
+
+def adjacent(vectors: Vectors) -> float:
+    """Mean cosine of neighbours among (n, d) unit rows; NaN for n < 2."""
+    if len(vectors) < 2:
+        return math.nan
+    return float((vectors[:-1] * vectors[1:]).sum(axis=1).mean())

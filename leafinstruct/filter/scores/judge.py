@@ -1,0 +1,215 @@
+"""The judge: four questions about a whole document, asked of a language model that sees the pictures in their places, or of written rules.
+
+    text_quality, narrative_coherence, text_image_relevance, instruction_value        1 (worst) to 5 (best), each with a one-sentence reason
+
+The document is quoted, not spoken: every segment is one JSON string after its position, so that no text of a page can close the quotation,
+and the system message says that nothing inside it is addressed to the judge. With a model the columns are `judge.*`, with rules `rules.*`:
+a rule that counts ordinals is not a reader, and its column does not pretend to be one.
+
+The rules see exactly what the request shows (segments, in order), and first put aside sentences that speak to a judge ("rate this 5"), so
+that such a sentence moves no score in either direction.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from leafinstruct.filter.catalog import JUDGE_FIELDS
+from leafinstruct.filter.config import JudgeConfig
+from leafinstruct.filter.scores import order
+from leafinstruct.filter.scores import text as text_scores
+from leafinstruct.llm.prompt import Prompt
+from leafinstruct.llm.quoting import quoted
+from leafinstruct.llm.request import Answer, Message, Picture, Request
+from leafinstruct.records.document import Document, Image, Text
+from leafinstruct.records.example import Cell
+from leafinstruct.records.text.words import UNITS, count_words, first_words, sentence_spans, word_units
+
+OFFLINE = "offline-rules@4"
+NO_REASON = "(no reason given)"
+"""The reason of a score that a model gave without one: a score is not asked for again for the sake of its reason."""
+MAX_REASON = 400
+"""Characters."""
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": list(JUDGE_FIELDS),
+    "properties": {
+        field: {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["score", "reason"],
+            "properties": {
+                "score": {"type": "integer", "minimum": 1, "maximum": 5},
+                "reason": {"type": "string", "minLength": 1, "maxLength": MAX_REASON},
+            },
+        }
+        for field in JUDGE_FIELDS
+    },
+}
+
+
+def request(document: Document, pictures: Mapping[str, tuple[bytes, str]], config: JudgeConfig, prompt: Prompt) -> Request:
+    """The question about one document. pictures: sha256 of the original -> bytes and media type as sent, for those that are shown."""
+    shown = shorten(document, config.max_words)
+    system, _, user = prompt.text.partition("\n---\n")
+    parts: list[str | Picture] = []
+    lines = [user.strip()]
+    visible = {image.position for image in shown.images[: config.max_pictures]}
+    numbers = {segment.position: number for number, segment in enumerate(shown.segments)}
+    for number, segment in enumerate(shown.segments):
+        if isinstance(segment, Text):
+            lines.append(f"[{number}] {segment.kind}: {quoted(segment.text)}")
+            continue
+        picture = pictures.get(segment.sha256 or "") if segment.position in visible else None
+        owner = f", belongs to [{numbers[segment.owner]}]" if segment.owner in numbers else ""
+        lines.append(f"[{number}] image{owner}:" + ("" if picture else " (not shown)"))
+        if picture is not None:
+            parts += ["\n".join(lines), Picture(*picture)]
+            lines = []
+    parts.append("\n".join([*lines, "End of the document."]))
+    messages = (Message("system", (system.strip(),)), Message("user", tuple(parts)))
+    return Request("judge", messages, SCHEMA, partial(by_rules, shown), OFFLINE, absent={"reason": NO_REASON})
+
+
+def shorten(document: Document, max_words: int) -> Document:
+    """The document with its text cut after `max_words` words; pictures stay, and the cut is marked."""
+    left, is_cut = max_words * UNITS, False
+    segments: list[Text | Image] = []
+    for segment in document.segments:
+        if isinstance(segment, Text):
+            if is_cut:
+                continue
+            kept = first_words(segment.text, left // UNITS)  # with its line breaks, which lists are made of
+            left -= word_units(segment.text)
+            if kept != segment.text:
+                is_cut = True
+                segment = replace(segment, text=f"{kept} [cut here]".lstrip())  # noqa: PLW2901 - the shortened one is meant
+        segments.append(segment)
+    return replace(document, segments=tuple(segments))
+
+
+def cells(answer: Answer, offline: bool) -> list[Cell]:
+    """Four cells of `rules.*` or `judge.*`; without a valid answer they carry its state and no value."""
+    family = "rules" if offline else "judge"
+    if answer.value is None:
+        return [Cell(f"{family}.{field}", None, answer.state, None, answer.model, answer.detail) for field in JUDGE_FIELDS]
+    given = answer.value
+    return [
+        Cell(f"{family}.{field}", float(given[field]["score"]), "ok", None, answer.model, given[field]["reason"]) for field in JUDGE_FIELDS
+    ]
+
+
+# The written rules ------------------------------------------------------------------------------------------------------------------
+
+_ADDRESSED = re.compile(
+    r"\b(?:rate|score|grade|judge|evaluat\w*|rating|reviewer|evaluator|assistant|language model|llm|previous instructions|system prompt)\b",
+    re.IGNORECASE,
+)
+_WANTED = re.compile(r"\b(?:[1-5]\b|five\b|ten\b|high\w*|best\b|perfect\w*|maximum\b|ignore\b|instruction\w*)", re.IGNORECASE)
+_IGNORE = re.compile(r"\bignore (?:all|any|the|your|previous)\b", re.IGNORECASE)
+MAX_ADDRESSES = 1_000_000
+"""Characters of a segment in which such sentences are looked for; what follows is kept as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    score: int
+    reason: str
+
+
+def by_rules(document: Document) -> dict[str, Any]:
+    """The answer of the written rules, in the judge's schema. Pure function of the document as shown."""
+    plain = without_addresses_to_the_judge(document)
+    findings = {
+        "text_quality": _text_quality(plain),
+        "narrative_coherence": _Finding(*order.coherence(plain)),
+        "text_image_relevance": _text_image_relevance(plain),
+        "instruction_value": _instruction_value(plain),
+    }
+    return {field: {"score": finding.score, "reason": finding.reason} for field, finding in findings.items()}
+
+
+def without_addresses_to_the_judge(document: Document) -> Document:
+    """The document without sentences that speak to whoever rates it, and without segments that held nothing else."""
+    segments: list[Text | Image] = []
+    for segment in document.segments:
+        if isinstance(segment, Image):
+            segments.append(segment)
+            continue
+        kept = _without_addresses(segment.text)
+        if kept.strip():
+            segments.append(replace(segment, text=kept))
+    return replace(document, segments=tuple(segments))
+
+
+def _without_addresses(text: str) -> str:
+    """The text without such sentences, each other one with the white space before it."""
+    if _ADDRESSED.search(text) is None and _IGNORE.search(text) is None:
+        return text.rstrip()
+    text, rest = text[:MAX_ADDRESSES], text[MAX_ADDRESSES:].rstrip()
+    spans = list(sentence_spans(text))
+    rest = text[spans[-1][1] :] + rest if rest and spans else rest
+    starts = [0, *(end for _, end in spans)]
+    kept = [text[before:end] for before, (start, end) in zip(starts, spans, strict=False) if not _is_to_the_judge(text[start:end])]
+    return ("".join(kept) if len(kept) == len(spans) else "".join(kept).lstrip()) + rest
+
+
+def _is_to_the_judge(sentence: str) -> bool:
+    """Whether a line names a judge and then what it should do. Two searches: one pattern for both would take the square of the length."""
+    named = ((line, _ADDRESSED.search(line)) for line in sentence.split("\n"))
+    return _IGNORE.search(sentence) is not None or any(found and _WANTED.search(line, found.end()) for line, found in named)
+
+
+def _text_quality(document: Document) -> _Finding:
+    cells = {item.name.partition(".")[2]: item for item in text_scores.scores(document)}
+    values = {name: item.value or 0.0 for name, item in cells.items()}
+    limits = {"symbols": 0.1, "capitals": 0.3, "links": 4.0, "repetition": 0.3, "exclamations": 5.0}
+    faults = [name for name, limit in limits.items() if values[name] > limit]
+    if values["words"] < 15:
+        faults.append("few words")
+    if cells["mean_word_length"].state != "not_applicable" and not 1.5 <= values["mean_word_length"] <= 12:
+        faults.append("word length")
+    return _Finding(max(1, 5 - 2 * len(faults)), f"outside the usual: {', '.join(faults)}" if faults else "nothing unusual in the text")
+
+
+def _text_image_relevance(document: Document) -> _Finding:
+    """Each picture wants words of its own right beside it; rules cannot see whether they fit."""
+    segments = document.segments
+    beside = [
+        any(isinstance(near, Text) and count_words([near.text]) >= 3 for near in segments[max(0, at - 1) : at + 2])
+        for at, segment in enumerate(segments)
+        if isinstance(segment, Image)
+    ]
+    share = sum(beside) / len(beside) if beside else 0.0
+    return _Finding(
+        1 + round(4 * share), f"{sum(beside)} of {len(beside)} pictures stand beside a sentence; whether it fits, rules cannot see"
+    )
+
+
+def _instruction_value(document: Document) -> _Finding:
+    texts = [text for text in document.texts if text.kind in ("prose", "list")]
+    held = [
+        name
+        for name, true in (
+            (
+                "steps that are numbered or marked",
+                any(map(order.is_step, texts)),
+            ),
+            ("two or more passages", len(texts) >= 2),
+            ("two or more pictures", len(document.images) >= 2),
+            ("text between pictures", _interleaved(document)),
+        )
+        if true
+    ]
+    return _Finding(1 + len(held), f"has {', '.join(held)}" if held else "neither steps, passages nor pictures")
+
+
+def _interleaved(document: Document) -> bool:
+    kinds = [isinstance(segment, Image) for segment in document.segments]
+    return True in kinds and False in kinds[kinds.index(True) : len(kinds) - kinds[::-1].index(True)]

@@ -1,0 +1,277 @@
+"""One answer of a backbone, as a folder to look at: `leaf generate`.
+
+    segments.json      prompt and answer in order, settings, seed, names and hashes of what drew them: all that the answer follows from, and
+                       no time of day, so the same command writes the same bytes
+    picture-01.png     pictures of the answer; prompt-01.png: those of the prompt, as they were read
+    index.html         the page (page)
+
+The prompt stands in the frame of training rows (encode), because the adapter has seen no other; where its run is known, pictures have that run's
+area. The folder appears by one rename; one that this module wrote is replaced, any other is left alone.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from leafinstruct import __version__
+from leafinstruct.backbones.backbone import Segment
+from leafinstruct.backbones.generate import Settings, Unfinished, generate
+from leafinstruct.backbones.sampling import Sampling
+from leafinstruct.errors import BackboneError, SourceError
+from leafinstruct.generate.adapter import Found, adapted
+from leafinstruct.generate.page import page
+from leafinstruct.images.decode import Undecodable, decode
+from leafinstruct.runtime.artifact import Artifact, file_sha256
+from leafinstruct.runtime.last_write import last_write
+from leafinstruct.train.data.encode import NAMES, framed
+from leafinstruct.train.data.pictures import Pictures
+from leafinstruct.train.estimate import memory_told
+from leafinstruct.train.processes import in_one_thread
+
+MARK = "<image>"
+"""Where a picture stands in a prompt; the only string of it that is not text."""
+FORMAT = 1
+"""Of segments.json."""
+SHOWN_SIDE = 1024
+"""Pixels of the longer side of a prompt's picture, as it is kept beside the answer; the model gets all of them."""
+
+OnDrawn = Callable[[int, int], None]
+"""Tokens and whole pictures so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """page: its path. warnings: what a reader must know: nothing said, or cut."""
+
+    page: Path
+    warnings: tuple[str, ...]
+
+
+def asked(
+    seed: int,
+    temperature: float,
+    image_temperature: float,
+    top_k: int,
+    guidance: float,
+    max_pictures: int,
+    max_tokens: int,
+    stop: Sequence[str] | None,
+) -> Settings:
+    """Settings of what a person says. stop: None for where the user's next turn would begin. Raises SourceError for a stop that is no text: it
+    could not be written beside the answer."""
+    if any(_surrogate(end) for end in stop or ()):
+        raise SourceError("--stop: is not UTF-8; give the text before which the answer ends")
+    words, patches = Sampling(temperature, top_k), Sampling(image_temperature, top_k)
+    ends = tuple(stop if stop is not None else [NAMES["user"]])
+    return Settings(words, patches, guidance, max_pictures, max_tokens, stop=tuple(end for end in ends if end), seed=seed)
+
+
+def exact(settings: Settings) -> Settings:
+    """With the likeliest patches: what the packaged base draws is right or wrong, and chance only makes mistakes."""
+    return replace(settings, image=replace(settings.image, temperature=0.0))
+
+
+def draw(
+    found: Found, prompt: Sequence[Segment], settings: Settings, device: str, out: Path, on_drawn: OnDrawn, tell: Callable[[str], None]
+) -> Answer:
+    """Draw an answer into the folder `out`. device: of torch, or auto. Raises the errors of leafinstruct."""
+    with memory_told("ask for less (--max-tokens, --max-pictures), or draw on a device that has more (--device cpu)"):
+        return _draw(found, prompt, settings, device, out, on_drawn, tell)
+
+
+def _draw(
+    found: Found, prompt: Sequence[Segment], settings: Settings, device: str, out: Path, on_drawn: OnDrawn, tell: Callable[[str], None]
+) -> Answer:
+    _check_free(out)
+    backbone = adapted(found, _device(device), tell)
+    shapes = Pictures(backbone, _picture_tokens(found))
+    settings = replace(settings, grid=shapes.drawn(shapes.budget))
+    tokens, pictures = 0, 0
+
+    def count(_: object) -> None:
+        nonlocal tokens
+        tokens += 1
+        on_drawn(tokens, pictures)
+
+    drawing, segments = generate(backbone, framed(shapes.shaped(prompt, shapes.budget)), settings, count), list[Segment | Unfinished]()
+    with in_one_thread(backbone.model):
+        while True:
+            try:
+                segments.append(next(drawing))
+            except StopIteration as stopped:
+                ended = stopped.value
+                break
+            pictures = sum(isinstance(segment, Image.Image) for segment in segments)
+    with _folder(out) as folder:
+        told = {
+            "leafinstruct_answer": FORMAT,
+            "prompt": [_kept(segment, "prompt", number, folder) for segment, number in _numbered(prompt)],
+            "answer": [_kept(segment, "picture", number, folder) for segment, number in _numbered(segments)],
+            "ended": ended,
+            "tokens": tokens,
+            "warnings": _warnings(segments, ended, tokens, settings),
+            "settings": asdict(settings),
+            "base": {"name": found.base.name, "backbone": found.base.kind, "type": str(backbone.model.dtype).removeprefix("torch.")},
+            "adapter": {"name": found.name, "sha256": found.sha256} if found.adapter is not None else None,
+            "device": torch.device(backbone.model.device).type,
+            "versions": {"leafinstruct": __version__, **{name: version(name) for name in ("torch", "transformers", "peft")}},
+        }
+        (folder / "segments.json").write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        (folder / "index.html").write_text(page(told, folder), encoding="utf-8")
+    return Answer(out / "index.html", tuple(told["warnings"]))
+
+
+def unasked(prompt: str, images: Sequence[Path]) -> str | None:
+    """Why this is no question, None where it is one."""
+    if not prompt.strip() and not images:
+        return "says nothing; ask something, or give an --image"
+    if _surrogate(prompt):
+        return "is not UTF-8"
+    if (marks := prompt.count(MARK)) not in (0, len(images)):
+        return f"says {marks} times {MARK} for {len(images)} --image; give one for each"
+    return None
+
+
+def _surrogate(text: str) -> bool:
+    """Whether it holds a byte of the command line that was not UTF-8."""
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _picture_tokens(found: Found) -> int | None:
+    """train.picture_tokens of the run in whose folder the adapter lies, as it was trained; None of one from elsewhere, which does not say."""
+    noted = Artifact(found.adapter.resolve().parent).fingerprint if found.adapter is not None else None
+    tokens = (noted or {}).get("train", {}).get("picture_tokens")
+    return tokens if isinstance(tokens, int) and tokens > 0 else None
+
+
+def question(prompt: str, images: Sequence[Path]) -> list[Segment]:
+    """Text and pictures in order: pictures at their marks, or before the text where it has none. Raises SourceError for what is no picture.
+
+    `unasked` holds before.
+    """
+    pictures = [_picture(path) for path in images]
+    if MARK not in prompt:
+        return [*pictures, *([prompt.strip()] if prompt.strip() else [])]
+    found: list[Segment] = []
+    for text, picture in zip(prompt.split(MARK), [*pictures, None], strict=True):
+        found += [text.strip()] if text.strip() else []
+        found += [picture] if picture is not None else []
+    return found
+
+
+def _picture(path: Path) -> Image.Image:
+    try:
+        if not path.is_file():
+            raise SourceError(f"--image {path}: {'no file' if path.exists() else 'no such file'}")
+        found = decode(path.read_bytes())
+    except OSError as error:
+        raise SourceError(f"--image {path}: cannot be read: {error.strerror}") from error
+    if isinstance(found, Undecodable):
+        raise SourceError(f"--image {path}: {found.reason}: {found.detail}; give a picture such as a PNG or JPEG")
+    return found
+
+
+def _device(name: str) -> str:
+    """Raises BackboneError for a device that is not here."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise BackboneError(f"--device {name}: cannot be used here: {str(error).splitlines()[0][:150]}; cpu always can") from error
+    return name
+
+
+def _numbered(segments: Sequence[Segment | Unfinished]) -> Iterator[tuple[Segment | Unfinished, int]]:
+    """Each with the number of pictures up to it."""
+    number = 0
+    for segment in segments:
+        number += isinstance(segment, Image.Image)
+        yield segment, number
+
+
+def _kept(segment: Segment | Unfinished, kind: str, number: int, folder: Path) -> dict[str, Any]:
+    """A segment as segments.json tells it; a picture is written beside it."""
+    if isinstance(segment, str):
+        return {"type": "text", "text": segment}
+    if isinstance(segment, Unfinished):
+        return {"type": "unfinished", "steps": segment.steps, "of": segment.of}
+    name = f"{kind}-{number:02}.png"
+    shown = segment.copy()
+    if kind == "prompt":
+        shown.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
+    shown.save(folder / name)
+    return {"type": "picture", "file": name, "width": segment.width, "height": segment.height, "sha256": file_sha256(folder / name)}
+
+
+def _warnings(segments: Sequence[Segment | Unfinished], ended: str, tokens: int, settings: Settings) -> list[str]:
+    """What a reader could not see: that there is nothing, or not all."""
+    found = []
+    if not segments:
+        first = "the model ended at once" if ended == "end" and tokens == 1 else "no token of it can be shown"
+        found.append(f"the answer is empty: {'it began with a stop string' if ended == 'stop' else first}")
+    cure = {
+        "max_tokens": f"after {settings.max_tokens:,} tokens; raise --max-tokens",
+        "context": "where the model's positions are used up; give a shorter prompt",
+    }
+    if ended not in cure:
+        return found
+    last = segments[-1] if segments else None
+    what = f"a picture was cut after {last.steps:,} of its {last.of:,} steps," if isinstance(last, Unfinished) else "the answer was cut"
+    return [*found, f"{what} {cure[ended]}"]
+
+
+def _check_free(out: Path) -> None:
+    """Raises SourceError unless `out` is absent, empty, or an answer and nothing else."""
+    try:
+        if not out.exists() and not out.is_symlink():
+            return
+        names = [path.name for path in out.iterdir()]
+        ours = not names or (
+            "leafinstruct_answer" in json.loads((out / "segments.json").read_text(encoding="utf-8"))
+            and all(name in ("segments.json", "index.html") or name.startswith(("picture-", "prompt-")) for name in names)
+        )
+    except (OSError, ValueError, TypeError):
+        ours = False
+    if not ours:
+        raise SourceError(f"--out {out}: stands and is no answer of leaf generate alone; give a new folder")
+
+
+def _replace(target: Path, fresh: Path, old: Path) -> None:
+    if target.exists():
+        target.rename(old)
+    try:
+        fresh.rename(target)
+    except BaseException:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        raise
+
+
+@contextmanager
+def _folder(out: Path) -> Iterator[Path]:
+    """A folder beside `out` that takes its place when the block ends well; otherwise nothing changes."""
+    target = out.resolve()
+    fresh, old = (target.with_name(f".{target.name}.{secrets.token_hex(6)}.{word}") for word in ("tmp", "old"))
+    try:
+        fresh.mkdir(parents=True)
+        yield fresh
+        _check_free(out)
+        with last_write():
+            _replace(target, fresh, old)
+    except OSError as error:
+        raise SourceError(f"--out {out}: cannot be written: {error.strerror or error}; give a folder where you may write") from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,49 @@
+"""A picture as it is sent to a language model: small enough, in a format that every server reads.
+
+What is small already and JPEG, PNG or WebP goes as it is, so that its bytes, and with them the answer's cache key, do not depend on an encoder's
+version. Everything else is decoded (rotation applied, first frame), scaled and sent as JPEG of quality 90.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+
+from leafinstruct.images.decode import Undecodable, decode, probe
+
+Sent = tuple[bytes, str]
+"""Encoded bytes and their media type."""
+
+_AS_IS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+
+
+def as_sent(data: bytes, max_side: int) -> Sent | Undecodable:
+    """A picture of at most `max_side` pixels on its longer side, or why it cannot be decoded."""
+    header = probe(data)
+    if isinstance(header, Undecodable):
+        return header
+    plain = header.format in _AS_IS and header.frames == 1 and not header.rotated
+    if plain and max(header.width, header.height) <= max_side:
+        return data, _AS_IS[header.format]
+    return _as_jpeg(data, max_side)
+
+
+def _as_jpeg(data: bytes, max_side: int) -> Sent | Undecodable:
+    picture = decode(data, max_side)
+    if isinstance(picture, Undecodable):
+        return picture
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=90)
+    return buffer.getvalue(), "image/jpeg"
+
+
+def smaller(sent: Mapping[str, Sent], max_side: int, anew: bool) -> dict[str, Sent]:
+    """What was prepared for sending, once more with fewer pixels. anew: encode all as JPEG, also those that are small enough."""
+    found = {name: _as_jpeg(data, max_side) if anew else as_sent(data, max_side) for name, (data, _) in sent.items()}
+    return {name: picture for name, picture in found.items() if not isinstance(picture, Undecodable)}
+
+
+def all_as_sent(data: Mapping[str, bytes], max_side: int) -> dict[str, Sent]:
+    """Those of the named pictures that decode, as they are sent."""
+    found = {name: as_sent(content, max_side) for name, content in data.items()}
+    return {name: picture for name, picture in found.items() if not isinstance(picture, Undecodable)}

@@ -1,0 +1,262 @@
+"""Frames of videos: which ones stand for a step (`choose`), and the bytes of one (`frame`).
+
+Choosing looks at no more than it needs. A segment that holds enough key frames is judged by those alone, which costs a tenth of decoding it; else
+its frames are decoded from the key frame before it, or from where the last segment ended, to its end, DECODED at most, and frames that no other
+refers to are passed over where the codec allows it. CANDIDATES of them, evenly spread, and key frames between them, become small grey pictures, which
+are judged by shots, sharpness and novelty (shots).
+
+Candidates are held as they were decoded, HELD bytes of them, until their segment is judged, and a chosen one becomes JPEG at once: to come to it a
+second time would cost as much as choosing did. Of one that is not held (frames of 8K; an interlaced key frame, of which a decoder that passes
+over all but key frames may have only one field) the time alone is given.
+
+`frame` gives the very frame of a time that `choose` named, the same bytes: a decoded video has lost more than JPEG of quality 95 loses, and PNG is
+five times larger. A process keeps one decoder open and goes on from where it stands, since pictures of a part come in order; it seeks where that
+saves decoding.
+Cost: benchmarks/frames.py.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from itertools import repeat
+from pathlib import Path
+
+from av.video.frame import PictureType, VideoFrame
+from PIL import Image
+
+from leafinstruct.images.unreadable import Unreadable
+from leafinstruct.images.video import ends
+from leafinstruct.images.video.error import VideoError
+from leafinstruct.images.video.shots import Candidate, best, candidate
+from leafinstruct.images.video.video import Facts, Interval, Skip, Video, opened
+
+CANDIDATES = 12
+"""Frames of a segment that are looked at."""
+ENOUGH = 3
+"""Key frames for each frame wanted, from which they alone are looked at."""
+DECODED = 1_500
+"""Frames of a segment that are decoded at most: 50 s at 30 a second. What lies behind is not looked at."""
+HELD = 192 << 20
+"""Bytes of decoded candidates that are held at most: 64 frames of 1080p, 16 of 4K, 3 of 8K."""
+QUALITY = 95
+"""Of JPEG."""
+GIVEN_UP = 4
+"""Segments that fail until the rest of a damaged video is left alone: each may cost as much as a sound one."""
+_WIDTH = 96
+_SAME_TIME = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Of a segment. times: of its frames, in order, seconds; taken: (time, JPEG as `frame` gives it) of those that were held."""
+
+    times: tuple[float, ...]
+    taken: tuple[tuple[float, bytes], ...]
+
+
+_NOTHING = Chosen((), ())
+
+
+def facts(path: Path) -> Facts | Unreadable:
+    """What a video's header says, or why it is none. Raises OSError when the disk refuses the file."""
+    try:
+        with opened(path) as video:
+            return video.facts
+    except VideoError as error:
+        return error.unreadable
+
+
+def end(path: Path, decoded: bool) -> float | None:
+    """Where a video's frames end, seconds: the last one stored or, where `decoded`, the last one that can be decoded; None when there is none.
+
+    Raises OSError when the disk refuses the file.
+    """
+    try:
+        with opened(path) as video:
+            return ends.end(video, decoded)
+    except VideoError:
+        return None
+
+
+def choose(
+    path: Path, segments: Iterable[Interval], per_segment: int, inside: Iterable[Sequence[Interval]] | None = None
+) -> Iterator[Chosen | Unreadable]:
+    """At most per_segment frames of each segment, in order; none where the video shows nothing there. Last, why no segment has any.
+
+    segments: (start, end) in seconds, end not included, any order. inside: for each segment the intervals that frames are taken from, default all
+    of it. Memory is bounded by one segment. Raises OSError when the disk refuses the file.
+    """
+    before: list[Candidate] = []
+    problems: list[VideoError] = []
+    found = False
+    try:
+        with opened(path) as video:
+            for segment, parts in zip(segments, repeat(()) if inside is None else inside, strict=inside is not None):
+                union = _union(parts or (segment,))
+                try:
+                    chosen, picked = _segment(video, union, per_segment, before) if len(problems) < GIVEN_UP else (_NOTHING, [])
+                except VideoError as error:  # damage in the middle of a file need not reach its other segments
+                    problems.append(error)
+                    chosen, picked = _NOTHING, []
+                before = picked or before
+                found = found or bool(picked)
+                yield chosen
+    except VideoError as error:
+        yield error.unreadable
+        return
+    if problems and not found:
+        yield problems[0].unreadable
+
+
+def _union(intervals: Sequence[Interval]) -> list[Interval]:
+    """The same moments as intervals that do not overlap, in order."""
+    found: list[Interval] = []
+    for start, end in sorted(intervals):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], end))
+        else:
+            found.append((start, end))
+    return found
+
+
+def _segment(video: Video, parts: Sequence[Interval], per_segment: int, before: Sequence[Candidate]) -> tuple[Chosen, list[Candidate]]:
+    """What is chosen of a segment, and the candidates that were, held no more. Raises VideoError."""
+    picked = best(_candidates(video, parts, per_segment), per_segment, before)
+    ordered = sorted(picked, key=lambda item: item.time)
+    taken = ((item.time, _taken(video, item.frame)) for item in ordered if item.frame is not None)
+    chosen = Chosen(tuple(item.time for item in ordered), tuple((time, data) for time, data in taken if data is not None))
+    return chosen, [replace(item, frame=None) for item in picked]
+
+
+def _taken(video: Video, frame: VideoFrame) -> bytes | None:
+    """The frame as JPEG; None where its pixels cannot be converted, of which `frame` will tell the reason."""
+    try:
+        return _jpeg(video.upright(frame))
+    except VideoError:
+        return None
+
+
+def _candidates(video: Video, parts: Sequence[Interval], per_segment: int) -> list[Candidate]:
+    """Evenly spread frames of a segment: its key frames where they are enough, else of all its frames."""
+    enough = ENOUGH * per_segment
+    if not video.counted and sum(video.key_frames(start, end) or 0 for start, end in parts) >= enough:
+        try:
+            keys = _within(video, parts, "NONKEY")
+        except VideoError:  # decoders give a key frame late, so damage may hide it from this pass and not from the next
+            keys = []
+        if len(keys) >= enough:
+            return keys
+    if video.quick != "DEFAULT":
+        try:
+            if found := _within(video, parts, video.quick):
+                return found
+        except (
+            VideoError
+        ):  # a decoder holds back other frames in a quick pass, so the last one before a cut may come in the next pass alone
+            pass
+    return _within(video, parts, "DEFAULT")  # a very short segment may hold no other frame than those that are passed over
+
+
+def _within(video: Video, parts: Sequence[Interval], skip: Skip) -> list[Candidate]:
+    """At most twice CANDIDATES of a segment's frames: from each of that many moments to the next the first, and the first key frame."""
+    found: list[Candidate] = []
+    moments = _spread(parts)
+    remaining = list(parts)
+    room, before = HELD, -math.inf
+    try:
+        for number, (time, frame) in enumerate(video.onward(parts[0][0], skip)):
+            while remaining and time >= remaining[0][1]:
+                remaining.pop(0)
+            if not remaining or number >= DECODED:
+                break
+            if time < remaining[0][0] - _SAME_TIME:
+                continue
+            named, before = time > before, time
+            due = bool(moments) and time >= moments[0]
+            if due or (frame.key_frame and found and not found[-1].key):
+                moments = [moment for moment in moments if moment > time]
+                size = sum(plane.buffer_size for plane in frame.planes)
+                held = size <= room and named and (skip != "NONKEY" or _whole(frame))
+                room -= size if held else 0
+                found.append(candidate(time, video.grey(frame, _WIDTH), frame, held))
+    except VideoError:
+        if not found:  # a damaged end leaves what was before it
+            raise
+    return found
+
+
+def _spread(parts: Sequence[Interval]) -> list[float]:
+    """CANDIDATES moments, evenly spread over intervals that do not overlap."""
+    total = sum(end - start for start, end in parts)
+    found: list[float] = []
+    skipped = parts[0][0]  # the time that is in none of the intervals up to here
+    before = parts[0][0]
+    for start, end in parts:
+        skipped += start - before
+        while len(found) < CANDIDATES and (moment := skipped + total * len(found) / CANDIDATES) < end:
+            found.append(moment)
+        before = end
+    return found
+
+
+def _whole(frame: VideoFrame) -> bool:
+    """Whether a frame that was decoded without all but key frames needed no other: of two fields the second may refer to the first."""
+    return frame.pict_type == PictureType.I and not frame.interlaced_frame
+
+
+def frame(path: Path, time: float) -> bytes | Unreadable:
+    """The frame of a time that `choose` named, as JPEG, upright. Raises OSError when the disk refuses the file."""
+    stat = path.stat()
+    key = (str(path), stat.st_size, stat.st_mtime_ns)
+    try:
+        if _cursor.key != key:
+            _cursor.open(path, key)
+        picture = _cursor.at(time)
+    except VideoError as error:
+        _cursor.close()
+        return error.unreadable
+    if picture is None:
+        return Unreadable("missing_frame", f"{path.name} has no frame at {time:.6f} s")
+    return _jpeg(picture)
+
+
+def _jpeg(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=QUALITY)
+    return buffer.getvalue()
+
+
+class _Cursor:
+    """The one video that this process has open, standing where it was last read."""
+
+    def __init__(self) -> None:
+        self.key: tuple[str, int, int] | None = None
+        self._stack = ExitStack()
+
+    def open(self, path: Path, key: tuple[str, int, int]) -> None:
+        """Another video. Raises VideoError."""
+        self.close()
+        self._video = self._stack.enter_context(opened(path))
+        self.key = key
+
+    def close(self) -> None:
+        """Let go of it."""
+        self.key = None
+        self._stack.close()
+
+    def at(self, time: float) -> Image.Image | None:
+        """The frame of exactly that time, upright; None when there is none. Raises VideoError."""
+        for skip in dict.fromkeys(
+            (self._video.quick, "DEFAULT")
+        ):  # a frame that is passed over in a quick pass is rarely one that was chosen
+            shown = next(self._video.onward(time, skip), None)
+            if shown is not None and abs(shown[0] - time) <= _SAME_TIME:
+                return self._video.upright(shown[1])
+        return None
+
+
+_cursor = _Cursor()

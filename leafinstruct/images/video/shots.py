@@ -1,0 +1,95 @@
+"""Which of a segment's candidates, small grey pictures in the order of time, stand for it.
+
+shots       a jump between neighbours above CUT begins a new shot; the first and last of a shot stand aside while others are left,
+            since there the cut is, and so does a frame that changes more than the others do: it may be of a dissolve
+sharpness   the sharpest of the longest shot, or the first that nearly is, is the segment's first frame
+novelty     a further frame, and one that follows another segment's, must differ by more than SAME from those before it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+
+import numpy as np
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from leafinstruct.images.video.times import is_before
+
+CUT = 0.15
+"""Mean difference of grey levels, of [0, 1], from which two neighbouring candidates are of two shots."""
+SAME = 0.015
+"""Mean difference up to which two frames show the same."""
+STEADY, RESTLESS = 0.004, 2.0
+"""Change from one candidate to the next that is still noise; and how many times a shot's usual change is a dissolve's."""
+APART = 1.0
+"""Seconds; candidates further apart tell nothing of dissolves."""
+AS_SHARP = 0.95
+"""Of frames that are nearly as sharp as the sharpest a key frame is taken, else the earliest: less must be decoded to come to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """time: seconds; grey: (h, w) in [0, 1]; sharpness: deviation of its Laplacian; key: whether it is decoded from itself alone;
+    frame: as decoded, None where it is not held."""
+
+    time: float
+    grey: NDArray[np.float32]
+    sharpness: float
+    key: bool
+    frame: VideoFrame | None
+
+
+def candidate(time: float, grey: NDArray[np.float32], frame: VideoFrame, held: bool) -> Candidate:
+    """A frame, judged by its small picture."""
+    laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * grey[1:-1, 1:-1]
+    return Candidate(time, grey, float(laplacian.std()), bool(frame.key_frame), frame if held else None)
+
+
+def best(candidates: Sequence[Candidate], count: int, before: Sequence[Candidate]) -> list[Candidate]:
+    """The chosen ones, the most telling first."""
+    shots = sorted(_shots(candidates), key=len, reverse=True)  # stable: of equal ones the earlier
+    picked: list[Candidate] = []
+    for shot in shots:
+        inner = _settled(shot)
+        fresh = [item for item in inner if _novelty(item, [*before, *picked]) > SAME] or (inner if not picked else [])
+        if fresh and len(picked) < count:
+            sharpest = max(item.sharpness for item in fresh)
+            sharp = [item for item in fresh if item.sharpness >= AS_SHARP * sharpest]
+            picked.append(next((item for item in sharp if item.key), sharp[0]))
+    rest = [item for shot in shots for item in _settled(shot)]
+    while len(picked) < count and rest:
+        furthest = max(rest, key=lambda item: _novelty(item, picked))
+        if _novelty(furthest, picked) <= SAME:
+            break
+        picked.append(furthest)
+    return picked
+
+
+def _shots(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
+    shots = [list(candidates[:1])] if candidates else []
+    for earlier, later in pairwise(candidates):
+        if _difference(earlier, later) > CUT:
+            shots.append([])
+        shots[-1].append(later)
+    return shots
+
+
+def _settled(shot: Sequence[Candidate]) -> Sequence[Candidate]:
+    """A shot without its ends, and without what changes more than the rest of it; of a shot that moves on and on, all but the ends."""
+    if len(shot) <= 2:
+        return shot
+    changes = [_difference(one, other) if not is_before(APART, other.time - one.time) else 0.0 for one, other in pairwise(shot)]
+    calm = max(STEADY, RESTLESS * median(changes))
+    return [item for item, jumps in zip(shot[1:-1], pairwise(changes), strict=True) if max(jumps) <= calm] or shot[1:-1]
+
+
+def _novelty(item: Candidate, others: Sequence[Candidate]) -> float:
+    return min((_difference(item, other) for other in others), default=1.0)
+
+
+def _difference(one: Candidate, other: Candidate) -> float:
+    return float(np.abs(one.grey - other.grey).mean()) if one.grey.shape == other.grey.shape else 1.0

@@ -1,0 +1,315 @@
+"""Addresses -> what became of them: many at a time, in one event loop.
+
+    fetch(address)  store? -> name -> robots.txt, tdmrep.json -> host's turn -> request -> redirect? (from the top) -> headers -> body -> store
+
+Thousands of fetches may wait at once: each is a coroutine, not a thread (names are resolved in a few threads). What waits for a host
+holds nothing that others need, so a slow host slows only itself; what waits for a redirect's host has let go of the first one's slot, so two
+hosts that point at each other cannot block one another. Nothing that the web does raises here.
+
+Redirects are followed by hand, because each hop is an address of its own: checked, asked for its robots.txt, paced. No cookies, no proxy or
+password from the environment, certificates verified, no decompression beyond the size limit.
+
+Chosen: aiohttp, 0.26 ms a request against 1.25 for httpx2, and its resolver can be replaced, which is what makes the address check hold.
+tenacity for tries: exponential waits with jitter, so that failures of one moment do not come back in one moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import aiohttp
+from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt, wait_random_exponential
+from yarl import URL
+
+from leafinstruct import __version__
+from leafinstruct.images.config import FetchConfig
+from leafinstruct.images.web import answer
+from leafinstruct.images.web.address import origin, parsed, refusal
+from leafinstruct.images.web.answer import PUSHING, Outcome, printable
+from leafinstruct.images.web.hosts import LONGEST_WAIT, Host
+from leafinstruct.images.web.names import Ask, Names, getaddrinfo
+from leafinstruct.images.web.robots import Robots
+from leafinstruct.images.web.store import Fetched, Store
+from leafinstruct.images.web.tdmrep import Reservations
+from leafinstruct.images.web.wellknown import MAX_BYTES, now
+
+CHUNK = 64 << 10
+LARGE = 1 << 20
+"""Bytes of a body from which on it is read among few."""
+LARGE_AT_ONCE = 16
+"""Such bodies at a time: 256 in flight, each as large as it may be, would be 5 GB."""
+FIRST_WAIT = 1.0
+"""Seconds at most before the second try."""
+_OURS = frozenset({"private_address", "bad_address", "robots", "opt_out", "too_large", "too_many_redirects"})
+"""Refusals of ours, which stand only under the terms they were made under."""
+_NO_SECOND_TRY = frozenset({"host_down", "asks_to_wait", "robots_unknown", "opt_out_unknown", "name_not_resolved"})
+"""Failures that were tried again already, for the host as a whole."""
+_FILE_REDIRECTS = 5
+"""Of a robots.txt, by RFC 9309, and of a tdmrep.json."""
+
+
+class Web:
+    """Fetches pictures. Use within one event loop, and close it there. answered: fetches that came to an end, kept ones included.
+
+    ask: the resolver of names. refused: sha256 of images whose bytes are not kept.
+    """
+
+    def __init__(self, config: FetchConfig, store: Store, ask: Ask = getaddrinfo, refused: frozenset[str] = frozenset()) -> None:
+        self.answered = 0
+        self._config = config
+        self._store = store
+        self._not_kept = refused
+        self._terms = hashlib.sha256(json.dumps(config.shaping, sort_keys=True).encode()).hexdigest()[:12]
+        self._hosts: dict[str, Host] = {}
+        self._running: dict[str, asyncio.Task[Fetched]] = {}
+        self._session: aiohttp.ClientSession | None = None
+        self._slots = asyncio.Semaphore(config.in_flight)
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
+        self._names = Names(config.allow_hosts, config.retries, ask)
+        self._robots = Robots(store, self._file)
+        self._reservations = Reservations(store, self._file)
+        self._certified = False  # whether a certificate was found good in this run
+
+    async def fetch(self, url: str) -> Fetched:
+        """What became of an address: kept, or asked now. The same address asked twice at once is asked once. Raises OSError when the disk
+        refuses what is to be kept."""
+        task = self._running.get(url)
+        if task is None:
+            task = self._running[url] = asyncio.ensure_future(self._fetch(url))
+        found = await asyncio.shield(task)
+        self._running.pop(url, None)
+        self.answered += 1
+        return found
+
+    def repaired(self) -> dict[str, dict[str, int]]:
+        """Damaged entries of the store that were dropped since the last call, as a task reports them."""
+        count, self._store.repaired = self._store.repaired, 0
+        return {"repaired": {"fetched images": count}} if count else {}
+
+    async def close(self) -> None:
+        """End what is running, close all connections and the store's files."""
+        for task in self._running.values():
+            task.cancel()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        if self._session is not None:
+            await self._session.close()
+        await self._names.close()
+        self._store.close()
+
+    async def _fetch(self, url: str) -> Fetched:
+        kept = self._standing(url)
+        if kept is not None:
+            return kept
+        started, attempts = time.monotonic(), 0
+
+        async def once() -> Outcome:
+            nonlocal attempts
+            attempts += 1
+            return await self._follow(url, self._config.max_bytes, picture=True)
+
+        outcome = await self._tried(once)
+        entry = Fetched(
+            url,
+            outcome.state,
+            outcome.reason,
+            printable(outcome.detail),
+            outcome.url,
+            outcome.status,
+            outcome.media,
+            at=now(),
+            seconds=round(time.monotonic() - started, 3),
+            attempts=attempts,
+            terms="" if self._strict and outcome.reason not in _OURS else self._terms,
+        )
+        if outcome.body is not None and self._not_kept and hashlib.sha256(outcome.body).hexdigest() in self._not_kept:
+            return replace(entry, reason="removed_by_request", detail="these bytes were taken out for good")
+        return self._store.put(entry, outcome.body)
+
+    def _standing(self, url: str) -> Fetched | None:
+        """The kept outcome of an address, if it is what asking again under our terms would give."""
+        kept = self._store.intact(url)
+        if kept is None or kept.state == "failed" or kept.terms not in ("", self._terms):
+            return None
+        if (kept.size or 0) <= self._config.max_bytes:
+            return kept
+        detail = f"{kept.size:,} bytes, more than {self._config.max_bytes:,}"
+        return replace(kept, reason="too_large", detail=detail, sha256=None, size=None, segment=None, offset=None)
+
+    @property
+    def _strict(self) -> bool:
+        """Whether every refusal of the host is heeded: what such a run was given, any run may have."""
+        return self._config.robots and self._config.opt_out
+
+    async def _file(self, url: URL) -> Outcome:
+        async def once() -> Outcome:
+            return await self._follow(str(url), MAX_BYTES, picture=False)
+
+        return await self._tried(once)
+
+    async def _tried(self, once: Callable[[], Awaitable[Outcome]]) -> Outcome:
+        """One try, and further ones after failures that may pass; most fetches are spared tenacity's bookkeeping, a tenth of their cost."""
+        first = await once()
+        if not _may_be_tried_again(first) or not self._config.retries:
+            return first
+        tries = AsyncRetrying(
+            retry=retry_if_result(_may_be_tried_again),
+            stop=stop_after_attempt(self._config.retries),
+            wait=wait_random_exponential(multiplier=0.5, max=10),
+            retry_error_callback=_last,
+        )
+        await asyncio.sleep(random.uniform(0, FIRST_WAIT))  # noqa: S311 - spreads tries, guards nothing
+        outcome: Outcome = await tries(once)
+        return outcome
+
+    async def _follow(self, address: str, limit: int, picture: bool) -> Outcome:
+        """One try, through its redirects. picture: else it is a file about the host, for which no such file is asked."""
+        left = self._config.timeout
+        hops = self._config.max_redirects if picture else _FILE_REDIRECTS
+        for _ in range(hops + 1):
+            url = parsed(address)
+            if isinstance(url, str):
+                return Outcome("ok", "bad_address", url)
+            if no := await self._refused(url, picture):
+                return no
+            host = self._host(url)
+            async with host.turn(), self._slots:
+                began = time.monotonic()
+                if why := host.given_up:
+                    return Outcome("failed", why[0], f"{origin(url)}: {why[1]}; it is not asked again in this run", str(url))
+                found = await self._request(url, host, limit, left, picture)
+            left -= time.monotonic() - began
+            if isinstance(found, Outcome):
+                return replace(found, url=str(url))
+            address = found
+        return Outcome("ok", "too_many_redirects", f"more than {hops}", address)
+
+    async def _refused(self, url: URL, picture: bool) -> Outcome | None:
+        """Why an address is not asked; None when it is."""
+        if private := refusal(url, self._config.allow_hosts):
+            return Outcome("ok", "private_address", private, str(url))
+        if no := await self._names.problem(url):
+            return no
+        if not picture:
+            return None
+        return await self._forbidden(url) or await self._reserved(url)
+
+    async def _forbidden(self, url: URL) -> Outcome | None:
+        """Why the host's robots.txt keeps an address from us; None when it does not, or is not asked."""
+        if not self._config.robots:
+            return None
+        rules = await self._robots.rules(url)
+        if isinstance(rules, Outcome):
+            return replace(rules, reason="robots_unknown", detail=f"robots.txt: {rules.detail}", url=str(url))
+        if not rules.allows(url):
+            return Outcome("ok", "robots", f"the robots.txt of {origin(url)} does not allow it", str(url))
+        if rules.delay > LONGEST_WAIT:
+            return Outcome("ok", "robots", f"the robots.txt of {origin(url)} asks for {rules.delay:g} s between requests", str(url))
+        self._host(url).delay = max(self._config.delay, rules.delay)
+        return None
+
+    async def _reserved(self, url: URL) -> Outcome | None:
+        """Why the host's tdmrep.json keeps an address from us; None when it does not, or is not asked."""
+        if not self._config.opt_out:
+            return None
+        reserved = await self._reservations.reserved(url)
+        if isinstance(reserved, Outcome):
+            return replace(reserved, reason="opt_out_unknown", detail=f"tdmrep.json: {reserved.detail}", url=str(url))
+        return Outcome("ok", "opt_out", f"the tdmrep.json of {origin(url)} reserves it", str(url)) if reserved else None
+
+    async def _request(self, url: URL, host: Host, limit: int, seconds: float, picture: bool) -> Outcome | str:
+        """One request: what it gave, or the address that it redirects to."""
+        try:
+            async with asyncio.timeout(max(seconds, 0.001)) as clock:
+                async with self._connected().get(url, allow_redirects=False) as response:
+                    self._certified |= url.scheme == "https"
+                    found = await self._read(url, response, limit, picture, clock)
+        except TimeoutError:
+            host.was_silent()
+            return Outcome("failed", "timeout", f"no whole answer within {self._config.timeout:g} s")
+        except Exception as error:  # a server can make a client raise whatever it likes
+            outcome = answer.of_error(error, self._certified)
+            if outcome.state == "failed":
+                host.was_silent()
+            return outcome
+        if isinstance(found, str) or found.status not in PUSHING:
+            host.answered()
+            return found
+        host.pushed_back(found.wait)
+        return replace(found, reason="asks_to_wait") if (found.wait or 0) > LONGEST_WAIT else found
+
+    async def _read(self, url: URL, response: aiohttp.ClientResponse, limit: int, picture: bool, clock: asyncio.Timeout) -> Outcome | str:
+        headers = response.headers
+        if response.status in answer.REDIRECTS:
+            return answer.of_redirect(url, headers.get("Location", ""), response.status)
+        if outcome := answer.of_status(response.status, headers):
+            return outcome
+        if picture and (outcome := answer.of_headers(headers, self._config.opt_out, limit)):
+            return outcome
+        body = await self._body(response, min(limit, LARGE))
+        if len(body) > LARGE:
+            async with self._among_few(clock):
+                body += await self._body(response, limit - len(body))
+        data = answer.unpacked(bytes(body), headers, limit)
+        if data is None:
+            return Outcome("ok", "broken_encoding", "the body is not encoded as its headers say", status=200)
+        if picture and len(data) > limit:
+            return Outcome("ok", "too_large", f"more than {limit:,} bytes", status=200, media=answer.media_of(headers))
+        return Outcome("ok", status=200, media=answer.media_of(headers), body=data[:limit])
+
+    @staticmethod
+    async def _body(response: aiohttp.ClientResponse, limit: int) -> bytearray:
+        """The next bytes of a body: all that are left, or a little more than `limit`."""
+        body = bytearray()
+        while len(body) <= limit and (chunk := await response.content.read(CHUNK)):
+            body += chunk
+        return body
+
+    @asynccontextmanager
+    async def _among_few(self, clock: asyncio.Timeout) -> AsyncIterator[None]:
+        """One of the places of large bodies; the wait for it is no time of the server's."""
+        loop = asyncio.get_running_loop()
+        left = (clock.when() or 0.0) - loop.time()
+        clock.reschedule(None)
+        async with self._large:
+            clock.reschedule(loop.time() + left)
+            yield
+
+    def _host(self, url: URL) -> Host:
+        key = origin(url)
+        if key not in self._hosts:
+            self._hosts[key] = Host(self._config.per_host, self._config.delay)
+        return self._hosts[key]
+
+    def _connected(self) -> aiohttp.ClientSession:
+        """The session, made in the loop that uses it."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, resolver=self._names, use_dns_cache=False),
+                headers={
+                    "User-Agent": f"leafinstruct/{__version__} (+{self._config.contact})",
+                    "Accept": "image/*,*/*;q=0.1",
+                    "Accept-Encoding": "identity",
+                },
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=None),
+                auto_decompress=False,
+            )
+        return self._session
+
+
+def _may_be_tried_again(outcome: Outcome) -> bool:
+    return outcome.state == "failed" and outcome.reason not in _NO_SECOND_TRY
+
+
+def _last(state: RetryCallState) -> Any:
+    """After the last try, its outcome."""
+    assert state.outcome is not None
+    return state.outcome.result()

@@ -1,0 +1,212 @@
+"""What was fetched, kept for all runs: append-only segments of bytes and logs of outcomes.
+
+    <folder>/<writer>.bin      bytes of pictures, one after another
+    <folder>/<writer>.jsonl    one line a fetch, written after its bytes: address, outcome, and where the bytes lie; with a digest (runtime/sealed.py)
+
+Each writer (one a build) has files of its own, so builds can work beside each other, also over a network file system; opening reads all
+logs, the last line of an address counts. Lines and bytes are checked on every read: a damaged line is dropped, and an image whose bytes are
+not those that were fetched counts as not fetched, so it is fetched again. A kill leaves at most bytes without a line, or half a line, which is no
+line. Logs are JSON, never pickle. Cost: opening reads about 200,000 lines a second, and holds some 500 bytes an address; one file a picture was
+refused, as a million small files is what file systems and backups are worst at, and SQLite for its locks on network file systems.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+from uuid import uuid4
+
+from leafinstruct.runtime import sealed
+from leafinstruct.runtime.damage import Damage
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What became of one address.
+
+    state: `ok` for an answer that stands, with a picture or, where sha256 is None, without one (404, robots.txt, opt-out, a private address);
+    `failed` for what may pass (no answer, 429, 5xx). reason: a short stable name, empty with a picture. segment, offset, size: where the bytes lie
+    in the store. at: when, UTC; seconds: how long, all tries together. terms: what was asked under, where the reason is a refusal of ours.
+    """
+
+    url: str
+    state: Literal["ok", "failed"]
+    reason: str = ""
+    detail: str = ""
+    final_url: str | None = None
+    status: int | None = None
+    media: str | None = None
+    sha256: str | None = None
+    size: int | None = None
+    segment: str | None = None
+    offset: int | None = None
+    at: str = ""
+    seconds: float = 0.0
+    attempts: int = 1
+    terms: str = ""
+
+
+_FIELDS = tuple(field.name for field in fields(Fetched))
+
+
+class Store:
+    """What was fetched, of this and all earlier runs. folder: made when something is kept. Raises OSError when it cannot be read."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._name = uuid4().hex[:12]
+        self._known: dict[str, Fetched] = {}
+        self._bytes: BinaryIO | None = None
+        self._log: BinaryIO | None = None
+        self.repaired = 0
+        """Damaged entries that were dropped, and images whose bytes were damaged, which are fetched again."""
+        for log in _logs(folder):
+            self.repaired += sealed.mend(log)
+            for entry in _entries(log):
+                self._keep(entry)
+
+    def get(self, url: str) -> Fetched | None:
+        """The last outcome of an address; a passing failure is told too."""
+        return self._known.get(url)
+
+    def intact(self, url: str) -> Fetched | None:
+        """The last outcome of a URL; None where its bytes are not those that were fetched, which is counted."""
+        entry = self._known.get(url)
+        if entry is None or is_intact(self.folder, entry):
+            return entry
+        self.repaired += 1
+        return None
+
+    def put(self, entry: Fetched, data: bytes | None) -> Fetched:
+        """Keep an outcome, and the picture's bytes if there are any. Returns it with its place. Raises OSError when the disk refuses."""
+        blob, log = self._files()
+        if data is not None:
+            offset = blob.tell()
+            blob.write(data)
+            blob.flush()
+            name, sha256 = f"{self._name}.bin", hashlib.sha256(data).hexdigest()
+            entry = replace(entry, segment=name, offset=offset, size=len(data), sha256=sha256)
+        log.write(sealed.seal({field: getattr(entry, field) for field in _FIELDS}))  # asdict copies, and costs more than a request
+        log.flush()
+        self._keep(entry)
+        return entry
+
+    def close(self) -> None:
+        """Let go of the writer's files."""
+        for stream in (self._bytes, self._log):
+            if stream is not None:
+                stream.close()
+        self._bytes = self._log = None
+
+    def _keep(self, entry: Fetched) -> None:
+        """An answer that stands is never replaced by a failure, nor by an earlier one, whatever the order of the logs."""
+        before = self._known.get(entry.url)
+        if before is None or before.state == "failed" or (entry.state == "ok" and entry.at >= before.at):
+            self._known[entry.url] = entry
+
+    def _files(self) -> tuple[BinaryIO, BinaryIO]:
+        if self._bytes is None or self._log is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._bytes = (self.folder / f"{self._name}.bin").open("ab")
+            self._log = (self.folder / f"{self._name}.jsonl").open("ab")
+        return self._bytes, self._log
+
+
+def stored(folder: Path, segment: str, offset: int, size: int, sha256: str) -> bytes:
+    """Bytes of the store. Raises OSError when they are not there, or are not what was fetched."""
+    with (folder / Path(segment).name).open("rb") as stream:
+        stream.seek(offset)
+        data = stream.read(size)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise OSError(None, f"{segment} does not hold what was fetched")
+    return data
+
+
+def is_intact(folder: Path, entry: Fetched | Mapping[str, Any]) -> bool:
+    """Whether an outcome without bytes, or the bytes that were fetched, is what the store holds. entry: or a row of `fetches-`."""
+    place = entry if isinstance(entry, Mapping) else {name: getattr(entry, name) for name in ("segment", "offset", "size", "sha256")}
+    if place["sha256"] is None:
+        return True
+    try:
+        stored(folder, place["segment"] or "", place["offset"] or 0, place["size"] or 0, place["sha256"])
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def verify(folder: Path) -> Iterator[Damage]:
+    """Damaged lines of the logs, and lines whose bytes are not those that were fetched; they are dropped. Reads every byte that a log names."""
+
+    def fault(entry: dict[str, Any]) -> str | None:
+        found = _fetched(entry)
+        if found is None or is_intact(folder, found) or _is_superseded(folder, found):
+            return None
+        return f"leads to {found.size or 0:,} bytes in {found.segment} that are not what was fetched from {found.url[:200]}"
+
+    for log in sorted(folder.glob("*.jsonl")):
+        yield from sealed.drop(log, "its image is fetched again by the `leaf build` that needs it", fault)
+
+
+def _is_superseded(folder: Path, damaged: Fetched) -> bool:
+    """Whether the image was fetched again since (times are in seconds), so that nobody reads this line any more."""
+    later = (other for log in _logs(folder) for other in _entries(log) if other.url == damaged.url and other.at >= damaged.at)
+    return any(other.state == "ok" and is_intact(folder, other) for other in later)
+
+
+def erase(folder: Path, is_meant: Callable[[Fetched], bool], dry_run: bool = False) -> int:
+    """Overwrite outcomes and their bytes; returns how many. Places of all others stay. Raises OSError. No build may run meanwhile.
+
+    Bytes that no line names, of a kill or a damaged line, are overwritten too.
+    """
+    count = 0
+    for log in _logs(folder):
+        count += sealed.erase(log, lambda entry: (found := _fetched(entry)) is None or is_meant(found), dry_run)
+    for blob in sorted(folder.glob("*.bin")) if not dry_run else ():
+        log = blob.with_suffix(".jsonl")
+        held = [(entry.offset or 0, entry.size or 0) for entry in (_entries(log) if log.is_file() else ()) if entry.segment is not None]
+        _zero_others(blob, sorted(held))
+    return count
+
+
+def _zero_others(blob: Path, held: Sequence[tuple[int, int]]) -> None:
+    """Overwrite what lies between these places with zeros."""
+    size, at = blob.stat().st_size, 0
+    with blob.open("r+b") as file:
+        for offset, length in [*held, (size, 0)]:
+            file.seek(at)
+            while at < offset:
+                step = min(offset - at, 1 << 20)
+                file.write(bytes(step))
+                at += step
+            at = max(at, offset + length)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _logs(folder: Path) -> list[Path]:
+    """The logs that can be read, in order of their last change."""
+    return sorted((log for log in folder.glob("*.jsonl") if log.is_file()), key=lambda log: (log.stat().st_mtime_ns, log.name))
+
+
+def _entries(log: Path, whole: bool = False) -> Iterator[Fetched]:
+    """Intact lines of a log whose bytes are there; whole: those too whose bytes are not. A line of another program is passed over."""
+    blob = log.with_suffix(".bin")
+    held = blob.stat().st_size if blob.is_file() else 0
+    for _, line in sealed.lines(log):
+        entry = _fetched(sealed.unsealed_or_opened(line or b"") or {})
+        if entry is None:
+            continue
+        if whole or entry.segment is None or (entry.offset or 0) + (entry.size or 0) <= held:
+            yield entry
+
+
+def _fetched(entry: Mapping[str, Any]) -> Fetched | None:
+    """A line's entry as an outcome, None for one of another program."""
+    try:
+        return Fetched(**{name: value for name, value in entry.items() if name in _FIELDS})
+    except TypeError:
+        return None

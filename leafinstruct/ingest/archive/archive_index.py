@@ -1,0 +1,235 @@
+"""What a WARC file holds and where: its pages, its pictures by address, its redirects, and where it breaks off.
+
+One pass over the file (about 400 MB on disk a second), remembered, so that parts can be planned by pages and a picture is found
+without reading the file again. A record's length is the distance to the next one: bytes on disk, compressed or not.
+
+FastWARC ends quietly when a stream is cut off, so the last record is checked: a gzip member must reach its end mark, a plain record its
+declared length. A length that lies shows where the next record does not begin: then the record that lied is damaged, not the one behind it.
+Behind a record that cannot be read the next one is looked for, by the first bytes of a gzip member that holds one, or of a plain
+record (in a plain file the text of a damaged page can pass for one). Records of a .warc.gz must be gzip members of their own, as the format
+demands; a file compressed in one piece has no ranges, and one of zstd is not read.
+
+A revisit whose original is a page of the file is nothing new: that page is read where it lies. One whose original is not there is kept as such, for
+the reader to look for in the crawl or to report.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from fastwarc.warc import ArchiveIterator
+
+from leafinstruct.errors import SourceError
+from leafinstruct.images.archive import RecordError, beginning
+from leafinstruct.ingest.archive.archive_ends import DAMAGED, HEADER, LOOK, MAX_DECLARED, TRUNCATED, end_of, more_behind, next_start
+from leafinstruct.ingest.archive.archive_record import NAME, NOT_HTTP, Record, described, looks_like_html
+from leafinstruct.ingest.archive.archive_room import Room
+from leafinstruct.ingest.fields.address import key
+from leafinstruct.ingest.index import Index, remembered
+
+VERSION = 7
+"""Raised when an index says something else about the same file."""
+_HOPS = 5
+"""Redirects that are followed for one picture; browsers stop at 20, honest sites need 2."""
+TOO_DAMAGED, TOO_LARGE, NOT_BY_RECORD = "too_damaged", "too_large", "not_by_record"
+_SENTENCES = {
+    TRUNCATED: "the file ends before this record does",
+    DAMAGED: "a record cannot be read",
+    NOT_HTTP: "the record of a web address holds no HTTP response",
+    TOO_DAMAGED: "too many records before this one are damaged, or what they unpack to; what follows is not read",
+    NOT_BY_RECORD: "a gzip member holds several records, which cannot be read one by one; run `fastwarc recompress` on the file and use the result",
+    TOO_LARGE: "the record unpacks to more than 200 times its size, and such records of the file to more than 512 MiB",
+}
+MAX_DAMAGES = 1_000
+"""Damaged records of a file behind which the next one is looked for; a file with more is no archive."""
+_ZSTD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
+"""How a zstd frame begins, or the skippable one that holds a dictionary."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveIndex:
+    """pages: (offset, length), in the order of the file. pictures: address key -> (offset, length). redirects: address key -> address.
+    damages: (offset, reason, sentence) of what cannot be read: `truncated` where the file ends early, `damaged_record`,
+    `too_damaged`, `too_large`, `not_by_record`, `not_http`.
+    revisits: (offset, names) of pages that are not in the file. names: of all pages of the file, NAME characters each, in one string.
+    withheld: offsets of pictures whose HTTP head keeps them from training."""
+
+    pages: tuple[tuple[int, int], ...]
+    pictures: dict[str, tuple[int, int]]
+    redirects: dict[str, str]
+    damages: tuple[tuple[int, str, str], ...]
+    revisits: tuple[tuple[int, tuple[str, ...]], ...]
+    names: str
+    withheld: frozenset[int]
+
+    @property
+    def items(self) -> int:
+        """Pages, damages, revisits, in this order, so that the report of each belongs to exactly one part."""
+        return len(self.pages) + len(self.damages) + len(self.revisits)
+
+    def find(self, address: str) -> tuple[int, int] | None:
+        """Range of the picture at an absolute address, through the file's own redirects. Raises ValueError for a malformed address."""
+        for _ in range(_HOPS + 1):
+            place = key(address)
+            if place in self.pictures:
+                return self.pictures[place]
+            if place not in self.redirects:
+                return None
+            address = self.redirects[place]
+        return None
+
+
+def index(file: Path, cache: Path) -> ArchiveIndex:
+    """The file's index, built or remembered. Raises SourceError when it cannot be read or is not compressed record by record."""
+    stat = file.stat()
+    return _loaded(file, cache, (stat.st_size, stat.st_mtime_ns))
+
+
+@lru_cache(maxsize=2)
+def _loaded(file: Path, cache: Path, _state: tuple[int, int]) -> ArchiveIndex:
+    """The index of a file of a size and time of change, kept between its parts: that of 60,000 records takes 0.7 s to load."""
+    found = remembered(cache, file, _build, VERSION)
+    pictures = {address: (place[0], place[1]) for address, place in found["pictures"].items()}
+    damages = tuple((offset, reason, _SENTENCES[reason]) for offset, reason in found["damages"])
+    revisits = tuple((offset, names_of(names)) for offset, names in found["revisits"])
+    pages, withheld = tuple(map(tuple, found["pages"])), frozenset(found["withheld"])
+    return ArchiveIndex(pages, pictures, found["redirects"], damages, revisits, found["names"], withheld)
+
+
+def names_of(text: str) -> tuple[str, ...]:
+    """The names of pages that an index keeps in one string."""
+    return tuple(text[start : start + NAME] for start in range(0, len(text), NAME))
+
+
+def _build(file: Path) -> Index:
+    """One pass, in stretches from one damaged record to the next. Of several captures of one address the first counts."""
+    _refuse_zstd(file)
+    found = _Found()
+    damages: list[tuple[int, str]] = []
+    start: int | None = 0
+    room = Room(file)
+    while start is not None:
+        records, end, reason = _stretch(file, start, room)
+        found.gather(file, records, end)
+        start = next_start(file, end + 1) if reason else None
+        if reason:
+            damages.append((end, DAMAGED if start is not None and reason == TRUNCATED else reason))
+        if start is not None and (len(damages) == MAX_DAMAGES or room.left < 0):
+            damages.append((start, TOO_DAMAGED))
+            break
+    return found.index(damages)
+
+
+def _stretch(file: Path, start: int, room: Room) -> tuple[list[Record], int, str]:
+    """The records from an offset on, where they end, and why there: the reason is empty at the file's end.
+
+    Where reading stops before it, the last record stays only if it is whole.
+    """
+    records: list[Record] = []
+    reason = ""
+    room.begin(start)
+    with file.open("rb") as stream, closing(room):
+        stream.seek(start)
+        try:
+            for record in ArchiveIterator(room.reader(stream)):
+                if records and record.stream_pos <= records[-1].offset:
+                    return _of_one_member(file, records)
+                if not room.take(record.stream_pos, record.content_length):
+                    return records, record.stream_pos, DAMAGED if record.content_length > MAX_DECLARED else TOO_LARGE
+                records.append(described(record))
+        except (OSError, ValueError):
+            reason = DAMAGED
+    end = end_of(file, records[-1].offset) if records else start
+    if isinstance(end, str):
+        return records[:-1], records[-1].offset, end
+    if not records or more_behind(file, end):
+        following = end_of(file, end)
+        reason = following if isinstance(following, str) else DAMAGED
+    return records, end, reason
+
+
+@dataclass(slots=True)
+class _Found:
+    """An index while it grows. revisits wait until all of the file is known: the capture that they repeat may stand behind them."""
+
+    pages: list[tuple[int, int]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    pictures: dict[str, tuple[int, int]] = field(default_factory=dict)
+    digests: dict[str, tuple[int, int]] = field(default_factory=dict)
+    redirects: dict[str, str] = field(default_factory=dict)
+    losses: list[tuple[int, str]] = field(default_factory=list)
+    revisits: list[Record] = field(default_factory=list)
+    withheld: list[int] = field(default_factory=list)
+
+    def gather(self, file: Path, records: list[Record], end: int) -> None:
+        """Take in a stretch of records, which ends at `end`."""
+        stops = [*(record.offset for record in records[1:]), end]
+        for record, stop in zip(records, stops, strict=bool(records)):
+            place = (record.offset, stop - record.offset)
+            if record.revisit:
+                self.revisits.append(record)
+            elif record.page or (record.unnamed and _is_page(file, place)):
+                self.pages.append(place)
+                self.names += record.names
+            elif (record.picture or record.unnamed) and record.address:
+                self.pictures.setdefault(record.address, place)
+                if record.digest:
+                    self.digests.setdefault(record.digest, place)
+                if record.withheld:
+                    self.withheld.append(record.offset)
+            elif record.location:
+                self.redirects.setdefault(record.address, record.location)
+            elif record.loss:
+                self.losses.append((record.offset, record.loss))
+
+    def index(self, damages: list[tuple[int, str]]) -> Index:
+        """The index as JSON holds it."""
+        absent, known = [], set(self.names) if self.revisits else set()
+        for record in self.revisits:
+            if record.page:
+                if known.isdisjoint(record.names):
+                    absent.append((record.offset, "".join(record.names)))
+            elif record.digest in self.digests:
+                self.pictures.setdefault(record.address, self.digests[record.digest])
+            elif record.location:
+                self.redirects.setdefault(record.address, record.location)
+        return {
+            "pages": self.pages,
+            "names": "".join(self.names),
+            "pictures": self.pictures,
+            "redirects": self.redirects,
+            "damages": sorted([*damages, *self.losses]),
+            "revisits": absent,
+            "withheld": self.withheld,
+        }
+
+
+def _is_page(file: Path, place: tuple[int, int]) -> bool:
+    """Whether a record without a media type is HTML. One that cannot be decoded is taken for a page, so that its reason is told."""
+    with file.open("rb") as stream:
+        stream.seek(place[0])
+        data = stream.read(min(place[1], HEADER))
+    try:
+        return looks_like_html(beginning(data, LOOK))
+    except RecordError:
+        return True
+
+
+def _refuse_zstd(file: Path) -> None:
+    with file.open("rb") as stream:
+        if _ZSTD.match(stream.read(4)):
+            raise SourceError(f"{file}: compressed with zstd, which is not read; run `zstd -d` on it and use the .warc")
+
+
+def _of_one_member(file: Path, records: list[Record]) -> tuple[list[Record], int, str]:
+    """What `_stretch` returns where a gzip member holds several records, which have no ranges of their own. Raises SourceError when it is the only
+    member with records: the file is compressed in one piece."""
+    if next_start(file, 1) is None:
+        raise SourceError(
+            f"{file}: compressed in one piece, so its records cannot be read one by one; run `fastwarc recompress` on it and use the result"
+        )
+    return records[:-1], records[-1].offset, NOT_BY_RECORD

@@ -1,0 +1,255 @@
+"""Where the pictures of a whole crawl lie: one sorted file for all archives of a source, looked up by bisection.
+
+    <address key> TAB <archive> TAB <offset> TAB <length>        a picture
+    <address key> TAB > TAB <address>                            a redirect, or a revisit of another address
+    <page>NAME TAB > TAB                                         a page that a revisit in another archive names
+    <withheld>OFFSET ARCHIVE TAB > TAB                           a picture whose HTTP head keeps it from training
+
+Crawlers spread the pictures of a page over many archives. The indexes that planning leaves for each archive, or a CDXJ index that the crawl came
+with, are sorted in runs of RUN lines and merged, so that memory does not grow with the crawl; workers map the file and read a few pages of it for
+a look-up. Of several captures of an address the first counts, in the order of archives and offsets: which one a page
+showed is not known, and a rule that does not move keeps documents what they were.
+
+CDXJ lines are `<key> <time> {json}`; their `url` is keyed anew by our own rules, so that no second canonical form of addresses (SURT) decides what
+is found. Archives are named there by path or name; those that the source does not hold are passed over and counted. Redirects and revisits carry no
+address to go to in CDXJ; they come from the archives' own indexes, which planning makes in any case. A revisit that names a picture by nothing but
+its digest is resolved within its own archive only.
+"""
+
+from __future__ import annotations
+
+import gzip
+import heapq
+import json
+import mmap
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache, partial
+from itertools import chain, islice
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+
+from leafinstruct.errors import SourceError
+from leafinstruct.ingest import files
+from leafinstruct.ingest.archive import archive_index
+from leafinstruct.ingest.archive.archive_index import ArchiveIndex, names_of
+from leafinstruct.ingest.config import WarcSource
+from leafinstruct.ingest.fields.address import key
+from leafinstruct.runtime.artifact import digest, writing
+
+VERSION = 3
+RUN = 200_000
+"""Lines that are sorted in memory at a time: about 40 MB."""
+OPEN = 64
+"""Runs that are merged at a time: open files are limited."""
+HOPS = 5
+"""Redirects that are followed for one picture; browsers stop at 20, honest sites need 2."""
+SUFFIXES = (".cdxj", ".cdxj.gz")
+MAX_LINE = 1 << 16
+FREE, EXPANSION = 64 << 20, 200
+"""Bytes that an index may unpack to, or as many times its size; CDXJ packs 5 to 20 times."""
+Place = tuple[str, int, int]
+"""Archive relative to the source's root, offset, length."""
+Indexes = Callable[[], Iterator[tuple[int, str, ArchiveIndex]]]
+"""The archives' indexes with number and name, one in memory at a time."""
+_LAST = "\U0010ffff"
+"""Sorts behind all places: a redirect counts where no picture has its address."""
+_PAGE, _WITHHELD = "<page>", "<withheld>"
+"""No key of an address begins so: it would be quoted."""
+
+
+def built(source: WarcSource, root: Path, archives: tuple[str, ...], cache: Path) -> Path:
+    """The index of a source's crawl, made now or before. Raises SourceError when an archive or the given index cannot be read."""
+    made = cache / f"crawl-{depends(source, root, archives)}.tsv"
+    if not made.exists():
+        indexes = partial(_indexes_of, root, archives, cache)
+        pictures = _given(source, archives) if source.cdxj is not None else _pictures(indexes)
+        _sorted(chain(pictures, _redirects(indexes), _pages(indexes), _withheld(indexes)), made)
+    return made
+
+
+def depends(source: WarcSource, root: Path, archives: tuple[str, ...]) -> str:
+    """What tells one crawl from another: names, sizes and times of its archives and of the given index."""
+    given = [] if source.cdxj is None else [str(files.root_of(source.cdxj) / name) for name in _indexes(source)]
+    stats = [(name, (root / name).stat()) for name in (*archives, *given)]
+    return digest([VERSION, archive_index.VERSION, [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]])
+
+
+def find(index: Path, address: str) -> Place | None:
+    """The place of the picture at an absolute address, through redirects. Raises ValueError for a malformed address."""
+    for _ in range(HOPS + 1):
+        line = _line(_mapped(index), key(address).encode(errors="surrogateescape"))
+        if line is None:
+            return None
+        _, first, *rest = line.decode(errors="surrogateescape").rstrip("\n").split("\t")
+        if first != ">":
+            return first, int(rest[0]), int(rest[1])
+        address = rest[0]
+    return None
+
+
+def holds_page(index: Path, names: tuple[str, ...]) -> bool:
+    """Whether an archive of the crawl holds a page that a revisit calls by one of these names."""
+    return any(_line(_mapped(index), (_PAGE + name).encode()) is not None for name in names)
+
+
+def withholds(index: Path, archive: str, offset: int) -> bool:
+    """Whether the picture at a place keeps itself from training."""
+    return _line(_mapped(index), f"{_WITHHELD}{offset} {archive}".encode(errors="surrogateescape")) is not None
+
+
+@lru_cache(maxsize=2)
+def _mapped(index: Path) -> mmap.mmap | bytes:
+    with index.open("rb") as stream:
+        return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if index.stat().st_size else b""
+
+
+def _line(data: mmap.mmap | bytes, wanted: bytes) -> bytes | None:
+    """The first line of a key in the sorted file; None when there is none."""
+    prefix = wanted + b"\t"
+    low, high = 0, len(data)
+    while low < high:  # invariant: the line of the key begins at low or after it, and before high
+        middle = (low + high) // 2
+        start = data.rfind(b"\n", low, middle) + 1 or low
+        end = data.find(b"\n", start) + 1
+        if data[start:end] < prefix:
+            low = end
+        else:
+            high = start
+    line = data[low : data.find(b"\n", low) + 1]
+    return line if line.startswith(prefix) else None
+
+
+def _indexes_of(root: Path, archives: tuple[str, ...], cache: Path) -> Iterator[tuple[int, str, ArchiveIndex]]:
+    for number, name in enumerate(archives):
+        yield number, name, archive_index.index(root / name, cache)
+
+
+def _pictures(indexes: Indexes) -> Iterator[str]:
+    for number, name, index in indexes():
+        for address, (offset, length) in index.pictures.items():
+            yield _entry(address, f"{number:08d}{offset:015d}", f"{name}\t{offset}\t{length}")
+
+
+def _redirects(indexes: Indexes) -> Iterator[str]:
+    for _, _, index in indexes():
+        for address, location in index.redirects.items():
+            yield _entry(address, _LAST, f">\t{location}")
+
+
+def _pages(indexes: Indexes) -> Iterator[str]:
+    """Lines of the pages that are named by a revisit in an archive that does not hold them: few, where all pages would be most of the index."""
+    wanted = {name for _, _, index in indexes() for _, names in index.revisits for name in names}
+    if wanted:
+        for _, _, index in indexes():
+            for name in wanted.intersection(names_of(index.names)):
+                yield _entry(_PAGE + name, _LAST, ">\t")
+
+
+def _withheld(indexes: Indexes) -> Iterator[str]:
+    """Lines of the pictures that keep themselves from training, told by the archives' own indexes: a CDXJ index knows nothing of it."""
+    for _, name, index in indexes():
+        for offset in index.withheld:
+            yield _entry(f"{_WITHHELD}{offset} {name}", _LAST, ">\t")
+
+
+def _given(source: WarcSource, archives: tuple[str, ...]) -> Iterator[str]:
+    """Lines of the pictures that a CDXJ index names. Raises SourceError when none of its archives is one of the source."""
+    assert source.cdxj is not None
+    known = {name: name for name in archives}
+    by_name: dict[str, list[str]] = {}
+    for name in archives:
+        by_name.setdefault(PurePosixPath(name).name, []).append(name)
+    known |= {base: names[0] for base, names in by_name.items() if len(names) == 1}
+    folder, seen, used = files.root_of(source.cdxj), 0, 0
+    for file in _indexes(source):
+        for record in _records(folder / file):
+            seen += 1
+            archive = known.get(str(record.get("filename"))) or known.get(PurePosixPath(str(record.get("filename"))).name)
+            used += archive is not None
+            if archive is not None and (line := _picture(record, archive)) is not None:
+                yield line
+    if seen and not used:
+        raise SourceError(f"{source.cdxj}: none of its {seen:,} lines names an archive of the source; is it the index of another crawl?")
+
+
+def _picture(record: dict[str, object], name: str) -> str | None:
+    """The line of a record that is a picture, by its media type or for want of one."""
+    kind = str(record.get("mime", "unk")).lower()
+    if str(record.get("status", "200")) != "200" or not (kind.startswith("image/") or kind in ("unk", "", "application/octet-stream")):
+        return None
+    try:
+        offset, length, address = int(str(record["offset"])), int(str(record["length"])), key(str(record["url"]))
+    except (KeyError, ValueError):
+        return None
+    return _entry(address, f"{name}\0{offset:015d}", f"{name}\t{offset}\t{length}") if offset >= 0 and length > 0 else None
+
+
+def _indexes(source: WarcSource) -> list[str]:
+    assert source.cdxj is not None
+    return files.listing(source.cdxj, files.root_of(source.cdxj), SUFFIXES)
+
+
+def _records(file: Path) -> Iterator[dict[str, object]]:
+    """The JSON of every line; what is no CDXJ line (headers, damage) is passed over. Raises SourceError when it cannot be read, or unpacks to more
+    than an index does."""
+    try:
+        left = max(FREE, EXPANSION * file.stat().st_size)
+        with gzip.open(file) if file.name.lower().endswith(".gz") else file.open("rb") as stream:
+            while line := stream.readline(MAX_LINE):
+                left -= len(line)
+                if left < 0:
+                    raise SourceError(f"{file}: unpacks to more than {EXPANSION} times its size; is it a CDXJ index?")
+                start = line.find(b"{")
+                try:
+                    record = json.loads(line[start:]) if start > 0 else None
+                except (ValueError, RecursionError):
+                    continue
+                if isinstance(record, dict):
+                    yield record
+    except (OSError, EOFError) as error:
+        raise SourceError(f"{file}: cannot be read as a CDXJ index: {error}") from error
+
+
+def _entry(address: str, order: str, rest: str) -> str:
+    """A line with what it is sorted by among its equals, which is cut off when it is written; empty for what no line can hold."""
+    line = f"{address}\t{order}\x01{rest}"
+    return "" if any(sign in address + rest.replace("\t", "") for sign in "\t\n\r\x01") else line
+
+
+def _sorted(lines: Iterable[str], made: Path) -> None:
+    """Sort by runs, merge, keep the first line of each address, and let the file appear by one rename."""
+    with TemporaryDirectory(dir=made.parent, prefix=".crawl-") if made.parent.is_dir() else TemporaryDirectory(prefix="crawl-") as folder:
+        runs: list[Path] = []
+        iterator = iter(line for line in lines if line)
+        while chunk := list(islice(iterator, RUN)):
+            runs.append(Path(folder) / f"{len(runs)}.run")
+            _write(runs[-1], sorted(line.encode(errors="surrogateescape") + b"\n" for line in chunk))
+        while len(runs) > OPEN:
+            merged = Path(folder) / f"{len(list(Path(folder).iterdir()))}.run"
+            _write(merged, _merged(runs[:OPEN]))
+            runs = [*runs[OPEN:], merged]
+        with writing(made) as temporary:
+            _write(temporary, _first_of_each(_merged(runs)))
+
+
+def _merged(runs: list[Path]) -> Iterator[bytes]:
+    streams = [run.open("rb") for run in runs]
+    try:
+        yield from heapq.merge(*streams)
+    finally:
+        for stream in streams:
+            stream.close()
+
+
+def _first_of_each(lines: Iterable[bytes]) -> Iterator[bytes]:
+    before = None
+    for line in lines:
+        address, _, rest = line.partition(b"\t")
+        if address != before:
+            before = address
+            yield address + b"\t" + rest.partition(b"\x01")[2]
+
+
+def _write(path: Path, lines: Iterable[bytes]) -> None:
+    with path.open("wb") as out:
+        out.writelines(lines)

@@ -1,0 +1,1 @@
+"""What a folder holds, for `leaf init --from`: files recognized, tasted by their readers."""

@@ -1,0 +1,256 @@
+"""What a folder or a file holds: the sources that a recipe of it needs, and what is left out and why.
+
+    names (all, without opening) -> kinds of files (at most OPENED of an ending are opened) -> sources -> figures of a small sample (sample)
+
+The look is bounded: names are listed up to LISTED, a file that is not opened has the kind of the last opened one of its ending in its order, and no
+large file is read whole. Names are sorted, so the same folder gives the same answer. A source is the highest folder that holds nothing else that
+its reader would take, since a reader searches a whole folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from leafinstruct.errors import SourceError
+from leafinstruct.images.video.video import SUFFIXES as VIDEOS
+from leafinstruct.ingest import files
+from leafinstruct.ingest.draft.sniff import Sniffed, sniff
+from leafinstruct.ingest.origin import reader
+from leafinstruct.ingest.readers.html import saved_parts
+from leafinstruct.ingest.readers.video import subtitles_of
+from leafinstruct.ingest.readers.youcook2 import annotated
+from leafinstruct.ingest.tables import parquet
+from leafinstruct.ingest.tables.columns.guess import IMAGE_SUFFIXES
+
+LISTED, BESIDE, OPENED, PLACES = 200_000, 20_000, 200, 20
+"""Names of a folder, and of the folder of a file, that are listed at most; files of one ending that are opened; sources of one kind."""
+SUPPORTED = (
+    "pages (.html, .htm, .xhtml), web archives (.warc, .warc.gz), MMC4 and conversations (.jsonl, .jsonl.gz, .jsonl.zip), "
+    "tables with texts and images (.parquet, .jsonl, .tar), YouCook2 and VIST (.json), videos with .vtt or .srt"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One source. keys: of the recipe, with absolute paths, without a name; files: how many; names: of them, relative to the root of the look."""
+
+    keys: dict[str, Any]
+    files: int
+    names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        return str(self.keys["kind"])
+
+
+@dataclass(slots=True)
+class Recognized:
+    """listed, opened: files; complete: whether all names were listed. problems: (name, sentence). endings: of files that no source reads."""
+
+    root: Path
+    found: list[Found] = field(default_factory=list)
+    listed: int = 0
+    opened: int = 0
+    complete: bool = True
+    problems: list[tuple[str, str]] = field(default_factory=list)
+    endings: Counter[str] = field(default_factory=Counter)
+
+
+def recognize(given: Path, scratch: Path) -> Recognized:
+    """What is at a path. Raises SourceError when it is missing, unreadable or no file or folder."""
+    given = given.resolve() if ".." in given.parts else given.absolute()
+    if not given.is_dir() and not given.is_file():
+        raise SourceError(
+            f"{given}: {'is neither a file nor a folder' if given.exists() else 'no such file or folder'}; give what you want to read"
+        )
+    root = given if given.is_dir() else given.parent
+    whole = Recognized(root)
+    names, whole.complete = _listed(root, LISTED if given.is_dir() else BESIDE)
+    wanted = names if given.is_dir() else [given.name]
+    whole.listed = len(wanted)
+    if not given.is_dir():
+        whole.complete = True
+    kinds = _kinds(whole, wanted, scratch)
+    for group in _groups(kinds):
+        _sources(whole, given, group, kinds, names)
+    used = {name for name, item in kinds.items() if item.kind}
+    images = bool(whole.found)
+    for name in wanted:
+        if name not in used and not (images and name.lower().endswith(IMAGE_SUFFIXES)):
+            whole.endings[PurePosixPath(name).suffix.lower() or "no ending"] += 1
+    return whole
+
+
+def _listed(root: Path, most: int) -> tuple[list[str], bool]:
+    """Names of regular files below a folder as readers walk it, sorted within each folder; and whether these are all."""
+    found: list[str] = []
+    for name in _walk(root, ""):
+        if len(found) == most:
+            return found, False
+        found.append(name)
+    return found, True
+
+
+def _walk(folder: Path, prefix: str) -> Iterator[str]:
+    try:
+        entries = sorted((entry for entry in os.scandir(folder) if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    except OSError as error:
+        raise SourceError(f"{folder}: cannot be read: {error.strerror}; check the folder's permissions") from error
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            if not files.is_run(folder / entry.name):
+                yield from _walk(folder / entry.name, f"{prefix}{entry.name}/")
+        elif entry.is_file():
+            yield prefix + entry.name
+
+
+def _kinds(whole: Recognized, names: Sequence[str], scratch: Path) -> dict[str, Sniffed]:
+    """What each file is, images left out."""
+    of: dict[str, list[str]] = {}
+    for name in names:
+        if not name.lower().endswith(IMAGE_SUFFIXES) or len(names) == 1:
+            of.setdefault(PurePosixPath(name).suffix.lower(), []).append(name)
+    kinds: dict[str, Sniffed] = {}
+    for group in of.values():
+        step = -(-len(group) // OPENED)
+        for index, name in enumerate(group):
+            if index % step == 0:
+                last = _of(whole.root, name, scratch)
+                whole.opened += 1
+            kinds[name] = last
+            if last.problem and index % step == 0:
+                whole.problems.append((name, last.problem))
+    return kinds
+
+
+def _of(root: Path, name: str, scratch: Path) -> Sniffed:
+    if files.inside(root, name) is None:
+        return Sniffed("", problem="is a link that leads out of the folder, and is not followed")
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return Sniffed("", problem="has a name that is not UTF-8; rename it")
+    return sniff(root / name, scratch)
+
+
+def _groups(kinds: dict[str, Sniffed]) -> list[tuple[str, str, list[str]]]:
+    """(kind, mapping, names) of what readers read, in a stable order."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for name, item in kinds.items():
+        if item.kind not in ("", "subtitles", "cdxj"):
+            found.setdefault((item.kind, item.mapping), []).append(name)
+    order = ("html", "warc", "mmc4", "obelics", "hub", "conversations", "youcook2", "vist", "video")
+    return sorted(
+        ((kind, columns, sorted(names)) for (kind, columns), names in found.items()), key=lambda item: (order.index(item[0]), item[2][0])
+    )
+
+
+def _sources(whole: Recognized, given: Path, group: tuple[str, str, list[str]], kinds: dict[str, Sniffed], near: Sequence[str]) -> None:
+    """Add the sources of one group of files."""
+    kind, mapping, names = group
+    root, images = whole.root, [name for name in near if name.lower().endswith(IMAGE_SUFFIXES)]
+    if kind == "html":
+        parts = saved_parts(names)
+        pages = [name for name in names if name not in parts]
+        notes = (f"files that a browser saved beside a page are parts of it: {len(parts):,}",) if parts else ()
+        whole.found.append(Found({"kind": kind, "path": str(given)}, len(pages), tuple(pages), notes))
+        return
+    if kind == "youcook2":
+        for name in names:
+            _annotated(whole, name, [file for file in near if file.lower().endswith(VIDEOS)])
+        return
+    if kind == "video":
+        taken = {file for source in whole.found if source.kind == "youcook2" for file in source.names}
+        subtitled = [name for name in names if name not in taken and subtitles_of(root, name)]
+        silent = [name for name in names if name not in taken and name not in subtitled]
+        whole.problems += [(name, "is a video without subtitles (.vtt, .srt) beside it, and no annotations name it") for name in silent]
+        names = subtitled
+    suffixes = suffixes_of(kind)
+    readable = set(kinds) if given.is_dir() else set(names)
+    others = [name for name in readable if name not in names and (name.lower().endswith(suffixes) or files.packed(name, suffixes))]
+    strays = [name for name in names if not name.lower().endswith(suffixes)]  # which a folder is not searched for
+    searched = [name for name in names if name not in strays]
+    places = [names[0]] if not given.is_dir() and names else [*_places(searched, others), *strays]
+    if len(places) > PLACES:
+        ending = PurePosixPath(names[0]).suffix
+        whole.problems.append(
+            (names[0], f"and {len(names) - 1:,} more files of {kind} lie among other {ending} files; move them to a folder of their own")
+        )
+        return
+    for place in places:
+        own = [name for name in names if name == place or (name in searched and (place == "" or name.startswith(f"{place}/")))]
+        keys: dict[str, Any] = {"kind": kind, "path": str(root / place) if place else str(root)}
+        said: tuple[str, ...] = ()
+        if mapping:
+            keys |= json.loads(mapping)
+        if kind in ("mmc4", "conversations", "vist"):
+            keys |= _pictures(kind, root, own, [image for name in own for image in kinds[name].images], images)
+        if kind == "warc" and len(own) > 1:
+            keys["crawl"] = True
+        if kind == "warc" and any(item.kind == "cdxj" for item in kinds.values()):
+            said = ("a CDXJ index lies beside the archives; the build makes its own, cdxj: PATH uses that one",)
+        whole.found.append(Found(keys, len(own), tuple(own), said))
+
+
+def suffixes_of(kind: str) -> tuple[str, ...]:
+    """What names of files end in that the reader of a kind searches a folder for."""
+    if kind in ("video", "obelics"):
+        return VIDEOS if kind == "video" else parquet.SUFFIXES
+    suffixes: tuple[str, ...] = reader(kind).SUFFIXES
+    return suffixes
+
+
+def _places(names: Sequence[str], others: Sequence[str]) -> list[str]:
+    """The fewest folders and files that hold all names and none of the others; "" for the root."""
+    if not names:
+        return []
+    if not others:
+        return [""]
+    found: list[str] = []
+    blocked = {str(folder) for name in others for folder in PurePosixPath(name).parents}
+    for name in names:
+        folders = [str(folder) for folder in reversed(PurePosixPath(name).parents)]
+        place = next((folder for folder in folders if folder not in blocked), name)
+        if place not in found:
+            found.append(place)
+    return found
+
+
+def _annotated(whole: Recognized, name: str, videos: Sequence[str]) -> None:
+    """A YouCook2 source: annotations whose videos are in the folder."""
+    try:
+        wanted = annotated(str(whole.root / name))
+    except SourceError as error:
+        whole.problems.append((name, f"cannot be read as annotations of videos: {error}"))
+        return
+    here = [file for file in videos if PurePosixPath(file).stem in wanted]
+    if not here:
+        whole.problems.append((name, f"annotates {len(wanted):,} videos, and none of them is here (<video id>.mp4)"))
+        return
+    folder = os.path.commonpath([str(PurePosixPath(file).parent) for file in here])
+    keys = {"kind": "youcook2", "path": str(whole.root / name), "videos": os.path.normpath(whole.root / folder)}
+    missing = len(wanted) - len({PurePosixPath(file).stem for file in here})
+    notes = (f"{missing:,} of {len(wanted):,} annotated videos are not here",) if missing else ()
+    whole.found.append(Found(keys, len(here), tuple(here), notes))
+
+
+def _pictures(kind: str, root: Path, records: Sequence[str], images: Sequence[str], here: Sequence[str]) -> dict[str, str]:
+    """Where the images of records are, if not where the reader looks by itself."""
+    beside = [PurePosixPath(name).parent for name in records]
+    if kind == "mmc4" and any((root / folder / "images").is_dir() for folder in beside):
+        return {}
+    if kind == "conversations" and any(files.exists(root, str(beside[0] / image)) for image in images):
+        return {}
+    for image in images:
+        for name in here:
+            stem = str(PurePosixPath(name).with_suffix("")) if kind == "vist" else name
+            if stem == image or stem.endswith(f"/{image}"):
+                return {"pictures": os.path.normpath(root / stem[: len(stem) - len(image)])}
+    return {}

@@ -1,0 +1,121 @@
+"""Figures of a source from a few of its documents, read by its own reader: what `leaf init --from` decides from.
+
+At most FILES files and DOCUMENTS documents are read, of a large file only its beginning (sniff.head_of); images are looked for, not opened. No
+video is decoded: documents are counted from subtitles. The source's names are listed as the build will list them, so that what stops it stops here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from leafinstruct.ingest import files
+from leafinstruct.ingest.config import FileSource
+from leafinstruct.ingest.draft.recognize import Found, suffixes_of
+from leafinstruct.ingest.draft.sniff import head_of
+from leafinstruct.ingest.origin import reader
+from leafinstruct.ingest.readers import html
+from leafinstruct.ingest.readers.video import subtitles_of
+from leafinstruct.ingest.span import Span
+from leafinstruct.records.document import Document, Rejected
+from leafinstruct.records.text.words import count_words
+
+FILES, DOCUMENTS = 6, 48
+_PER_FILE = 12
+_READER: TypeAdapter[FileSource] = TypeAdapter(FileSource)
+
+
+@dataclass(slots=True)
+class Figures:
+    """documents: (words, images) of each document read. local, web, missing: their images by place. lost: records that could not be read by reason;
+    example: the first of them. apart: images may be in files that were not looked at."""
+
+    documents: list[tuple[int, int]] = field(default_factory=list)
+    local: int = 0
+    web: int = 0
+    missing: int = 0
+    lost: Counter[str] = field(default_factory=Counter)
+    example: str = ""
+    apart: bool = False
+
+    @property
+    def images(self) -> int:
+        return self.local + self.web + self.missing
+
+
+def figures(found: Found, root: Path, scratch: Path) -> Figures:
+    """What a sample of a source gives. root: of the names in `found`. Raises SourceError when a file cannot be read."""
+    told = Figures()
+    path = str(found.keys["path"])
+    if Path(path).is_dir():
+        also = html.begins_as_page if found.kind == "html" else None
+        files.listing(path, files.root_of(path), suffixes_of(found.kind), also)
+    if found.kind == "youcook2":
+        return told
+    if found.kind == "video":
+        _videos(found, root, told)
+        return told
+    if found.kind == "html":
+        source = _READER.validate_python({**found.keys, "name": "sample"})
+        base = reader("html").root_of(source)
+        chosen = tuple((root / name).relative_to(base).as_posix() for name in spread(found.names, DOCUMENTS))
+        _count(reader("html").read(source, Span(chosen, 0, len(chosen)), scratch), base, told)
+        return told
+    for name in spread(found.names, FILES):
+        _file(found, root / name, scratch, told)
+    return told
+
+
+def spread(names: Sequence[str], most: int) -> list[str]:
+    """At most so many names, evenly from first to last."""
+    return list(names) if len(names) <= most else [names[index * len(names) // most] for index in range(most)]
+
+
+def _file(found: Found, path: Path, scratch: Path, told: Figures) -> None:
+    """Read the beginning of one file."""
+    footed = found.kind == "obelics" or path.name.lower().endswith(".parquet")  # its end says where its beginning is
+    head = path if footed else head_of(path, scratch)
+    keys: dict[str, Any] = {**found.keys, "name": "sample", "path": str(head)}
+    if found.kind == "warc" and keys.pop("crawl", False):
+        told.apart = True
+    if head != path and found.kind == "mmc4" and "pictures" not in keys and (path.parent / "images").is_dir():
+        keys["pictures"] = str(path.parent / "images")
+    source = _READER.validate_python(keys)
+    module = reader(found.kind)
+    base = module.root_of(source)
+    spans = module.plan(source, _PER_FILE, scratch)
+    beside = path.parent if base == head.parent else base
+    _count(module.read(source, spans[0], scratch), beside, told, cut=head != path)
+
+
+def _count(items: Iterator[Any], base: Path, told: Figures, cut: bool = False) -> None:
+    for item in items:
+        if isinstance(item, Document):
+            told.documents.append((count_words([text.text for text in item.texts]), len(item.images)))
+            for image in item.images:
+                if image.ref.file is None:
+                    told.web += 1
+                elif image.ref.offset is not None or image.ref.member or files.exists(base, image.ref.file):
+                    told.local += 1
+                else:
+                    told.missing += 1
+        elif isinstance(item, Rejected) and item.whole and not (cut and item.reason in ("truncated", "damaged")):
+            told.lost[item.reason] += 1
+            told.example = told.example or f"{item.file} {item.locator}".strip() + f": {item.detail}"
+
+
+def _videos(found: Found, root: Path, told: Figures) -> None:
+    from leafinstruct.ingest.config import Frames
+    from leafinstruct.ingest.video.steps import documents, sentences
+    from leafinstruct.ingest.video.subtitles import cues
+
+    for name in spread(found.names, FILES):
+        spoken, _ = cues(root / subtitles_of(root, name)[0])
+        for _, steps in documents(sentences(spoken), Frames()):
+            told.documents.append((count_words([step.text for step in steps]), len(steps)))
+            told.local += len(steps)

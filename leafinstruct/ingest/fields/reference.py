@@ -1,0 +1,54 @@
+"""A picture as a record writes it -> a reference, for readers whose records name files or addresses.
+
+A name is relative to a folder, with forward slashes, and stays below it on every system; an address is of the web. Everything else is a
+reason: a record is as hostile as a page.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import PurePosixPath
+
+from leafinstruct.ingest.fields.text import one_line
+from leafinstruct.records.document import Ref
+
+
+class LostError(Exception):
+    """A record or a piece that cannot be used. Never leaves a reader: it becomes a `Rejected`."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+def picture_ref(value: object, folder: PurePosixPath) -> Ref:
+    """The reference of a picture's name or address, or of the struct `{path: name}` that `datasets` writes. folder: that names are relative to,
+    below the source's root. Raises LostError: bad_reference, unsafe_path."""
+    value = value.get("path") if isinstance(value, dict) else value
+    if not isinstance(value, str) or not value.strip():
+        raise LostError("bad_reference", f"the picture is {shown(value)}, neither a name nor an address")
+    if value.strip().lower().startswith(("http://", "https://")):
+        return Ref(url=one_line(value))
+    if "://" in value or value.lower().startswith("data:"):
+        raise LostError("bad_reference", f"{shown(value)} is neither a file nor on the web")
+    return Ref(file=(folder / safe_name(value)).as_posix())
+
+
+def safe_name(name: str) -> str:
+    """The name, if it stays below its folder on every system. Raises LostError: unsafe_path."""
+    path = PurePosixPath(name)
+    hostile = "\\" in name or ":" in name.partition("/")[0] or any(char < " " or "\ud800" <= char <= "\udfff" for char in name)
+    if hostile or path.is_absolute() or ".." in path.parts or not path.parts or len(name) > 1024:
+        raise LostError("unsafe_path", f"the name {shown(name)} could leave the picture folder")
+    return path.as_posix()
+
+
+def shown(value: object) -> str:
+    """A value in a report: short, ASCII, and never a nested one, which may be deep enough to overflow."""
+    if isinstance(value, (dict, list)):
+        return f"a {type(value).__name__} of {len(value)}"
+    if isinstance(value, bytes):
+        return f"{len(value):,} bytes"
+    text = json.dumps(value, default=lambda item: type(item).__name__)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,88 @@
+"""Where a page itself says its document is: <main> or <article>; inside it (or anywhere) the title and the bodies of the article by their names.
+
+Names alone are believed with care: bodies must hold half of the text of the smallest element round title and bodies, and a quarter of the page's.
+That element is the document; what stands in it behind the last body (shares, authors, related posts, comments) goes, unless it says a quarter as much
+as they do, and what stands before the title, but for pictures: themes put the picture of a post above its title or between title and body.
+"""
+
+from __future__ import annotations
+
+from selectolax.lexbor import LexborNode
+
+from leafinstruct.ingest.page.main.names import is_body, is_title
+from leafinstruct.ingest.page.nodes import CANDIDATES, HEADINGS, MAIN, PICTURES, common, outermost, size, weight
+
+_HEAVY = 0.8
+"""Share of the text of all <article>s that makes one of them the document."""
+_BODIES = "[class*=content], [class*=body], [class*=text], [class*=prose], [class*=mw-parser], [class*=markdown], [itemprop*=articleBody]"
+"""Every element that may be named a body, as the parser finds them."""
+_ASIDE = 200
+"""Characters that may stand with a picture before the title."""
+
+
+def declared_root(body: LexborNode) -> LexborNode:
+    """<main>, else the only or by far longest <article>, else the body; a declared root must hold a quarter of the text that is left."""
+    declared = body.css(MAIN)[:1] or outermost(body.css("article"))
+    sizes = [size(node) for node in declared]
+    if not sizes or max(sizes) < max(_HEAVY * sum(sizes), size(body) / 4):
+        return _trimmed(body, body)
+    return _trimmed(body, declared[sizes.index(max(sizes))])
+
+
+def title_outside(body: LexborNode, root: LexborNode) -> LexborNode | None:
+    """The page's <h1> when it stands alone outside the root, and no heading in it is named title: many templates put it above <article>."""
+    titles = body.css("h1")
+    if len(titles) != 1 or root.css_first("h1") is not None:
+        return None
+    return None if any(is_title(node.attributes) for node in root.css(HEADINGS)[:CANDIDATES]) else titles[0]
+
+
+def _trimmed(body: LexborNode, root: LexborNode) -> LexborNode:
+    """The element round the named title and bodies, cut to them; root where no names say so."""
+    bodies = outermost([node for node in root.css(_BODIES) if is_body(node.attributes)])
+    if not bodies:
+        return root
+    first = _title_before(root, bodies[0]) or bodies[0]
+    top = common([first, *bodies], root)
+    held = sum(map(weight, bodies))
+    if held < max(weight(top) / 2, weight(body) / 4):
+        return root
+    _cut_behind(bodies[-1], top, held / 4)
+    _cut_before(first, top)
+    return top
+
+
+def _title_before(root: LexborNode, body: LexborNode) -> LexborNode | None:
+    """The heading that is named title, if only one is, else the only <h1>; None when it does not stand before the body."""
+    headings = root.css(HEADINGS)[:CANDIDATES]
+    named = [node for node in headings if is_title(node.attributes)] or [node for node in headings if node.tag == "h1"]
+    if len(named) != 1:
+        return None
+    order = [node.mem_id for node in root.css(f"{HEADINGS}, {_BODIES}")]
+    return named[0] if order.index(named[0].mem_id) < order.index(body.mem_id) else None
+
+
+def _cut_behind(node: LexborNode, top: LexborNode, much: float) -> None:
+    while node.mem_id != top.mem_id and node.parent is not None:
+        other = node.next
+        while other is not None:
+            following = other.next
+            if weight(other) < much:
+                other.decompose()
+            other = following
+        node = node.parent
+
+
+def _cut_before(node: LexborNode, top: LexborNode) -> None:
+    while node.mem_id != top.mem_id and node.parent is not None:
+        other = node.prev
+        while other is not None:
+            following = other.prev
+            if other.tag != "img" and not _is_picture(other):
+                other.decompose()
+            other = following
+        node = node.parent
+
+
+def _is_picture(node: LexborNode) -> bool:
+    return not node.tag or (node.tag[0] != "-" and node.css_first(PICTURES) is not None and size(node) <= _ASIDE)

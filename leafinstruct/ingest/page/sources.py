@@ -1,0 +1,127 @@
+"""Where an <img> says its bytes are: every real address it offers, the best first.
+
+Lazy loading, responsive sizes and <picture> mean that `src` is often a placeholder and the picture stands elsewhere. The order is: srcset
+candidates from large to small (a training picture can be made smaller, not larger), then the lazy attributes, then `src`; any other data- attribute
+that is the address of a picture stands before a `src` that only keeps the place (`blank.gif`), and behind a real one. The reader takes
+the first one that it can find, so an archive that holds only the small one still gives a picture.
+
+A data: address counts only when nothing else is there, and then only one that is long enough to be more than a placeholder (a transparent pixel, a
+blurred preview) and no drawing. Not taken: formats that no decoder here reads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain, islice
+
+from selectolax.lexbor import LexborNode
+
+from leafinstruct.ingest.fields.text import one_line
+from leafinstruct.ingest.page.grouping import Side, side_of
+
+_LAZY = ("data-src", "data-original", "data-lazy-src", "data-lazy", "data-hi-res-src", "data-image")
+_SRCSETS = ("srcset", "data-srcset", "data-lazy-srcset")
+_CANDIDATE = re.compile(r"[\s,]*+(\S++)(?:(?<=,)|([^,]*+))")
+"""An address and its descriptors; one that ends with a comma has none (HTML Standard, parsing a srcset attribute). Never scans a place twice."""
+_SIZE = re.compile(r"(?<!\S)([0-9.]{1,20})([wx])(?!\S)")
+_FILE = re.compile(r"^\S+\.(?:jpe?g|png|gif|webp|avif)(?:\?\S*)?$", re.IGNORECASE)
+_STAND_IN = re.compile(
+    r"(?:^|[/_.-])(?:blank|spacer|placeholder|transparent|trans|pixel|1x1|lazy|loading|loader)[\w.-]*\.(?:gif|png|svg)$", re.IGNORECASE
+)
+_LONGEST, _NAME = 2_000, 100
+"""Characters that an address in an unknown attribute may have; and those at an address's end that say whether it is a placeholder's."""
+_READABLE = frozenset(f"image/{name}" for name in ("jpeg", "jpg", "png", "webp", "gif", "avif", "bmp", "tiff"))
+
+MOST = 256
+"""Candidates of all srcsets of an image; an image with more is not taken. Real ones have up to 30."""
+PLACEHOLDER = 1_000
+"""Characters of a data: address below which it stands for a picture that is loaded later: previews have some hundred."""
+
+Attributes = Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image as the page gives it. sources: URLs as written, best first; empty when `problem` says why there is none; side: of the image, on
+    which its own text stands, where the markup groups them."""
+
+    sources: tuple[str, ...]
+    alt: str
+    problem: str = ""
+    side: Side | None = None
+
+
+def picture(node: LexborNode) -> Picture:
+    """The picture of an <img>, with the <source>s of its <picture>."""
+    attributes = node.attributes
+    alt = one_line(attributes.get("alt") or "")
+    if _is_pixel(attributes):
+        return Picture((), alt, "tracking_pixel")
+    given = [address.strip() for address in _addresses(node, attributes) if address.strip()]
+    if len(given) > MOST:
+        return Picture((), alt, "too_many_sources")
+    real = tuple(dict.fromkeys(address for address in given if not is_data(address)))
+    embedded = () if real else tuple(sorted((address for address in given if _is_whole_picture(address)), key=len, reverse=True)[:1])
+    return Picture(real or embedded, alt, "" if real or embedded else "data_uri" if given else "no_source", side_of(node))
+
+
+def is_data(address: str) -> bool:
+    """Whether an address holds the picture itself (RFC 2397)."""
+    return address[:5].lower() == "data:"
+
+
+def stands_in(address: str) -> bool:
+    """Whether a src only keeps a picture's place until a script puts the real one there."""
+    return not address or is_data(address) or _STAND_IN.search(address[-_NAME:]) is not None
+
+
+def _is_whole_picture(address: str) -> bool:
+    """Whether a data: address may be a picture that somebody looks at."""
+    kind = address[5:40].lower().partition(",")[0].partition(";")[0].strip()
+    return kind in _READABLE and len(address) >= PLACEHOLDER
+
+
+def _addresses(node: LexborNode, attributes: Attributes) -> Iterator[str]:
+    sets = (value for name in _SRCSETS if (value := attributes.get(name)))
+    candidates = (candidate for value in chain(_source_sets(node), sets) for candidate in _candidates(value))
+    sized = sorted(islice(candidates, MOST + 1), key=lambda candidate: -candidate[0])
+    yield from (address for _, address in sized)
+    yield from (value for name in _LAZY if (value := attributes.get(name)))
+    src = attributes.get("src") or ""
+    others = [
+        value for name, value in attributes.items() if name.startswith("data-") and value and len(value) <= _LONGEST and _FILE.match(value)
+    ]
+    yield from [*others, src] if stands_in(src) else [src, *others]
+
+
+def _source_sets(node: LexborNode) -> Iterator[str]:
+    """srcset of the <source>s around the picture, those in a readable format."""
+    parent = node.parent
+    if parent is None or parent.tag != "picture":
+        return
+    for source in islice(parent.iter(), MOST):
+        attributes = source.attributes
+        if source.tag == "source" and (attributes.get("type") or "image/jpeg").lower() in _READABLE:
+            yield from (value for name in _SRCSETS if (value := attributes.get(name)))
+
+
+def _candidates(srcset: str) -> Iterator[tuple[float, str]]:
+    """(size, address): width in pixels, or density times 1000, which puts `2x` where 2000 px would stand."""
+    place = 0
+    while found := _CANDIDATE.match(
+        srcset, place
+    ):  # searched for, the run of commas before an address would be looked at from each of them
+        place = found.end()
+        size = _SIZE.search((found[2] or "")[:_NAME])
+        try:
+            number = float(size[1]) if size else 1.0
+        except ValueError:
+            continue
+        if address := found[1].rstrip(","):
+            yield (number if size and size[2] == "w" else number * 1000), address
+
+
+def _is_pixel(attributes: Attributes) -> bool:
+    return all((attributes.get(side) or "").strip().removesuffix("px") in {"0", "1"} for side in ("width", "height"))

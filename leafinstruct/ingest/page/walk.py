@@ -1,0 +1,201 @@
+"""A tree's nodes -> blocks of text and pictures, in reading order.
+
+One pass with an explicit stack (a hostile page is deeper than Python's). Text gathers on a line; a line ends at <br>, at a list item or a
+table row; lines gather in a block; a block ends where a paragraph, heading, picture, list or table begins or ends. A picture inside a
+paragraph splits it, because ORDER IS THE DATA.
+
+    list      one block of Markdown (ingest.lists), split only by images, code, tables, captions and headings inside
+    table     one block, a row a line, cells separated by ` | `; a table that only lays out the page is not one. The items of
+              a list in a cell or a caption are on its line, with their markers
+    sup, sub  numbers keep their place (x², H₂O), because 10⁻⁶ is not 10-6; other text is written on the line
+    code      <pre>, line breaks and indentation kept
+    caption   <figcaption>, given after the pictures of its figure wherever it stands in the source; and directly after a picture, a
+              paragraph of class caption or one that is emphasised as a whole, which is how Markdown writes captions
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from selectolax.lexbor import LexborNode
+
+from leafinstruct.ingest.fields.lists import MAX_LEVELS, list_of
+from leafinstruct.ingest.fields.text import lines, one_line, word_set
+from leafinstruct.ingest.page.blocks import FLOWING, Block, Writer
+from leafinstruct.ingest.page.nodes import PICTURES
+from leafinstruct.ingest.page.sources import Picture, picture
+from leafinstruct.records.document import TextKind
+
+__all__ = ["Block", "walk"]
+
+_HEADINGS = word_set("h1 h2 h3 h4 h5 h6")
+_LISTS = word_set("ul ol dl")
+_ITEMS = word_set("li dt dd")
+_IN_CELL = _LISTS | {"li"}
+_BLOCKS = word_set(
+    """h1 h2 h3 h4 h5 h6 ul ol dl address article blockquote body caption center dd details div dt fieldset figcaption figure footer form
+    header hgroup hr li main p pre section summary table tbody td tfoot th thead tr"""
+)
+_CELLS = frozenset[TextKind]({"table", "caption"})
+"""Kinds of one line in which the items of a list keep their markers."""
+_LAID_OUT = "h1, h2, h3, h4, h5, h6, pre, figure"
+"""What a table of data does not hold: one that does lays out the page."""
+_PICTURES = frozenset(PICTURES.split(", "))
+_PERMALINKS = frozenset({"¶", "#", "§", "🔗", "\u200b", ""})
+_RAISED = {
+    "sup": str.maketrans("0123456789+-\u2212=()", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾"),
+    "sub": str.maketrans("0123456789+-\u2212=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎"),
+}
+_NUMBER = frozenset("0123456789+-\u2212=()")
+"""What may be raised or lowered; Unicode has signs for these in both places."""
+_MAX_CAPTION = 300
+"""Characters; a longer emphasised paragraph after a picture is text."""
+
+
+def walk(roots: Sequence[LexborNode]) -> list[Block | Picture]:
+    """Blocks and pictures of the nodes, in order."""
+    writer = Writer()
+    stack: list[tuple[LexborNode, bool, TextKind | None]] = [(root, False, None) for root in reversed(roots)]
+    while stack:
+        node, leaving, kind = stack.pop()
+        tag = node.tag or ""
+        if tag == "-text":
+            writer.line.append(node.text_content or "")
+        elif leaving:
+            _end(writer, tag, kind)
+        elif not _is_whole(writer, node, tag):
+            opened = _begin(writer, node, tag) if tag in _BLOCKS else None
+            stack.append((node, True, opened))
+            stack.extend((child, False, None) for child in reversed(_children(node, tag)))
+    writer.end_block()
+    return writer.pieces
+
+
+def _children(node: LexborNode, tag: str) -> list[LexborNode]:
+    """In the order of the document, but a figure's caption after its pictures."""
+    children = list(node.iter(include_text=True))
+    return sorted(children, key=lambda child: child.tag == "figcaption") if tag == "figure" else children
+
+
+def _is_whole(writer: Writer, node: LexborNode, tag: str) -> bool:
+    """Write an element that is taken as a whole: a picture, a line break, code, a permalink sign (nothing); False for all others."""
+    if tag in _PICTURES:
+        writer.add(picture(node))
+    elif tag == "br":
+        _break(writer)
+    elif tag in _RAISED and (shifted := _shifted(node, tag)):
+        writer.line.append(shifted)
+    elif tag == "pre" and node.css_first(PICTURES) is None:
+        code = lines(_code(node))
+        if code:
+            writer.add(Block(code, "code"))
+    else:
+        return tag == "a" and node.text().strip() in _PERMALINKS and node.css_first(PICTURES) is None
+    return True
+
+
+def _shifted(node: LexborNode, tag: str) -> str:
+    """Text of a <sup> or <sub> in signs that keep its place (m², H₂O); empty where one of them has no such sign: 1<sup>st</sup> is 1st."""
+    text = one_line(node.text())
+    return text.translate(_RAISED[tag]) if _NUMBER.issuperset(text) else ""
+
+
+def _begin(writer: Writer, node: LexborNode, tag: str) -> TextKind | None:
+    """Begin a block element: the kind of text that it opens, if any, else a border."""
+    kind = _kind(writer, node, tag)
+    if kind is not None:
+        writer.open(kind)
+    else:
+        writer.border()
+    if writer.kinds[-1] == "list":
+        if tag in _LISTS:
+            writer.begin_list(list_of(node, tag))
+        elif tag in _ITEMS:
+            writer.begin_item(node, tag)
+    elif writer.kinds[-1] in _CELLS and tag in _IN_CELL:
+        _begin_in_cell(writer, node, tag)
+    elif writer.kinds[-1] == "table":
+        _begin_in_table(writer, tag)
+    return kind
+
+
+def _kind(writer: Writer, node: LexborNode, tag: str) -> TextKind | None:
+    """The kind of text that an element opens, if any."""
+    if tag in _HEADINGS:
+        return "heading"
+    if tag in ("figcaption", "caption") or (tag in ("p", "div") and writer.after_picture() and _is_caption(node)):
+        return "caption"
+    if tag in _LISTS and writer.kinds[-1] == "prose":
+        return "list"
+    if tag == "table" and _is_data(node):
+        return "table"
+    return None
+
+
+def _begin_in_cell(writer: Writer, node: LexborNode, tag: str) -> None:
+    """Write the marker of an item on the line of its cell or caption."""
+    if tag in _LISTS:
+        writer.in_cell.append(list_of(node, tag))
+    elif 0 < len(writer.in_cell) <= MAX_LEVELS:
+        writer.in_cell[-1].begin_item(node, tag, after_list=False)
+        if one_line(node.text()):
+            writer.line.append(writer.in_cell[-1].prefix())
+
+
+def _begin_in_table(writer: Writer, tag: str) -> None:
+    if tag == "tr":
+        writer.end_line()
+        writer.cells = 0
+    elif tag in ("td", "th"):
+        if writer.cells or "".join(writer.line).strip():
+            writer.line.append(" | ")
+        writer.cells += 1
+
+
+def _end(writer: Writer, tag: str, kind: TextKind | None) -> None:
+    """End an element: close the kind that it opened, else write a border. Kinds are balanced, so the innermost one is the element's own."""
+    if writer.kinds[-1] == "list":
+        if tag in _LISTS:
+            writer.end_list()
+        elif tag in _ITEMS:
+            writer.end_line()
+            writer.end_item()
+    elif writer.kinds[-1] in _CELLS and tag in _LISTS and writer.in_cell:
+        writer.in_cell.pop()
+    if kind is not None:
+        writer.close()
+    elif tag in _BLOCKS:
+        writer.border()
+
+
+def _break(writer: Writer) -> None:
+    """<br> ends a line; two of them end a paragraph, as pages without <p> have it."""
+    if writer.kinds[-1] in FLOWING:
+        writer.line.append(" ")
+    elif "".join(writer.line).strip():
+        writer.end_line()
+    else:
+        writer.border()
+
+
+def _code(node: LexborNode) -> str:
+    """Text of a <pre> as it is shown, <br> being a line break."""
+    parts = ("\n" if part.tag == "br" else part.text_content or "" for part in node.traverse(include_text=True))
+    return "".join(parts)
+
+
+def _is_caption(node: LexborNode) -> bool:
+    """A short paragraph that is called caption or emphasised as a whole."""
+    if node.css_first(PICTURES) is not None or len(node.text()) > _MAX_CAPTION:
+        return False
+    if any(name.lower().endswith(("caption", "caption-text")) for name in (node.attributes.get("class") or "").split()):
+        return True
+    children = [child for child in node.iter(include_text=True) if child.tag != "-text" or (child.text_content or "").strip()]
+    return len(children) == 1 and children[0].tag in ("em", "i", "small")
+
+
+def _is_data(table: LexborNode) -> bool:
+    """Whether a table holds data: two cells in some row, and nothing that a page is laid out with."""
+    if table.attributes.get("role") == "presentation" or table.css_first(_LAID_OUT) is not None or len(table.css("table")) > 1:
+        return False
+    return table.css_first("td + td, td + th, th + td, th + th") is not None

@@ -1,0 +1,1 @@
+"""One module a kind of source: LIBRARIES, root_of, plan and read."""

@@ -1,0 +1,151 @@
+"""InterleavedBench and LeafInstruct style JSON: one record -> one conversation.
+
+    {"id": ..., "image": [path, ...] or path, "task_name": ..., "conversations": [{"from": "human", "value": "... <image> ..."}, ...]}
+
+A .json file holds one list of records and is unrolled first (unroll); .jsonl holds one a line. `images`, and `messages` or `conversation`, are read
+as `image` and `conversations` (LLaVA, ShareGPT4V, Mantis, chat messages); `url` and `license` are the record's. Marks are filled from the pictures
+in order over all turns (turns); a record whose counts differ is lost as a whole. A conversation is an example as it is: rewrite passes it
+unchanged. What `leaf export` adds is read back: `image_info`, what is known of each picture, and texts whose marks are `escaped`.
+Locators: `line=N` of JSONL, `item=N` of a list, from 1.
+
+Whole record lost: those of lines and parse; bad_images, bad_reference, unsafe_path, bad_turns, unknown_speaker, no_answer, too_few_pictures,
+too_many_pictures, too_many_pieces, too_long; truncated or damaged for what a file breaks off at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import isfinite, nan
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+
+from leafinstruct.errors import SourceError
+from leafinstruct.ingest import files
+from leafinstruct.ingest.caps import excess
+from leafinstruct.ingest.config import ConversationsSource
+from leafinstruct.ingest.fields.address import web
+from leafinstruct.ingest.fields.license import named
+from leafinstruct.ingest.fields.reference import LostError, picture_ref, shown
+from leafinstruct.ingest.fields.text import one_line
+from leafinstruct.ingest.span import Span
+from leafinstruct.ingest.tables import lines
+from leafinstruct.ingest.tables.columns.turns import segments_of
+from leafinstruct.ingest.tables.lines import Damage
+from leafinstruct.ingest.tables.parse import parsed_line
+from leafinstruct.ingest.tables.unroll import members, record_of, unrolled
+from leafinstruct.records.document import Document, Image, Provenance, Rejected, Text, document_id
+from leafinstruct.records.escaping import ESCAPED, unescape
+
+LIBRARIES: tuple[str, ...] = ()
+SUFFIXES = (".json", ".jsonl", ".jsonl.gz", ".jsonl.zip")
+
+
+def root_of(source: ConversationsSource) -> Path:
+    """The folder of the records; when `pictures` names a folder elsewhere, the nearest folder that holds both."""
+    return files.root_with(source.path, source.pictures)
+
+
+def plan(source: ConversationsSource, part_size: int, cache: Path) -> list[Span]:
+    """Ranges of at most part_size records within one file. Raises SourceError when path or pictures are missing or all files are empty."""
+    files.check_pictures(source.pictures, "leave `pictures` out when paths are relative to the JSON")
+    root = root_of(source)
+    spans = lines.spans(root, files.listing(source.path, root, SUFFIXES), part_size, cache, _lines_of)
+    if not spans:
+        raise SourceError(f"{source.path}: the files hold no records; a .json file must hold one list of them")
+    return spans
+
+
+def read(source: ConversationsSource, span: Span, cache: Path) -> Iterator[Document | Rejected]:
+    """The conversations of a span; records that could not be read; where a file breaks off."""
+    root = root_of(source)
+    (file,) = span.files
+    path = files.inside(root, file)
+    if path is None:
+        yield Rejected(file, "", "unsafe_path", "a symbolic link leads out of the source's folder")
+        return
+    folder = PurePosixPath(file).parent
+    if source.pictures is not None:
+        folder = PurePosixPath(Path(source.pictures).absolute().relative_to(root).as_posix())
+    unit, parsed = ("item", record_of) if _is_list(path) else ("line", parsed_line)
+    for item in lines.read(_lines_of(path, cache), span.start, span.stop, cache):
+        locator = item.locator.replace("line=", f"{unit}=")
+        if isinstance(item, Damage):
+            yield Rejected(file, locator, item.reason, item.detail)
+            continue
+        try:
+            yield _document(source, file, locator, parsed(item), folder)
+        except LostError as lost:
+            yield Rejected(file, locator, lost.reason, lost.detail)
+
+
+def _is_list(path: Path) -> bool:
+    return path.name.lower().endswith(".json")
+
+
+def _lines_of(path: Path, cache: Path) -> Path:
+    """The file that holds a record a line: itself, or what it was unrolled to."""
+    return unrolled(path, cache, _records, "conversations") if _is_list(path) else path
+
+
+def _records(stream: BinaryIO) -> Iterator[bytes]:
+    return (record for name, record in members(stream) if not name)
+
+
+def _document(source: ConversationsSource, file: str, locator: str, record: dict[str, Any], folder: PurePosixPath) -> Document:
+    """Raises LostError."""
+    given = _first(record, "image", "images")
+    names = [] if given is None or given == "" else [given] if isinstance(given, str) else given
+    if not isinstance(names, list):
+        raise LostError("bad_images", f"image is {shown(given)}, neither a name nor a list of names")
+    turns = _first(record, "conversations", "messages", "conversation")
+    if problem := excess(len(turns) if isinstance(turns, list) else 0, len(names), 0):
+        raise LostError(*problem)
+    license_ = _license(record) or source.license
+
+    def picture(name: object) -> Image:
+        ref = picture_ref(name, folder)
+        return Image(0, ref, url=ref.url, license=license_)
+
+    pictures = [_informed(picture(name), info) for name, info in zip(names, _infos(record, len(names)), strict=True)]
+    segments = segments_of(turns, pictures, picture)
+    if record.get("escaped") == ESCAPED:
+        segments = tuple(replace(item, text=unescape(item.text)) if isinstance(item, Text) else item for item in segments)
+    texts = [item.text for item in segments if isinstance(item, Text)]
+    if problem := excess(len(segments), len(segments) - len(texts), sum(map(len, texts))):
+        raise LostError(*problem)
+    identity = document_id(source.name, file, locator)
+    url = web(record.get("url"))
+    page_url = web(record.get("page_url")) or url
+    return Document(identity, source.name, segments, Provenance(file, locator), url, license_, page_url=page_url)
+
+
+def _license(record: Mapping[str, Any]) -> str | None:
+    stated = record.get("license")
+    return named(one_line(stated)) if isinstance(stated, str) and stated.strip() else None
+
+
+def _infos(record: Mapping[str, Any], count: int) -> Sequence[Mapping[str, Any]]:
+    """What is known of each picture; nothing where the record does not say it for all of them."""
+    infos = record.get("image_info")
+    whole = isinstance(infos, list) and len(infos) == count and all(isinstance(info, dict) for info in infos)
+    return infos if isinstance(infos, list) and whole else [{}] * count
+
+
+def _informed(image: Image, info: Mapping[str, Any]) -> Image:
+    """With its own address, licence and time in a video, where they are stated."""
+    try:
+        time = float(info.get("frame_time") or "nan")
+    except (TypeError, ValueError):
+        time = nan
+    return replace(
+        image,
+        url=web(info.get("url")) or image.url,
+        license=_license(info) or image.license,
+        time=time if isfinite(time) and time >= 0 else None,
+    )
+
+
+def _first(record: dict[str, Any], *keys: str) -> Any:
+    """The value of the first key that holds one."""
+    return next((record[key] for key in keys if record.get(key) is not None), None)

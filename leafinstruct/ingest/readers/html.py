@@ -1,0 +1,189 @@
+"""HTML: a folder of pages, their pictures beside them or on the web. One file, one document; locator empty.
+
+Parts are the leaves of a tree over the hash of each page's path, split until a leaf holds at most part_size pages. A page that is added or
+removed changes exactly one part (or splits or merges two), wherever its name sorts; runs of the sorted list, cut where a hash says so, were
+refused because the cap on their length makes cuts move. Parts hold two thirds of part_size on average.
+
+A folder is also searched for pages whose name does not end as a page's does, as mirrors of dynamic sites have them (`about`, `index.php?id=3`): they
+begin as HTML does. The folder that a browser saves beside a page (`a_files` beside `a.html`) holds parts of that page; HTML files in it (frames,
+advertisements) are no pages.
+
+A relative address is a file below the source's root, else the web address that <base> makes of it. `/x.png` is looked for at the root of
+the source first. Percent-encoding is undone unless a file of the written name exists. Files are only looked for, never opened: a missing one
+is a reference like any other, and materialising it gives the reason. A data: address is a range of the page.
+
+Whole page lost: unreadable, unsafe_path, empty, too_large, not_text, too_wide, too_deep, no_body, no_content, too_many_pieces, too_long.
+Picture lost, the document goes on: no_source, too_many_sources, data_uri, tracking_pixel, unsafe_path, unknown_scheme, bad_address.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path, PurePosixPath
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from leafinstruct.ingest import files
+from leafinstruct.ingest.archive.archive_record import looks_like_html
+from leafinstruct.ingest.config import HtmlSource
+from leafinstruct.ingest.fields.address import join, web, without_fragment
+from leafinstruct.ingest.page.assemble import Embedded, NoReferenceError, assemble
+from leafinstruct.ingest.page.page import MAX_PAGE, Page, PageError, parse
+from leafinstruct.ingest.page.sources import is_data
+from leafinstruct.ingest.span import Span, grouped
+from leafinstruct.records.document import Document, Provenance, Ref, Rejected
+
+SUFFIXES = (".html", ".htm", ".xhtml")
+LIBRARIES: tuple[str, ...] = ("selectolax", "resiliparse")
+_DYNAMIC = re.compile(r"^[^.]+$|\.(?:php\d?|phtml|shtml?|aspx?|jspx?|cgi|cfm)$|[?@][^/]*$", re.IGNORECASE)
+"""Names of files that may be pages: without a dot, of a program on the server, with a query as mirrors write it."""
+_BEGINNING = 1024
+"""Bytes in which a page shows that it is one."""
+_SAVED = (
+    "_files",
+    ".files",
+    "-Dateien",
+    "-Filer",
+    "-filer",
+    "_fichiers",
+    "_archivos",
+    "_arquivos",
+    "_ficheiros",
+    "_bestanden",
+    "_pliki",
+    "_soubory",
+)
+"""How browsers and Windows call the folder of a saved page."""
+
+
+def root_of(source: HtmlSource) -> Path:
+    """The folder itself, a page's folder, or a glob's part before the first wildcard."""
+    return files.root_of(source.path)
+
+
+def plan(source: HtmlSource, part_size: int, cache: Path) -> list[Span]:  # noqa: ARG001 - a listing is the whole plan, nothing to keep
+    """Sets of at most part_size pages. Raises SourceError when the path is missing, unreadable or matches nothing."""
+    root = root_of(source)
+    names = files.listing(source.path, root, SUFFIXES, begins_as_page)
+    parts = saved_parts(names)
+    return [Span(group, 0, len(group)) for group in grouped([name for name in names if name not in parts], part_size)]
+
+
+def begins_as_page(path: Path) -> bool:
+    """Whether a file that is not named as a page may be one by its name, and begins as HTML does."""
+    if not _DYNAMIC.search(path.name):
+        return False
+    try:
+        with path.open("rb") as stream:
+            return looks_like_html(stream.read(_BEGINNING))
+    except OSError:
+        return False
+
+
+def saved_parts(names: Sequence[str]) -> set[str]:
+    """Of the pages' names those that lie in the folder that a browser saved beside another of them."""
+    beside = {stem + ending for name in names if (stem := _stem(name)) for ending in _SAVED}
+    return {name for name in names if any(str(folder) in beside for folder in PurePosixPath(name).parents)}
+
+
+def _stem(name: str) -> str:
+    """A page's name without its suffix; empty where it has none."""
+    return next((name[: -len(suffix)] for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
+
+
+def read(source: HtmlSource, span: Span, cache: Path) -> Iterator[Document | Rejected]:  # noqa: ARG001 - one signature for all readers
+    """The documents of a span in the order of their names, each followed by the pictures it lost; pages that could not be read."""
+    root = root_of(source)
+    for file in span.files[span.start : span.stop]:
+        try:
+            body = _bytes(root, file)
+            page = parse(body, opt_out=source.opt_out)
+        except PageError as error:
+            yield Rejected(file, "", error.reason, error.detail)
+            continue
+        locate = partial(_locate, root, file, page, Embedded(body))
+        yield from assemble(page, source.name, Provenance(file), None, source.license, locate)
+
+
+def _bytes(root: Path, file: str) -> bytes:
+    """The page's bytes. Raises PageError."""
+    path = files.inside(root, file)
+    if path is None:
+        raise PageError("unsafe_path", "a symbolic link leads out of the source's folder")
+    try:
+        with path.open("rb") as stream:
+            return stream.read(MAX_PAGE + 1)
+    except OSError as error:
+        raise PageError("unreadable", str(error.strerror or error)) from error
+
+
+def _locate(root: Path, file: str, page: Page, embedded: Embedded, sources: tuple[str, ...]) -> tuple[Ref, str | None]:
+    """The first address that is on the web or an existing file, else the first that could be one. Raises NoReferenceError for none."""
+    if sources and is_data(sources[0]):
+        offset, length = embedded.place(sources[0])
+        return Ref(file=file, offset=offset, length=length), None
+    possible: list[Ref] = []
+    problem = NoReferenceError("no_source", "an <img> without any address")
+    for address in sources:
+        try:
+            ref = _reference(root, file, page, address)
+        except NoReferenceError as error:
+            problem = error
+            continue
+        if len(sources) == 1 or ref.file is None or files.exists(root, ref.file):
+            return ref, ref.url
+        possible.append(ref)
+    if not possible:
+        raise problem
+    return possible[0], possible[0].url
+
+
+def _reference(root: Path, file: str, page: Page, address: str) -> Ref:
+    """What one address refers to. Raises NoReferenceError."""
+    try:
+        joined = join(page.base if web(page.base) else None, address)
+        parts = urlsplit(joined)
+        if parts.scheme in ("http", "https"):
+            return Ref(url=without_fragment(joined))
+    except ValueError as error:
+        raise NoReferenceError("bad_address", f"{address[:100]}: {error}") from error
+    if parts.scheme == "file" or len(parts.scheme) == 1:
+        raise NoReferenceError("unsafe_path", f"{address[:100]} names a file of the machine")
+    if parts.scheme:
+        raise NoReferenceError("unknown_scheme", f"{address[:100]} is neither a file nor on the web")
+    if not parts.path:
+        raise NoReferenceError("no_source", f"{address[:100]} names no file")
+    return _local(root, _folder(file, page.base), page, parts)
+
+
+def _folder(file: str, base: str | None) -> str:
+    """The folder, relative to root, that the page's relative addresses start from."""
+    if base is None or web(base):
+        return posixpath.dirname(file)
+    written = unquote(base)
+    place = written.lstrip("/") if written.startswith("/") else posixpath.join(posixpath.dirname(file), written)
+    return posixpath.dirname(place)
+
+
+def _local(root: Path, folder: str, page: Page, parts: SplitResult) -> Ref:
+    """The file that a relative address names. Raises NoReferenceError when it leaves the root."""
+    meant = _below_root(folder, unquote(parts.path))
+    if meant is None:
+        raise NoReferenceError("unsafe_path", f"{parts.path[:100]} leads out of the source's folder")
+    as_written = {parts.path, f"{unquote(parts.path)}?{parts.query}"} - {unquote(parts.path), f"{unquote(parts.path)}?"}
+    names = [meant, *(name for written in sorted(as_written) if (name := _below_root(folder, written)))]
+    site = web(page.canonical) or web(page.og_url)
+    at_root = parts.path.startswith("/") and site is not None
+    if len(names) == 1 and not at_root:
+        return Ref(file=meant)
+    existing = next((name for name in names if files.exists(root, name)), None)
+    return Ref(url=join(site, parts.geturl())) if existing is None and at_root else Ref(file=existing or meant)
+
+
+def _below_root(folder: str, written: str) -> str | None:
+    """The name relative to the root; None when it leads out of it, is the folder itself, or no file can have it."""
+    name = posixpath.normpath(written.lstrip("/") if written.startswith("/") else posixpath.join(folder, written))
+    hostile = name in (".", "..") or name.startswith(("../", "/")) or any(char < " " for char in name)
+    return None if hostile or len(name) > 1024 else name

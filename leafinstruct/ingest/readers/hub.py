@@ -1,0 +1,281 @@
+"""Any table with a declared mapping: Parquet, JSONL and WebDataset tar files, and datasets of the Hugging Face Hub (hub_stream).
+
+A record is a row of named columns, whatever its file is; mapping makes segments of it. Pictures are not read here: a cell of Parquet is a
+member of its file, a member of a tar is a range of it, a string is a file's name or an address. Locators: `row=N` from 0 (Parquet), `line=N`
+(JSONL), `key=NAME` (tar).
+
+A column that no Parquet file has is a wrong recipe, since footers tell, and stops the build with the nearest name; a file that lacks what others
+have is a reason. Rows of JSONL and tar may each have other columns, so there a missing one is null.
+
+Whole record lost: truncated, damaged, too_large, not_parquet, not_a_tar, long_header, sparse_member, missing_columns (once for the file), empty,
+mark_without_image, those of parquet, of lines and JSON (mmc4), too_many_pieces, too_long and those of turns. Piece lost: not_text, bad_reference,
+unsafe_path, not_a_picture_value, unnamed_image. unmapped_mark: what looks like an image mark in a text and is none of the recipe's, so the images
+are in another order than the text means; nothing is lost by it, and `leaf build` reports it once a source and pattern.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from leafinstruct.errors import RecipeError, SourceError
+from leafinstruct.images.containers import member
+from leafinstruct.ingest import files
+from leafinstruct.ingest.config import HubSource
+from leafinstruct.ingest.fields.address import web
+from leafinstruct.ingest.fields.license import named
+from leafinstruct.ingest.fields.reference import LostError, picture_ref, shown
+from leafinstruct.ingest.fields.text import one_line
+from leafinstruct.ingest.fields.title import of_heading
+from leafinstruct.ingest.span import Span, ranges
+from leafinstruct.ingest.tables import lines, parquet, tar
+from leafinstruct.ingest.tables.columns import cells, columns, mapping, marks
+from leafinstruct.ingest.tables.columns.marks import NUMBER, numbered
+from leafinstruct.ingest.tables.lines import Damage
+from leafinstruct.ingest.tables.parse import parsed_line
+from leafinstruct.records.document import Document, Provenance, Ref, Rejected, Segment, Text, document_id
+from leafinstruct.records.removals import NOTHING, Suppressed
+from leafinstruct.runtime.engine.base import Engine
+
+LIBRARIES: tuple[str, ...] = ("pyarrow",)
+_JSONL = (".jsonl", ".jsonl.gz", ".jsonl.zip", ".ndjson")
+SUFFIXES = (*parquet.SUFFIXES, *tar.SUFFIXES, *_JSONL)
+MAX_MEMBER = 8 << 20
+"""Bytes of a text or JSON member of a tar."""
+
+
+def spool(source: HubSource, folder: Path, engine: Engine, removed: Suppressed = NOTHING) -> None:
+    """Keep the rows of a dataset of the Hub as Parquet in a folder; what is there is not streamed again. See hub_stream."""
+    from leafinstruct.ingest.tables import hub_stream
+
+    hub_stream.spool(source, folder, engine, removed)
+
+
+def forget(folder: Path, names: Sequence[str]) -> None:
+    """Make damaged files of rows that were kept miss. See hub_stream."""
+    from leafinstruct.ingest.tables import hub_stream
+
+    hub_stream.forget(folder, names)
+
+
+def rows(source: HubSource) -> int | None:
+    """Rows of a dataset of the Hub as it says itself, None when it does not."""
+    from leafinstruct.ingest.tables import hub_stream
+
+    return hub_stream.rows(source)
+
+
+def root_of(source: HubSource) -> Path:
+    """The folder itself, a file's folder, or a glob's part before the first wildcard."""
+    return files.root_of(_path(source))
+
+
+def plan(source: HubSource, part_size: int, cache: Path) -> list[Span]:
+    """Ranges of at most part_size records within one file.
+
+    Raises SourceError when the path is missing, unreadable or empty; RecipeError when a Parquet file has no column of a name in the mapping.
+    """
+    root = root_of(source)
+    names = files.listing(_path(source), root, SUFFIXES)
+    _check_columns(source, {file: parquet.footer(root / file, cache) for file in names if _is(file, parquet.SUFFIXES)})
+    spans: list[Span] = []
+    for file in names:
+        spans += ranges(file, _records(source, root / file, cache), part_size)
+    if not spans:
+        raise SourceError(f"{source.path}: the files hold no records")
+    return spans
+
+
+def read(source: HubSource, span: Span, cache: Path) -> Iterator[Document | Rejected]:
+    """The documents of a span, each followed by the pieces it lost; records and files that could not be read."""
+    root = root_of(source)
+    (file,) = span.files
+    path = files.inside(root, file)
+    if path is None:
+        yield Rejected(file, "", "unsafe_path", "a symbolic link leads out of the source's folder")
+    elif _is(file, parquet.SUFFIXES):
+        yield from _parquet(source, path, span, cache)
+    elif _is(file, tar.SUFFIXES):
+        yield from _tar(source, path, span, cache)
+    else:
+        yield from _jsonl(source, path, span, cache)
+
+
+def _path(source: HubSource) -> str:
+    assert source.path is not None, "a source of the Hub is spooled first"
+    return source.path
+
+
+def _is(file: str, suffixes: tuple[str, ...]) -> bool:
+    return file.lower().endswith(suffixes)
+
+
+def _check_columns(source: HubSource, footers: Mapping[str, parquet.Footer]) -> None:
+    """Raises RecipeError for a column that no Parquet file has, if there are such files that can be read."""
+    whole = {file: footer for file, footer in footers.items() if footer.problem is None}
+    for column in columns.names_of(source) if whole else ():
+        if not any(_has(footer.names, column) for footer in whole.values()):
+            file, footer = next(iter(whole.items()))
+            near = get_close_matches(column, footer.names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(footer.names)[:200]}"
+            raise RecipeError(f"source {source.name}: {file} has no column {column!r}; {hint}")
+
+
+def _has(names: Sequence[str], column: str) -> bool:
+    return bool(numbered(column, names)) if NUMBER in column else column in names
+
+
+def _records(source: HubSource, path: Path, cache: Path) -> int:
+    """Records of a file; one for a Parquet file that is only a reason."""
+    if _is(path.name, tar.SUFFIXES):
+        return tar.index(path, cache).items
+    if not _is(path.name, parquet.SUFFIXES):
+        return lines.count(path, cache)
+    footer = parquet.footer(path, cache)
+    return 1 if footer.problem is not None or _missing(source, footer) else footer.rows
+
+
+def _missing(source: HubSource, footer: parquet.Footer) -> list[str]:
+    """Columns that a file lacks. Of numbered ones it may have none: tables of fewer images have fewer columns."""
+    return [column for column in columns.names_of(source) if NUMBER not in column and column not in footer.names]
+
+
+def _parquet(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator[Document | Rejected]:
+    (file,) = span.files
+    footer = parquet.footer(path, cache)
+    if footer.problem is not None:
+        yield Rejected(file, "", *footer.problem)
+        return
+    if missing := _missing(source, footer):
+        yield Rejected(file, "", "missing_columns", f"no column {' and '.join(missing)}; the file has {', '.join(footer.names)[:200]}")
+        return
+    for number, row in parquet.rows(path, span.start, span.stop, columns.columns_of(source, footer.names)):
+        if isinstance(row, LostError):
+            yield Rejected(file, f"row={number}", row.reason, row.detail)
+        else:
+            yield from of_row(source, file, number, row, footer.columns)
+
+
+def of_row(source: HubSource, file: str, number: int, row: Mapping[str, Any], known: Sequence[str]) -> Iterator[Document | Rejected]:
+    """The document of a row of Parquet and what it lost. known: all columns of the file."""
+    return _record(source, file, f"row={number}", row, partial(_cell, file, number), known)
+
+
+def _jsonl(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator[Document | Rejected]:
+    (file,) = span.files
+    for item in lines.read(path, span.start, span.stop, cache):
+        if isinstance(item, Damage):
+            yield Rejected(file, item.locator, item.reason, item.detail)
+            continue
+        try:
+            row = parsed_line(item)
+        except LostError as lost:
+            yield Rejected(file, item.locator, lost.reason, lost.detail)
+            continue
+        yield from _record(source, file, item.locator, row, partial(_named, file), list(row))
+
+
+def _tar(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator[Document | Rejected]:
+    (file,) = span.files
+    index = tar.index(path, cache)
+    images = columns.image_columns(source)
+    with path.open("rb") as stream:
+        for sample in index.samples[span.start : span.stop]:
+            locator = f"key={one_line(sample.key)}"
+            names = list(sample.members)
+            pictures = {
+                column for name in images for column in (name, name.partition(".")[0], *(numbered(name, names) if NUMBER in name else ()))
+            }
+            wanted = set(columns.columns_of(source, names)) - pictures
+            row: dict[str, Any] = {name: Ref(file=file, offset=place[0], length=place[1]) for name, place in sample.members.items()}
+            try:
+                for column in sorted(wanted & row.keys()):
+                    offset, length = sample.members[column]
+                    stream.seek(offset)
+                    row[column] = _text_member(column, stream.read(min(length, MAX_MEMBER + 1)))
+            except LostError as lost:
+                yield Rejected(file, locator, lost.reason, lost.detail)
+                continue
+            yield from _record(source, file, locator, row, _range, names)
+    samples = len(index.samples)
+    for where, reason, sentence in index.losses[max(0, span.start - samples) : max(0, span.stop - samples)]:
+        yield Rejected(file, where, reason, sentence)
+
+
+def _text_member(column: str, data: bytes) -> Any:
+    """A text or JSON member of a sample. Raises LostError."""
+    if len(data) > MAX_MEMBER:
+        raise LostError("line_too_long", f"{column}: longer than {MAX_MEMBER:,} bytes")
+    try:
+        text = data.decode("utf-8-sig")
+        return json.loads(text) if column.rpartition(".")[2] == "json" else text
+    except UnicodeDecodeError as error:
+        raise LostError("not_utf8", f"{column}: byte {error.start}: {error.reason}") from error
+    except (ValueError, RecursionError) as error:
+        raise LostError("broken_json", f"{column}: {str(error)[:200]}") from error
+
+
+def _record(
+    source: HubSource, file: str, locator: str, row: Mapping[str, Any], refer: cells.Refer, known: Sequence[str]
+) -> Iterator[Document | Rejected]:
+    """known: the columns of the table, also those that the recipe does not map."""
+    lost: list[LostError] = []
+    license_ = _text(row, source.license_column)
+    license_ = (named(license_) or license_ or source.license) if license_ else source.license
+    try:
+        segments = mapping.segments(source, row, refer, license_, lost)
+    except LostError as whole:
+        yield Rejected(file, locator, whole.reason, whole.detail)
+    else:
+        url = web(_text(row, source.url_column))
+        identity, title = document_id(source.name, file, locator), of_heading(segments)
+        yield Document(identity, source.name, segments, Provenance(file, locator), url, license_, title, page_url=url)
+        yield from _unmapped(source, file, locator, segments, known)
+    yield from (Rejected(file, locator, piece.reason, piece.detail, whole=False) for piece in lost)
+
+
+def _unmapped(source: HubSource, file: str, locator: str, segments: Sequence[Segment], known: Sequence[str]) -> Iterator[Rejected]:
+    """What looks like an image mark in the texts of a row and fits no declared pattern, by the pattern of its kind."""
+    images = columns.image_columns(source)
+    taken = {name.partition(".")[0] for name in columns.names_of(source)} - {name.partition(".")[0] for name in images}
+    meant = [name for name in known if name not in taken]
+    patterns = columns.patterns_of(source)
+    found = Counter(
+        marks.general(words) for item in segments if isinstance(item, Text) for words in marks.suspects(item.text, patterns, meant)
+    )
+    for pattern, times in found.items():
+        hint = marks.hint(pattern, meant, [name for name in images if NUMBER not in name])
+        detail = f'"{pattern}" in the text looks like an image mark and fits none of the recipe, so it stays text; {hint}'
+        yield marks.Unmapped(file, locator, "unmapped_mark", detail, False, source.name, pattern, times, 1, hint)
+
+
+def _text(row: Mapping[str, Any], column: str | None) -> str | None:
+    value = cells.value_of(row, column) if column else None
+    return one_line(value) or None if isinstance(value, str) else None
+
+
+def _cell(file: str, row: int, value: object, column: str, item: int | None) -> tuple[Ref, str | None]:
+    """A picture of a Parquet row: a struct or bytes in its own cell, or a name or address, also in a struct that was written without bytes."""
+    if isinstance(value, str) or (isinstance(value, dict) and value.get("bytes", b"") is None):
+        return _named(file, value, column, item)
+    if not isinstance(value, (dict, bytes)):
+        raise LostError("not_a_picture_value", f"{shown(value)} is neither bytes nor a name nor an address")
+    return Ref(file=file, member=member(row, column, item)), None
+
+
+def _named(file: str, value: object, column: str, item: int | None) -> tuple[Ref, str | None]:  # noqa: ARG001 - one signature for all tables
+    """A picture that is a name relative to the file, or an address."""
+    ref = picture_ref(value, PurePosixPath(file).parent)
+    return ref, ref.url
+
+
+def _range(value: object, column: str, item: int | None) -> tuple[Ref, str | None]:  # noqa: ARG001 - one signature for all tables
+    """A picture that is a member of the tar."""
+    if not isinstance(value, Ref):
+        raise LostError("not_a_picture_value", f"{column} is {shown(value)}, no member of the tar")
+    return value, None

@@ -1,0 +1,1 @@
+"""Files of rows: JSON lines, Parquet, tar, streams of the Hub."""

@@ -1,0 +1,102 @@
+"""The cells of a row: values at dotted names, and the images of a column with what other columns tell of them. Pure but for what `refer` does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from leafinstruct.ingest.fields.address import web
+from leafinstruct.ingest.fields.license import named
+from leafinstruct.ingest.fields.reference import LostError
+from leafinstruct.ingest.fields.text import one_line
+from leafinstruct.ingest.tables.columns.config import ImageColumn
+from leafinstruct.ingest.tables.columns.marks import NUMBER, numbered
+from leafinstruct.records.document import Image, Ref
+
+Refer = Callable[[object, str, int | None], tuple[Ref, str | None]]
+"""(value, column, index in its list) -> reference and web address of a picture. Raises LostError."""
+
+
+def value_of(row: Mapping[str, Any], name: str) -> Any:
+    """The value at a dotted name, a list of them where a step leads through a list; None where a step is missing."""
+    if name in row:  # a member of a tar may have a dot in its name
+        return row[name]
+    value: Any = row
+    for step in name.split("."):
+        value = _step(value, step)
+    return value
+
+
+def _step(value: Any, step: str) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [item.get(step) if isinstance(item, Mapping) else None for item in value]
+    return value.get(step) if isinstance(value, Mapping) else None
+
+
+def columns_named(row: Mapping[str, Any], name: str) -> list[str]:
+    """The columns of a row that a name means: itself, or those that fit its {n}."""
+    if NUMBER not in name:
+        return [name]
+    if found := numbered(name, row):
+        return found
+    steps = name.split(".")
+    at = next(index for index, step in enumerate(steps) if NUMBER in step)
+    holder = value_of(row, ".".join(steps[:at])) if at else row
+    inner = numbered(steps[at], holder) if isinstance(holder, Mapping) else []
+    return [".".join([*steps[:at], column, *steps[at + 1 :]]) for column in inner]
+
+
+def numbered_entry(entry: ImageColumn, name: str, column: str) -> ImageColumn:
+    """An entry whose name has {n}, for one of its columns."""
+    if NUMBER not in name:
+        return entry.model_copy(update={"image": column})
+    before, _, after = name.partition(NUMBER)
+    number = column[len(before) : len(column) - len(after)]
+    beside = {key: value.replace(NUMBER, number) for key in ("alt", "url", "license", "time") if (value := getattr(entry, key))}
+    return entry.model_copy(update={"image": column, **beside})
+
+
+def pictures(entry: ImageColumn, row: Mapping[str, Any], refer: Refer, lost: list[LostError]) -> Iterator[tuple[str, int, Image | None]]:
+    """(column, index, picture) of a column, or of all columns that its {n} fits; None where there is no picture at an index. A conversation passes a
+    list that nobody reads: its marks are counted."""
+    for column in columns_named(row, entry.image):
+        yield from (
+            (column, index, image) for index, image in enumerate(one_column(numbered_entry(entry, entry.image, column), row, refer, lost))
+        )
+
+
+def one_column(entry: ImageColumn, row: Mapping[str, Any], refer: Refer, lost: list[LostError]) -> Iterator[Image | None]:
+    value = value_of(row, entry.image)
+    many = isinstance(value, (list, tuple))
+    for index, item in enumerate(value if many else [value]):
+        if item is None:
+            yield None
+            continue
+        alt, address, license_ = (_text_beside(row, name, index if many else None) for name in (entry.alt, entry.url, entry.license))
+        time = _beside(row, entry.time, index if many else None)
+        try:
+            ref, url = refer(item, entry.image, index if many else None)
+        except LostError as piece:
+            lost.append(LostError(piece.reason, f"{entry.image}: {piece.detail}"))
+            yield None
+        else:
+            yield Image(0, ref, alt, web(address) or url, named(license_) or None, time=_seconds(time))
+
+
+def _beside(row: Mapping[str, Any], name: str | None, index: int | None) -> Any:
+    """What a column tells of a picture: index is its place in a list, None where it stands alone."""
+    value = value_of(row, name) if name else None
+    if isinstance(value, (list, tuple)):
+        return value[index] if index is not None and index < len(value) else None
+    return value if index is None else None
+
+
+def _text_beside(row: Mapping[str, Any], name: str | None, index: int | None) -> str:
+    value = _beside(row, name, index)
+    return one_line(value) if isinstance(value, str) else ""
+
+
+def _seconds(value: object) -> float | None:
+    known = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    return float(value) if known else None  # type: ignore[arg-type]  # known is a number

@@ -1,0 +1,67 @@
+"""The columns that a mapping names. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from leafinstruct.ingest.config import HubSource
+from leafinstruct.ingest.tables.columns.config import ConversationColumns, ImageColumn, InterleavedColumns, TextColumn
+from leafinstruct.ingest.tables.columns.marks import NUMBER, numbered
+
+
+def columns_of(source: HubSource, known: Sequence[str] = ()) -> list[str]:
+    """The top-level columns that a source's mapping needs, each once. known: those of the table, from which names with {n} are taken."""
+    found = [column for name in names_of(source) for column in (numbered(name, known) if NUMBER in name else [name])]
+    return list(dict.fromkeys(name.partition(".")[0] for name in found))
+
+
+def names_of(source: HubSource) -> list[str]:
+    """The columns of a source's mapping as the recipe writes them, with dots and {n}, each once."""
+    inner = [name for entry in source.segments for name in _names(entry)]
+    return list(dict.fromkeys([*inner, *(name for name in (source.url_column, source.license_column) if name)]))
+
+
+def image_columns(source: HubSource) -> list[str]:
+    """Those of them that hold pictures, as the recipe writes them."""
+    return list(dict.fromkeys(name for entry in source.segments for name in _image_names(entry)))
+
+
+def patterns_of(source: HubSource) -> list[str]:
+    """All declared marks, each once."""
+    entries = (inner for entry in source.segments for inner in flat(entry))
+    return list(dict.fromkeys(pattern for entry in entries if not isinstance(entry, ImageColumn) for pattern in entry.marks))
+
+
+def flat(
+    entry: TextColumn | ImageColumn | InterleavedColumns | ConversationColumns,
+) -> Sequence[TextColumn | ImageColumn | ConversationColumns]:
+    """An entry, or those inside it, in reading order."""
+    return entry.interleave if isinstance(entry, InterleavedColumns) else [entry]
+
+
+def _names(entry: TextColumn | ImageColumn | InterleavedColumns | ConversationColumns) -> Iterator[str]:
+    if isinstance(entry, TextColumn):
+        yield entry.text
+        for marked in entry.marks.values():
+            yield from _names(marked)
+    elif isinstance(entry, ImageColumn):
+        yield from filter(None, (entry.image, entry.alt, entry.url, entry.license, entry.time))
+    elif isinstance(entry, ConversationColumns):
+        yield from filter(None, (entry.conversation, entry.images, entry.alt, entry.url, entry.license, entry.time))
+        for marked in entry.marks.values():
+            yield from _names(marked)
+    else:
+        for inner in entry.interleave:
+            yield from _names(inner)
+
+
+def _image_names(entry: TextColumn | ImageColumn | InterleavedColumns | ConversationColumns) -> Iterator[str]:
+    if isinstance(entry, ImageColumn):
+        yield entry.image
+    elif isinstance(entry, InterleavedColumns):
+        for inner in entry.interleave:
+            yield from _image_names(inner)
+    else:
+        if isinstance(entry, ConversationColumns) and entry.images:
+            yield entry.images
+        yield from (marked.image for marked in entry.marks.values())

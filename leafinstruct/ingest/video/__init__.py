@@ -1,0 +1,1 @@
+"""Videos with subtitles or annotations -> steps with frames."""

@@ -1,0 +1,170 @@
+"""Subtitle files (.vtt, .srt) -> clean cues: who reads them in order reads each spoken word once.
+
+Captions that YouTube makes roll: every line appears under the former one, then alone, then above the next, so plain reading gives each three
+times; live captions grow, word by word, until the line is full. A file is taken to roll when at least a third of its cues begin with the very
+lines that the cue before ended with, or with the last of them and more; what they add is then read once. In other files a repeated line is
+somebody who repeats himself, and stays.
+
+Mark-up (tags, word timings, positions, ASS overrides, cues' identifiers) goes, entities are undone, sounds in brackets and music are no speech.
+Where two cues overlap the earlier one ends when the later begins; two that begin at once (two speakers) are one. Lost, each with its
+reason: empty_cue, not_speech, reversed_cue, bad_time (a line of times that is none, with what stands under it).
+
+Chosen: pysubs2, which reads both formats, comma or point, missing hours; webvtt-py reads the one format only and stops at the first bad time stamp.
+It takes a comment or the identifier of a WebVTT cue for the end of the cue before, so these are taken away first; and it looks for tags in a time
+that grows with the square of a line, so it is told to leave them.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import pysubs2
+
+from leafinstruct.errors import SourceError
+from leafinstruct.images.video.times import is_before
+from leafinstruct.ingest.fields.text import one_line
+from leafinstruct.ingest.page.charset import decode
+
+SUFFIXES = (".vtt", ".srt")
+MAX_BYTES = 8 << 20
+"""Some 200,000 cues, which are read in 8 s; ten hours of speech have 10,000."""
+ROLLING = 1 / 3
+"""Share of cues that begin with the lines of the cue before, from which a file rolls."""
+_TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>|\{\\[^{}]{0,200}\}")
+_SOUND = re.compile(r"[\[(][^\])]*[\])]|[♪♫#*\s-]+|(?:[♪♫].*)")
+_TIMING = re.compile(r"<[\d:.]{1,20}>")
+_BLANK = re.compile(r"\n{3,}")
+_COMMENT = re.compile(r"\n\n(?:NOTE|STYLE|REGION)(?:[ \t][^\n]*)?(?:\n(?![^\n]*-->)[^\n]+)*(?=\n|\Z)")
+_IDENTIFIER = re.compile(r"\n\n(?![^\n]*-->)[^\n]+\n(?=[^\n]*-->)")
+_TIMES = re.compile(r"\s*-?\d+:\d[\d:.,]*\s*-->\s*-?\d+:\d")
+_SPEAKER = re.compile(r"^(?:>>+|-)\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """start, end: seconds; text: in one line."""
+
+    start: float
+    end: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    start: float
+    end: float
+    lines: tuple[str, ...]
+
+
+Lost = tuple[str, str]
+"""Reason and sentence."""
+
+
+def cues(file: Path) -> tuple[list[Cue], list[Lost]]:
+    """The clean cues of a file in the order of their time, and what was lost. Raises SourceError when the disk refuses the file.
+
+    A file that is no subtitles has no cues and one loss: bad_subtitles.
+    """
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise SourceError(f"{file}: cannot be read: {error.strerror or error}; check the file and its permissions") from error
+    if len(data) > MAX_BYTES:
+        return [], [("bad_subtitles", f"{file.name}: more than {MAX_BYTES:,} bytes")]
+    lost: list[Lost] = []
+    raw = sorted(_raw(file, data, lost), key=lambda cue: (cue.start, cue.end))
+    spoken = _together(_spoken(_unrolled(raw) if _rolls(raw) else raw, lost))
+    return [replace(cue, end=min(cue.end, following.start)) for cue, following in pairwise(spoken)] + spoken[-1:], lost
+
+
+def _raw(file: Path, data: bytes, lost: list[Lost]) -> Iterator[_Raw]:
+    webvtt = file.name.lower().endswith(".vtt")
+    try:
+        text = _text(data).replace("\r\n", "\n").replace("\r", "\n")
+        text = _TIMING.sub("", text)  # pysubs2 takes a line with two time stamps, as word timings make, for the head of a cue
+        text = _BLANK.sub("\n\n", text)
+        text = _IDENTIFIER.sub("\n\n", _COMMENT.sub("", text)) if webvtt else text
+        parsed = pysubs2.SSAFile.from_string(text, format_="vtt" if webvtt else "srt", keep_html_tags=True)
+    except Exception as error:  # the library raises what its parsers meet
+        lost.append(("bad_subtitles", f"{file.name}: {type(error).__name__}: {str(error)[:100]}"))
+        return
+    if not parsed.events:
+        lost.append(("bad_subtitles", f"{file.name}: no cue"))
+    for event in parsed.events:
+        start, end = event.start / 1000, event.end / 1000
+        if end <= start or start < 0:
+            lost.append(("reversed_cue", f"{file.name}: a cue from {start:.3f} to {end:.3f} s"))
+            continue
+        written = event.text.replace("\\n", "\\N").split("\\N")
+        if (bad := next((number for number, line in enumerate(written) if _TIMES.match(line)), None)) is not None:
+            lost.append(("bad_time", f"{file.name}: {written[bad][:60]!r} after {start:.3f} s is no pair of times"))
+            written = written[: bad - written[bad - 1].strip().isdecimal()]  # with the number of the cue
+        lines = (one_line(html.unescape(_TAG.sub("", line))) for line in written)
+        kept = tuple(line for line in lines if line)
+        if kept:
+            yield _Raw(start, end, kept)
+        else:
+            lost.append(("empty_cue", f"{file.name}: nothing at {start:.3f} s"))
+
+
+def _text(data: bytes) -> str:
+    """The file's text: UTF-8 or UTF-16 by its mark, else UTF-8, else what it looks like."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return decode(data)
+
+
+def _rolls(raw: Sequence[_Raw]) -> bool:
+    repeated = sum(_added(earlier.lines, later.lines) != later.lines for earlier, later in pairwise(raw))
+    return len(raw) > 2 and repeated >= ROLLING * (len(raw) - 1)
+
+
+def _added(before: Sequence[str], lines: tuple[str, ...]) -> tuple[str, ...]:
+    """`lines` without those at their beginning that `before` ends with; the last of these may have grown."""
+    for count in range(min(len(before), len(lines)), 0, -1):
+        *same, last = before[-count:]
+        rest = f"{lines[count - 1]} ".removeprefix(f"{last} ")
+        if tuple(same) == lines[: count - 1] and rest != f"{lines[count - 1]} ":
+            return (*filter(None, [rest.strip()]), *lines[count:])
+    return lines
+
+
+def _unrolled(raw: Sequence[_Raw]) -> Iterator[_Raw]:
+    """Each line once, with the time of the cue that it first stands in."""
+    shown: tuple[str, ...] = ()
+    for cue in raw:
+        fresh = _added(shown, cue.lines)
+        shown = cue.lines
+        if fresh:
+            yield _Raw(cue.start, cue.end, fresh)
+
+
+def _together(cues: Iterator[Cue]) -> list[Cue]:
+    """Cues that begin at the same time as one, what they say twice once. cues: sorted by start."""
+    groups: list[list[Cue]] = []
+    for cue in cues:
+        if groups and not is_before(groups[-1][0].start, cue.start):
+            groups[-1].append(cue)
+        else:
+            groups.append([cue])
+    return [Cue(said[0].start, max(cue.end for cue in said), " ".join(dict.fromkeys(cue.text for cue in said))) for said in groups]
+
+
+def _spoken(raw: Sequence[_Raw] | Iterator[_Raw], lost: list[Lost]) -> Iterator[Cue]:
+    """Cues without sounds and speakers' marks."""
+    for cue in raw:
+        lines = [_SPEAKER.sub("", line) for line in cue.lines if not _SOUND.fullmatch(line)]
+        text = one_line(" ".join(lines))
+        if text:
+            yield Cue(cue.start, cue.end, text)
+        else:
+            lost.append(("not_speech", f"a sound at {cue.start:.3f} s: {cue.lines[0][:60]}"))

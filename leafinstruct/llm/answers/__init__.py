@@ -1,0 +1,1 @@
+"""A model's text -> the answer object, or the reason why there is none."""

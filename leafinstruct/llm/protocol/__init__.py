@@ -1,0 +1,1 @@
+"""The chat-completions protocol: what goes over the wire, and what one server accepts of it."""

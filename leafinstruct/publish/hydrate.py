@@ -1,0 +1,245 @@
+"""`leaf hydrate`: references -> shards that hold their pictures again.
+
+    DIR/<task>.<split>-00000-of-00001.parquet    as it was built, to the byte and in its schema, where every picture could be had
+    DIR/missing.jsonl                            every picture that could not: record, address, reason (gone, changed, refused ...)
+    DIR/.fetched/                                what was fetched, so that a run that was cut goes on
+
+A picture comes from a file or an archive of its source where the caller names the source's folder, else from its address, by the polite fetching of
+images/web: robots.txt, opt-outs and limits hold here as they hold in a build. Its sha256 decides whether it is the same picture; another one is
+`changed` and is not taken. A record of which one picture is missing is left out whole, since its text speaks of it.
+
+404 and a changed picture are verdicts. What may pass (no answer, 429, 5xx) is not: beyond `tolerate` nothing is written, and the same command
+goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from leafinstruct.errors import PublishError
+from leafinstruct.images.config import FetchConfig
+from leafinstruct.images.read import fetch as read
+from leafinstruct.images.unreadable import Unreadable
+from leafinstruct.publish.reference import without_notice
+from leafinstruct.records import public
+from leafinstruct.records.document import Ref
+from leafinstruct.records.shards import CHECKSUMS, check
+from leafinstruct.records.table import Row
+from leafinstruct.runtime import hub
+from leafinstruct.runtime.artifact import Artifact, digest, file_sha256, writing
+from leafinstruct.runtime.engine.base import Engine, Needs, Part
+from leafinstruct.runtime.last_write import last_write
+
+if TYPE_CHECKING:
+    from leafinstruct.images.web.store import Fetched
+
+CODE = 1
+"""Raised when the same references and pictures give other shards than before."""
+
+
+@dataclass(frozen=True)
+class HydrateSettings:
+    """roots: source -> folder that its references are relative to, `` for every source; fetch: None when nothing is asked of the web;
+    tolerate: share of pictures that may fail for a passing reason."""
+
+    roots: Mapping[str, Path]
+    fetch: FetchConfig | None
+    tolerate: float = 0.02
+
+
+def hydrate(settings: HydrateSettings, shards: Sequence[Path], out: Artifact, engine: Engine) -> dict[str, Any]:
+    """Write every shard that does not stand. Returns the record. Raises SourceError, SchemaError, PublishError."""
+    asked = [sorted((name, str(root.resolve())) for name, root in settings.roots.items()), settings.fetch and settings.fetch.allow_hosts]
+    hashes = {path: file_sha256(path) for path in _checked(shards, out.path)}
+    for path, sha256 in hashes.items():
+        check(path, sha256)
+    keys = {path.stem: digest([CODE, sha256, asked]) for path, sha256 in hashes.items()}
+    fingerprint = {"code": CODE, "shards": keys}
+    out.begin(fingerprint)
+    for name in {name for report in out.reports() for name in report["files"]} - {path.name for path in shards}:
+        (out.path / name).unlink(missing_ok=True)  # of other references, which stood here before
+    out.keep_only(keys)
+    missing = [path for path in shards if not out.stands(path.stem, keys[path.stem]) or list(out.faults(path.stem))]
+    fetched = _fetch_all(settings, missing, out, engine)
+    for path in missing:
+        _write(path, keys[path.stem], settings, fetched, out)
+    with writing(out.path / "missing.jsonl") as temporary:
+        lines = (json.dumps(item, ensure_ascii=False) for report in out.reports() for item in report["missing"])
+        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    for card in {path.parent / "README.md" for path in shards}:
+        if card.is_file():
+            with writing(out.path / "README.md") as temporary:
+                temporary.write_text(without_notice(card.read_text(encoding="utf-8")), encoding="utf-8")
+    with last_write():
+        return out.finish(fingerprint)
+
+
+def settings(roots: Sequence[str], contact: str | None, allow_hosts: Sequence[str], tolerate: float) -> HydrateSettings:
+    """Settings from what a person says. roots: `DIR` or `SOURCE=DIR`. Raises PublishError for a folder that is none, or a contact of no use."""
+    named: dict[str, Path] = {}
+    for said in roots:
+        source, equals, folder = said.partition("=")
+        named[source if equals else ""] = Path(folder if equals else said)
+    if wrong := [path for path in named.values() if not path.is_dir()]:
+        raise PublishError(f"--root {wrong[0]}: no such folder; give the one that the source's files are relative to")
+    try:
+        fetch = None if contact is None else FetchConfig(contact=contact, allow_hosts=tuple(allow_hosts))
+    except ValidationError as error:
+        raise PublishError(f"--contact, --allow-host: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
+    return HydrateSettings(named, fetch, tolerate)
+
+
+def shards(place: str, revision: str | None) -> list[Path]:
+    """The shards of a folder, or of ORG/NAME on the Hub, where what was had is not had again. Raises PublishError where there are none."""
+    folder = Path(place)
+    if not folder.exists():
+        folder = hub.snapshot(
+            place, ["*.parquet", "README.md", CHECKSUMS], f"{place}, which is no folder here", PublishError, revision=revision
+        )
+    found = [folder] if folder.is_file() else sorted(folder.glob("*.parquet"))
+    if not found:
+        raise PublishError(f"{place}: holds no shard (*.parquet)")
+    return found
+
+
+async def _ask(web: Any, found: dict[str, Fetched], part: Part) -> dict[str, Any]:
+    """Task: what becomes of a shard's addresses. payload: the addresses."""
+    answers = await asyncio.gather(*(web.fetch(address) for address in part.payload))
+    found.update({answer.url: answer for answer in answers})
+    return {"counts": {"pictures": len(answers)}}
+
+
+def _fetch_all(settings: HydrateSettings, shards: Sequence[Path], out: Artifact, engine: Engine) -> dict[str, Fetched]:
+    """What became of every address that some shards need, each asked once."""
+    wanted = {path.stem: [address for place in _pictures(path) if (address := _address(settings, *place)) is not None] for path in shards}
+    count = len({address for addresses in wanted.values() for address in addresses})
+    if not count:
+        return {}
+    if settings.fetch is None:
+        raise PublishError(
+            f"{count:,} pictures are on the web: say --contact with an address where hosts can reach you, or name their folder with --root"
+        )
+    from leafinstruct.images.web.client import Web
+    from leafinstruct.images.web.store import Store
+
+    web = Web(settings.fetch, Store(out.path / ".fetched"))
+    found: dict[str, Fetched] = {}
+    needs = Needs("io", 4, "fetching pictures", release=web.close, unit="pictures", pulse=lambda: web.answered)
+
+    async def task(part: Part) -> dict[str, Any]:
+        return await _ask(web, found, part)
+
+    for _ in engine.map(task, [Part(name, list(dict.fromkeys(addresses))) for name, addresses in wanted.items() if addresses], needs):
+        pass
+    failed = Counter(answer.reason for answer in found.values() if answer.state == "failed")
+    if failed.total() > settings.tolerate * count:
+        reasons = ", ".join(f"{number:,} x {reason}" for reason, number in failed.most_common(3))
+        raise PublishError(
+            f"{failed.total():,} of {count:,} pictures could not be fetched just now ({reasons}), more than --tolerate {settings.tolerate:g} allows; "
+            "what was fetched is kept: run the same command again later"
+        )
+    return found
+
+
+def _write(path: Path, key: str, settings: HydrateSettings, fetched: Mapping[str, Fetched], out: Artifact) -> None:
+    """One shard in the schema of its references, row group by row group, rows one by one as shard writes them."""
+    shard, counts, missing = public.open_shard(path), Counter[str](), list[dict[str, Any]]()
+    out.open(path.stem)
+    schema = shard.stored_schema
+    schema = schema.with_metadata({name: value for name, value in schema.metadata.items() if name != public.PICTURES})
+    with writing(out.path / path.name) as temporary, pq.ParquetWriter(temporary, schema, **public.WRITER) as file:
+        for number in range(shard.row_groups):
+            batches = []
+            for row in shard.stored_group(number).to_pylist():
+                lost = _filled(row, settings, fetched, out.path / ".fetched")
+                missing += lost
+                counts.update(item["reason"] for item in lost)
+                counts["failed"] += sum(item["passing"] for item in lost)
+                counts["left_out" if lost else "rows"] += 1
+                if not lost:
+                    counts["pictures"] += len(row["images"])
+                    batches.append(pa.RecordBatch.from_pylist([row], schema=schema))
+            if batches:
+                rows = pa.Table.from_batches(batches, schema)
+                file.write_table(rows, row_group_size=max(1, rows.num_rows))
+    reasons = {name: counts.pop(name) for name in {item["reason"] for item in missing}}
+    out.commit(path.stem, key, {"counts": counts, "reasons": reasons, "missing": missing}, [out.path / path.name])
+
+
+def _filled(row: Row, settings: HydrateSettings, fetched: Mapping[str, Fetched], store: Path) -> list[dict[str, Any]]:
+    """Put the bytes into a row's `images`; returns the pictures that could not be had."""
+    lost: list[dict[str, Any]] = []
+    infos = row["image_info"] or []
+    if len(infos) != len(row["images"] or ()):
+        said = {"reason": "broken_row", "detail": "image_info and images are not of one length", "passing": False}
+        return [{"id": row["id"], "image": None, "ref": None, "url": None, "sha256": None, **said}]
+    for index, info in enumerate(infos):
+        standing = row["images"][index]
+        data = standing["bytes"] if standing else _had(info, row["source"], settings, fetched, store)
+        if not isinstance(data, Unreadable) and hashlib.sha256(data).hexdigest() != info["sha256"]:
+            data = Unreadable("changed", "there is another picture now: its sha256 is not the one that was pushed")
+        if isinstance(data, Unreadable):
+            place = {"id": row["id"], "image": index, "ref": info["ref"], "url": info["url"], "sha256": info["sha256"]}
+            lost.append({**place, "reason": data.reason, "detail": data.detail, "passing": data.retryable})
+        else:
+            row["images"][index] = {"bytes": data, "path": None}
+    return lost
+
+
+def _had(info: Row, source: str, settings: HydrateSettings, fetched: Mapping[str, Fetched], store: Path) -> bytes | Unreadable:
+    root, ref = _root(settings, source), Ref.of(info["ref"] or "")
+    if root is not None and ref.file is not None:
+        return read(ref, root)
+    address = _address(settings, source, info["ref"] or "", info["url"])
+    if address is None:
+        return Unreadable(
+            "no_address", f"it was a file of the source {source}, whose folder is not known here: name it with --root {source}=DIR"
+        )
+    found = fetched[address]
+    if found.sha256 is None or found.segment is None:
+        return Unreadable(found.reason, found.detail, retryable=found.state == "failed")
+    from leafinstruct.images.web.store import stored
+
+    try:
+        return stored(store, found.segment, found.offset or 0, found.size or 0, found.sha256)
+    except OSError as error:
+        return Unreadable("unreadable", f"{address}: {error.strerror or error}", retryable=True)
+
+
+def _root(settings: HydrateSettings, source: str) -> Path | None:
+    return settings.roots.get(source, settings.roots.get(""))
+
+
+def _address(settings: HydrateSettings, source: str, ref: str, url: str | None) -> str | None:
+    """Where a picture is asked for on the web; None when it is read from a folder, or nowhere."""
+    if ref.startswith(("http://", "https://")):
+        return ref
+    return None if _root(settings, source) is not None else url
+
+
+def _pictures(path: Path) -> Iterator[tuple[str, str, str | None]]:
+    """Source, reference and address of every picture of a shard."""
+    for batch in public.open_shard(path).batches(["source", "image_info.ref", "image_info.url"], 1024):
+        for row in batch.to_pylist():
+            for info in row["image_info"] or ():
+                yield row["source"], info["ref"] or "", info["url"]
+
+
+def _checked(shards: Sequence[Path], out: Path) -> Sequence[Path]:
+    """The shards, after a look at their schema. Raises SourceError, SchemaError, and PublishError where they would be written over."""
+    for path in shards:
+        if path.resolve().parent == out.resolve():
+            raise PublishError(f"--out {out}: holds the references themselves; give another folder")
+        public.open_shard(path).require(sorted(public.REQUIRED))
+    return shards

@@ -1,0 +1,147 @@
+"""Which files of a working directory's runs hold what is taken out, in the order in which they are deleted.
+
+    exports, push/, inspect page, tokens and samples of training, shards and what describes them
+    parts of shard, rewrite and filter, whose reports go first, so that a kill leaves nothing that looks whole
+    embedded corpora that were not drawn under this list; streamed rows are emptied (rows.py)
+    parts of ingest LAST: they say what is meant, so a purge that was killed finds it again
+
+Whole parts are deleted and not cut: `leaf build` makes them again without what is taken out, from cached answers and fetched images. push/, inspect
+pages, tokens and samples of training may be older than the shards beside them, and an export may be of shards that are gone: one command each makes
+them again, so they go whether or not something was found.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from leafinstruct.errors import SourceError
+from leafinstruct.ingest import made
+from leafinstruct.publish.purge.find import STAGES, Found
+from leafinstruct.publish.purge.quotes import Quotes
+from leafinstruct.records import table
+from leafinstruct.records.frames import shows
+from leafinstruct.records.removals import Shown, Suppressed
+from leafinstruct.runtime.artifact import Artifact, load
+
+DESCRIBING = ("SHA256SUMS", "README.md", "croissant.json", "build.json", "examples")
+"""Of shards, made with them."""
+_TRAINING = ("tokens", "tokens-validation", "samples")
+_TEXT = (".json", ".jsonl", ".html", ".md", ".txt", ".log", ".csv", ".yaml")
+_OWN = ("complete.json", "started.json")
+_LEFT = (".*.tmp", ".crawl-*", ".*.again")
+"""Files and folders of killed writers."""
+
+
+def planned(workdir: Path, folders: list[Path], found: Found, listed: Suppressed) -> tuple[list[Path], list[Path]]:
+    """Files and folders to delete: all but those of ingest, and those of ingest."""
+    affected = [run for run in folders if found.parts[run] or found.shards[run]]
+    first: list[Path] = [path for run in folders for pattern in _LEFT for path in run.rglob(pattern)]
+    last: list[Path] = []
+    if listed.entries:
+        first += _exports(workdir, affected) + _hydrated(workdir, listed, found)
+        first += [run / "train" / name for run in folders for name in _TRAINING]
+        first += [path for run in folders for path in (run / "push", *run.glob("*.html"), *_drawn(run, listed), *_frames(run, listed))]
+    for run in affected:
+        first += [run / stage / name for stage in reversed(STAGES) for name in ("record.json", "fingerprint.json")]
+        first += [run / "shard" / name for name in DESCRIBING]
+        for shard in sorted(found.shards[run]):
+            first += [run / "shard" / f"report-{shard}.json", run / "shard" / f"{shard}.parquet"]
+        for stage in ("shard", "rewrite", "filter"):
+            first += _of_parts(run / stage, found.parts[run])
+        last += _of_parts(run / "ingest", found.parts[run])
+    planned_so_far = {*first, *last}
+    first += [path for run in folders for path in _quoting(run, found.quotes, planned_so_far)]
+    return [path for path in dict.fromkeys(first) if path.exists()], [path for path in dict.fromkeys(last) if path.exists()]
+
+
+def delete(paths: Iterable[Path]) -> None:
+    """Delete files and folders, in order. Raises OSError."""
+    for path in paths:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _drawn(run: Path, listed: Suppressed) -> Iterator[Path]:
+    """Embedded corpora that were not drawn under this list: no table knows the documents that no build has read. `leaf build` draws them again."""
+    for root in sorted((run / "sketchbook").glob("*")):
+        if (load(root / made.MARK) or {}).get("removed") != listed.identity:
+            yield from (root / made.MARK, root)
+
+
+def _frames(run: Path, listed: Suppressed) -> Iterator[Path]:
+    """Frames of videos with bytes of an entry, also of a run that filtered none of them; filter reads the frames of others from the videos."""
+    for path in sorted((run / "ingest").glob("frames-*.parquet")) if listed.images else ():
+        if shows(path, listed.images):
+            yield path
+
+
+def _of_parts(stage: Path, parts: set[str]) -> list[Path]:
+    """Files of some parts of one stage, reports first."""
+    found = [path for path in stage.glob("*-*.*") if path.name.partition("-")[2].rpartition(".")[0] in parts]
+    return sorted(found, key=lambda path: (not path.name.startswith("report-"), path.name))
+
+
+def _exports(workdir: Path, affected: list[Path]) -> list[Path]:
+    """Exports below the working directory, but for those that were made of the present shards of runs that hold nothing that is meant."""
+    clean = {
+        sha256
+        for run in workdir.glob("[!.]*")
+        if run.is_dir() and run not in affected
+        for report in Artifact(run / "shard").reports()
+        for sha256 in report["files"].values()
+    }
+    folders = [path.parent for path in workdir.rglob("fingerprint.json") if path.parent.name not in STAGES]
+    return [folder for folder in folders if not set(_exported(folder)) <= clean]
+
+
+def _hydrated(workdir: Path, listed: Suppressed, found: Found) -> list[Path]:
+    """Folders of `leaf hydrate` below the working directory with a shard that holds something, or that cannot be read.
+
+    Such a folder has a fingerprint, which may be damaged; a folder of somebody else that holds a `missing.jsonl` has none.
+    """
+    marks = [path.with_name("fingerprint.json") for path in workdir.rglob("missing.jsonl")]
+    folders = [mark.parent for mark in marks if mark.is_file() and "shards" in (load(mark) or {"shards": {}})]
+    return [folder for folder in folders if any(_shows(shard, listed, found) for shard in folder.glob("*.parquet"))]
+
+
+def _shows(shard: Path, listed: Suppressed, found: Found) -> bool:
+    try:
+        rows = [Shown.of_row(row) for row in table.read(shard, ("id", "document_id", "url", "page_url", "image_info"))]
+    except (SourceError, KeyError, TypeError, ValueError):
+        return True
+    return any(row.document_id in found.documents or listed.match(row) or found.images.intersection(row.sha256) for row in rows)
+
+
+def _exported(folder: Path) -> list[str]:
+    """sha256 of the shards that an export was made of; none for a folder that is no export."""
+    fingerprint = Artifact(folder).fingerprint or {}
+    shards = fingerprint.get("shards")
+    return list(shards.values()) if "export" in fingerprint and isinstance(shards, dict) else []
+
+
+def _quoting(run: Path, quotes: Quotes, planned_so_far: set[Path]) -> Iterator[Path]:
+    """Other files of text under a run that quote what is taken out: reports, indexes, pages."""
+    for path in sorted(run.rglob("*")):
+        inside = path.relative_to(run).parts
+        if inside[0] in ("sketchbook", "hub") or path.suffix not in _TEXT or not path.is_file() or path.name in _OWN:
+            continue
+        if not any(each in planned_so_far for each in (path, *path.parents)) and _quotes(path, quotes):
+            yield path
+
+
+def _quotes(path: Path, quotes: Quotes) -> bool:
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:  # nobody knows what it holds
+        return True
+    if path.suffix == ".json":
+        try:
+            return quotes.within(json.loads(text))
+        except (ValueError, RecursionError):
+            return quotes.hit(text)
+    return any(map(quotes.hit, text.splitlines()))

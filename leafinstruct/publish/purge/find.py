@@ -1,0 +1,243 @@
+"""What a list of removals means in a working directory: documents, their parts, texts, images and answers, over all runs.
+
+    meant      documents that an entry of the kinds url, domain and id matches, whether they were kept, dropped or only read; an id of an example
+               means its document, as its text is a piece of that
+    images     of an entry sha256: these bytes, everywhere. Of a document that is meant: those that no document shows that remains
+    answers    about a document that is meant, unless the very question was also asked about one that remains
+
+A document that shows an image of a sha256 entry remains, as its text is not what was taken out; its part is made again without the image, and
+filter drops it. A file that cannot be read may hold anything: its part is meant. Where that is a table of documents, what it led to is not known
+either, so every answer, fetched image and code is meant that no table leads to which can be read.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from leafinstruct.errors import SourceError
+from leafinstruct.publish.purge.quotes import Quotes
+from leafinstruct.records import public, table
+from leafinstruct.records.document import Document, Text
+from leafinstruct.records.example import Example
+from leafinstruct.records.files import checked
+from leafinstruct.records.removals import Shown, Suppressed
+from leafinstruct.runtime.artifact import Artifact, file_fault
+
+Entry = tuple[str, str]
+"""Kind and value of an entry."""
+Place = tuple[str, str]
+"""File and locator of a record."""
+STAGES = ("ingest", "filter", "rewrite", "shard")
+_DOCUMENTS = (("ingest", "documents"), ("filter", "documents"), ("filter", "dropped"), ("rewrite", "dropped"))
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A document or example as one file of a run holds it. place: source, file and locator of the source's record."""
+
+    part: str
+    shown: Shown
+    texts: tuple[str, ...]
+    place: tuple[str, str, str]
+    file: Path
+
+
+@dataclass
+class Found:
+    """See above. parts: run -> parts that hold something; shards: run -> names; places: run -> records of the sources, and the entries of these."""
+
+    documents: dict[str, Entry] = field(default_factory=dict)
+    """Document -> kind and value of the entry that names it, as ingest knows it."""
+    blind: bool = False
+    """Whether a table of documents, or of their images or questions, cannot be read."""
+    examples: set[str] = field(default_factory=set)
+    images: set[str] = field(default_factory=set)
+    shown: set[str] = field(default_factory=set)
+    """Of documents that are meant."""
+    kept_images: set[str] = field(default_factory=set)
+    urls: set[str] = field(default_factory=set)
+    kept_urls: set[str] = field(default_factory=set)
+    keys: set[str] = field(default_factory=set)
+    kept_keys: set[str] = field(default_factory=set)
+    quotes: Quotes = field(default_factory=Quotes)
+    parts: dict[Path, set[str]] = field(default_factory=lambda: defaultdict(set))
+    shards: dict[Path, set[str]] = field(default_factory=lambda: defaultdict(set))
+    places: dict[Path, dict[tuple[str, str, str], Entry]] = field(default_factory=lambda: defaultdict(dict))
+    matched: dict[Entry, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """(kind, value) of an entry -> documents."""
+
+
+def runs(workdir: Path) -> list[Path]:
+    """Folders of runs in a working directory's `runs/`."""
+    wanted = (*STAGES, "push", "train", "hub", "sketchbook")
+    return sorted(path for path in workdir.glob("[!.]*") if path.is_dir() and any((path / name).is_dir() for name in wanted))
+
+
+def find(folders: list[Path], listed: Suppressed) -> Found:
+    """Read every table of every run."""
+    found = Found()
+    pages = Suppressed(tuple(entry for entry in listed.entries if entry.kind != "sha256"))
+    for run in folders:
+        for record in _records(run, found):
+            if (entry := pages.match(record.shown)) is not None:
+                document = record.shown.document_id
+                found.documents[document] = (entry.kind, document if entry.kind == "id" else entry.value)
+                found.matched[(entry.kind, entry.value)].add(record.shown.document_id)
+    for run in folders:
+        for record in _records(run, found):
+            _sort(run, record, found, listed.images)
+        for _, part, path in _files(run, "asked", ("filter", "rewrite")):
+            try:
+                for row in table.read(path, ["document_id", "key"]):
+                    (found.keys if row["document_id"] in found.documents else found.kept_keys).add(row["key"])
+            except (SourceError, KeyError, TypeError):
+                found.parts[run].add(part)
+                found.blind = True
+        found.parts[run] |= _orphans(run) | _mentioning(run, listed)
+    found.quotes.close()
+    for run in folders:
+        for record in _records(run, found):
+            if record.shown.document_id not in found.documents:
+                found.quotes.without(record.texts)
+    found.keys -= found.kept_keys
+    found.shown = found.images - listed.images
+    found.images = (found.images - found.kept_images) | listed.images
+    found.urls -= found.kept_urls
+    return found
+
+
+def _sort(run: Path, record: Record, found: Found, images: frozenset[str]) -> None:
+    """What one record adds to what is meant, or to what remains."""
+    shown, meant = record.shown, record.shown.document_id in found.documents
+    for sha256 in images.intersection(shown.sha256):
+        found.matched[("sha256", sha256)].add(shown.document_id)
+    if meant or images.intersection(shown.sha256):
+        (found.shards if record.part == record.file.stem else found.parts)[run].add(record.part)
+    if not meant:
+        found.kept_images.update(shown.sha256)
+        found.kept_urls.update(shown.addresses)
+        return
+    found.images.update(shown.sha256)
+    found.urls.update(shown.addresses)
+    found.quotes.add(record.texts)
+    found.places[run][record.place] = found.documents[shown.document_id]
+    if shown.id != shown.document_id:
+        found.examples.add(shown.id)
+
+
+def _records(run: Path, found: Found) -> Iterator[Record]:
+    """Every document and example that a run's tables hold; the part of a table that cannot be read is added to those that are meant."""
+    names = _Names(run, found)
+    for stage, kind in _DOCUMENTS:
+        for _, part, path in _files(run, kind, (stage,)):
+            try:
+                for document in table.documents(path):
+                    yield _of_document(document, part, path, names.of(part))
+            except (SourceError, KeyError, TypeError):
+                found.parts[run].add(part)
+                found.blind = True
+    for _, part, path in _files(run, "examples", ("rewrite",)):
+        try:
+            for row in table.read(path):
+                yield _of_example(table.example_of(row), part, path)
+        except (SourceError, KeyError, TypeError):
+            found.parts[run].add(part)
+    shards = Artifact(run / "shard")
+    for path in sorted(shards.path.glob("*.parquet")):
+        recorded = (shards.report(path.stem) or {"files": {}})["files"].get(path.name, "")
+        if file_fault(path, recorded) is not None:
+            found.shards[run].add(path.stem)
+            continue
+        try:
+            for row in table.read(path, [name for name in public.schema().names if name != "images"]):
+                yield _of_row(row, path)
+        except (SourceError, KeyError, TypeError, ValueError):
+            found.shards[run].add(path.stem)
+    yield from _gathered(run, found)
+
+
+def _gathered(run: Path, found: Found) -> Iterator[Record]:
+    """Rows that were gathered for shards, also by a build that was cut before it wrote those."""
+    columns = [name for name in public.schema().names if name != "images"]
+    for _, part, path in _files(run, "rows", ("shard",), ".arrow"):
+        if checked.fault(path) is not None:
+            found.parts[run].add(part)
+            continue
+        try:
+            with pa.memory_map(str(path)) as mapped, pa.ipc.open_file(mapped) as file:
+                for number in range(file.num_record_batches):
+                    for row in file.get_batch(number).select(columns).to_pylist():
+                        yield replace(_of_row(row, path), part=part)
+        except (pa.ArrowException, OSError, KeyError, TypeError, ValueError):
+            found.parts[run].add(part)
+
+
+class _Names:
+    """sha256 of a part's images by reference, of which the documents of ingest know none."""
+
+    def __init__(self, run: Path, found: Found) -> None:
+        self._filter, self._run, self._found = Artifact(run / "filter"), run, found
+        self._known: tuple[str, dict[str, str]] = ("", {})
+
+    def of(self, part: str) -> dict[str, str]:
+        if self._known[0] != part:
+            path, names = self._filter.file("pictures", part), {}
+            try:
+                rows = table.read(path, ["ref", "sha256"]) if path.is_file() else iter(())
+                names = {row["ref"]: row["sha256"] for row in rows if row["sha256"]}
+            except (SourceError, KeyError, TypeError):
+                self._found.parts[self._run].add(part)
+                self._found.blind = True
+            self._known = part, names
+        return self._known[1]
+
+
+def _of_document(document: Document, part: str, path: Path, names: dict[str, str]) -> Record:
+    sha256 = {image.position: names[str(image.ref)] for image in document.images if str(image.ref) in names}
+    texts = [segment.text if isinstance(segment, Text) else segment.alt or "" for segment in document.segments]
+    place = document.source, document.provenance.file, document.provenance.locator
+    return Record(part, Shown.of_document(document, sha256), (document.title or "", *texts), place, path)
+
+
+def _of_example(example: Example, part: str, path: Path) -> Record:
+    texts = [item if isinstance(item, str) else item.alt or "" for turn in example.turns for item in turn.parts]
+    place = example.source, example.provenance.file, example.provenance.locator
+    return Record(part, Shown.of_example(example), tuple(texts), place, path)
+
+
+def _of_row(row: table.Row, path: Path) -> Record:
+    texts = [item["text"] or "" for turn in row["messages"] or () for item in turn["content"] or ()]
+    return Record(path.stem, Shown.of_row(row), tuple(texts), ("", "", ""), path)
+
+
+def _files(run: Path, kind: str, stages: tuple[str, ...], suffix: str = ".parquet") -> Iterator[tuple[str, str, Path]]:
+    for stage in stages:
+        for path in sorted((run / stage).glob(f"{kind}-*{suffix}")):
+            if path.is_file():
+                yield stage, path.stem.removeprefix(f"{kind}-"), path
+
+
+def _mentioning(run: Path, listed: Suppressed) -> set[str]:
+    """Parts whose reports name a URL that is meant among the records that could not be read, or cannot be read themselves."""
+    ingest = Artifact(run / "ingest")
+    reports = {part: ingest.report(part) for part in ingest.parts()}
+    return {
+        part
+        for part, report in reports.items()
+        if report is None
+        or any(listed.mentioned(f"{item['locator']} {item['detail']}") for item in report.get("rejected", ()) if item["detail"])
+    }
+
+
+def _orphans(run: Path) -> set[str]:
+    """Parts of which ingest holds no documents: what other files of them hold cannot be told, and no build uses them."""
+    known = {part for _, part, _ in _files(run, "documents", ("ingest",))}
+    kinds = ("pictures", "embeddings", "fetches", "asked", "judged", "documents", "dropped", "examples")
+    evidence = {part for kind in kinds for _, part, _ in _files(run, kind, ("filter", "rewrite"))}
+    frames = {part for _, part, _ in _files(run, "frames", ("ingest",))}
+    return (evidence | frames | {part for kind in ("rows", "keys") for _, part, _ in _files(run, kind, ("shard",), ".arrow")}) - known

@@ -1,0 +1,79 @@
+"""Rows of datasets that were streamed from the Hub: those that are taken out are emptied where they lie, so that others keep their numbers.
+
+    runs/<run>/hub/<source>/rows-000000.parquet      emptied in place, and noted in emptied.jsonl
+                                                     deleted, with all files behind it, where it cannot be read, or where a row is meant of which no
+                                                     document tells the entry, since no build has read it: `leaf build` streams those again
+
+Streaming leaves out what the list names (ingest/tables/hub_stream.py), so no build brings it back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from leafinstruct.ingest import made
+from leafinstruct.ingest.tables import hub_stream
+from leafinstruct.publish.purge.find import Entry, Found, Place
+from leafinstruct.publish.purge.quotes import strings
+from leafinstruct.records.removals import Shown, Suppressed
+
+_DAMAGE = (pa.ArrowException, OSError, ValueError)
+
+
+def erase(folders: list[Path], listed: Suppressed, found: Found, dry_run: bool) -> int:
+    """Empty rows of every run; returns how many, deleted ones included. Raises OSError."""
+    count = 0
+    for run in folders:
+        for root in sorted((run / "hub").glob("*")) if listed.entries else ():
+            own = {place[1:]: entry for place, entry in found.places[run].items() if place[0] == root.name}
+            names = sorted(path.name for path in root.glob("rows-*.parquet"))
+            for name in names:
+                entries = _of_file(root / name, own, listed, found)
+                if entries is None:
+                    count += hub_stream.ROWS * (len(names) - names.index(name))
+                    if not dry_run:
+                        hub_stream.forget(root, [name])
+                    break
+                count += len(entries)
+                if entries and not dry_run:
+                    hub_stream.empty(root, name, entries)
+            if not dry_run and (root / made.SUMS).is_file() and not made.odd_names(root):
+                made.write_sums(root)
+    return count
+
+
+def _of_file(path: Path, own: dict[Place, Entry], listed: Suppressed, found: Found) -> dict[str, Entry] | None:
+    """Locator -> entry of the rows of a file that are meant; None where that is not known of a row, or of the file."""
+    entries: dict[str, Entry] = {}
+    try:
+        rows = pq.read_table(path).to_pylist()
+    except _DAMAGE:
+        return None
+    for number, row in enumerate(rows):
+        locator = f"row={number}"
+        entry = own.get((path.name, locator)) or _entry(row, listed)
+        if entry is not None and not _is_empty(row):
+            entries[locator] = entry
+        elif entry is None and (found.quotes.within(row) or found.images.intersection(_digests(row))):
+            return None
+    return entries
+
+
+def _entry(row: dict[str, Any], listed: Suppressed) -> Entry | None:
+    """The entry that names a URL that is a whole cell of a row, or bytes in it."""
+    urls = tuple(cell for cell in strings(row) if cell.startswith(("http://", "https://")) and not cell.split()[1:])
+    entry = listed.match(Shown("", "", None, tuple(_digests(row)) if listed.images else (), urls))
+    return None if entry is None else (entry.kind, entry.value)
+
+
+def _digests(row: dict[str, Any]) -> set[str]:
+    return {hashlib.sha256(data).hexdigest() for data in hub_stream.contained(row)}
+
+
+def _is_empty(row: dict[str, Any]) -> bool:
+    return all(value is None for value in row.values())

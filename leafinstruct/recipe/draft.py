@@ -1,0 +1,260 @@
+"""A recipe for what a person has: recognized sources and figures of a sample -> the text of recipe.yaml, and a summary of it. Pure but for reading.
+
+The recipe runs as it is, without network, GPU, key or model: rules that count, and no rule whose model is absent. Its comments say what was seen,
+what is not checked, and which lines turn that on. Same folder, same bytes. No bound may drop a sound document of what was seen.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import statistics
+import unicodedata
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from leafinstruct.errors import LeafInstructError, RecipeError, SourceError
+from leafinstruct.images.config import FetchConfig
+from leafinstruct.ingest.config import PATH_KEYS
+from leafinstruct.ingest.draft.recognize import SUPPORTED, Found, Recognized, recognize
+from leafinstruct.ingest.draft.tasting import Figures, figures
+from leafinstruct.recipe.draft_text import CUT, FETCH, NO_FETCH, TEMPLATE, WHOLE
+from leafinstruct.recipe.load import OFFLINE_JUDGE
+from leafinstruct.records.printable import printable
+
+_SHOWN = 8
+_MIN_WORDS = (20, 10, 5, 1)
+_WHAT = {
+    "html": "HTML pages",
+    "warc": "web archives",
+    "mmc4": "MMC4 records",
+    "obelics": "OBELICS rows",
+    "hub": "a table of texts and images",
+    "conversations": "conversations",
+    "youcook2": "videos with YouCook2 annotations",
+    "vist": "VIST stories",
+    "video": "videos with subtitles",
+}
+_NAMES = {"html": "pages", "warc": "crawl", "hub": "table", "video": "videos"}
+
+
+def draft(given: Path, folder: Path, contact: str | None) -> tuple[str, tuple[str, ...]]:
+    """The text of a recipe of what is at `given`, to be written into `folder`, and a summary in lines.
+
+    contact: sent to hosts of images; None fetches nothing.
+
+    Raises RecipeError for a contact that is none; SourceError when nothing there can be read, or when a build would keep nothing, as where all
+    images are on the web and there is no contact.
+    """
+    if contact is not None:
+        try:
+            FetchConfig(contact=contact)
+        except ValidationError as error:
+            raise RecipeError(f"--contact {printable(contact, 80)}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
+    with TemporaryDirectory(prefix="leaf-") as temporary:
+        seen = recognize(given, Path(temporary))
+        sources = list(_read(seen, Path(temporary)))
+    if not sources:
+        raise SourceError(_nothing(given, seen))
+    web, images = (sum(getattr(told, name) for _, told in sources) for name in ("web", "images"))
+    if fault := _keeps_nothing(sources, contact):
+        raise SourceError(f"{printable(given)}: {fault}")
+    relative = not given.is_absolute()
+    entries = [_entry(found, name, folder, relative) for (found, _), name in zip(sources, _named(sources), strict=True)]
+    findings, unchecked = list(_findings(seen, sources, given)), list(_unchecked(sources, contact, web, images))
+    text = _text(_run_name(folder), entries, sources, findings, unchecked, contact)
+    return text, (*findings, "not checked:", *(f"  {line}" for line in unchecked))
+
+
+def _read(seen: Recognized, scratch: Path) -> Iterator[tuple[Found, Figures]]:
+    """The sources whose sample gave a document."""
+    for found in seen.found:
+        try:
+            told = figures(found, seen.root, scratch)
+        except LeafInstructError as error:
+            seen.problems.append((found.names[0], f"looks like {_WHAT[found.kind]}, and cannot be read: {error}"))
+            continue
+        if told.documents or found.kind == "youcook2":
+            yield found, told
+        else:
+            seen.problems.append(
+                (found.names[0], f"looks like {_WHAT[found.kind]}, and no document of the sample can be read: {told.example or 'empty'}")
+            )
+
+
+def _keeps_nothing(sources: Sequence[tuple[Found, Figures]], contact: str | None) -> str | None:
+    """Why a build would drop all documents, None where it would not or where the sample cannot say so."""
+    if any(told.apart or not told.documents or told.local for _, told in sources):
+        return None
+    documents = sum(len(told.documents) for _, told in sources)
+    web, missing = (sum(getattr(told, name) for _, told in sources) for name in ("web", "missing"))
+    if web:
+        return (
+            None
+            if contact is not None
+            else (
+                f"all images are on the web ({web:,} in {_documents(documents)}), so a build without network would keep nothing; "
+                "add --contact you@example.org (sent to the hosts) to fetch them, or put the files where the reader looks (docs/sources.md)"
+            )
+        )
+    if missing:
+        return (
+            f"all image files are missing ({missing:,} in {_documents(documents)}), so a build would keep nothing; "
+            "put the files where the reader looks (docs/sources.md)"
+        )
+    return f"no image in {_documents(documents)}, and a dataset of interleaved documents needs some"
+
+
+def _nothing(given: Path, seen: Recognized) -> str:
+    endings = ", ".join(
+        f"{count:,} {ending}" for ending, count in sorted(seen.endings.items(), key=lambda item: (-item[1], item[0]))[:_SHOWN]
+    )
+    problems = "; ".join(f"{printable(name, 80)} {printable(why, 300)}" for name, why in seen.problems[:2])
+    here = f"it holds {endings}" if endings else f"{seen.listed:,} files" if seen.listed else "it holds no file"
+    return f"{printable(given)}: nothing to make a dataset of: {here}{f' ({problems})' if problems else ''}; read are {SUPPORTED}"
+
+
+def _named(sources: Sequence[tuple[Found, Figures]]) -> list[str]:
+    """A name for each source: of its kind, and of its place where several have one kind."""
+    names: list[str] = []
+    for found, _ in sources:
+        name = _NAMES.get(found.kind, found.kind)
+        if sum(other.kind == found.kind for other, _ in sources) > 1:
+            place = _slug(Path(str(found.keys["path"])).name.partition(".")[0]).lower().replace(".", "-")
+            name = f"{name}-{place}"[:60].rstrip("-_") if place else name
+        count = 1
+        while (unique := name if count == 1 else f"{name}-{count}") in names:
+            count += 1
+        names.append(unique)
+    return names
+
+
+def _run_name(folder: Path) -> str:
+    return _slug(folder.resolve().name)[:64] or "my-dataset"
+
+
+def _slug(text: str) -> str:
+    """The letters and digits of ASCII in a name, the rest as hyphens."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", plain).strip("-_.")
+
+
+def _entry(found: Found, name: str, folder: Path, relative: bool) -> dict[str, Any]:
+    """A source as the recipe has it: paths relative to the recipe's folder where the given one was relative."""
+    base = folder.resolve()
+    entry: dict[str, Any] = {"kind": found.kind, "name": name}
+    for key, value in found.keys.items():
+        path = key in PATH_KEYS and relative
+        entry[key] = os.path.relpath(value, base) if path else value
+    try:
+        str(entry["path"]).encode()
+    except UnicodeEncodeError as error:
+        raise SourceError(f"{printable(found.keys['path'])}: the path is not UTF-8, which a recipe is; rename the folder") from error
+    return entry
+
+
+def _findings(seen: Recognized, sources: Sequence[tuple[Found, Figures]], given: Path) -> Iterator[str]:
+    """What was found, a line each."""
+    yield f"{printable(given)}: {'' if seen.complete else 'at least '}{_files(seen.listed)}, {seen.opened:,} of them opened"
+    for (found, told), name in zip(sources, _named(sources), strict=True):
+        yield f"  {name}: {_WHAT[found.kind]}, {_files(found.files)}{_sampled(told)}"
+        yield from (f"    {note}" for note in found.notes)
+        if told.lost:
+            lost = ", ".join(f"{count:,} x {reason}" for reason, count in sorted(told.lost.items()))
+            yield f"    not read in the sample: {lost}; the first is {printable(told.example, 160)}"
+    for name, why in seen.problems[:_SHOWN]:
+        yield f"  left out: {printable(name, 100)} {printable(why, 300)}"
+    if len(seen.problems) > _SHOWN:
+        yield f"  left out: {len(seen.problems) - _SHOWN:,} more files like these"
+    if rest := ", ".join(
+        f"{count:,} {printable(ending, 20)}"
+        for ending, count in sorted(seen.endings.items(), key=lambda item: (-item[1], item[0]))[:_SHOWN]
+    ):
+        yield f"  other files, not read as documents: {rest}"
+
+
+def _files(count: int) -> str:
+    return f"{count:,} file" if count == 1 else f"{count:,} files"
+
+
+def _documents(count: int) -> str:
+    return f"{count:,} sampled document{'' if count == 1 else 's'}"
+
+
+def _sampled(told: Figures) -> str:
+    if not told.documents:
+        return ""
+    words, images = sorted(words for words, _ in told.documents), [images for _, images in told.documents]
+    several = sum(count > 1 for count in images)
+    length = (
+        f"{words[0]:,} to {words[-1]:,} words, median {statistics.median(words):,.0f}" if words[0] < words[-1] else f"{words[0]:,} words"
+    )
+    places = [f"{count:,} {what}" for count, what in ((told.local, "here"), (told.web, "on the web"), (told.missing, "missing")) if count]
+    return (
+        f"; {_documents(len(words))}, {sum(count > 0 for count in images):,} with images and {several:,} with two or more; "
+        f"{length}; images: {', '.join(places) or 'none'}"
+    )
+
+
+def _unchecked(sources: Sequence[tuple[Found, Figures]], contact: str | None, web: int, images: int) -> Iterator[str]:
+    """What the recipe does not check, a line each."""
+    if contact is None and web:
+        yield f"images on the web: {web:,} of {images:,} in the sample, lost until filter.pictures.fetch is set (or --contact is given)"
+    if any(told.apart for _, told in sources):
+        yield "images in other archives of the crawl: the sample looks in a page's own archive, the build in all of them"
+    if missing := sum(told.missing for _, told in sources):
+        yield f"missing image files: {missing:,} of {images:,} in the sample; such images are dropped"
+    if any(found.kind in ("video", "youcook2") for found, _ in sources):
+        yield "videos: none was decoded; the build reports those that cannot be"
+    yield "whether images fit their text: needs a CLIP model (filter.alignment.model and a rule on alignment.own)"
+    yield "quality of the text: the judge is a set of written rules, which count and do not understand; llm: sets a model"
+    yield "licenses of texts and images: unknown unless the source states them; license: of a source sets a default"
+    yield "personal data, and near copies: only exact copies of a text are dropped"
+
+
+def _min_words(sources: Sequence[tuple[Found, Figures]]) -> tuple[int, int]:
+    """The largest of some bounds that keeps all sampled documents with images, and the fewest words among these."""
+    words = [count for _, told in sources for count, images in told.documents if images]
+    if any(found.kind == "youcook2" for found, _ in sources):
+        words.append(_MIN_WORDS[-2])  # a few short sentences; videos are not sampled
+    fewest = min(words, default=_MIN_WORDS[0])
+    return next((bound for bound in _MIN_WORDS if bound <= fewest), _MIN_WORDS[-1]), fewest
+
+
+def _text(
+    name: str,
+    entries: Sequence[dict[str, Any]],
+    sources: Sequence[tuple[Found, Figures]],
+    findings: Sequence[str],
+    unchecked: Sequence[str],
+    contact: str | None,
+) -> str:
+    plain = all(
+        value.isprintable() for entry in entries for value in entry.values() if isinstance(value, str)
+    )  # else PyYAML folds some of them
+    listed = yaml.safe_dump(list(entries), sort_keys=False, allow_unicode=plain, width=10_000, default_flow_style=False)
+    documents = [images for _, told in sources for _, images in told.documents]
+    words, fewest = _min_words(sources)
+    fetch = NO_FETCH if contact is None else FETCH.format(contact=yaml.safe_dump(contact, default_style='"', width=10_000).strip())
+    return TEMPLATE.format(
+        findings=_comment(findings),
+        unchecked=_comment(unchecked),
+        name=yaml.safe_dump(name, default_style='"', width=10_000).strip(),
+        sources="".join(f"    {line}\n" for line in listed.splitlines()),
+        several=sum(count > 1 for count in documents),
+        documents=len(documents),
+        min_words=words,
+        shortest=" " * (11 - len(str(words))) + f"# the shortest sampled document with an image has {fewest:,} words" if documents else "",
+        fetch=fetch,
+        truncated=CUT if any({"truncated", "damaged"} & told.lost.keys() for _, told in sources) else WHOLE,
+        judge=OFFLINE_JUDGE,
+    )
+
+
+def _comment(lines: Sequence[str]) -> str:
+    return "".join(f"# {printable(line)}\n" for line in lines)

@@ -1,0 +1,266 @@
+"""A recipe: YAML -> frozen settings.
+
+Validated completely before anything runs, without loading anything heavy: a typo costs a tenth of a second, not a night. Unknown keys
+name their nearest neighbour. Relative paths are relative to the recipe's file, so that a recipe works from any folder; prompts, cards and
+questions are looked for beside the recipe, one folder up, then in the package (templates.py), and are part of what is fingerprinted.
+
+Chosen: pydantic (typed, frozen, its errors carry the key's path); runtime/settings_text.py reads the YAML.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from leafinstruct.errors import RecipeError, shortened
+from leafinstruct.filter.catalog import CLIP_FAMILIES
+from leafinstruct.filter.config import TOY_MODEL, FilterConfig, Rule
+from leafinstruct.ingest.config import PATH_KEYS, IngestConfig
+from leafinstruct.llm.config import LlmConfig
+from leafinstruct.llm.prompt import Prompt
+from leafinstruct.publish.config import PushConfig
+from leafinstruct.recipe.faults import booleans_as_numbers, faults_of
+from leafinstruct.recipe.templates import packaged, questions_for, template
+from leafinstruct.rewrite.config import RewriteConfig
+from leafinstruct.rewrite.wording import QuestionFile
+from leafinstruct.runtime.settings_text import MAX_DEPTH, text_in, yaml_in
+from leafinstruct.shard.config import ShardConfig
+from leafinstruct.train.config import TrainConfig
+
+OFFLINE_JUDGE = "offline-rules@4"
+_KINDS = ("mmc4", "obelics", "html", "warc", "hub", "conversations", "video", "youcook2", "vist", "sketchbook")
+DEFAULT_PLACES = ("recipe.yaml", "pipelines/demo.yaml")
+_PATH, _NAME = 4000, 255
+"""Bytes of a path, and of one name in it."""
+_SHOWN = 100
+"""Characters of a key of --set; the longest key of a recipe has 20."""
+
+
+class _Run(BaseModel):
+    """What names a run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")
+    """Names the run's folder, `runs/<name>/`."""
+    version: str = Field(default="dev", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")
+    """`dev` rebuilds what changed; any other version refuses to change and is part of the folder's name."""
+    seed: int = 0
+    """Of splits and of every drawn choice."""
+    workdir: str | None = None
+    """Folder that holds `runs/`; default the current one."""
+
+    @property
+    def directory(self) -> Path:
+        """`runs/<name>[@version]` of the working directory."""
+        return Path(self.workdir or ".") / "runs" / (self.name if self.version == "dev" else f"{self.name}@{self.version}")
+
+
+class Recipe(_Run):
+    """One dataset: where it comes from, what stays, how it is written."""
+
+    part_size: int = Field(default=500, gt=0)
+    """Documents a part: the unit of work, of resuming and of memory."""
+    ingest: IngestConfig
+    filter: FilterConfig = FilterConfig()
+    llm: LlmConfig = LlmConfig()
+    rewrite: RewriteConfig = RewriteConfig()
+    shard: ShardConfig = ShardConfig()
+    push: PushConfig = PushConfig()
+    train: TrainConfig | None = None
+    """Of `leaf train`, which needs this section and the keys above `ingest`, and no others."""
+
+
+class Training(_Run):
+    """What `leaf train` reads of a recipe."""
+
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    """Of the adapter's start, the order of rows and what is dropped; what NumPy's generators take."""
+    train: TrainConfig
+
+
+_R = TypeVar("_R", Recipe, Training)
+
+
+class Loaded(BaseModel):
+    """A recipe with its place: what the pipeline is given."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    path: Path
+    recipe: Recipe
+    limit: int | None = None
+    questions: Mapping[str, QuestionFile]
+    """The questions of each language that has a file of them."""
+
+    @property
+    def directory(self) -> Path:
+        """`runs/<name>[@version][-limit<N>]` of the working directory."""
+        whole = self.recipe.directory
+        return whole if self.limit is None else whole.with_name(f"{whole.name}-limit{self.limit}")
+
+    def template(self, folder: str, name: str) -> Prompt:
+        """The text of prompts/<name>.md or data_cards/<name>.md. Raises RecipeError when there is none."""
+        return template(self.path, folder, name)
+
+
+def locate(given: Path | None, variable: str | None) -> Path:
+    """The recipe to use: the given one, else `variable` (the value of $LEAF_RECIPE), else the usual places, else the packaged demo.
+
+    Raises RecipeError when the given one does not exist.
+    """
+    chosen = given or (Path(variable) if variable else None)
+    if chosen is None:
+        chosen = next((Path(place) for place in DEFAULT_PLACES if Path(place).is_file()), packaged("pipelines") / "demo.yaml")
+    if not os.path.lexists(chosen):
+        raise RecipeError(f"{chosen}: no such recipe; `leaf init DIR` writes one to start from")
+    return chosen
+
+
+def load(path: Path, changes: tuple[str, ...] = (), limit: int | None = None) -> Loaded:
+    """Read and check a recipe; `changes` are `key.path=value` of --set. Raises RecipeError, one line a fault."""
+    recipe = _validated(path, _raw(path, changes), Recipe)
+    _check_models(path, recipe)
+    for folder, name in (("prompts", recipe.filter.judge.prompt), ("prompts", recipe.rewrite.prompt), ("data_cards", recipe.shard.card)):
+        template(path, folder, name)
+    return Loaded(path=path.absolute(), recipe=recipe, limit=limit, questions=questions_for(path, recipe.rewrite.tasks))
+
+
+def load_training(path: Path, changes: tuple[str, ...] = ()) -> Training:
+    """Read and check what `leaf train` needs; a recipe that also builds is checked as a whole. Raises RecipeError, one line a fault."""
+    raw = _raw(path, changes)
+    if "train" not in raw:
+        raise RecipeError(f"{path}, train: missing; `leaf train` needs this section, see pipelines/train-paper.yaml")
+    if raw.keys() - Training.model_fields.keys():
+        load(path, changes)
+    return _validated(path, {key: value for key, value in raw.items() if key in Training.model_fields}, Training)
+
+
+def _raw(path: Path, changes: tuple[str, ...]) -> dict[str, Any]:
+    raw = yaml_in(path, text_in(path))
+    if not isinstance(raw, dict):
+        raise RecipeError(f"{path}: a recipe is a mapping of {', '.join(Recipe.model_fields)}")
+    for change in changes:
+        _apply(raw, change)
+    return raw
+
+
+def _validated(path: Path, raw: dict[str, Any], model: type[_R]) -> _R:
+    try:
+        raw = _with_absolute_paths(raw, path.resolve().parent)
+        found = model.model_validate(raw)
+    except RecipeError as error:
+        raise RecipeError(f"{path}, {error}") from error
+    except ValidationError as error:
+        raise RecipeError("\n".join(f"{path}, {line}" for line in faults_of(error, Recipe, _KINDS))) from error
+    if misread := booleans_as_numbers(raw, found.model_dump(by_alias=True)):
+        raise RecipeError("\n".join(f"{path}, {line}" for line in misread))
+    return found
+
+
+def _apply(raw: dict[str, Any], change: str) -> None:
+    """Set one value in the raw recipe: `filter.rules[0].min=0.3`; the value is YAML. Of two changes of one key the last one counts."""
+    key, equals, text = change.partition("=")
+    where = f"--set {shortened(key, _SHOWN)}"
+    if not equals:
+        raise RecipeError(f"{where}: write key=value, for example filter.min_images=2")
+    words = [step.strip("[]") for step in re.findall(r"[^.\[\]]+|\[\d+\]", key)]
+    if not words:
+        raise RecipeError(f"{where}: the key is empty")
+    if len(words) > MAX_DEPTH or any(len(word) > _SHOWN for word in words):
+        raise RecipeError(f"{where}: there is no such place in the recipe")
+    steps: list[str | int] = [int(word) if word.isdecimal() else word for word in words]  # no key of a recipe is a number
+    value = yaml_in(where, text)
+    try:
+        place: Any = raw
+        for step, following in itertools.pairwise(steps):
+            if isinstance(place, dict) and isinstance(step, str):
+                place = place.setdefault(step, [] if isinstance(following, int) else {})
+            else:
+                place = place[step]
+        if isinstance(place, list) and steps[-1] == len(place):
+            place.append(None)  # one behind the last: a new entry
+        place[steps[-1]] = value
+    except (IndexError, TypeError, KeyError) as error:
+        raise RecipeError(f"{where}: there is no such place in the recipe") from error
+
+
+def _with_absolute_paths(raw: dict[str, Any], base: Path) -> dict[str, Any]:
+    """Sources' paths, a checkpoint's path and the working directory, made relative to the recipe's folder."""
+
+    def absolute(section: object, key: str) -> None:
+        if isinstance(section, dict) and isinstance(section.get(key), str) and not section[key].startswith("leaf:"):
+            section[key] = os.path.normpath(base / _expanded(key, section[key]))
+
+    absolute(raw, "workdir")
+    ingest = raw.get("ingest")
+    sources = ingest.get("sources") if isinstance(ingest, dict) else None
+    for source in sources if isinstance(sources, list) else []:
+        for key in PATH_KEYS:
+            absolute(source, key)
+    train = raw.get("train")
+    backbone = train.get("backbone") if isinstance(train, dict) else None
+    for key in ("weights", "decoder"):
+        absolute(backbone, key)
+    if isinstance(train, dict) and not str(train.get("data", "")).startswith(("run:", "hub:")):
+        absolute(train, "data")
+    section = raw.get("filter")
+    alignment = section.get("alignment") if isinstance(section, dict) else None
+    if isinstance(alignment, dict) and str(alignment.get("model", "")).endswith((".pt", ".pth")):
+        absolute(alignment, "model")
+    return raw
+
+
+def _expanded(key: str, path: str) -> str:
+    """A path with `~` filled in. Raises RecipeError for one that no file system takes, or a user who is not known."""
+    found = os.path.expanduser(path)  # noqa: PTH111 - Path.expanduser raises, and puts `./` away
+    if found.startswith("~") or len(os.fsencode(found)) > _PATH or any(len(os.fsencode(name)) > _NAME for name in found.split("/")):
+        fault = "there is no such user" if found.startswith("~") else f"a path has at most {_PATH} bytes, {_NAME} between two slashes"
+        raise RecipeError(f"{key}: {shortened(path, _SHOWN)}: {fault}")
+    return found
+
+
+def _check_models(path: Path, recipe: Recipe) -> None:
+    """Rules over a model's score hold for the model they name; the tiny CLIP judges nothing but Sketchbook unless told to."""
+    strangers = [source.name for source in recipe.ingest.sources if source.kind != "sketchbook"]
+    if recipe.filter.clip == TOY_MODEL and strangers and not recipe.filter.alignment.allow_toy:
+        raise RecipeError(
+            f"{path}, filter.alignment.model: {TOY_MODEL} knows only Sketchbook, not {', '.join(strangers)}; "
+            "set alignment.model: ViT-B/32 or a checkpoint's path, or allow_toy: true for a trial whose scores mean nothing"
+        )
+    for index, rule in enumerate(recipe.filter.rules):
+        used = model_of(recipe, rule)
+        if used is not None and rule.model != used and not rule.uncalibrated:
+            raise RecipeError(
+                f"{path}, filter.rules[{index}]: the bound of {rule.score} was set for {rule.model}, but {used} is used; "
+                "set it anew for that model, or say uncalibrated: true"
+            )
+
+
+def resting(recipe: Recipe) -> list[str]:
+    """Scores of rules that wait for another judge than this recipe has."""
+    return [rule.score for rule in recipe.filter.rules if not is_active(recipe, rule)]
+
+
+def model_of(recipe: Recipe, rule: Rule) -> str | None:
+    """The model whose score a rule decides on; None for plain scores, and for a judge that this recipe does not use."""
+    family = rule.declared.family
+    if family in CLIP_FAMILIES:
+        return recipe.filter.clip
+    if family in ("judge", "rules") and is_active(recipe, rule):
+        return recipe.llm.model if family == "judge" else OFFLINE_JUDGE
+    return None
+
+
+def is_active(recipe: Recipe, rule: Rule) -> bool:
+    """Rules over judge.* wait for a language model, rules over rules.* for its absence: one recipe serves both, and the card lists which held."""
+    family = rule.declared.family
+    if family not in ("judge", "rules"):
+        return True
+    return recipe.filter.judge.enabled and (family == "rules") == (recipe.llm.provider == "offline")

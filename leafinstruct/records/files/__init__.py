@@ -1,0 +1,1 @@
+"""Our own Parquet files: sealed, compared when they are read, looked into by a column."""

@@ -1,0 +1,1 @@
+"""The story of one record, from its source to its rows."""

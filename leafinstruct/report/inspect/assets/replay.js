@@ -1,0 +1,164 @@
+// A document's trial under other bounds, from the scores that the build computed.
+//
+// The same order as leafinstruct/filter/decision.py and passes.py; tests/report/test_inspect_browser.py compares the two on a whole corpus. A cell is a
+// number, or the name of a state (not_scored, failed: no value; not_applicable), or null: never computed, because the document was dropped before.
+
+"use strict";
+
+const UNITS = 6; // of a word, as in leafinstruct/records/text/words.py
+const KEPT = "kept", DROPPED = "dropped", UNKNOWN = "unknown";
+const PASSES = [
+  { own: ["document", "text"], image: [] },
+  { own: [], image: ["picture"] },
+  { own: [], image: ["alignment"] },
+  { own: ["alignment", "coherence"], image: [] },
+  { own: ["duplicate"], image: ["duplicate"] },
+  { own: ["reference"], image: [] },
+  { own: ["judge", "rules"], image: [] },
+];
+const FROM_TEXTS = 2; // passes from here on depend on which texts were dropped with an image
+const FROM_PICTURES = 3; // passes from here on depend on which pictures were still there
+const AGGREGATES = {
+  "alignment.mean": (values) => values.reduce((sum, value) => sum + value, 0) / values.length,
+  "alignment.min": (values) => Math.min(...values),
+  "alignment.share": (values, above) => values.filter((value) => value >= above).length / values.length,
+};
+
+// Whether a rule speaks against a cell. Bounds are inclusive; what has no value fails, unless the score has no meaning for the document.
+function fails(rule, cell) {
+  if (cell === "not_applicable") return false;
+  if (typeof cell !== "number") return true;
+  return (rule.min !== null && cell < rule.min) || (rule.max !== null && cell > rule.max);
+}
+
+// Rules as the passes take them. meta: scores (own, image: lists of {name}), minima; rules without a bound take no part.
+function plan(meta, rules) {
+  const column = { own: new Map(meta.scores.own.map((score, at) => [score.name, at])), image: new Map(meta.scores.image.map((score, at) => [score.name, at])) };
+  const decoded = { score: "picture.decoded", level: "image", min: 1, max: null, drop: "image" };
+  const placed = [decoded, ...rules.filter((rule) => rule.min !== null || rule.max !== null)].map((rule) => ({
+    ...rule, column: column[rule.level].get(rule.score), family: rule.score.split(".")[0],
+  }));
+  const first = placed.filter((rule) => rule.score === decoded.score);
+  const ordered = [...first, ...placed.filter((rule) => rule.score !== decoded.score)];
+  return {
+    minima: meta.minima,
+    above: meta.share_above,
+    ownOfPictures: column.image.get("alignment.own"),
+    passes: PASSES.map((pass) => ({
+      rules: ordered.filter((rule) => pass[rule.level].includes(rule.family)),
+      columns: {
+        own: meta.scores.own.flatMap((score, at) => (pass.own.includes(score.name.split(".")[0]) ? [at] : [])),
+        image: meta.scores.image.flatMap((score, at) => (pass.image.includes(score.name.split(".")[0]) ? [at] : [])),
+      },
+    })),
+  };
+}
+
+// The fate of a record: kept, dropped (why: the rule), or unknown. record.stood: [pictures, dropped texts] before each pass under the build's own bounds.
+function replay(record, planned) {
+  let standing = record.caption_words.map((_, index) => index);
+  if (record.drops.some(([rule]) => rule === "languages")) return { fate: DROPPED, why: "languages", stood: [] }; // no bound of it can be moved
+  const stood = [], texts = new Texts(record.steps);
+  for (const [number, pass] of planned.passes.entries()) {
+    stood.push([standing.join(), texts.dropped()]);
+    const before = record.stood?.[number]; // undefined where the build did not come so far: then there is no cell either
+    const moved = record.stood !== undefined && ((number >= FROM_PICTURES && before?.[0] !== stood[number][0]) || (number >= FROM_TEXTS && before?.[1] !== stood[number][1]));
+    if (failed(record, pass, standing)) return { fate: DROPPED, why: "failed", stood };
+    let why = null, unknown = false;
+    for (const rule of pass.rules) {
+      if (rule.level === "own") {
+        const cell = moved ? again(record, rule, standing, planned) : record.scores[rule.column];
+        if (cell === null) unknown = true;
+        else if (fails(rule, cell)) why ??= rule.score;
+        continue;
+      }
+      for (const index of [...standing]) {
+        const cell = moved ? null : (record.picture_scores[rule.column] ?? [])[index] ?? null;
+        if (cell === null) unknown = true;
+        else if (fails(rule, cell)) {
+          if (rule.drop === "document") why ??= rule.score;
+          else {
+            standing = standing.filter((other) => other !== index);
+            texts.lose(index, rule.drop === "step");
+            if (rule.drop === "step" && record.realigned && number >= FROM_TEXTS) unknown = true; // the owners here are those before alignment
+          }
+        }
+      }
+    }
+    why ??= short(record, standing, texts, planned.minima);
+    if (why !== null) return { fate: DROPPED, why, stood };
+    if (unknown) return { fate: UNKNOWN, why: null, stood };
+  }
+  return { fate: KEPT, why: null, stood };
+}
+
+// The texts of a record as images are dropped, as in leafinstruct/filter/steps.py. steps: gather.py's entries, one a segment; undefined where no image
+// has an owner, since then no text but captions is dropped.
+class Texts {
+  constructor(steps) {
+    this.steps = steps ?? [];
+    this.images = this.steps.flatMap((step, at) => (step[0] === "image" ? [at] : []));
+    this.gone = new Set();
+    this.items = new Map(); // list -> words of the item that it lost
+  }
+
+  present() { return this.steps.map((_, at) => at).filter((at) => !this.gone.has(at)); }
+
+  // Drop image number `index` with its captions; withStep: with the text that owns it and a heading that then heads nothing, too.
+  lose(index, withStep) {
+    if (!this.steps.length) return;
+    const image = this.images[index], before = this.present(), owner = this.steps[image][1];
+    this.gone.add(image);
+    for (let next = before.indexOf(image) + 1; next < before.length && this.steps[before[next]][0] === "caption"; next += 1) this.gone.add(before[next]);
+    if (!withStep || owner === null) return;
+    if (!this.gone.has(owner)) {
+      if (this.images.some((other) => !this.gone.has(other) && this.steps[other][1] === owner)) return;
+      const [kind, , ...items] = this.steps[owner];
+      if (items.length && !this.items.has(owner)) this.items.set(owner, owner < image ? items[0] : items[1]);
+      else if (kind !== "heading") this.gone.add(owner);
+    }
+    this.dropIdleHeadings(before);
+  }
+
+  dropIdleHeadings(before) {
+    const isHeading = (at) => this.steps[at][0] === "heading";
+    const follows = new Map(before.slice(0, -1).map((at, place) => [at, isHeading(before[place + 1])]));
+    const after = this.present();
+    let next = null;
+    for (const at of [...after].reverse()) {
+      const idle = isHeading(at) && follows.has(at) && (next === null || (at !== after[0] && isHeading(next) && !follows.get(at)));
+      if (idle) this.gone.add(at);
+      else next = at;
+    }
+  }
+
+  // Words of each text, or item of a list, that is gone.
+  lost() { return [...[...this.gone].filter((at) => this.steps[at][0] !== "image").map((at) => this.steps[at][1]), ...this.items.values()]; }
+
+  // Which texts other than captions are gone, as one string.
+  dropped() { return [...[...this.gone].filter((at) => !["image", "caption"].includes(this.steps[at][0])), ...[...this.items.keys()].map((at) => `item ${at}`)].sort().join(); }
+}
+
+// A failure is no verdict, but it ends a trial whatever the rules say.
+function failed(record, pass, standing) {
+  return pass.columns.own.some((at) => record.scores[at] === "failed")
+    || pass.columns.image.some((at) => standing.some((index) => (record.picture_scores[at] ?? [])[index] === "failed"));
+}
+
+// min_images or min_words, when fewer are left than it asks for.
+function short(record, standing, texts, minima) {
+  if (standing.length < minima.images) return "min_images";
+  const lost = record.steps ? texts.lost() : record.caption_words.filter((_, index) => !standing.includes(index));
+  const left = lost.reduce((words, own) => words - own, record.words);
+  return Math.floor(left / UNITS) < minima.words ? "min_words" : null;
+}
+
+// A score of the document over other pictures than the build's: null where it cannot be told from here.
+function again(record, rule, standing, planned) {
+  const aggregate = AGGREGATES[rule.score];
+  if (aggregate === undefined) return null;
+  const cells = standing.map((index) => (record.picture_scores[planned.ownOfPictures] ?? [])[index] ?? null);
+  if (cells.includes(null)) return null;
+  const values = cells.filter((cell) => typeof cell === "number");
+  return values.length ? Math.round(aggregate(values, planned.above) * 1e4) / 1e4 : "not_scored";
+}

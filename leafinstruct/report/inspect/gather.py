@@ -1,0 +1,296 @@
+"""What a run knows of its records, gathered for the page: one JSON-ready dictionary a document, and what they share.
+
+Everything is read from the stages' tables and reports, whatever of them is there: a run with only some stages, or one that is being built, gives
+what it has, and a document without a verdict is `undecided`. Cells of scores lie in arrays parallel to the names of scores (of a picture: to
+the document's pictures), because there are fifty of them a document and 5,000 documents a page.
+
+A cell is its value; where there is none, its state (`not_scored`, `failed` ...); null where it was never computed, because the document was
+dropped before. The difference between the last two is what the page's question "what if this bound moved" depends on.
+
+Above `limit` documents a sample is shown: those with the smallest sha256 of their id. Not the smallest ids: duplicates lose to smaller ids, so
+such a sample would hold too few of them.
+
+Chosen: rows of records/table, a part at a time in a process of its own (parts.py), over data frames of the whole run: a part is the bound of
+memory everywhere else too. A part numbers its pictures from 0; `gather` gives them the page's numbers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from heapq import nsmallest
+from pathlib import Path
+from typing import Any
+
+from leafinstruct.filter.catalog import SCORES
+from leafinstruct.records import table
+from leafinstruct.records.shards import named, values
+from leafinstruct.records.table import Row
+from leafinstruct.records.text.language_names import named as language_named
+from leafinstruct.records.text.words import word_units
+from leafinstruct.report.inspect.layout import layout
+from leafinstruct.report.inspect.parts import OnProgress, in_order
+from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.runtime.engine.base import Engine, Part
+
+TEXT_BYTES, LEAST = 12_000_000, 1_500
+"""Of all text of a page together, and of one document at least: each has its share twice, for its source and for its example. The page says where
+text is cut."""
+CUT = 1_000
+"""Characters of an address, an alternative text, a judge's sentence."""
+_SEEN = ["ref", "sha256", "width", "height", "reason"]
+"""What is shown of a picture, from its part's table; the bytes are for thumbnails.py."""
+_BECAME = ["id", "document_id", "task", "turns", "models"]
+NAMES = {level: [name for name, score in SCORES.items() if score.level == level] for level in ("document", "image")}
+"""Of scores, in the order of a record's cells."""
+
+
+@dataclass
+class Gathered:
+    """records: as they go into the page, in the order of their parts. wanted: part -> sha256 of pictures that it is the first to show, in order of
+    use; a picture's number in the page is its place among all of them. documents: how many the run has. models: score -> what computed it.
+    allowance: bytes of text of one document; cut: documents that have more."""
+
+    records: list[dict[str, Any]] = field(default_factory=list)
+    wanted: dict[str, list[str]] = field(default_factory=dict)
+    documents: int = 0
+    models: dict[str, str] = field(default_factory=dict)
+    allowance: int = 0
+    cut: int = 0
+
+    @property
+    def pictures(self) -> int:
+        """How many are wanted."""
+        return sum(map(len, self.wanted.values()))
+
+
+@dataclass
+class _OfPart:
+    """What the records of one part share: see Gathered. pictures: sha256 -> number within the part."""
+
+    allowance: int
+    pictures: dict[str, int] = field(default_factory=dict)
+    models: dict[str, str] = field(default_factory=dict)
+    cut: int = 0
+
+    def number(self, sha256: str | None) -> int | None:
+        """The picture's number in the part."""
+        return None if sha256 is None else self.pictures.setdefault(sha256, len(self.pictures))
+
+
+def gather(stages: Mapping[str, Artifact], limit: int, on_progress: OnProgress, engine: Engine | None = None) -> Gathered:
+    """At most `limit` documents of the run, with everything that the page shows of them but the pixels. engine: None for this process."""
+    ingest = stages["ingest"]
+    ids = {part: [row["id"] for row in rows_of(ingest.file("documents", part), ["id"])] for part in ingest.parts()}
+    chosen = _chosen([name for names in ids.values() for name in names], limit)
+    parts = [Part(part, own) for part, names in ids.items() if (own := chosen.intersection(names))]
+    found = Gathered(documents=sum(map(len, ids.values())), allowance=max(LEAST, TEXT_BYTES // (2 * max(1, len(chosen)))))
+    shards = _shards(stages["shard"])
+    numbers: dict[str, int] = {}
+    for report in in_order(partial(_read, dict(stages), found.allowance), parts, engine, len(chosen), on_progress):
+        new = found.wanted[report["part"]] = [name for name in report["pictures"] if name not in numbers]
+        numbers.update(zip(new, range(len(numbers), len(numbers) + len(new)), strict=True))
+        places = [numbers[name] for name in report["pictures"]]
+        for record in report["records"]:
+            _place(record, places, shards)
+        found.records += report["records"]
+        found.models = {**report["models"], **found.models}
+        found.cut += report["cut"]
+    return found
+
+
+def _chosen(ids: list[str], limit: int) -> set[str]:
+    return set(ids if len(ids) <= limit else nsmallest(limit, ids, key=lambda name: hashlib.sha256(name.encode()).digest()))
+
+
+def _place(record: dict[str, Any], places: list[int], shards: Mapping[str, str]) -> None:
+    """Tell a record what only the whole run knows: its pictures' numbers, and its example's split."""
+    for segment in record["segments"]:
+        if segment.get("picture") is not None:
+            segment["picture"] = places[segment["picture"]]
+    if "example" in record:
+        record["example"]["split"] = shards.get(record["example"]["id"])
+
+
+def _read(stages: Mapping[str, Artifact], allowance: int, part: Part) -> dict[str, Any]:
+    """The task of a part, whose payload is the ids of its chosen documents."""
+    shared = _OfPart(allowance)
+    records = list(_records(stages, part.name, part.payload, shared))
+    return {"part": part.name, "records": records, "pictures": list(shared.pictures), "models": shared.models, "cut": shared.cut}
+
+
+class _Allowance:
+    """How much text of a document may still be shown."""
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+        self.cut = False
+
+    def take(self, text: str) -> dict[str, Any]:
+        """The text as far as it is allowed, with how many characters are cut."""
+        size = len(text.encode("utf-8", "replace"))
+        if size <= self.left:
+            self.left -= size
+            return {"text": text}
+        shown = text.encode("utf-8", "replace")[: self.left].decode("utf-8", "ignore")
+        self.left, self.cut = 0, True
+        return {"text": shown, "cut": len(text) - len(shown)}
+
+
+def _records(stages: Mapping[str, Artifact], part: str, chosen: set[str], shared: _OfPart) -> Iterator[dict[str, Any]]:
+    """The records of one part, in the order of its documents."""
+    filtered, rewrite = stages["filter"], stages["rewrite"]
+    decided = filtered.report(part) is not None
+    verdicts: dict[str, tuple[str, list[Row]]] = {}
+    owners_now: dict[str, dict[int, int | None]] = {}
+    for kind, verdict in (("documents", "kept"), ("dropped", "dropped")):
+        for row in rows_of(filtered.file(kind, part), ["id", "drops", "segments"]) if decided else ():
+            if row["id"] in chosen:
+                verdicts[row["id"]] = verdict, row["drops"]
+                owners_now[row["id"]] = {one["position"]: one["owner"] for one in row["segments"] if one["type"] == "image"}
+    refused = {row["id"]: row["drops"] for row in rows_of(rewrite.file("dropped", part), ["id", "drops"]) if row["id"] in chosen}
+    examples = {row["document_id"]: row for row in rows_of(rewrite.file("examples", part), _BECAME) if row["document_id"] in chosen}
+    cells: dict[str, list[Row]] = {}
+    for row in rows_of(filtered.file("scores", part)) if decided else ():
+        if row["document_id"] in chosen:
+            cells.setdefault(row["document_id"], []).append(row)
+    pictures = {row["ref"]: row for row in rows_of(filtered.file("pictures", part), _SEEN)}
+    for row in rows_of(stages["ingest"].file("documents", part)):
+        if row["id"] not in chosen:
+            continue
+        verdict, drops = verdicts.get(row["id"], ("undecided", []))
+        source, answer = _Allowance(shared.allowance), _Allowance(shared.allowance)
+        segments, positions = _segments(row, pictures, source, shared)
+        example = _example(examples.get(row["id"]), row["segments"], answer, shared)
+        shared.cut += source.cut or answer.cut
+        yield {
+            "id": row["id"],
+            **{name: row[name] for name in ("source", "url", "license")},
+            "language": language_named(row["language"]),
+            **row["provenance"],
+            "verdict": verdict,
+            "drops": [_drop(drop) for drop in drops],
+            **({"refused": [_drop(drop) for drop in refused[row["id"]]]} if row["id"] in refused else {}),
+            "segments": segments,
+            **_minima(row["segments"]),
+            **layout(row, owners_now.get(row["id"], {})),
+            **_cells(cells.get(row["id"], []), positions, shared),
+            **example,
+        }
+
+
+def _segments(row: Row, pictures: Mapping[str, Row], allowance: _Allowance, shared: _OfPart) -> tuple[list[dict[str, Any]], dict[int, int]]:
+    """The segments as they are shown, and position -> index among the pictures."""
+    shown: list[dict[str, Any]] = []
+    positions: dict[int, int] = {}
+    for segment in row["segments"]:
+        position = segment["position"]
+        if segment["type"] == "text":
+            shown.append({"at": position, "kind": segment["kind"], **_role(segment), **allowance.take(segment["text"])})
+            continue
+        positions[position] = len(positions)
+        ref = table.image_ref(segment)
+        seen: Mapping[str, Any] = pictures.get(ref) or {}
+        size = {"size": [seen["width"], seen["height"]]} if seen.get("width") else {}
+        shown.append(
+            {
+                "at": position,
+                "kind": "picture",
+                **_role(segment),
+                "picture": shared.number(seen.get("sha256")),
+                "ref": ref[:CUT],
+                "alt": segment["alt"][:CUT],
+                **size,
+                **({"reason": seen["reason"][:CUT]} if seen.get("reason") else {}),
+            }
+        )
+    return shown, positions
+
+
+def _minima(segments: Iterable[Row]) -> dict[str, Any]:
+    """What `min_words` is judged by: words of the whole document, and of the captions that go with each image (filter/decision: those that directly
+    follow it), in units of words.UNITS."""
+    whole, of_captions = 0, list[int]()
+    in_captions = False
+    for segment in segments:
+        if segment["type"] == "image":
+            of_captions.append(0)
+            in_captions = True
+            continue
+        words = word_units(segment["text"])
+        whole += words
+        in_captions = in_captions and segment["kind"] == "caption"
+        if in_captions:
+            of_captions[-1] += words
+    return {"words": whole, "caption_words": of_captions}
+
+
+def _cells(rows: Iterable[Row], positions: Mapping[int, int], shared: _OfPart) -> dict[str, Any]:
+    """`scores` and `picture_scores`, parallel to the NAMES and to the pictures; `said`: what judges wrote beside a score."""
+    own: dict[str, Any] = {}
+    pictures: dict[str, list[Any]] = {}
+    said: dict[str, str] = {}
+    for row in rows:
+        value = row["state"] if row["value"] is None or math.isnan(row["value"]) else row["value"]
+        if row["model"]:
+            shared.models.setdefault(row["name"], row["model"])
+        if row["position"] is None:
+            own[row["name"]] = value
+            if row["detail"]:
+                said[row["name"]] = row["detail"][:CUT]
+        elif row["position"] in positions:
+            pictures.setdefault(row["name"], [None] * len(positions))[positions[row["position"]]] = value
+    return {
+        "scores": [own.get(name) for name in NAMES["document"]],
+        "picture_scores": [pictures.get(name) for name in NAMES["image"]],
+        "said": said,
+    }
+
+
+def _example(row: Row | None, segments: Iterable[Row], allowance: _Allowance, shared: _OfPart) -> dict[str, Any]:
+    """Id, task, split and turns of what the document became; nothing where it became none. A picture of a turn is named by its position, and a
+    text that stands in the document as it is by `segment`, so that it is not carried twice."""
+    if row is None:
+        return {}
+    standing = {segment["text"]: segment["position"] for segment in segments if segment["type"] == "text"}
+    turns = []
+    for turn in row["turns"]:
+        parts: list[dict[str, Any]] = []
+        for part in turn["parts"]:
+            if part["type"] == "image":
+                shared.number(part["sha256"])
+                parts.append({"at": part["position"]})
+            else:
+                parts.append({"at": standing[part["text"]]} if part["text"] in standing else allowance.take(part["text"]))
+        turns.append({"role": turn["role"], "parts": parts})
+    models = {item["name"]: item["identity"] for item in row["models"]}
+    return {"example": {"id": row["id"], "task": row["task"], "split": None, "by": models.get("rewrite"), "turns": turns}}
+
+
+def _shards(shard: Artifact) -> dict[str, str]:
+    """Example id -> split, of the published shards."""
+    splits: dict[str, str] = {}
+    for path in sorted(shard.path.glob("*.parquet")):
+        if place := named(path):
+            splits.update((example, place[1]) for batch in values(path, "id") for example in batch.to_pylist())
+    return splits
+
+
+def _drop(drop: Row) -> list[Any]:
+    """[rule, position of the picture or null, value, threshold, state, detail]."""
+    value = drop["value"]
+    value = None if value is None or math.isnan(value) else value
+    return [drop["rule"], drop["position"], value, drop["threshold"], drop["state"], drop["detail"][:CUT]]
+
+
+def _role(segment: Row) -> dict[str, str]:
+    return {"role": segment["role"]} if segment["role"] else {}
+
+
+def rows_of(path: Path, columns: list[str] | None = None) -> Iterator[Row]:
+    """The rows of a table; none where it is not there: not built yet, or being made anew this moment."""
+    if path.exists():
+        yield from table.read(path, columns)

@@ -1,0 +1,187 @@
+"""A how-to laid out as a page: headings, paragraphs and pictures in the order in which a reader meets them, with addresses.
+
+Four layouts, one a document: text then picture, picture then text, text then figure with a caption, and each step under its own heading.
+MMC4 knows no headings or captions and stands a picture before its sentence, so its documents always have the second; OBELICS knows none either
+and keeps the page's order, so its documents have one of the first two. A video shows each picture while its text is said.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+import re
+from dataclasses import dataclass, replace
+
+from PIL import Image
+
+from leafinstruct.sketchbook.documents import defects
+from leafinstruct.sketchbook.documents.howto import HowTo, Step
+from leafinstruct.sketchbook.documents.plan import Format, Settings, defects_of, draft, original_of
+from leafinstruct.sketchbook.documents.wording import sentence
+from leafinstruct.sketchbook.world.chance import stream
+from leafinstruct.sketchbook.world.render import Style, render
+from leafinstruct.sketchbook.world.scene import Item, Scene
+
+HOSTS = tuple(
+    f"{one}-{two}.sketchbook.example"
+    for one in ("pencil", "paper", "crayon", "brush", "easel", "studio", "atelier", "garden")
+    for two in ("club", "corner", "school", "notes", "box")
+)
+"""The forty sites of the corpus, under a name reserved for examples."""
+
+LICENSE = "https://creativecommons.org/publicdomain/zero/1.0/"
+
+LAYOUTS = ("text_first", "picture_first", "figure", "headings")
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A run of prose, or a heading; the first block of a page is its title."""
+
+    text: str
+    heading: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """name: unique in its page; data: the file as served, perhaps broken; px: the side that the page declares; caption: empty for none."""
+
+    name: str
+    data: bytes
+    px: int
+    alt: str
+    caption: str = ""
+
+
+Block = Paragraph | Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One document ready to be written; `url` is unique; `defect_image` counts pictures in document order."""
+
+    index: int
+    host: str
+    slug: str
+    howto: HowTo
+    blocks: tuple[Block, ...]
+    defect: str | None
+    defect_image: int | None
+    original: int | None
+
+    @property
+    def url(self) -> str:
+        return f"https://{self.host}/{self.howto.topic}/{self.slug}.html"
+
+    @property
+    def pictures(self) -> list[Picture]:
+        return [block for block in self.blocks if isinstance(block, Picture)]
+
+    def file_name(self, picture: Picture) -> str:
+        """A name for the picture that no other document's has."""
+        return f"{self.slug}-{picture.name}"
+
+    def picture_url(self, picture: Picture) -> str:
+        return f"https://{self.host}/pictures/{self.file_name(picture)}"
+
+
+def page(settings: Settings, index: int, kind: Format) -> Page:
+    """Document `index` with its defect, if it has one."""
+    defect = defects_of(settings).get(index)
+    original = original_of(settings, index, kind) if defect == "duplicate" else None
+    source = index if original is None else original
+    rng = stream(settings.seed, "defect", index)
+    howto, hurt = _hurt(settings, index, draft(settings, source), defect, rng)
+    slug = f"{re.sub('[^a-z0-9]+', '-', howto.title.lower())}-{index:05d}"
+    host = stream(settings.seed, "host", index).choice(HOSTS)
+    blocks = _lay_out(settings, howto, kind, stream(settings.seed, "layout", source))
+    if defect == "icon":
+        blocks, hurt = _insert_icon(settings, blocks, rng)
+    elif defect == "broken":
+        blocks, hurt = _break_one(blocks, rng)
+    return Page(index, host, slug, howto, tuple(blocks), defect, hurt, original)
+
+
+def _hurt(settings: Settings, index: int, howto: HowTo, defect: str | None, rng: random.Random) -> tuple[HowTo, int | None]:
+    """The defects that change what is told; the index of the picture that is wrong, if one is."""
+    match defect:
+        case "misaligned":
+            return defects.misalign(howto, lambda: _another(settings, index, rng), rng)
+        case "shuffled":
+            return defects.shuffle(howto, rng), None
+        case "spam":
+            return defects.spam(howto, rng), None
+        case "too_short":
+            return defects.cut_short(howto, rng), None
+    return howto, None
+
+
+def _another(settings: Settings, index: int, rng: random.Random) -> HowTo:
+    """A how-to that is not document `index`; of the same seed, but not necessarily in the corpus when that has one document only."""
+    return draft(settings, (index + rng.randint(1, max(5, settings.documents - 1))) % max(6, settings.documents))
+
+
+def _lay_out(settings: Settings, howto: HowTo, kind: Format, rng: random.Random) -> list[Block]:
+    layout, px = rng.choice(LAYOUTS), settings.picture_px
+    if settings.layout != "any":
+        layout = settings.layout
+    alt_style = rng.choice(("caption", "title", "none"))
+    blocks: list[Block] = [Paragraph(howto.title, heading=True)]
+    if howto.intro:
+        blocks.append(Paragraph(howto.intro))
+    for number, step in enumerate(howto.steps, start=1):
+        alt = {"caption": step.caption, "title": f"{howto.title}, picture {number}", "none": ""}[alt_style]
+        picture = Picture(f"{number}.png", png(step.scene, px, settings.style), px, alt)
+        blocks.extend(_step_blocks(step, picture, _layout_of(kind, layout)))
+    if howto.outro:
+        blocks.append(Paragraph(howto.outro))
+    return blocks
+
+
+def _layout_of(kind: Format, layout: str) -> str:
+    """The drawn layout, or the nearest to it that the format knows."""
+    if kind in ("mmc4", "video"):
+        return "picture_first"
+    return "text_first" if kind == "obelics" and layout != "picture_first" else layout
+
+
+def _step_blocks(step: Step, picture: Picture, layout: str) -> list[Block]:
+    captioned = replace(picture, caption=sentence(step.caption))
+    if layout == "headings" and step.cue.endswith(":"):
+        return [Paragraph(step.cue[:-1], heading=True), Paragraph(sentence(step.body)), picture]
+    if layout == "figure":
+        return [Paragraph(step.text), captioned]
+    return [picture, Paragraph(step.text)] if layout == "picture_first" else [Paragraph(step.text), picture]
+
+
+def png(scene: Scene, px: int, style: Style = "pencil") -> bytes:
+    """The scene as a PNG file. Its bytes depend on the zlib inside Pillow, its pixels on nothing but the scene."""
+    return _png(render(scene, px, style))
+
+
+def _png(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", compress_level=4)
+    return buffer.getvalue()
+
+
+def _insert_icon(settings: Settings, blocks: list[Block], rng: random.Random) -> tuple[list[Block], int]:
+    """A small button somewhere after the title and before the last paragraph."""
+    px = rng.choice((16, 20, 24))
+    thing = Item(rng.choice(("star", "heart", "arrow_right", "bell")), rng.choice(("red", "blue", "grey", "orange")), 0, 0, 8, 8)
+    decor = rng.getrandbits(32)
+    icon = Picture(
+        "icon.png", _png(render(Scene("paper", decor if settings.scenery == "marked" else None, (thing,)), px, settings.style)), px, ""
+    )
+    place = rng.randint(1, len(blocks) - 1)
+    before = sum(isinstance(block, Picture) for block in blocks[:place])
+    return [*blocks[:place], icon, *blocks[place:]], before
+
+
+def _break_one(blocks: list[Block], rng: random.Random) -> tuple[list[Block], int]:
+    places = [place for place, block in enumerate(blocks) if isinstance(block, Picture)]
+    which = rng.randrange(len(places))
+    picture = blocks[places[which]]
+    assert isinstance(picture, Picture)
+    broken = replace(picture, data=defects.break_bytes(picture.data, rng))
+    return [*blocks[: places[which]], broken, *blocks[places[which] + 1 :]], which

@@ -1,0 +1,210 @@
+"""Which document is what: topic, format and planted defect of document i, known without writing any other document.
+
+Topics alternate, formats alternate by chunk. Defects are dealt from one seeded shuffle of all document numbers, so that each has exactly
+its share (rounded) and no document has two; a coin thrown per document would miss 2% of 1,000 by a fifth in every third corpus.
+Cost: one shuffle of `documents` numbers per process, 0.5 s for a million.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Literal
+
+from leafinstruct.sketchbook.documents.assembly import assembly
+from leafinstruct.sketchbook.documents.edits import edit
+from leafinstruct.sketchbook.documents.howto import HowTo
+from leafinstruct.sketchbook.documents.lessons import FEWEST_STEPS, MOST_STEPS, is_kept_back, lesson
+from leafinstruct.sketchbook.documents.maps import way_map
+from leafinstruct.sketchbook.documents.stories import story
+from leafinstruct.sketchbook.world.chance import stream
+from leafinstruct.sketchbook.world.render import Style
+
+Format = Literal["mmc4", "html", "warc", "obelics", "video"]
+
+FORMATS: tuple[Format, ...] = ("mmc4", "html", "warc", "obelics")
+"""Of the pages; videos come besides."""
+
+Layout = Literal["any", "text_first"]
+Scenery = Literal["marked", "plain", "none"]
+
+HeldOut = Literal["with", "without", "only"]
+
+TOPICS: dict[str, Callable[[random.Random], HowTo]] = {
+    "lesson": lesson,
+    "story": story,
+    "edit": edit,
+    "assembly": assembly,
+    "map": way_map,
+}
+
+DEFECTS = ("misaligned", "duplicate", "spam", "too_short", "icon", "broken", "shuffled")
+
+CHUNK_DOCUMENTS = 100
+"""Documents a chunk at most; fewer when there are less than 100 a format, so that all formats occur."""
+
+CHUNK_VIDEOS = 10
+"""Videos a chunk: each costs as much as ten documents."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a corpus is made from. Same settings, same bytes.
+
+    seed: any integer; documents: how many, at least 1; picture_px: side of the pictures, 32 to 1024;
+    videos: how many besides, without defects, numbered behind the documents;
+    defects: (name, share of the documents in [0, 1]) pairs, names of DEFECTS, shares summing to at most 1;
+    topics, formats: keys of TOPICS and members of FORMATS, in the order in which they take turns;
+    layout: each page its own, or in each the step's text right before its picture, without headings, figures and captions;
+    scenery: backgrounds with pale marks (`marked`), without (`plain`: the same scene is then the same picture in every document), or `none`:
+    every lesson on empty paper;
+    style: how all is drawn; lesson_steps: at most so many steps a lesson, FEWEST_STEPS to MOST_STEPS;
+    held_out: lessons `with`, `without` or `only` those of a held-out combination (`held_out.is_held_out`).
+    Raises ValueError naming the setting, what it was and what is allowed.
+    """
+
+    seed: int
+    documents: int
+    picture_px: int = 128
+    defects: tuple[tuple[str, float], ...] = ()
+    videos: int = 0
+    topics: tuple[str, ...] = tuple(TOPICS)
+    formats: tuple[Format, ...] = FORMATS
+    layout: Layout = "any"
+    scenery: Scenery = "marked"
+    style: Style = "pencil"
+    held_out: HeldOut = "with"
+    lesson_steps: int = MOST_STEPS
+
+    def __post_init__(self) -> None:
+        if self.documents < 1:
+            raise ValueError(f"documents: {self.documents} is too few; at least 1")
+        if self.videos < 0:
+            raise ValueError(f"videos: {self.videos} is less than none")
+        if not 32 <= self.picture_px <= 1024:
+            raise ValueError(f"picture_px: {self.picture_px} is not between 32 and 1024")
+        self._check_lists()
+        self._check_lessons()
+        for name, rate in self.defects:
+            if name not in DEFECTS:
+                near = get_close_matches(name, DEFECTS, n=1, cutoff=0.0)[0]
+                raise ValueError(f'defects: unknown defect "{name}"; did you mean "{near}"? Known: {", ".join(DEFECTS)}')
+            if not 0.0 <= rate <= 1.0:
+                raise ValueError(f"defects.{name}: the rate {rate} is not between 0 and 1")
+        if len(dict(self.defects)) < len(self.defects):
+            raise ValueError("defects: a name is given twice")
+        total = sum(rate for _, rate in self.defects)
+        if total > 1.0 + 1e-9:
+            raise ValueError(f"defects: the rates sum to {total:g}; at most 1, since a document has one defect")
+        if dict(self.defects).get("duplicate") and not all(_clean(self, chunk.format) for chunk in chunks(self) if chunk.format != "video"):
+            raise ValueError("defects.duplicate: no clean document is left to repeat; lower the rates or ask for more documents")
+
+    def _check_lists(self) -> None:
+        for setting, given, known in (("topics", self.topics, tuple(TOPICS)), ("formats", self.formats, FORMATS)):
+            if not given:
+                raise ValueError(f"{setting}: none is given; known: {', '.join(known)}")
+            for name in given:
+                if name not in known:
+                    near = get_close_matches(name, known, n=1, cutoff=0.0)[0]
+                    raise ValueError(f'{setting}: unknown "{name}"; did you mean "{near}"? Known: {", ".join(known)}')
+            if len(set(given)) < len(given):
+                raise ValueError(f"{setting}: a name is given twice")
+        if self.layout == "text_first" and "mmc4" in self.formats:
+            others = ", ".join(name for name in FORMATS if name != "mmc4")
+            raise ValueError(
+                f"layout: text_first cannot be written as mmc4, where a picture stands before its sentence; set formats: [{others}]"
+            )
+
+    def _check_lessons(self) -> None:
+        if not FEWEST_STEPS <= self.lesson_steps <= MOST_STEPS:
+            raise ValueError(f"lesson_steps: {self.lesson_steps} is not between {FEWEST_STEPS} and {MOST_STEPS}")
+        for setting, changed in (("held_out", self.held_out != "with"), ("lesson_steps", self.lesson_steps != MOST_STEPS)):
+            if changed and "lesson" not in self.topics:
+                raise ValueError(f"{setting}: is about lessons, and topics has none; add lesson to topics, or leave {setting} out")
+        if self.scenery == "none" and self.topics != ("lesson",):
+            raise ValueError(
+                "scenery: none is for lessons alone, since other topics tell of their scenery; set topics: [lesson], or scenery: plain"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Documents start to stop (exclusive) in one format; `name` names its files."""
+
+    format: Format
+    index: int
+    start: int
+    stop: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.format}_{self.index:04d}"
+
+
+def chunks(settings: Settings) -> list[Chunk]:
+    """The whole corpus in pieces that can be written apart, in any order."""
+    size = max(1, min(CHUNK_DOCUMENTS, -(-settings.documents // len(settings.formats))))
+    starts = range(0, settings.documents, size)
+    pages = [
+        Chunk(settings.formats[k % len(settings.formats)], k, start, min(start + size, settings.documents))
+        for k, start in enumerate(starts)
+    ]
+    last = settings.documents + settings.videos
+    films = range(settings.documents, last, CHUNK_VIDEOS)
+    return [*pages, *(Chunk("video", len(pages) + k, start, min(start + CHUNK_VIDEOS, last)) for k, start in enumerate(films))]
+
+
+def topic_of(settings: Settings, index: int) -> str:
+    return settings.topics[index % len(settings.topics)]
+
+
+def draft(settings: Settings, index: int) -> HowTo:
+    """Document `index` before any defect: a pure function of the settings and the index."""
+    topic = topic_of(settings, index)
+    howto = _lesson(settings, index) if topic == "lesson" else TOPICS[topic](stream(settings.seed, topic, index))
+    return howto if settings.scenery == "marked" else _unmarked(howto)
+
+
+def _lesson(settings: Settings, index: int) -> HowTo:
+    """Drawn again, from a stream of its own each time, until it is one of those that are wanted."""
+    howto = lesson(stream(settings.seed, "lesson", index), settings.lesson_steps, settings.scenery != "none")
+    again = 0
+    while settings.held_out != "with" and is_kept_back(howto) != (settings.held_out == "only"):
+        again += 1
+        howto = lesson(stream(settings.seed, "lesson", index, again), settings.lesson_steps, settings.scenery != "none")
+    return howto
+
+
+def _unmarked(howto: HowTo) -> HowTo:
+    return replace(howto, steps=tuple(replace(step, scene=replace(step.scene, decor=None)) for step in howto.steps))
+
+
+@lru_cache(maxsize=4)
+def defects_of(settings: Settings) -> dict[int, str]:
+    """The defect of every document that has one. Edits have too few pictures to be `shuffled`."""
+    deck = list(range(settings.documents))
+    stream(settings.seed, "defects").shuffle(deck)
+    rates, dealt = dict(settings.defects), dict[int, str]()
+    for name in sorted(DEFECTS, key=lambda name: name != "shuffled"):
+        wanted = round(rates.get(name, 0.0) * settings.documents)
+        able = [index for index in deck if index not in dealt and (name != "shuffled" or topic_of(settings, index) != "edit")]
+        dealt.update((index, name) for index in able[:wanted])
+    return dealt
+
+
+@lru_cache(maxsize=4)
+def _clean(settings: Settings, kind: Format) -> list[int]:
+    """Numbers of the clean documents of one format."""
+    dealt = defects_of(settings)
+    return [i for chunk in chunks(settings) if chunk.format == kind for i in range(chunk.start, chunk.stop) if i not in dealt]
+
+
+def original_of(settings: Settings, index: int, kind: Format) -> int:
+    """The clean document of the same format that the duplicate `index` repeats.
+
+    The format is the same so that the text is, too: where the pictures stand between the texts belongs to a document.
+    """
+    return stream(settings.seed, "duplicate", index).choice(_clean(settings, kind))

@@ -1,0 +1,1 @@
+"""The same page as genuine source files of several formats."""

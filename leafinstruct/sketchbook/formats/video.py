@@ -1,0 +1,72 @@
+"""A how-to as a short video: each step's picture for SECONDS, the former one dissolving into it, with subtitles and an entry like YouCook2's.
+
+The dissolve is there so that choosing a frame matters: one from the change shows two steps at once. H.264 at a quality that keeps flat colours
+flat; one thread and no time stamps in the header, so the same page gives the same bytes with one version of PyAV.
+Cost: about 0.15 s and 25 kB a video of five steps at 128 px.
+"""
+
+from __future__ import annotations
+
+import io
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+from PIL import Image
+
+from leafinstruct.sketchbook.documents.page import Page
+
+SECONDS, RATE, DISSOLVE = 2.0, 8, 3
+"""Of a step; frames a second; frames of the change between two steps."""
+
+
+def video(page: Page) -> bytes:
+    """The MP4 file."""
+    pictures = [Image.open(io.BytesIO(picture.data)).convert("RGB") for picture in page.pictures]
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as out:
+        stream = out.add_stream("libx264", rate=RATE)
+        stream.width, stream.height, stream.pix_fmt = pictures[0].width // 2 * 2, pictures[0].height // 2 * 2, "yuv420p"
+        stream.codec_context.thread_count = 1
+        stream.options = {"crf": "16", "preset": "fast", "g": "40"}
+        for number, picture in enumerate(_frames(pictures)):
+            frame = av.VideoFrame.from_ndarray(np.asarray(picture.resize((stream.width, stream.height))), format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, RATE)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+def _frames(pictures: list[Image.Image]) -> list[Image.Image]:
+    frames: list[Image.Image] = []
+    for number, picture in enumerate(pictures):
+        before = pictures[number - 1] if number else picture
+        for index in range(round(SECONDS * RATE)):
+            share = min(1.0, (index + 1) / (DISSOLVE + 1)) if number else 1.0
+            frames.append(Image.blend(before, picture, share))
+    return frames
+
+
+def subtitles(page: Page) -> str:
+    """WebVTT, a cue a step."""
+    cues = (f"{_clock(index * SECONDS)} --> {_clock((index + 1) * SECONDS)}\n{step.text}\n" for index, step in enumerate(page.howto.steps))
+    return "WEBVTT\n\n" + "\n".join(cues)
+
+
+def entry(page: Page) -> dict[str, Any]:
+    """What YouCook2's annotations say of a video."""
+    return {
+        "duration": len(page.howto.steps) * SECONDS,
+        "subset": "training",
+        "recipe_type": page.howto.topic,
+        "annotations": [
+            {"segment": [index * SECONDS, (index + 1) * SECONDS], "id": index, "sentence": step.text}
+            for index, step in enumerate(page.howto.steps)
+        ],
+        "video_url": page.url,
+    }
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 3600:02d}:{int(seconds) // 60 % 60:02d}:{seconds % 60:06.3f}"

@@ -1,0 +1,1 @@
+"""What is drawn: scenes, shapes and pictures, at any size."""

@@ -1,0 +1,112 @@
+"""A pen that draws inside one thing's cells: shapes in unit coordinates, outline included, nothing ever outside.
+
+(0, 0) is the top left and (1, 1) the bottom right of the thing's box; the box is drawn in by half a stroke, so that a line along its edge
+stays in its cells. Polygons are outlined with `ImageDraw.line`: `polygon(width=)` builds a mask of the whole picture for each call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from PIL import ImageDraw
+
+from leafinstruct.sketchbook.world.palette import Rgb, outline
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Tones:
+    """How a style puts a colour down: as the body of a shape, as the edge round a body, and as a line of its own."""
+
+    body: Callable[[Rgb], Rgb]
+    edge: Callable[[Rgb], Rgb]
+    mark: Callable[[Rgb], Rgb]
+
+
+def _as_it_is(colour: Rgb) -> Rgb:
+    return colour
+
+
+PENCIL = Tones(body=_as_it_is, edge=outline, mark=_as_it_is)
+
+
+class Pen:
+    """Draws in `box` (pixels: left, top, right, bottom; the last two exclusive) with `colour` unless told otherwise."""
+
+    def __init__(self, draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], colour: Rgb, stroke: int, tones: Tones = PENCIL) -> None:
+        self._draw = draw
+        self._tones = tones
+        self._left, self._top = box[0] + stroke / 2, box[1] + stroke / 2
+        self._width = box[2] - box[0] - stroke - 1
+        self._height = box[3] - box[1] - stroke - 1
+        self._stroke = stroke
+        self.colour = colour
+
+    def _at(self, x: float, y: float) -> tuple[int, int]:
+        return round(self._left + x * self._width), round(self._top + y * self._height)
+
+    def _corners(self, box: tuple[float, float, float, float]) -> tuple[int, int, int, int]:
+        """Pixels of a unit box, widened by the half stroke that Pillow draws inwards and polygons draw outwards."""
+        half = self._stroke // 2
+        (left, top), (right, bottom) = self._at(box[0], box[1]), self._at(box[2], box[3])
+        return left - half, top - half, max(right + half, left - half), max(bottom + half, top - half)
+
+    def _kept_inside(self, x: int, y: int, reach: int) -> tuple[int, int]:
+        """The pixel, moved so far that a blot of the radius `reach` round it stays in the box."""
+        spare = max(0, reach - self._stroke // 2)
+        (left, top), (right, bottom) = self._at(0, 0), self._at(1, 1)
+        return max(left + spare, min(x, right - spare)), max(top + spare, min(y, bottom - spare))
+
+    def oval(self, left: float, top: float, right: float, bottom: float, fill: Rgb | None = None) -> None:
+        fill = fill or self.colour
+        self._draw.ellipse(self._corners((left, top, right, bottom)), self._tones.body(fill), self._tones.edge(fill), self._stroke)
+
+    def box(self, left: float, top: float, right: float, bottom: float, fill: Rgb | None = None, round_by: float = 0.0) -> None:
+        """A rectangle; `round_by` is the corner radius as a share of the thing's shorter side."""
+        fill, corners = fill or self.colour, self._corners((left, top, right, bottom))
+        if not round_by:
+            self._draw.rectangle(corners, self._tones.body(fill), self._tones.edge(fill), self._stroke)
+            return
+        radius = min(round_by * min(self._width, self._height), (corners[2] - corners[0]) / 2, (corners[3] - corners[1]) / 2)
+        self._draw.rounded_rectangle(corners, radius, self._tones.body(fill), self._tones.edge(fill), self._stroke)
+
+    def polygon(self, points: Sequence[Point], fill: Rgb | None = None) -> None:
+        fill = fill or self.colour
+        pixels = [self._at(x, y) for x, y in points]
+        edge = self._tones.edge(fill)
+        self._draw.polygon(pixels, self._tones.body(fill))
+        self._draw.line([*pixels, pixels[0], pixels[1]], edge, self._stroke)
+        for x, y in pixels:
+            self._dab(x, y, edge)
+
+    def line(self, points: Sequence[Point], fill: Rgb | None = None, weight: float = 1.0) -> None:
+        """An open stroke; `weight` in strokes."""
+        width = max(1, round(self._stroke * weight))
+        pixels = [self._kept_inside(*self._at(x, y), width // 2) for x, y in points]
+        self._draw.line(pixels, self._stroke_tone(fill), width, joint="curve")
+
+    def arc(self, left: float, top: float, right: float, bottom: float, start: float, end: float, fill: Rgb | None = None) -> None:
+        """Part of an oval's outline, degrees clockwise from three o'clock."""
+        self._draw.arc(self._corners((left, top, right, bottom)), start, end, self._stroke_tone(fill), self._stroke)
+
+    def dome(self, left: float, top: float, right: float, bottom: float, fill: Rgb | None = None) -> None:
+        """The upper half of an oval, flat side down, filling the given box."""
+        fill = fill or self.colour
+        corners = self._corners((left, top, right, 2 * bottom - top))
+        self._draw.pieslice(corners, 180, 360, self._tones.body(fill), self._tones.edge(fill), self._stroke)
+
+    def dot(self, x: float, y: float, radius: float, fill: Rgb) -> None:
+        """A filled circle without outline; radius as a share of the thing's shorter side."""
+        size = max(1, round(radius * min(self._width, self._height)))
+        column, row = self._kept_inside(*self._at(x, y), size)
+        self._draw.ellipse((column - size, row - size, column + size, row + size), self._tones.body(fill))
+
+    def _stroke_tone(self, fill: Rgb | None) -> Rgb:
+        return self._tones.mark(fill) if fill else self._tones.edge(self.colour)
+
+    def _dab(self, x: int, y: int, fill: Rgb) -> None:
+        """Rounds the corner of a polygon's outline."""
+        half = self._stroke // 2
+        self._draw.ellipse((x - half, y - half, x + half, y + half), fill)

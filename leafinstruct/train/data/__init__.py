@@ -1,0 +1,1 @@
+"""Rows of a dataset -> what a model reads: encoded, kept, packed and loaded."""

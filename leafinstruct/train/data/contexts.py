@@ -1,0 +1,35 @@
+"""What `leaf train --dry-run` says of the rows: what becomes of them at each context length, and what pictures take."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from leafinstruct.runtime.artifact import Artifact
+
+COLUMNS = ("whole", "smaller", "cut", "dropped")
+
+
+def lines(tokens: Artifact, counts: Mapping[str, int], context: int) -> list[str]:
+    """The table of `fits`, and what the rows hold."""
+    found = fits(tokens, context)
+    if counts["pictures"]:
+        mean, largest = counts["picture_tokens"] / counts["pictures"], max(report["largest"] for report in tokens.reports())
+        found.append(f"pictures: {mean:,.0f} tokens in the mean, {largest:,} the largest, marks included")
+    found.append(f"said: {counts['said']:,} of {counts['tokens']:,} tokens, {counts['pictures_said']:,} of {counts['pictures']:,} pictures")
+    return found
+
+
+def fits(tokens: Artifact, context: int) -> list[str]:
+    """A table of at most 80 columns; nothing where no row was read. tokens: of train.tokens; context: the recipe's own, marked."""
+    rows: dict[int, Counter[str]] = {}
+    for report in tokens.reports():
+        for at, of in report["fits"].items():
+            rows.setdefault(int(at), Counter()).update(of)
+    if not any(rows.values()):
+        return []
+    found = ["  context" + "".join(f"{name:>12}" for name in COLUMNS)]
+    for at, of in sorted(rows.items()):
+        found.append(f"{at:>9,}" + "".join(f"{of[name]:>12,}" for name in COLUMNS) + ("  <- this recipe" if at == context else ""))
+    found.append("rows that fit whole, with smaller pictures, cut, or not; unusable ones left out")
+    return found

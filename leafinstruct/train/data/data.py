@@ -1,0 +1,119 @@
+"""The rows of one run: those that are trained on, and those of the split `validation` of the same dataset."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+
+from leafinstruct.backbones.backbone import unadapted
+from leafinstruct.errors import BackboneError, SourceError
+from leafinstruct.records import shards
+from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.train import processes
+from leafinstruct.train.config import TrainConfig
+from leafinstruct.train.data import tokens
+from leafinstruct.train.data.packing import Packed
+from leafinstruct.train.data.pictures import Pictures
+
+
+class Data:
+    """Below the folder of a run; `make` first, in one process."""
+
+    def __init__(self, config: TrainConfig, out: Artifact, runs: Path, seed: int) -> None:
+        self.train, self.validation = Artifact(out.path / "tokens"), Artifact(out.path / "tokens-validation")
+        self._config, self._runs, self._seed = config, runs, seed
+
+    def make(self, backbone: Any, identity: str, files: list[Path], validate: bool, tell: Callable[[str], None]) -> Mapping[str, int]:
+        """Encode what does not stand. Returns the counts of what is trained on.
+
+        Raises SourceError where that is nothing, BackboneError where the backbone has no vector for a token.
+        """
+        config = self._config
+        pictures = Pictures(backbone, config.picture_tokens, config.picture_floor, self._runs / ".codes")
+        counts = tokens.make(
+            backbone, identity, files, config.context, self.train, lambda done, of: tell(f"reading shards: {done} of {of}"), pictures
+        )
+        for kind, count in pictures.repaired().get("repaired", {}).items():
+            tell(f"repaired: {count:,} {kind} had changed on disk and are encoded again")
+        tell(_rows_told(counts, config, self.shown()))
+        self._check_vocabulary(backbone)
+        if validate and config.evaluate_every:
+            try:
+                there = self.validation_files()
+            except SourceError as error:
+                shutil.rmtree(self.validation.path, ignore_errors=True)
+                tell(f"no validation: {error}")
+                return counts
+            try:
+                found = tokens.make(backbone, identity, there, config.context, self.validation, lambda *_: None, pictures)
+            except SourceError as error:
+                raise SourceError(f"validation: {error}; train.evaluate_every: 0 trains without") from error
+            rows, lost = min(found["rows"], config.evaluate_rows), sum(found[name] for name in tokens.REASONS)
+            more = f" ({lost:,} more cannot be used)" if lost else ""
+            tell(f"validation: {rows:,} of {found['rows']:,} rows{more}, every {config.evaluate_every:,} steps and at the end")
+        return counts
+
+    def _check_vocabulary(self, backbone: Any) -> None:
+        size = int(backbone.model.get_input_embeddings().weight.shape[0])
+        for part in self.train.parts():
+            with pa.memory_map(str(self.train.file("tokens", part, ".arrow"))) as source:
+                highest = pc.max(pc.list_flatten(pa.ipc.open_file(source).read_all()["ids"])).as_py() or 0
+            if highest >= size:
+                raise BackboneError(
+                    f"the tokenizer gives id {highest:,}, and the model's vocabulary has {size:,}: they are not of the same backbone"
+                )
+
+    def shown(self) -> Packed:
+        """Those of the whole run in their order, on all devices."""
+        config = self._config
+        length = config.steps * config.batch * config.accumulate * processes.state().num_processes
+        return Packed(self.rows, length, self._seed, config.context if config.packing else None, config.condition_dropout)
+
+    @property
+    def rows(self) -> tokens.Rows:
+        """Those trained on."""
+        return tokens.Rows(self.train)
+
+    def held_out(self) -> Any:
+        """Those validated with; None where there are none."""
+        if not self._config.evaluate_every:
+            return None
+        rows = tokens.Rows(self.validation)
+        wanted = range(min(len(rows), self._config.evaluate_rows))
+        return torch.utils.data.Subset(rows, wanted) if wanted else None
+
+    def validation_files(self) -> list[Path]:
+        """Their shards. Raises SourceError where there is none."""
+        return shards.files(self._config.data, self._runs, "validation")
+
+    def collator(self, backbone: Any) -> tokens.Collator:
+        """For rows of this backbone."""
+        config = unadapted(backbone.model).config
+        return tokens.Collator(_pad(config), getattr(config, "d_model", None) if self._config.backbone.name == "emu2" else None)
+
+
+def _rows_told(counts: Mapping[str, int], config: TrainConfig, shown: Packed) -> str:
+    rows = max(1, counts["rows"])
+    names = {"cut": "cut", "smaller": "with smaller pictures", "too_long": "too long", "no_answer": "without an answer"}
+    lost = [
+        f"{counts[name]:,} {said}"
+        for name, said in (names | {name: name for name in tokens.REASONS if name not in names}).items()
+        if counts[name]
+    ]
+    packed = f", packed into rows of {config.context:,} that are {shown.share:.0%} full" if config.packing else ""
+    return (
+        f"{rows:,} rows of {counts['tokens'] / rows:,.0f} tokens in the mean" + (f" ({', '.join(lost)})" if lost else "") + f"{packed}, "
+        f"{counts['pictures']:,} pictures, {counts['said']:,} tokens to be said; {config.steps:,} steps see each row {shown.epochs:,.1f} times"
+    )
+
+
+def _pad(config: Any) -> int:
+    text = getattr(config, "text_config", config)
+    found = next(number for number in (text.pad_token_id, text.eos_token_id, 0) if number is not None)
+    return int(found[0] if isinstance(found, list) else found)

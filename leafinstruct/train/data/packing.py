@@ -1,0 +1,136 @@
+"""In which order rows are shown, and which of them share a row of the batch.
+
+Documents are packed into rows of at most `capacity` tokens, so that hardly any token is padding. None sees another: `position_ids` begin at 0 with
+each, from which transformers makes the attention mask (masking_utils.find_packed_sequence_indices) where neither a mask nor a cache is given, and
+MoSS its pictures. That holds for sdpa, eager and flex attention. With flash attention it does not: transformers looks at position ids there for
+batches of one row only, and Chameleon's layers do not hand them on at all, so documents would see each other without a word; it is refused.
+
+Everything is a function of (seed, epoch, row): the order of an epoch is a permutation; within each WINDOW rows of it documents are packed best fit,
+longest first, and the rows that come out are shuffled. Row n of a run is found without reading those before it, so a run goes on exactly where it
+was, with any number of workers. Memory is about 30 bytes a document.
+"""
+
+from __future__ import annotations
+
+import bisect
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from leafinstruct.backbones.backbone import unadapted
+from leafinstruct.errors import TrainError
+from leafinstruct.train.data.tokens import Rows
+
+WINDOW = 4096
+"""Rows that are packed together: enough that what is left open is under one in a hundred tokens, few enough that packing costs no time."""
+_ORDER, _DROPPED = 0, 1
+"""Streams of random numbers of an epoch."""
+
+
+def check_attention(model: Any) -> None:
+    """Raises TrainError where documents of one row would see each other."""
+    kind = unadapted(model).config._attn_implementation
+    if kind not in ("sdpa", "eager", "flex_attention"):
+        raise TrainError(
+            f"train.packing: with attention {kind} the documents of a row would see each other; use sdpa, or set packing: false"
+        )
+
+
+def pack(lengths: NDArray[np.int32], capacity: int) -> list[list[int]]:
+    """Numbers of documents, those of a row together: longest first, each where the least room is left."""
+    rows: list[list[int]] = []
+    open_: list[tuple[int, int]] = []  # (room, row), sorted
+    for number in np.argsort(-lengths, kind="stable").tolist():
+        length = int(lengths[number])
+        place = bisect.bisect_left(open_, (length, -1))
+        room, row = open_.pop(place) if place < len(open_) else (capacity, len(rows))
+        if row == len(rows):
+            rows.append([])
+        rows[row].append(number)
+        bisect.insort(open_, (room - length, row))
+    return rows
+
+
+class Packed(torch.utils.data.Dataset[dict[str, Any]]):
+    """Rows of a whole run: number n is of the epoch that n falls into. An item is as of Rows, with positions (n,) where it is packed."""
+
+    def __init__(self, rows: Rows, length: int, seed: int, capacity: int | None, dropout: float = 0.0) -> None:
+        """length: rows that the run shows. capacity: tokens of a row, None for a document each. dropout: share of documents without their prompt."""
+        self._rows, self.length, self._seed, self._capacity, self._dropout = rows, length, seed, capacity, dropout
+        self._tokens = rows.lengths()
+        self._prompts = rows.lengths("answer") - rows.lengths("begin") if dropout else np.zeros(0, np.int32)
+        self._begins = [0]
+        self._now = self._epoch(0)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_now"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._now = self._epoch(0)
+
+    @property
+    def share(self) -> float:
+        """Of the tokens of the first epoch's rows that are no padding, were each `capacity` long."""
+        _, documents, starts, dropped = self._epoch(0)
+        room = (len(starts) - 1) * (self._capacity or int(self._tokens.max()))
+        return float(self._shown(dropped)[documents].sum() / room)
+
+    @property
+    def epochs(self) -> float:
+        """How often each document is shown, about."""
+        return self.length / self._begins[1]
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        if not 0 <= number < self.length:
+            raise IndexError(number)
+        while number >= self._begins[-1]:
+            self._now = self._epoch(len(self._begins) - 1)
+        epoch = bisect.bisect_right(self._begins, number) - 1
+        if self._now[0] != epoch:
+            self._now = self._epoch(epoch)
+        _, documents, starts, dropped = self._now
+        at = number - self._begins[epoch]
+        return self._joined([self._shortened(int(which), bool(dropped[which])) for which in documents[starts[at] : starts[at + 1]]])
+
+    def _shown(self, dropped: NDArray[np.bool_]) -> NDArray[np.int32]:
+        return np.asarray(self._tokens - dropped * self._prompts if self._dropout else self._tokens)
+
+    def _epoch(self, epoch: int) -> tuple[int, NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+        """(epoch, documents in order, where each row begins among them and the end, which documents go without their prompt)."""
+        count = len(self._tokens)
+        order = np.random.default_rng([self._seed, epoch, _ORDER])
+        dropped = np.random.default_rng([self._seed, epoch, _DROPPED]).random(count) < self._dropout
+        documents = order.permutation(count)
+        sizes = np.ones(count, np.int64)
+        if self._capacity is not None:
+            shown, packed, widths = self._shown(dropped), list[NDArray[np.int64]](), list[int]()
+            for at in range(0, count, WINDOW):
+                window = documents[at : at + WINDOW]
+                rows = pack(shown[window], self._capacity)
+                shuffled = [window[rows[row]] for row in order.permutation(len(rows))]
+                packed += shuffled
+                widths += map(len, shuffled)
+            documents, sizes = np.concatenate(packed), np.array(widths)
+        starts = np.concatenate([[0], np.cumsum(sizes)])
+        if epoch == len(self._begins) - 1:
+            self._begins.append(self._begins[-1] + len(sizes))
+        return epoch, documents, starts, dropped
+
+    def _shortened(self, number: int, dropped: bool) -> dict[str, Any]:
+        row = self._rows[number]
+        if not dropped:
+            return row
+        ids, said = (np.concatenate([row[name][: row["begin"]], row[name][row["answer"] :]]) for name in ("ids", "said"))
+        return {**row, "ids": ids, "said": said, "vectors": row["vectors"][row["given"] :]}
+
+    def _joined(self, documents: list[dict[str, Any]]) -> dict[str, Any]:
+        if self._capacity is None:
+            return documents[0]
+        found = {name: np.concatenate([row[name] for row in documents]) for name in ("ids", "said", "vectors")}
+        return {**found, "positions": np.concatenate([np.arange(len(row["ids"])) for row in documents])}

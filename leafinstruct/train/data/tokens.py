@@ -1,0 +1,255 @@
+"""Rows as a model reads them, on disk: no tokenizer and no picture encoder in the training loop.
+
+    tokens-<shard>.arrow     ids, said, vectors (of backbones whose patches are vectors), and where the prompt lies: SCHEMA
+    report-<shard>.json      key, counts and the reasons of rows that could not be used: written last, so a report means a whole file
+
+A file stands while its shard, the backbone and what shapes a row are the same; adding a shard encodes that one. Read back by memory map and as numpy
+views, so memory is one batch and a row costs microseconds. Chosen: Arrow's own file format, as for gathering rows into shards.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from leafinstruct.backbones.backbone import Backbone
+from leafinstruct.errors import SourceError
+from leafinstruct.records import shards
+from leafinstruct.runtime.artifact import Artifact, digest, file_sha256, writing
+from leafinstruct.train.data.encode import Encoded, Unusable, encode
+from leafinstruct.train.data.pictures import Pictures
+
+CODE = 4
+"""Raised when the same rows give other tokens than before."""
+ROWS, NUMBERS = 512, 1 << 22
+"""Of a record batch: rows at most, and numbers of vectors, from which on none is added."""
+VIEWED = 4096
+"""Record batches whose views are remembered: making them costs ten times as much as reading a row, and one takes about 2 kB."""
+LISTED = 20
+"""Unusable rows that a report names."""
+CONTEXTS = (512, 1024, 2048, 4096, 8192, 16384)
+"""For which a report says what becomes of the rows, beside the recipe's own."""
+REASONS = ("too_long", "no_answer", "undecodable", "malformed")
+"""Of rows that cannot be used."""
+SCHEMA = pa.schema(
+    [
+        ("ids", pa.list_(pa.int32())),
+        ("said", pa.list_(pa.uint8())),
+        ("vectors", pa.list_(pa.float32())),
+        ("begin", pa.int32()),
+        ("answer", pa.int32()),
+        ("given", pa.int32()),
+    ]
+)
+"""said: 1 where the model is to speak, a byte each, so that it can be viewed. The prompt is ids[begin:answer]; given: numbers in `vectors` before the
+answer."""
+
+
+def make(
+    backbone: Backbone,
+    identity: str,
+    files: Sequence[Path],
+    context: int,
+    out: Artifact,
+    on_file: Callable[[int, int], None],
+    pictures: Pictures | None = None,
+) -> Counter[str]:
+    """Encode what does not stand yet. identity: of the backbone's weights. on_file: told (done, of). Returns counts over all files.
+
+    Raises SourceError where no row of any file can be used, or a shard changes while it is read.
+    """
+    pictures = pictures or Pictures(backbone)
+    names = [path.stem for path in files]
+    if len(set(names)) < len(names):
+        raise SourceError(f"train.data: two shards are called {Counter(names).most_common(1)[0][0]}; give one folder of them")
+    out.keep_only(names)
+    shaping = {"backbone": identity, "context": context, "code": CODE, "budget": pictures.budget, "floor": pictures.floor}
+    for done, path in enumerate(files):
+        on_file(done, len(files))
+        sha256 = file_sha256(path)
+        shards.check(path, sha256)
+        key = digest({"shard": sha256, **shaping})
+        if not (out.stands(path.stem, key) and not list(out.faults(path.stem))):
+            out.open(path.stem)
+            report, written = _write(backbone, path, context, pictures, out.file("tokens", path.stem, ".arrow"))
+            if file_sha256(path) != sha256:
+                raise SourceError(f"{path}: changed while it was read; run again when it is whole")
+            out.commit(path.stem, key, report, written)
+    on_file(len(files), len(files))
+    counts: Counter[str] = Counter()
+    for report in out.reports():
+        counts.update(report["counts"])
+    if not counts["rows"]:
+        reasons = ", ".join(f"{counts[name]:,} x {name}" for name in sorted(REASONS) if counts[name])
+        raise SourceError(
+            f"no row can be trained on ({reasons or 'the shards are empty'}); is train.context of {context:,} tokens long enough?"
+        )
+    return counts
+
+
+def _write(backbone: Backbone, path: Path, context: int, pictures: Pictures, target: Path) -> tuple[dict[str, Any], list[Path]]:
+    counts: Counter[str] = Counter()
+    fits: dict[int, Counter[str]] = {at: Counter() for at in sorted({*CONTEXTS, context})}
+    unusable: list[dict[str, str]] = []
+    largest = 0
+    with writing(target) as temporary, pa.OSFile(str(temporary), "wb") as file, pa.ipc.new_file(file, SCHEMA) as sink:
+        waiting: list[dict[str, Any]] = []
+        for row in shards.rows(path):
+            found = encode(backbone, row, context, pictures)
+            if found.needs is not None:
+                for at, of in fits.items():
+                    of[found.needs.at(at)] += 1
+            if isinstance(found, Unusable):
+                counts[found.reason] += 1
+                unusable += [{"id": row["id"], "reason": found.reason, "detail": found.detail}] if len(unusable) < LISTED else []
+                continue
+            waiting.append(_stored(backbone, found))
+            largest = max([largest, *found.picture_tokens])
+            counts.update(_counted(found))
+            if len(waiting) == ROWS or sum(len(one["vectors"]) for one in waiting) >= NUMBERS:
+                sink.write_batch(_batch(waiting))
+                waiting = []
+        if waiting:
+            sink.write_batch(_batch(waiting))
+    return {"counts": dict(counts), "rejected": unusable, "fits": fits, "largest": largest}, [target]
+
+
+def _counted(found: Encoded) -> dict[str, int]:
+    return {
+        "rows": 1,
+        "tokens": len(found.items),
+        "said": sum(found.said),
+        "pictures": found.pictures,
+        "picture_tokens": sum(found.picture_tokens),
+        "pictures_said": found.drawn,
+        "cut": found.cut,
+        "smaller": found.smaller,
+    }
+
+
+def _stored(backbone: Backbone, found: Encoded) -> dict[str, Any]:
+    inputs = backbone.inputs(found.items)
+    vectors = inputs.get("patches")
+    given = sum(item.numel() for item in found.items[: found.answer] if isinstance(item, Tensor))
+    return {
+        "ids": inputs["input_ids"][0].cpu().numpy().astype(np.int32),
+        "said": np.array(found.said, np.uint8),
+        "vectors": np.zeros(0, np.float32) if vectors is None else vectors.float().cpu().numpy().ravel(),
+        "begin": found.begin,
+        "answer": found.answer,
+        "given": given,
+    }
+
+
+def _batch(rows: Sequence[dict[str, Any]]) -> pa.RecordBatch:
+    columns = []
+    for field in SCHEMA:
+        values = [row[field.name] for row in rows]
+        if pa.types.is_list(field.type):
+            starts = np.cumsum([0, *map(len, values)], dtype=np.int32)
+            columns.append(pa.ListArray.from_arrays(starts, pa.array(np.concatenate(values), field.type.value_type)))
+        else:
+            columns.append(pa.array(values, field.type))
+    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+
+
+class Rows(torch.utils.data.Dataset[dict[str, Any]]):
+    """The rows of an artifact, by number: ids (n,) int32, said (n,) uint8, vectors (m,) float32, views of the file; begin, answer, given."""
+
+    def __init__(self, out: Artifact) -> None:
+        self._paths = [out.file("tokens", part, ".arrow") for part in out.parts()]
+        self._open()
+
+    def _open(self) -> None:
+        self._files = [pa.ipc.open_file(pa.memory_map(str(path))) for path in self._paths]
+        self._places = [(file, index) for file in self._files for index in range(file.num_record_batches)]
+        sizes = [file.get_batch(index).num_rows for file, index in self._places]
+        self._starts = np.cumsum([0, *sizes]).tolist()
+        self._views: dict[int, dict[str, Any]] = {}
+
+    def __getstate__(self) -> list[Path]:
+        return self._paths
+
+    def __setstate__(self, paths: list[Path]) -> None:
+        self._paths = paths
+        self._open()
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def lengths(self, name: str = "ids") -> NDArray[np.int32]:
+        """Of all rows, (len,): items with `ids`; or the numbers of a column that holds one."""
+        found = [self._columns(place)[name] for place in range(len(self._places))]
+        parts = [np.diff(column[0]) if isinstance(column, tuple) else column for column in found]
+        return np.concatenate([np.zeros(0, np.int32), *parts]).astype(np.int32)
+
+    def _columns(self, place: int) -> dict[str, Any]:
+        """The columns of a record batch as numpy views; of a list (offsets, values)."""
+        if place not in self._views:
+            if len(self._views) == VIEWED:
+                self._views.clear()
+            file, index = self._places[place]
+            batch = file.get_batch(index)
+            self._views[place] = {name: _viewed(batch.column(name)) for name in batch.schema.names}
+        return self._views[place]
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        place = bisect.bisect_right(self._starts, number) - 1
+        at = number - self._starts[place]
+        found: dict[str, Any] = {}
+        for name, column in self._columns(place).items():
+            found[name] = column[1][column[0][at] : column[0][at + 1]] if isinstance(column, tuple) else int(column[at])
+        return found
+
+
+def _viewed(column: Any) -> Any:
+    if isinstance(column, pa.ListArray):
+        return column.offsets.to_numpy(), column.values.to_numpy()
+    return column.to_numpy()
+
+
+class Collator:
+    """Rows -> a batch: padded on the right, labels where the model is to speak. pad: id that fills; width: of a patch's vector."""
+
+    def __init__(self, pad: int, width: int | None) -> None:
+        self._pad, self._width = pad, width
+
+    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
+        """input_ids, labels: (B, T), -100 where there is no loss; lengths: (B,), what is no padding; patches: (N, width) where there are vectors.
+
+        Of rows with positions, position_ids (B, T), which begin at 0 with each document and with the padding, a document of its own that has no loss;
+        of others attention_mask.
+        """
+        length = max(len(row["ids"]) for row in rows)
+        shape = len(rows), length
+        ids, labels = torch.full(shape, self._pad), torch.full(shape, -100)
+        mask, positions = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
+        for at, row in enumerate(rows):
+            one, said = torch.tensor(row["ids"], dtype=torch.long), torch.tensor(row["said"], dtype=torch.bool)
+            ids[at, : len(one)], mask[at, : len(one)] = one, 1
+            labels[at, : len(one)] = one.masked_fill(~said, -100)
+            if "positions" in row:
+                positions[at, : len(one)] = torch.tensor(row["positions"], dtype=torch.long)
+                positions[at, len(one) :] = torch.arange(length - len(one))
+        packed = "positions" in rows[0]
+        if packed:
+            labels[positions == 0] = -100  # whatever a row says: nothing before its first token belongs to it
+        lengths = torch.tensor([len(row["ids"]) for row in rows])
+        found = {
+            "input_ids": ids,
+            **({"position_ids": positions} if packed else {"attention_mask": mask}),
+            "labels": labels,
+            "lengths": lengths,
+        }
+        vectors = [torch.tensor(row["vectors"], dtype=torch.float32) for row in rows]
+        several = self._width and any(map(len, vectors))
+        return {**found, "patches": torch.cat(vectors).view(-1, self._width)} if several else found

@@ -1,0 +1,133 @@
+"""What a dataset tells of itself, from counts alone: costs, tasks, limits, and the recipe without what is nobody's business."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from making import recipe
+
+from leafinstruct.card.build_json import costs
+from leafinstruct.card.front import categories, order, size_category
+from leafinstruct.card.limits import limits
+from leafinstruct.recipe import load as recipes
+from leafinstruct.recipe.resolved import resolved
+
+COST = {"questions": 2, "requests": 3, "input_tokens": 1000, "output_tokens": 50, "estimated": False, "dollars": 0.1}
+
+
+def test_costs_are_summed_and_what_one_part_does_not_know_nobody_knows():
+    assert costs([{"cost": COST}, {"cost": {**COST, "dollars": 0.2, "estimated": True}}]) == {
+        "questions": 4,
+        "requests": 6,
+        "input_tokens": 2000,
+        "output_tokens": 100,
+        "estimated": True,
+        "dollars": 0.3,
+    }
+    assert costs([{"cost": COST}, {"cost": {**COST, "dollars": None}}, {"cost": COST}]) == {
+        **{name: 3 * COST[name] for name in ("questions", "requests", "input_tokens", "output_tokens")},
+        "estimated": False,
+        "dollars": None,
+    }
+
+
+@pytest.mark.parametrize("reports", [[], [{"counts": {}}], [{"cost": COST}, {"counts": {}}], [{"cost": None}]])
+def test_costs_that_were_not_kept_are_no_zero(reports):
+    assert costs(reports) is None
+
+
+@pytest.mark.parametrize(
+    ("pictures", "expected"),
+    [
+        ({("guide", "assistant"): 3}, ["text-to-image"]),
+        ({("conversation", "user"): 3}, ["image-text-to-text"]),
+        ({("edit", "user"): 3, ("edit", "assistant"): 1}, ["image-text-to-text", "text-to-image", "image-to-image"]),
+        ({("guide", "assistant"): 3, ("conversation", "user"): 3}, ["image-text-to-text", "text-to-image"]),
+        ({("edit", "user"): 0}, ["text-generation"]),
+    ],
+)
+def test_tasks_follow_from_where_pictures_stand(pictures, expected):
+    sides = {(task, role, "image"): count for (task, role), count in pictures.items()}
+    assert categories({**sides, ("guide", "user", "text"): 9}) == expected
+
+
+def test_sizes_and_order():
+    assert [size_category(rows) for rows in (1, 999, 1000, 184_982, 9_999_999, 10_000_000, 10**12 - 1, 10**12)] == [
+        *("n<1K", "n<1K", "1K<n<10K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100B<n<1T", "n>1T")
+    ]
+    assert order({"test": 1, "validation": 1, "train": 1, "a": 1}) == ["train", "a", "test", "validation"]
+
+
+def history(**changes: Any) -> dict[str, Any]:
+    plain = {
+        "toy": False,
+        "models": {"alignment": "ViT-B/32"},
+        "rules": [],
+        "unreadable": [],
+        "unfetched": 0,
+        "filter": {},
+        "rewrite": {},
+        "rewrite_model": "m",
+        "offline_rewrite": False,
+    }
+    return {**plain, **changes}
+
+
+@pytest.mark.parametrize(
+    ("changes", "facts", "states", "begins"),
+    [
+        ({"toy": True}, {}, {}, "Toy scores: "),
+        ({"models": {"alignment": None}}, {}, {}, "Alignment and coherence were not scored: "),
+        ({"rules": [{"score": "alignment.mean", "uncalibrated": True}]}, {}, {}, "Uncalibrated bounds: those of `alignment.mean` "),
+        ({"rules": [{"score": "rules.text_quality"}]}, {}, {}, "`rules.*` scores come from written rules"),
+        ({"unreadable": [("truncated", 2), ("broken_json", 9)]}, {}, {}, "2 source files end early"),
+        ({"unreadable": [("damaged_record", 1_200)]}, {}, {}, "1,200 records of archives are damaged"),
+        ({"unreadable": [("too_damaged", 1)]}, {}, {}, "1 archives are so damaged that reading stopped"),
+        ({"unreadable": [("too_large", 3)]}, {}, {}, "3 files, parts of files, records or images are larger than what is read"),
+        ({"unfetched": 1204}, {}, {}, "1,204 pictures are on the web and were not fetched"),
+        ({"rewrite": {"failed": 3}}, {}, {}, "3 documents were dropped in rewrite because something failed"),
+        ({}, {"warnings": ["no row fell to split `test`"]}, {}, "No row fell to split `test`."),
+        ({}, {"suppressed": 4}, {}, "4 examples were taken out"),
+        ({}, {}, {"ok": 9, "failed": 2, "not_scored": 1}, "Some scores of published rows have no value: 2 failed and 1 not scored."),
+    ],
+)
+def test_a_limit_is_told_where_it_holds_and_only_there(changes, facts, states, begins):
+    usual = limits(history(), {"warnings": []}, {"MIT": (1, 1)}, {"ok": 1})
+    found = limits(history(**changes), {"warnings": [], **facts}, {"MIT": (1, 1)}, {"ok": 1, **states})
+    assert next(sentence for sentence in found if sentence not in usual).startswith(begins)
+    assert len(found) == len(usual) + 1
+
+
+def test_a_picture_without_a_licence_is_a_limit_too():
+    (told,) = [line for line in limits(history(), {"warnings": []}, {"MIT": (9, 8), None: (0, 1)}, {}) if "licence" in line]
+    assert told.startswith("0 records and 1 pictures state no licence")
+
+
+def test_the_recipe_as_told_keeps_no_secret_and_reads_as_a_recipe(tmp_path):
+    path = recipe(
+        tmp_path,
+        ingest={"sources": [{"kind": "html", "name": "own", "path": "/home/someone/pages", "license": "MIT"}]},
+        filter={
+            "alignment": {"allow_toy": True},
+            "pictures": {"fetch": {"contact": "someone@example.org", "in_flight": 7}},
+            "rules": [{"score": "duplicate.text", "max": 0}, {"score": "text.words", "min": 0, "max": 9}],
+        },
+        llm={
+            **{"provider": "openai", "base_url": "http://127.0.0.1:1/v1", "model": "m", "key_env": "MY_SECRET_NAME", "budget": 3},
+            "price": {"input_per_million": 1, "output_per_million": 2},
+        },
+        train={"backbone": {"name": "chameleon", "weights": "/home/someone/weights"}, "data": "run:t"},
+    )
+    told = resolved(recipes.load(path).recipe)
+    text = json.dumps(told)
+    for private in ("someone", "MY_SECRET", "price", "budget", "in_flight", "workdir", "backbone", str(tmp_path)):
+        assert private not in text, private
+    assert told["filter"]["rules"] == [{"score": "duplicate.text", "max": 0.0}, {"score": "text.words", "min": 0.0, "max": 9.0}]
+    assert told["llm"]["model"] == "m"
+    assert "base_url" not in told["llm"]
+    told["llm"]["base_url"] = "http://127.0.0.1:1/v1"
+    told["ingest"]["sources"][0]["path"] = "/home/someone/pages"
+    told["filter"]["pictures"]["fetch"]["contact"] = "someone@example.org"
+    assert resolved(recipes.Recipe.model_validate(told)) == resolved(recipes.load(path).recipe)

@@ -1,0 +1,297 @@
+"""The whole build with a language model behind a real HTTP server: what is sent, what a repeat costs, what an outage leaves."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from e2e.test_build import pages
+from llm.fake_clock import FakeClock
+from llm.misbehaving import Body, Misbehaving, Step, depending, good, say, serving, status
+from making import build, leaf, mmc4, recipe, rows
+from report.looking import Page
+
+from leafinstruct import pipeline
+from leafinstruct.llm import clock as clocks
+from leafinstruct.llm.request import Picture
+from leafinstruct.recipe import load as recipes
+from leafinstruct.records import table
+from leafinstruct.report import funnel
+from leafinstruct.report.explain import lineage
+from leafinstruct.report.inspect import page as inspection
+
+
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Builds of this process: pauses cost no time, and deadlines do not depend on how busy the machine is."""
+    monkeypatch.setattr(clocks, "CLOCK", FakeClock())
+
+
+@pytest.fixture
+def server() -> Iterator[Misbehaving]:
+    with serving(depending(answer)) as server:
+        yield server
+
+
+def text_of(body: Body) -> str:
+    parts = [message["content"] for message in body["messages"]]
+    return "".join(part if isinstance(part, str) else "".join(item.get("text", "") for item in part) for part in parts)
+
+
+def is_judge(body: Body) -> bool:
+    return "You rate web documents" in text_of(body)
+
+
+def answer(body: Body) -> Step:
+    """What a willing model says: fours for the judge; for the rewriter every picture in order."""
+    if is_judge(body):
+        return good(
+            {
+                field: {"score": 4, "reason": "fine"}
+                for field in ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value")
+            }
+        )
+    return good(example(body))
+
+
+def example(body: Body, shuffle: bool = False) -> dict[str, Any]:
+    text = text_of(body)
+    numbers = [int(number) for number in re.findall(r"^image (\d+)(?: \(belongs to \[\d+\]\))?:", text, re.MULTILINE)]
+    given = re.search(r"the context is the beginning of the document with images? (?:1 to )?(\d+)", text)
+    context = numbers[: int(given[1])] if given else []
+    response = [number for number in numbers if number not in context]
+    part = [{"type": "image", "image": number} for number in (reversed(response) if shuffle else response)]
+    return {
+        "instruction": "Show me how.",
+        "context": [{"type": "image", "image": n} for n in context],
+        "response": [{"type": "text", "text": "So:"}, *part],
+    }
+
+
+@pytest.fixture
+def own(tmp_path: Path, server: Misbehaving) -> Path:
+    mmc4(tmp_path / "data", pages(6))
+    return recipe(
+        tmp_path,
+        ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data"}]},
+        filter={"min_words": 10, "alignment": {"allow_toy": True}, "rules": [{"score": "judge.text_quality", "min": 3, "model": "m"}]},
+        llm={"provider": "openai", "base_url": server.url, "model": "m", "deadline": 60, "timeout": 60},
+    )
+
+
+def test_judge_and_rewriter_see_the_pictures_in_their_places_and_a_repeat_costs_nothing(own, server):
+    build(own)
+    assert len(server.seen) == 12
+    for seen in server.seen:
+        shown = [part["type"] for part in seen.body["messages"][1]["content"]]
+        assert shown.count("image_url") == 3
+        assert shown[0] == "text"
+        assert shown[1] == "image_url"
+    found = rows(own.parent / "runs/t/shard")
+    assert len(found) == 6
+    for row in found:
+        scores = {score["name"]: score["value"] for score in row["scores"]}
+        assert scores["judge.text_quality"] == 4.0
+        assert not any(name.startswith("rules.") for name in scores)
+        assert {item["name"]: item["identity"] for item in row["provenance"]["models"]}["rewrite"] == "m"
+        assert row["messages"][0]["content"][0]["text"] == "Show me how."
+        assert [item["name"] for item in row["provenance"]["prompts"]] == ["judge", "rewrite"]
+    build(own, rebuild=True)
+    build(own, "filter.rules[0].min=2")
+    assert len(server.seen) == 12
+
+
+def test_the_page_shows_what_the_judge_said_and_runs_none_of_it(own, server, tmp_path):
+    sentence = "It tells </script><b>three</b> steps, each with its picture."
+    kinds = ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value")
+    told = {kind: {"score": 2 if kind == "text_quality" else 5, "reason": sentence} for kind in kinds}
+    server.always = depending(lambda body: good(told) if is_judge(body) else answer(body))
+    build(own, "filter.rules[0].min=1")
+    inspection.inspect(pipeline.artifacts(recipes.load(own)), tmp_path / "page.html", 100, lambda *_: None)
+    scripts = dict(Page((tmp_path / "page.html").read_text(encoding="utf-8")).scripts)
+    records = json.loads(scripts["data"])
+    assert [record["said"] for record in records] == [dict.fromkeys((f"judge.{kind}" for kind in kinds), sentence)] * 6
+    names = [score["name"] for score in json.loads(scripts["meta"])["scores"]["own"]]
+    assert [record["scores"][names.index("judge.text_quality")] for record in records] == [2.0] * 6
+    assert all(record["example"]["turns"][0]["parts"][0]["text"] == "Show me how." for record in records)
+
+
+def test_one_added_document_costs_one_question_of_each_kind(own, server):
+    build(own)
+    mmc4(own.parent / "data", pages(1, start=70), name="more.jsonl")
+    build(own)
+    assert [is_judge(seen.body) for seen in server.seen[12:]] == [True, False]
+
+
+def test_a_moved_threshold_asks_nobody_and_a_loosened_one_only_about_those_it_brings_back(own, server):
+    build(own, "filter.rules[1]={score: text.words, max: 40}", "filter.rules[2]={score: text.repetition, max: 1}")
+    asked = len(server.seen)
+    build(own, "filter.rules[1]={score: text.words, max: 40}", "filter.rules[2]={score: text.repetition, max: 0.99}")
+    assert len(server.seen) == asked
+    build(own, "filter.min_words=1")
+    assert len(server.seen) == 12
+
+
+def test_an_answer_that_reorders_pictures_is_repaired_with_the_reason_and_else_dropped(own, server):
+    stubborn = "host3.example/3"
+
+    def choose(body: Body) -> Step:
+        if is_judge(body):
+            return answer(body)
+        repaired = "once each and in this order" in text_of(body)
+        return good(example(body, shuffle=not repaired or "Number 3." in text_of(body)))
+
+    server.always = depending(choose)
+    build(own, "rewrite.tasks=[guide]")
+    run = own.parent / "runs/t"
+    assert len(rows(run / "shard")) == 5
+    dropped = [row for path in (run / "rewrite").glob("dropped-*.parquet") for row in table.read(path)]
+    assert [row["url"] for row in dropped] == [f"https://{stubborn}"]
+    assert dropped[0]["drops"][0]["rule"] == "answer_unparsed"
+    assert "in this order" in dropped[0]["drops"][0]["detail"]
+
+
+def named(body: Body) -> Body:
+    """A body as the journal has it: pictures by the sha256 of the bytes that were sent."""
+
+    def told(part: Any) -> Any:
+        if not isinstance(part, dict) or part["type"] != "image_url":
+            return part
+        head, _, data = part["image_url"]["url"].partition(",")
+        picture = Picture(base64.b64decode(data), head.removeprefix("data:").removesuffix(";base64"))
+        return {"type": "picture", "sha256": picture.sha256, "media_type": picture.media_type, "bytes": len(picture.data)}
+
+    messages = body["messages"]
+    return {
+        **body,
+        "messages": [{**m, "content": [*map(told, m["content"])] if isinstance(m["content"], list) else m["content"]} for m in messages],
+    }
+
+
+def test_what_was_asked_is_explained_as_sent_with_every_try_and_what_it_took(own, server):
+    """Number 3 is repaired once, number 4 twice in vain; the bodies are those that the server saw."""
+
+    def choose(body: Body) -> Step:
+        if is_judge(body):
+            return answer(body)
+        tries = text_of(body).count("once each and in this order")
+        return good(example(body, shuffle="Number 4." in text_of(body) or ("Number 3." in text_of(body) and tries == 0)))
+
+    server.always = depending(choose)
+    price = "llm.price={input_per_million: 2, output_per_million: 8}"
+    build(own, "rewrite.tasks=[guide]", price)
+    loaded = recipes.load(own, ())
+    stages, kept = pipeline.artifacts(loaded), pipeline.answers_of(loaded)
+
+    def told(number: int) -> dict[str, Any]:
+        record = lineage.look(stages, f"https://host{number}.example/{number}", kept)["record"]
+        assert record is not None
+        return dict(record)
+
+    def seen(number: int, judging: bool) -> list[Body]:
+        return [named(item.body) for item in server.seen if f"Number {number}." in text_of(item.body) and is_judge(item.body) == judging]
+
+    for number, fate, tries in ((2, "sharded", 1), (3, "sharded", 2), (4, "dropped_by_rewrite", 3)):
+        record = told(number)
+        asked = record["rewrite"]["asked"]
+        (exchange,) = asked["exchanges"]
+        assert record["fate"] == fate
+        assert exchange["sent"] == seen(number, judging=False)[-1]
+        assert len(exchange["tries"]) == tries == len(seen(number, judging=False))
+        assert [attempt["fault"] == "" for attempt in exchange["tries"]] == [False] * (tries - 1) + [fate == "sharded"]
+        assert json.loads(exchange["tries"][0]["text"])["instruction"] == "Show me how."
+        assert asked["paid"] == {"requests": tries, "input_tokens": 100 * tries, "output_tokens": 20 * tries, "estimated": False} | {
+            "dollars": pytest.approx(tries * (100 * 2 + 20 * 8) / 1e6)
+        }
+        judged = record["filter"]["judge"]
+        assert judged["exchanges"][0]["sent"] == seen(number, judging=True)[-1]
+        assert judged["answers"][0]["value"]["text_quality"] == {"score": 4, "reason": "fine"}
+        assert record["cost"]["requests"] == tries + 1
+    assert told(4)["rewrite"]["asked"]["answers"] == []
+    costs = {entry["stage"]: entry["cost"] for entry in funnel.status(stages)}
+    assert costs["rewrite"]["requests"] == 6 + 1 + 2
+    assert costs["rewrite"]["dollars"] == pytest.approx(9 * 360 / 1e6)
+    build(own, "rewrite.tasks=[guide]", price, rebuild=True)  # the answers come from the cache, the price with them
+    assert funnel.status(stages)[1]["cost"] == costs["filter"]
+    shown = leaf("explain", "https://host3.example/3", own).stdout
+    assert "rewrite: one guide" in shown
+    assert "2 requests, 200 tokens in, 40 out, $0.000720" in shown
+    assert "filter: 6 answers in 6 requests, 600 tokens in, 120 out, $0.0022" in leaf("status", own).stdout
+
+
+def test_an_outage_is_no_verdict_it_ends_the_run_resumable(own, server):
+    server.always = depending(lambda body: answer(body) if "Number 1." in text_of(body) else status(503))
+    first = leaf("build", own, "--set", "llm.deadline=8")
+    assert first.returncode == 1
+    assert "stopped answering" in first.stderr
+    assert "1 of 6 documents are judged and kept: run the same command again" in first.stderr
+    assert "Traceback" not in first.stderr
+    assert not (own.parent / "runs/t/filter/record.json").exists()
+    asked_well = sum("Number 1." in text_of(seen.body) for seen in server.seen)
+    server.always = depending(answer)
+    assert leaf("build", own).returncode == 0
+    assert len(rows(own.parent / "runs/t/shard")) == 6
+    assert sum("Number 1." in text_of(seen.body) for seen in server.seen) == asked_well + 1  # its rewriting only
+
+
+def test_a_tolerated_outage_drops_with_its_state_and_retry_failed_asks_again(own, server):
+    server.always = depending(lambda body: status(503) if "Number 1." in text_of(body) else answer(body))
+    two = "filter.rules=[{score: judge.text_quality, min: 3, model: m}, {score: judge.instruction_value, min: 3, model: m}]"
+    build(own, "llm.tolerate_failures=0.5", "llm.deadline=1", two)
+    run = own.parent / "runs/t"
+    dropped = [row for path in (run / "filter").glob("dropped-*.parquet") for row in table.read(path)]
+    assert [(drop["rule"], drop["value"]) for row in dropped for drop in row["drops"]] == [("judge.text_quality", None)]
+    told = lineage.look(pipeline.artifacts(recipes.load(own, ())), dropped[0]["id"], own.parent / "runs/.answers")["record"]
+    ends = {rule["rule"]: rule["outcome"] for rule in told["filter"]["rules"]}
+    assert (ends["judge.text_quality"], ends["judge.instruction_value"]) == ("dropped_document", "not_reached")
+    assert ends["min_words"] == "passed"
+    assert len(rows(run / "shard")) == 5
+    server.always = depending(answer)
+    build(own, "llm.tolerate_failures=0.5", "llm.deadline=1", two)
+    assert len(rows(run / "shard")) == 5
+    build(own, "llm.tolerate_failures=0.5", "llm.deadline=1", two, retry_failed=True)
+    assert len(rows(run / "shard")) == 6
+
+
+def test_a_refused_key_and_a_missing_variable_are_one_line_and_no_key_is_written(own, server):
+    server.always = status(401, {"error": {"message": "Incorrect API key provided: sk-topsecret", "code": "invalid_api_key"}})
+    setting = ("--set", "llm.key_env=LEAF_TEST_KEY")
+    missing = leaf("build", own, *setting)
+    assert missing.returncode == 1
+    assert "LEAF_TEST_KEY" in missing.stderr
+    refused = leaf("build", own, *setting, LEAF_TEST_KEY="sk-topsecret")
+    assert refused.returncode == 1
+    assert "401" in refused.stderr
+    assert server.url in refused.stderr
+    everything = refused.stdout + refused.stderr
+    for path in own.parent.rglob("*"):
+        if path.is_file():
+            everything += path.read_bytes().decode("latin-1")
+    assert "topsecret" not in everything
+    assert len([line for line in refused.stderr.splitlines() if "401" in line]) == 1
+
+
+def test_a_budget_ends_the_run_before_it_is_passed(own, server):
+    """The first answer costs $1.52 and shows that the second may cost $3.9: 2,048 tokens for its answer and 1,875 for the question."""
+    four = {"score": 4, "reason": "fine"}
+    judged = dict.fromkeys(("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value"), four)
+    server.always = good(judged, usage={"prompt_tokens": 1500, "completion_tokens": 20, "total_tokens": 1520})
+    found = leaf("build", own, "--set", "llm.price={input_per_million: 1000, output_per_million: 1000}", "--set", "llm.budget=4")
+    assert found.returncode == 1
+    assert "would pass $4; $1.5200 spent on 1 requests" in found.stderr
+    assert len(server.seen) == 1
+
+
+def test_a_model_that_never_answers_in_json_gives_unparsed_cells(own, server):
+    server.always = depending(lambda body: say("I like it.") if is_judge(body) else answer(body))
+    found = leaf("build", own)
+    assert found.returncode == 1
+    assert "no document is left after filter: judge.text_quality (unparsed) removed 6" in found.stderr
+    scores = [row for path in (own.parent / "runs/t/filter").glob("scores-*.parquet") for row in table.read(path)]
+    assert {row["state"] for row in scores if row["name"].startswith("judge.")} == {"unparsed"}
+    assert json.loads(leaf("status", own, "--json").stdout)["stages"][1]["state"] == "unfinished"

@@ -1,0 +1,116 @@
+"""Artifacts: whole or absent, whatever happens in between."""
+
+import hashlib
+import json
+import multiprocessing
+from pathlib import Path
+
+import pytest
+
+from leafinstruct.errors import LeafInstructError, SourceError
+from leafinstruct.runtime.artifact import Artifact, digest, drift, load, one_build, save, writing
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "a" / "x.bin"
+
+    def fail_half_way() -> None:
+        with writing(path) as temporary:
+            temporary.write_bytes(b"half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way()
+    assert list(path.parent.iterdir()) == []
+    with writing(path) as temporary:
+        temporary.write_bytes(b"whole")
+        assert not path.exists()
+    assert [item.name for item in path.parent.iterdir()] == ["x.bin"]
+
+
+def test_a_full_disk_is_one_line_with_file_and_cure(tmp_path):
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("no /dev/full on this system")
+    with pytest.raises(SourceError, match=r"x\.json: cannot write: No space left on device.*free some space"), writing(tmp_path / "x.json"):
+        full.write_text("x" * 10000)
+
+
+def test_a_part_stands_by_its_key_and_not_with_failures(tmp_path):
+    artifact = Artifact(tmp_path)
+    path = artifact.file("documents", "p")
+    path.write_bytes(b"data")
+    assert not artifact.stands("p", "k")
+    artifact.commit("p", "k", {"counts": {"documents": 1}}, [path])
+    assert artifact.stands("p", "k")
+    assert not artifact.stands("p", "other")
+    artifact.commit("p", "k", {"counts": {"documents": 1, "failed": 1}}, [path])
+    assert not artifact.stands("p", "k")
+
+
+def test_totals_are_sums_of_reports_and_the_record_comes_last(tmp_path):
+    artifact = Artifact(tmp_path)
+    artifact.begin({"a": 1})
+    for part, count in (("p", 2), ("q", 3)):
+        artifact.commit(part, "k", {"counts": {"documents": count}, "reasons": {"r": 1}, "picture_reasons": {"s": count}}, [])
+    assert artifact.record is None
+    record = artifact.finish({"a": 1}, more="x")
+    assert record == artifact.record
+    assert (record["counts"], record["reasons"], record["picture_reasons"], record["more"]) == ({"documents": 5}, {"r": 2}, {"s": 5}, "x")
+    artifact.begin({"a": 2})
+    assert artifact.record is None
+
+
+def test_parts_that_left_the_plan_leave_the_disk_and_others_stay(tmp_path):
+    artifact = Artifact(tmp_path)
+    for part in ("p", "q", "old-q", "q-1", "q.b"):
+        artifact.file("documents", part).write_bytes(b"x")
+        artifact.commit(part, "k", {}, [])
+    (tmp_path / ".x.tmp").write_bytes(b"left by a killed writer")
+    artifact.keep_only(["p", "old-q", "q-1", "q.b"])
+    kept = ("old-q", "p", "q-1", "q.b")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        name for part in kept for name in (f"documents-{part}.parquet", f"report-{part}.json")
+    )
+
+
+def test_drift_names_the_leaf_and_both_values():
+    old = {"filter": {"rules": [{"min": 0.22}, {"max": 1}]}, "code": 1}
+    new = {"filter": {"rules": [{"min": 0.25}, {"max": 1}]}, "code": 1}
+    assert drift(old, new) == ["filter.rules[0].min 0.22 -> 0.25"]
+    assert drift({"a": [1]}, {"a": [1, 2]}) == ["a: 1 entries -> 2"]
+    assert drift(old, old) == []
+
+
+def test_digests_ignore_key_order_and_nothing_else():
+    assert digest({"a": 1, "b": [1, 2]}) == digest({"b": [1, 2], "a": 1})
+    assert digest({"a": 1}) != digest({"a": "1"})
+    assert digest([1, 2]) != digest([2, 1])
+
+
+def _hold(folder: str, ready: "multiprocessing.synchronize.Event", done: "multiprocessing.synchronize.Event") -> None:
+    with one_build(Path(folder)):
+        ready.set()
+        done.wait(30)
+
+
+def test_a_second_build_is_refused_while_the_first_runs_and_a_kill_frees_the_lock(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    ready, done = context.Event(), context.Event()
+    process = context.Process(target=_hold, args=(str(tmp_path), ready, done))
+    process.start()
+    assert ready.wait(30)
+    with pytest.raises(LeafInstructError, match="another `leaf build` is running here"), one_build(tmp_path):
+        pass
+    process.kill()
+    process.join()
+    with one_build(tmp_path):
+        pass
+
+
+def test_json_is_written_readably(tmp_path):
+    save(tmp_path / "x.json", {"größe": 1})
+    text = (tmp_path / "x.json").read_text(encoding="utf-8")
+    assert '"größe": 1' in text
+    assert load(tmp_path / "x.json") == {"größe": 1}
+    assert json.loads(text)["sha256"] == hashlib.sha256('{\n "größe": 1'.encode()).hexdigest()

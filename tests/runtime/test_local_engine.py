@@ -1,0 +1,158 @@
+"""The local engine: every part once, reports as they come, failures not swallowed."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from leafinstruct.errors import LeafInstructError, SourceError, WorkerError
+from leafinstruct.runtime.engine.base import Needs, Part
+from leafinstruct.runtime.engine.local import LocalEngine
+
+
+def square(offset: int, part: Part) -> dict[str, int]:
+    return {"value": part.payload**2 + offset, "process": os.getpid(), "threads": int(os.environ["OMP_NUM_THREADS"])}
+
+
+def refuse(part: Part) -> dict[str, int]:
+    raise SourceError(f"part {part.name} is broken")
+
+
+def die(part: Part) -> dict[str, int]:
+    os._exit(9)
+
+
+def test_every_part_runs_once_in_other_processes_with_divided_threads():
+    with LocalEngine(workers=2) as engine:
+        parts = [Part(str(number), number) for number in range(9)]
+        reports = list(engine.map(partial(square, 1), parts, Needs()))
+        assert sorted(report["value"] for report in reports) == [number**2 + 1 for number in range(9)]
+        assert os.getpid() not in {report["process"] for report in reports}
+        assert {report["threads"] for report in reports} == {max(1, len(os.sched_getaffinity(0)) // 2)}
+        again = list(engine.map(partial(square, 0), parts[:2], Needs()))
+        assert {report["process"] for report in again} <= {report["process"] for report in reports} | {
+            report["process"] for report in again
+        }
+        assert list(engine.map(partial(square, 0), [], Needs())) == []
+
+
+def test_a_deliberate_error_crosses_the_process_as_itself():
+    with LocalEngine(workers=1) as engine, pytest.raises(SourceError, match="part a is broken"):
+        list(engine.map(refuse, [Part("a")], Needs()))
+
+
+def test_a_dead_worker_is_one_line_with_a_cure():
+    with LocalEngine(workers=1) as engine, pytest.raises(LeafInstructError, match=r"a worker process died.*smaller part_size"):
+        list(engine.map(die, [Part("a")], Needs()))
+
+
+def die_of_memory(part: Part) -> dict[str, int]:
+    """As the kernel ends it: SIGKILL, while another worker is in the middle of its part."""
+    if part.name == "b":
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(60)
+    return {}
+
+
+def test_a_killed_worker_is_told_with_its_part_alone():
+    with LocalEngine(workers=2) as engine, pytest.raises(WorkerError) as caught:
+        list(engine.map(die_of_memory, [Part("a"), Part("b")], Needs(what="reading")))
+    assert str(caught.value) == (
+        "reading: part b: a worker process died, killed most likely for want of memory; finished parts are kept: "
+        "run the same command again with fewer --workers or a smaller part_size"
+    )
+
+
+def test_io_tasks_share_one_loop_at_most_so_many_at_a_time_and_release_runs_last():
+    running, peak, loops, released = 0, 0, set(), []
+
+    async def wait(part: Part) -> dict[str, int]:
+        nonlocal running, peak
+        running += 1
+        peak = max(peak, running)
+        loops.add(id(asyncio.get_running_loop()))
+        await asyncio.sleep(0.01)
+        running -= 1
+        assert not released
+        return {"value": part.payload}
+
+    async def release() -> None:
+        released.append(id(asyncio.get_running_loop()))
+
+    with LocalEngine(workers=1) as engine:
+        reports = list(engine.map(wait, [Part(str(n), n) for n in range(7)], Needs("io", parts_in_flight=3, release=release)))
+    assert sorted(report["value"] for report in reports) == list(range(7))
+    assert peak == 3
+    assert len(loops) == 1
+    assert released == list(loops)
+
+
+def test_a_failing_io_task_cancels_the_others_and_still_releases():
+    released, cancelled = [], []
+
+    async def wait(part: Part) -> dict[str, int]:
+        if part.payload == 0:
+            await asyncio.sleep(0.01)
+            raise SourceError("first fails")
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            cancelled.append(part.payload)
+            raise
+        return {}
+
+    async def release() -> None:
+        released.append(True)
+
+    with LocalEngine(workers=1) as engine, pytest.raises(SourceError, match="first fails"):
+        list(engine.map(wait, [Part("a", 0), Part("b", 1)], Needs("io", release=release)))
+    assert (released, cancelled) == ([True], [1])
+
+
+def sleep_long(part: Part) -> dict[str, int]:
+    """Ends with a file, after a minute."""
+    import time
+
+    time.sleep(60)
+    Path(part.payload).touch()
+    return {}
+
+
+def test_an_interrupt_waits_for_no_running_part(tmp_path):
+    class Interrupt(BaseException):
+        pass
+
+    def interrupted() -> None:
+        with LocalEngine(workers=2) as engine:
+            reports = engine.map(partial(square, 0), [Part("a", 1)], Needs())
+            assert next(reports)["value"] == 1
+            for part in ("b", "c"):
+                engine._processes().submit(sleep_long, Part(part, str(tmp_path / part)))
+            raise Interrupt
+
+    with pytest.raises(Interrupt):
+        interrupted()
+    assert list(tmp_path.iterdir()) == []
+
+
+def waiting(part: Part) -> dict[str, object]:
+    """How this worker's threads wait, as OpenMP itself was told when torch loaded it."""
+    return {"policy": os.environ.get("OMP_WAIT_POLICY"), "torch": "torch" in sys.modules}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("given", "expected"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_of_a_worker_do_not_spin_unless_the_user_wants_it(monkeypatch, workers, given, expected):
+    """Set before torch is loaded, since OpenMP reads it once."""
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    if given is not None:
+        monkeypatch.setenv("OMP_WAIT_POLICY", given)
+    with LocalEngine(workers=workers) as engine:
+        reports = list(engine.map(waiting, [Part(str(number)) for number in range(4)], Needs()))
+    assert {(report["policy"], report["torch"]) for report in reports} == {(expected, False)}
+    assert os.environ.get("OMP_WAIT_POLICY") == given
