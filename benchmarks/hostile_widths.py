@@ -45,7 +45,7 @@ def built(folder: Path, kind: str, more: dict[str, Any]) -> tuple[str, str]:
     from leafinstruct.recipe import load as recipes
 
     data = folder / "data"
-    paths = {key: str(data / value) for key, value in more.items() if key in ("path", "cdxj")}
+    paths = {key: str(data / value) for key, value in more.items() if key in ("path", "cdxj", "videos")}
     source = {"kind": kind, "name": "own", "path": str(data), **{**more, **paths}}
     wanted = {"min_words": 0, "min_images": 0, "alignment": {"model": None}, "rules": []}
     recipe = {"name": "t", "workdir": ".", "ingest": {"sources": [source], "truncated": "keep"}, "filter": wanted}

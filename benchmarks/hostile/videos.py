@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -106,3 +107,22 @@ VIDEO_CUES: dict[str, Callable[[], str]] = {
 }
 for _name, _made in VIDEO_CUES.items():
     video(_name, encoded, cues=_made)
+
+
+def youcook2(name: str, segment: Callable[[int], object], count: int, made: Callable[[], bytes] = encoded, duration: float = 5) -> None:
+    def files() -> dict[str, bytes]:
+        steps = [{"segment": segment(number), "id": number, "sentence": f"Cut {number}"} for number in range(count)]
+        sound = [{"segment": [0, 2], "id": 0, "sentence": SOUND}]
+        database = {"a": {"duration": duration, "annotations": steps}, "b": {"duration": 5, "annotations": sound}}
+        return {"y.json": json.dumps({"database": database}).encode(), "a.mkv": made(), "b.mkv": encoded()}
+
+    CASES[f"youcook2 {name}"] = ("youcook2", files, {"path": "y.json", "videos": "."})
+
+
+youcook2("100,000 steps in 5 seconds", lambda number: [number * 1e-5, 5], 100_000)
+youcook2(
+    "2,000 steps of a minute that overlap", lambda number: [number * 1e-3, 60], 2_000, lambda: encoded(1_500, 25, (640, 480)), duration=60
+)
+youcook2("5,000 steps at the end", lambda number: [240 + number * 1e-3, 245], 5_000, lambda: encoded(6_200, 25, keys=100_000), duration=248)
+youcook2("times of no number", lambda number: [[float("nan"), 1], [0, float("inf")], [1e308, 1], [2, 1]][number % 4], 100_000)
+youcook2("300,000 steps behind the end", lambda number: [number + 6, number + 7], 300_000)

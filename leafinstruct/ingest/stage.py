@@ -40,7 +40,7 @@ from leafinstruct.records.text.language_names import UNDETERMINED
 from leafinstruct.runtime.artifact import Artifact, Fingerprint, digest, file_sha256, load, save, version, writing
 from leafinstruct.runtime.engine.base import Engine, Needs, Part
 
-CODE = 11
+CODE = 12
 """Raised when the same input gives other documents than before."""
 
 

@@ -474,3 +474,19 @@ def test_two_cues_that_begin_ten_milliseconds_apart_are_one(tmp_path):
     (tmp_path / "a.srt").write_text("\n\n".join(f"{index}\n{cue}" for index, cue in enumerate(cues, 1)))
     (page,) = videos(tmp_path)
     assert [text.text for text in page.texts] == ["Hello. Hi!", "Bye."]
+
+
+def test_steps_that_overlap_again_and_again_keep_their_text_and_end_the_search_for_frames(tmp_path):
+    clip(tmp_path / "a.mp4")
+    steps = [{"segment": [number * 0.001, 8], "sentence": f"Step {number}."} for number in range(300)]
+    items = cooked(tmp_path, {"a": {"duration": 8, "annotations": steps}}, frames={"max_steps": 500})
+    (page,) = [item for item in items if isinstance(item, Document)]
+    texts = [item.text for item in page.texts]
+    assert texts == [f"Step {number}." for number in range(300)]
+    owners = {image.owner for image in page.images}
+    looked = [number for number, text in enumerate(page.texts) if text.position in owners]
+    assert looked == list(range(len(looked)))
+    assert 70 <= len(looked) <= 79  # 600 s and four times the video of 8 s, all together
+    (loss,) = [item for item in items if isinstance(item, Rejected)]
+    assert (loss.reason, loss.whole) == ("too_many_steps", False)
+    assert f"of 300 steps the last {300 - len(looked)} have no frames" in loss.detail
