@@ -78,6 +78,7 @@ def together(models: Sequence[Any], work: Callable[[int], Any], meet: bool = Tru
     barrier = threading.Barrier(len(models), timeout=120)
 
     def run(number: int) -> Any:
+        torch.set_num_threads(1)  # of this thread: else each has a pool that waits by spinning, and four of them starve two cores
         try:
             return work(number)
         except BaseException:
