@@ -11,8 +11,8 @@ from leafinstruct.records.document import Document
 from leafinstruct.rewrite.outcome import Refused
 
 MAX_ROW = 512 << 20
-"""Bytes of the images of an example together. Arrow ends at 2 GiB; the largest real page here has 30 MB. An image that a document shows
-several times counts each time, as its row holds it each time."""
+"""Bytes of the images of an example together. Arrow ends at 2 GiB, and whoever reads a row holds it whole. An image that a document shows several
+times counts each time, as its row holds it each time."""
 
 
 def sizes(pictures: Path, documents: Sequence[Document]) -> dict[str, int]:

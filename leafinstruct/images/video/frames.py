@@ -46,19 +46,26 @@ QUALITY = 95
 """Of JPEG."""
 GIVEN_UP = 4
 """Segments that fail until the rest of a damaged video is left alone: each may cost as much as a sound one."""
+AGAIN, TIMES_AGAIN = 10_000, 4
+"""Frames that are decoded again at most, and for each one that is new. Segments that do not overlap decode few frames twice; without a bound, 2,000
+that overlap for a minute decode an hour and more."""
+SEGMENTS, SEGMENTS_A_FRAME = 100, 10
+"""Segments that are looked at, at most, and for each frame that is new: without it, 100,000 within one frame encode that as often."""
 _WIDTH = 96
 _SAME_TIME = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Of a segment. times: of its frames, in order, seconds; taken: (time, JPEG as `frame` gives it) of those that were held."""
+    """Of a segment. times: of its frames, in order, seconds; taken: (time, JPEG as `frame` gives it) of those that were held; looked: False where
+    no frame was looked for, see AGAIN."""
 
     times: tuple[float, ...]
     taken: tuple[tuple[float, bytes], ...]
+    looked: bool = True
 
 
-_NOTHING = Chosen((), ())
+_NOTHING, _NOT_LOOKED = Chosen((), ()), Chosen((), (), looked=False)
 
 
 def facts(path: Path) -> Facts | Unreadable:
@@ -95,7 +102,10 @@ def choose(
     found = False
     try:
         with opened(path) as video:
-            for segment, parts in zip(segments, repeat(()) if inside is None else inside, strict=inside is not None):
+            for number, (segment, parts) in enumerate(zip(segments, repeat(()) if inside is None else inside, strict=inside is not None)):
+                if video.again > AGAIN + TIMES_AGAIN * video.fresh or number >= SEGMENTS + SEGMENTS_A_FRAME * video.fresh:
+                    yield _NOT_LOOKED
+                    continue
                 union = _union(parts or (segment,))
                 try:
                     chosen, picked = _segment(video, union, per_segment, before) if len(problems) < GIVEN_UP else (_NOTHING, [])

@@ -20,6 +20,7 @@ instead of reading their times. One thread a video, since the engine gives each 
 from __future__ import annotations
 
 import heapq
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -109,6 +110,10 @@ class Video:
         self._passed = 0.0
         """The earliest moment whose first frame is `_last`."""
         self._skip: Skip = "DEFAULT"
+        self._decoding: Skip = "DEFAULT"
+        self._furthest: dict[Skip, float] = {}
+        self.fresh = self.again = 0
+        """Frames that were decoded for the first time, and those that a pass of the same kind had come to before."""
         self._keys: tuple[int, list[float]] = (0, [])
         self.quick: Skip = "NONREF" if context.name in _SEPARABLE and not self.counted else "DEFAULT"
         """The way to a frame that decodes least and gives what decoding all gives."""
@@ -208,6 +213,7 @@ class Video:
         """Frames in the order they are shown in, from the first one at or after `since`, seconds. Raises VideoError in the middle of a
         damaged stream, and where more than FAR frames would have to be decoded first."""
         self._last = None
+        self._decoding = skip
         self._stream.codec_context.skip_frame = "DEFAULT" if self.counted else skip
         for at in self._places(since):
             decoded = self._decoded(at)
@@ -247,11 +253,20 @@ class Video:
                     stamp = heapq.heappop(order) if self.counted and order else frame.pts
                     patched = frame.is_corrupt or (patched and not frame.key_frame)
                     if stamp is not None and not patched:
+                        self._count(self._seconds(stamp))
                         yield self._seconds(stamp), frame
         except (av.error.FFmpegError, OSError, OverflowError) as error:
             if is_of_the_disk(error):
                 raise
             raise VideoError("truncated", f"{self._name}: the stream is cut or damaged ({type(error).__name__})") from error
+
+    def _count(self, time: float) -> None:
+        """Count a decoded frame as new, or as one that this kind of pass came to before."""
+        is_new = time > self._furthest.get(self._decoding, -math.inf)
+        if is_new:
+            self._furthest[self._decoding] = time
+        self.fresh += is_new
+        self.again += not is_new
 
     def upright(self, frame: VideoFrame) -> Image.Image:
         """The frame as RGB pixels as a player shows it. Raises VideoError for a pixel format that nothing converts."""

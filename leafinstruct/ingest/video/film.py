@@ -12,7 +12,6 @@ often that the video would be decoded again and again: those behind the bound ha
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -33,12 +32,6 @@ Lost = tuple[str, str]
 EARLY = 1.0
 """Seconds by which frames may end before a stated duration without a report, as long as no step is behind them: sound tracks are longer than the
 frames, and annotations were made on other encodings of a video."""
-STEPS, STEPS_A_SECOND = 100, 10
-"""Steps of a video that frames are looked for in: at most so many, and so many a second. Sentences take a second or more."""
-SHOWN, TIMES_SHOWN = 600, 4
-"""Seconds of all steps together, and times the video's length: steps that do not overlap have its length together."""
-SLOWEST = 1_000
-"""Bytes of a second of video at least, since a header may state any duration: one image that stands still for an hour takes more."""
 _PAST = "segment_past_end"
 
 
@@ -84,28 +77,26 @@ def told(
     times: list[tuple[float, ...]] = []
     given: set[float] = set()
     short: list[Lost] = []
+    bare: list[Step] = []
+    unlooked = 0
     state = stamp(path)
     try:  # all at once, so that a video is decoded in one pass however many documents it gives
-        looked = merged[: _looked_at(merged, min(header or math.inf, path.stat().st_size / SLOWEST))]
-        segments = [(step.start, step.end) for step in looked]
-        for found in frames.choose(path, segments, settings.per_step, [step.spoken for step in looked]):
+        segments = [(step.start, step.end) for step in merged]
+        for found in frames.choose(path, segments, settings.per_step, [step.spoken for step in merged]):
             if isinstance(found, Unreadable):
                 yield Rejected(file, "", found.reason, found.detail)
                 groups = []
                 break
             times.append(found.times)
+            unlooked += not found.looked
+            bare += [merged[len(times) - 1]] if found.looked and not found.times else []
             yield from (Frame(Ref(file=file, time=time), state, data) for time, data in found.taken if time not in given)
             given.update(time for time, _ in found.taken)
         else:
             past = sum(reason == _PAST for reason, _ in lost)
-            short = _short(
-                path, [step for step, chosen in zip(looked, times, strict=True) if not chosen], len(merged), past, header, stated
-            )
-            if rest := len(merged) - len(looked):
-                times += [()] * rest
-                why = (
-                    f"of {len(merged):,} steps the last {rest:,} have no frames: the steps before them show the video several times already"
-                )
+            short = _short(path, bare, len(merged), past, header, stated)
+            if unlooked:
+                why = f"of {len(merged):,} steps {unlooked:,} have no frames: steps before them show the same frames again and again"
                 short.append(("too_many_steps", why))
     except OSError as error:
         raise SourceError(f"{path}: cannot be read: {error.strerror or error}; check the file and its permissions") from error
@@ -120,16 +111,6 @@ def told(
         else:
             yield Document(document_id(source, file, locator), source, content, Provenance(file, locator), url, license_)
     yield from (Rejected(file, "", reason, detail, whole=False) for reason, detail in [*lost, *short])
-
-
-def _looked_at(steps: Sequence[Step], duration: float) -> int:
-    """How many of the first steps frames are looked for in: as many as keep the cost in proportion to the video. duration: seconds."""
-    most, left = STEPS + STEPS_A_SECOND * duration, SHOWN + TIMES_SHOWN * duration
-    for number, step in enumerate(steps):
-        left -= step.end - step.start
-        if number >= most or left < 0:
-            return number
-    return len(steps)
 
 
 def _segments(steps: Iterable[tuple[Step, Sequence[float]]], file: str, url: str | None, license_: str | None) -> tuple[Segment, ...]:
