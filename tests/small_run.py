@@ -25,6 +25,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from e2e.test_build_llm import example, is_judge
 from hub_repos import ReposHub
 from making import InlineEngine, mmc4, png, recipe
@@ -314,15 +315,16 @@ def published(shards: Path) -> dict[str, str]:
 
 @contextmanager
 def hub(home: Path) -> Iterator[ReposHub]:
-    """A Hub on this machine, for this process and its forks."""
+    """A Hub on this machine, for this process and its forks, until the block ends."""
     from huggingface_hub import constants
 
-    with ReposHub() as server:
-        os.environ |= server.logged_in(home, TOKEN)
-        constants.ENDPOINT = server.address
-        constants.HUGGINGFACE_CO_URL_TEMPLATE = server.address + "/{repo_id}/resolve/{revision}/{filename}"
-        constants.HF_HUB_CACHE = str(home / "hub")
-        constants.HF_HUB_DISABLE_XET = True
+    with ReposHub() as server, pytest.MonkeyPatch.context() as patch:
+        for name, value in server.logged_in(home, TOKEN).items():
+            patch.setenv(name, value)
+        patch.setattr(constants, "ENDPOINT", server.address)
+        patch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", server.address + "/{repo_id}/resolve/{revision}/{filename}")
+        patch.setattr(constants, "HF_HUB_CACHE", str(home / "hub"))
+        patch.setattr(constants, "HF_HUB_DISABLE_XET", True)
         yield server
 
 
