@@ -1,7 +1,7 @@
-"""CLIP on the CPU: pictures a second, batched over documents as filter/scores/alignment does, against one picture at a time as filters that work
+"""CLIP on the CPU: images a second, batched over documents as filter/scores/alignment does, against one image at a time as filters that work
 sample by sample do. One run, one thread, a model of ViT-B/32's size with random weights (speed does not depend on them), so nothing is fetched.
 
-    python benchmarks/alignment.py --pictures 64
+    python benchmarks/alignment.py --images 64
     python benchmarks/alignment.py --pages FOLDER [--documents 12]
 
 The second measures the texts and images of HTML pages: texts in order of arrival, padded to the context (before), and as filter/scores/alignment
@@ -39,12 +39,12 @@ def checkpoint(folder: Path) -> Path:
     return path
 
 
-def seconds(model: Clip, pictures: list[Image.Image]) -> float:
+def seconds(model: Clip, images: list[Image.Image]) -> float:
     """CPU seconds for one pass, the better of two."""
     best = float("inf")
     for _ in range(2):
         started = time.process_time()
-        model.pictures(pictures)
+        model.images(images)
         best = min(best, time.process_time() - started)
     return best
 
@@ -73,11 +73,11 @@ def of_pages(folder: Path, documents: int) -> None:
         model = Clip(Weights("random-vit-b-32", str(checkpoint(Path(made))), None), 32)
     found = found[:: max(1, len(found) // documents)][:documents]
     texts = [text.text for document in found for text in document.texts]
-    pictures = [Image.effect_noise((640, 480), 40).convert("RGB")] * sum(len(document.images) for document in found)
+    images = [Image.effect_noise((640, 480), 40).convert("RGB")] * sum(len(document.images) for document in found)
     pieces = [piece for text in texts for piece in model._pieces(text)]
     cost = {}
     for name, work in (
-        ("images", partial(model.pictures, pictures)),
+        ("images", partial(model.images, images)),
         ("before", partial(padded, model, texts)),
         ("after", partial(model.texts, texts)),
     ):
@@ -87,7 +87,7 @@ def of_pages(folder: Path, documents: int) -> None:
     before, after = cost["images"] + cost["before"], cost["images"] + cost["after"]
     vectors = model._of_pieces(set(pieces))
     apart = np.abs(padded(model, texts) - np.stack([vectors[piece] for piece in pieces])).max()
-    print(f"{len(found)} pages, {len(pictures)} images, {len(pieces)} texts of {np.mean([len(piece) for piece in pieces]):.1f} tokens")
+    print(f"{len(found)} pages, {len(images)} images, {len(pieces)} texts of {np.mean([len(piece) for piece in pieces]):.1f} tokens")
     print(f"CPU-s: images {cost['images']:.1f}, texts {cost['before']:.1f} before, {cost['after']:.1f} after")
     print(f"a page: {before / len(found):.2f} before, {after / len(found):.2f} after: {before / after:.2f} times less")
     print(f"vectors differ by at most {apart:.1e}")
@@ -95,21 +95,21 @@ def of_pages(folder: Path, documents: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, default=64)
+    parser.add_argument("--images", type=int, default=64)
     parser.add_argument("--pages", type=Path)
     parser.add_argument("--documents", type=int, default=12)
     arguments = parser.parse_args()
-    count = arguments.pictures
+    count = arguments.images
     torch.set_num_threads(1)
     if arguments.pages is not None:
         of_pages(arguments.pages, arguments.documents)
         return
-    pictures = [Image.effect_noise((640, 480), 20 + number).convert("RGB") for number in range(count)]
+    images = [Image.effect_noise((640, 480), 20 + number).convert("RGB") for number in range(count)]
     with tempfile.TemporaryDirectory() as folder:
         weights = Weights("random-vit-b-32", str(checkpoint(Path(folder))), None)
-        rates = {size: count / seconds(Clip(weights, size), pictures) for size in (1, 16, 32)}
+        rates = {size: count / seconds(Clip(weights, size), images) for size in (1, 16, 32)}
     for size, rate in rates.items():
-        print(f"batch {size:>2}: {rate:5.1f} pictures/CPU-s, {rate / rates[1]:.2f} of one at a time")
+        print(f"batch {size:>2}: {rate:5.1f} images/CPU-s, {rate / rates[1]:.2f} of one at a time")
 
 
 if __name__ == "__main__":

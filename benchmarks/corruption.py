@@ -109,7 +109,7 @@ WAYS = tuple(Damaging(way.__name__, way) for way in (flip, cut, zeros, emptied, 
 
 
 def kind_of(file: str) -> str:
-    """`t/filter/pictures-web-12ab.parquet` -> `filter/pictures-*.parquet`."""
+    """`t/filter/images-web-12ab.parquet` -> `filter/images-*.parquet`."""
     folder, _, name = file.removeprefix("t/").rpartition("/")
     folder = re.sub(r"^sketchbook/sketchbook", "sketchbook", folder)
     folder = re.sub(r"(?<=/html/).*", "*", folder)
@@ -128,7 +128,7 @@ def kind_of(file: str) -> str:
     if name == "croissant.json":
         return f"{folder}/{name}"
     known = re.match(
-        r"(documents|frames|report|fetches|pictures|embeddings|keys|duplicates|judged|asked|scores|dropped|examples|rows|answers|exchanges)-",
+        r"(documents|frames|report|fetches|images|embeddings|keys|duplicates|judged|asked|scores|dropped|examples|rows|answers|exchanges)-",
         name,
     )
     return f"{folder}/{known[0] if known and not folder.startswith('sketchbook') else ''}*{suffix}"

@@ -1,5 +1,5 @@
-"""Decode and resize to 256 pixels, pictures a CPU second, against img2dataset's Resizer: the same files, one run, one thread. Of each
-picture the best of PASSES x ROUNDS counts, ours and the peer's in turn, so that what else the machine does counts little and alike.
+"""Decode and resize to 256 pixels, images a CPU second, against img2dataset's Resizer: the same files, one run, one thread. Of each
+image the best of PASSES x ROUNDS counts, ours and the peer's in turn, so that what else the machine does counts little and alike.
 
 python benchmarks/decoding.py FOLDER [--peer PATH/bin/python]
 
@@ -38,21 +38,21 @@ print(*best)
 
 
 def resized(data: bytes) -> bytes | None:
-    """A JPEG whose shorter side is SIDE pixels, or None for what is no picture."""
+    """A JPEG whose shorter side is SIDE pixels, or None for what is no image."""
     header = probe(data)
     if isinstance(header, Undecodable):
         return None
     longer = max(header.width, header.height) * SIDE / min(header.width, header.height)
-    picture = decode(data, round(longer))
-    if isinstance(picture, Undecodable):
+    image = decode(data, round(longer))
+    if isinstance(image, Undecodable):
         return None
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=QUALITY)
+    image.save(buffer, "JPEG", quality=QUALITY)
     return buffer.getvalue()
 
 
 def seconds(work: Callable[[bytes], object], data: list[bytes]) -> list[float]:
-    """CPU seconds for each picture, at its best."""
+    """CPU seconds for each image, at its best."""
     best = [float("inf")] * len(data)
     for _ in range(ROUNDS):
         for index, item in enumerate(data):
@@ -83,12 +83,12 @@ def main() -> None:
         passes.append((*ours, [float(item) for item in peer]))
     best, decoding, peers = (sum(map(min, zip(*times, strict=True))) for times in zip(*passes, strict=True))
     print(f"{len(names)} JPEGs, {sum(map(len, data)) / len(data) / 1000:.0f} kB on average, {broken} of them are none or broken")
-    print(f"leafinstruct, decode, resize, encode {len(names) / best:8.0f} pictures/CPU-s")
-    print(f"leafinstruct, decode to {SIDE} px       {len(names) / decoding:8.0f} pictures/CPU-s (what filter does)")
+    print(f"leafinstruct, decode, resize, encode {len(names) / best:8.0f} images/CPU-s")
+    print(f"leafinstruct, decode to {SIDE} px       {len(names) / decoding:8.0f} images/CPU-s (what filter does)")
     if arguments.peer is None:
         print("img2dataset: not given (--peer)")
         return
-    print(f"img2dataset, Resizer                 {len(names) / peers:8.0f} pictures/CPU-s")
+    print(f"img2dataset, Resizer                 {len(names) / peers:8.0f} images/CPU-s")
     print(f"ratio: {peers / best:.2f} with encoding, {peers / decoding:.2f} for what filter does")
 
 

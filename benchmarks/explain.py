@@ -2,7 +2,7 @@
 
     python benchmarks/explain.py [--documents 1000 5000 20000] [--part-size 100]
 
-Tables are written by our own writers with 13 segments a document (5 pictures of 2 KB), 40 scores, an example, and two exchanges in the journal.
+Tables are written by our own writers with 13 segments a document (5 images of 2 KB), 40 scores, an example, and two exchanges in the journal.
 Told are milliseconds of CPU (the wall's are the same on an idle machine) for the search and for the lineage of what was found, best of three.
 """
 
@@ -28,7 +28,7 @@ from leafinstruct.report.explain.find import find
 from leafinstruct.runtime.artifact import Artifact
 
 STAGES = ("ingest", "filter", "rewrite", "shard")
-PICTURES, SCORES = 5, 40
+IMAGES, SCORES = 5, 40
 SENTENCE = "Draw a red wall on the green grass of the meadow, then a brown roof on top of it, and a blue door in the middle of the wall."
 
 
@@ -39,11 +39,11 @@ def sha256(text: str) -> str:
 def document(number: int) -> Document:
     address = f"https://host{number % 97}.example/page/{number}"
     segments: list[Text | Image] = []
-    for step in range(PICTURES):
-        picture = f"{address}/{step}.jpg"
+    for step in range(IMAGES):
+        image = f"{address}/{step}.jpg"
         segments.append(Text(len(segments), f"{number}.{step} {SENTENCE}"))
         segments.append(
-            Image(len(segments), Ref(url=picture), "", picture, state="ok", sha256=sha256(picture), width=64, height=48, format="JPEG")
+            Image(len(segments), Ref(url=image), "", image, state="ok", sha256=sha256(image), width=64, height=48, format="JPEG")
         )
     segments += [Text(len(segments) + more, SENTENCE) for more in range(3)]
     place = Provenance(f"docs_{number // 1000:04d}.jsonl", f"line={number % 1000}")
@@ -55,14 +55,14 @@ def write(stages: dict[str, Artifact], part: str, documents: list[Document], ans
     for stage in (ingest, filtered, rewrite):
         stage.path.mkdir(parents=True, exist_ok=True)
     images = [image for made in documents for image in made.images]
-    pictures = ({**picture(image), "bytes": sha256(str(image.ref)).encode() * 32} for image in images)
+    rows = ({**image_row(image), "bytes": sha256(str(image.ref)).encode() * 32} for image in images)
     cells = [Cell(f"text.score{number}", 0.5) for number in range(SCORES)]
     examples = [Example(example_id(made.id, "guide"), made.id, "made", "guide", turns(made), made.provenance) for made in documents]
-    keys = [{"document_id": made.id, "text": made.id, "pictures": [str(image.sha256)[:24] for image in made.images]} for made in documents]
+    keys = [{"document_id": made.id, "text": made.id, "images": [str(image.sha256)[:24] for image in made.images]} for made in documents]
     questions = [{"document_id": made.id, "key": sha256(made.id), "state": "ok"} for made in documents]
     table.write(ingest.file("documents", part), map(table.document_row, documents), table.DOCUMENTS)
     table.write(filtered.file("documents", part), (table.document_row(made, []) for made in documents), table.VERDICTS)
-    table.write(filtered.file("pictures", part), pictures, table.PICTURES)
+    table.write(filtered.file("images", part), rows, table.IMAGES)
     scores = ({"document_id": made.id, **table.cell_row(cell)} for made in documents for cell in cells)
     table.write(filtered.file("scores", part), scores, table.SCORES)
     table.write(filtered.file("keys", part), keys, table.KEYS)
@@ -75,7 +75,7 @@ def write(stages: dict[str, Artifact], part: str, documents: list[Document], ans
         stage.commit(part, "", {}, ())
 
 
-def picture(image: Image) -> table.Row:
+def image_row(image: Image) -> table.Row:
     known: table.Row = {"ref": str(image.ref), "file": None, "stamp": "", "state": "ok", "reason": "", "scores": []}
     return {**known, **{name: getattr(image, name) for name in ("sha256", "width", "height", "format")}}
 

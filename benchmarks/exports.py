@@ -1,4 +1,4 @@
-"""leaf export: rows a CPU second and peak memory of each format, on drawn how-to documents of Sketchbook (128 px, four to five pictures a row).
+"""leaf export: rows a CPU second and peak memory of each format, on drawn how-to documents of Sketchbook (128 px, four to five images a row).
 
     python benchmarks/exports.py --rows 5000
 
@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leafinstruct.records import public
-from leafinstruct.sketchbook.documents.page import Page, Picture, page
+from leafinstruct.sketchbook.documents.page import DrawnImage, Page, page
 from leafinstruct.sketchbook.documents.plan import Settings
 
 FORMATS = ("conversations", "webdataset", "llama-factory", "ms-swift")
@@ -41,20 +41,20 @@ def row(drawn: Page) -> dict[str, Any]:
             {
                 "role": "assistant",
                 "content": [
-                    {"type": "image", "text": None} if isinstance(block, Picture) else {"type": "text", "text": block.text}
+                    {"type": "image", "text": None} if isinstance(block, DrawnImage) else {"type": "text", "text": block.text}
                     for block in blocks
                 ],
             },
         ],
-        "images": [{"bytes": picture.data, "path": None} for picture in drawn.pictures],
+        "images": [{"bytes": image.data, "path": None} for image in drawn.images],
         "image_info": [
             {
-                "sha256": hashlib.sha256(picture.data).hexdigest(),
-                "ref": picture.name,
-                "url": drawn.picture_url(picture),
+                "sha256": hashlib.sha256(image.data).hexdigest(),
+                "ref": image.name,
+                "url": drawn.image_url(image),
                 "license": "CC0-1.0",
             }
-            for picture in drawn.pictures
+            for image in drawn.images
         ],
         "scores": [],
         "url": drawn.url,

@@ -3,7 +3,7 @@
 PYTHONPATH=tests python benchmarks/extraction.py PAGES [--peer PATH/bin/python] [--skeletons]
 
 PAGES: a folder of HTML pages, each with a content node (main, article or div.content) whose text is taken for what a reader wants. Words outside it
-that are kept cost precision, words of it that are lost cost recall; pictures are counted likewise by their addresses. --peer: a Python that has
+that are kept cost precision, words of it that are lost cost recall; images are counted likewise by their addresses. --peer: a Python that has
 trafilatura installed (pip install trafilatura lxml_html_clean, in an environment of its own). --skeletons: the content of the pages inside the page
 skeletons of tests/ingest/skeletons.py, a row each; those of skeletons_held.py were not tuned on.
 """
@@ -26,11 +26,11 @@ from ingest.skeletons_held import HELD
 from selectolax.lexbor import LexborHTMLParser
 
 from leafinstruct.ingest.page.page import parse
-from leafinstruct.ingest.page.sources import Picture
+from leafinstruct.ingest.page.sources import PageImage
 
 ROUNDS = 5
 SHOWN = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)")
-"""A picture as trafilatura writes it."""
+"""An image as trafilatura writes it."""
 PEER = """
 import json, sys, time
 import trafilatura
@@ -53,10 +53,10 @@ def words(text: str) -> Counter[str]:
 
 
 def ours(data: bytes) -> tuple[str, list[str]]:
-    """Text and picture addresses of a page."""
+    """Text and image addresses of a page."""
     pieces = parse(data).pieces
-    texts = [piece.text for piece in pieces if not isinstance(piece, Picture)]
-    return "\n".join(texts), [piece.sources[0] for piece in pieces if isinstance(piece, Picture) and piece.sources]
+    texts = [piece.text for piece in pieces if not isinstance(piece, PageImage)]
+    return "\n".join(texts), [piece.sources[0] for piece in pieces if isinstance(piece, PageImage) and piece.sources]
 
 
 def measured(name: str, found: list[Counter[str]], wanted: list[Counter[str]], seconds: float | None = None) -> None:
@@ -80,13 +80,13 @@ def theirs(peer: Path, pages: list[str]) -> list[Extract]:
 
 
 def table(folder: Path, peer: Path | None) -> None:
-    """Precision and recall of words, then of pictures, and the share of pictures in order: a row a skeleton and extractor."""
+    """Precision and recall of words, then of images, and the share of images in order: a row a skeleton and extractor."""
     articles = [article(path) for path in sorted(folder.rglob("*.html"))]
     for name, skeleton in (SKELETONS | HELD).items():
         pages = [skeleton(found) for found in articles]
         found = {"leafinstruct": [kept(page.encode()) for page in pages]} | ({"trafilatura": theirs(peer, pages)} if peer else {})
         for extractor, extracts in found.items():
-            scores = [score(mine, true.text, true.pictures) for mine, true in zip(extracts, articles, strict=True)]
+            scores = [score(mine, true.text, true.images) for mine, true in zip(extracts, articles, strict=True)]
             held = " (held out)" if name in HELD else ""
             print(f"{name + held:<28} {extractor:<13}" + "  ".join(f"{share:.3f}" for share in sum(scores, Score()).row))
 
@@ -106,7 +106,7 @@ def main() -> None:
     nodes = [node for page in data if (node := LexborHTMLParser(page.decode()).css_first("main, article, div.content")) is not None]
     assert len(nodes) == len(names), "every page has a content node"
     wanted = [words(node.text(separator=" ")) for node in nodes]
-    pictures = [Counter(image.attributes.get("src") or "" for image in node.css("img")) for node in nodes]
+    images = [Counter(image.attributes.get("src") or "" for image in node.css("img")) for node in nodes]
     best = float("inf")
     for _ in range(ROUNDS):
         started = time.process_time()
@@ -114,14 +114,14 @@ def main() -> None:
         best = min(best, time.process_time() - started)
     print(f"{len(names)} pages, {sum(map(len, data)) / len(data) / 1000:.1f} kB each on average")
     measured("leafinstruct, words", [words(text) for text, _ in results], wanted, best)
-    measured("leafinstruct, pictures", [Counter(found) for _, found in results], pictures)
+    measured("leafinstruct, images", [Counter(found) for _, found in results], images)
     if arguments.peer is None:
         print("trafilatura: not given (--peer)")
         return
     command = [str(arguments.peer), "-c", PEER, str(ROUNDS), *map(str, names)]
     told = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     measured("trafilatura, words", [words(SHOWN.sub(" ", text)) for text in told["texts"]], wanted, told["seconds"])
-    measured("trafilatura, pictures", [Counter(SHOWN.findall(text)) for text in told["texts"]], pictures)
+    measured("trafilatura, images", [Counter(SHOWN.findall(text)) for text in told["texts"]], images)
     print(f"pages a second: {told['seconds'] / best:.2f} times trafilatura")
 
 

@@ -1,10 +1,10 @@
-"""CPU of fetching pictures over local HTTP, against img2dataset: the same server and pictures, one run.
+"""CPU of fetching images over local HTTP, against img2dataset: the same server and images, one run.
 
-python benchmarks/fetch.py FOLDER [--pictures 2000] [--peer PATH/bin/python]
+python benchmarks/fetch.py FOLDER [--images 2000] [--peer PATH/bin/python]
 
-A server in a process of its own gives out the JPEGs of FOLDER, each under many addresses. CPU milliseconds a picture are user and system time of the
+A server in a process of its own gives out the JPEGs of FOLDER, each under many addresses. CPU milliseconds an image are user and system time of the
 fetching process. Ours checks addresses, keeps bytes and a log with their sha256; img2dataset is its download function as its downloader calls it, a
-thread a picture of 32, without decoding or writing. robots.txt is asked once by ours and not by the peer.
+thread an image of 32, without decoding or writing. robots.txt is asked once by ours and not by the peer.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def serve(folder: str, port: Any) -> None:
 
 
 async def fetched(urls: list[str], folder: Path, host: str) -> tuple[int, int]:
-    """Pictures had, and the most threads seen."""
+    """Images had, and the most threads seen."""
     web = Web(FetchConfig(contact="bench@example.org", allow_hosts=(host,), per_host=32, in_flight=2_000), Store(folder))
     tasks = [asyncio.ensure_future(web.fetch(url)) for url in urls]
     most = 0
@@ -70,7 +70,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--pictures", type=int, default=2_000)
+    parser.add_argument("--images", type=int, default=2_000)
     parser.add_argument("--peer", type=Path)
     arguments = parser.parse_args()
     port = multiprocessing.Value("i", 0)
@@ -80,13 +80,13 @@ def main() -> None:
         time.sleep(0.01)
     names = sorted(path.relative_to(arguments.folder).as_posix() for path in arguments.folder.rglob("*.jpg") if " " not in path.name)
     host = f"127.0.0.1:{port.value}"
-    urls = [f"http://{host}/{names[index % len(names)]}?{index}" for index in range(arguments.pictures)]
+    urls = [f"http://{host}/{names[index % len(names)]}?{index}" for index in range(arguments.images)]
     with tempfile.TemporaryDirectory() as folder:
         started, began = time.process_time(), time.perf_counter()
         got, threads = asyncio.run(fetched(urls, Path(folder) / "store", host))
         cpu, wall = time.process_time() - started, time.perf_counter() - began
         print(
-            f"leafinstruct: {got} of {len(urls)} in {wall:.1f} s, {1000 * cpu / len(urls):.2f} ms CPU a picture, at most {threads} threads"
+            f"leafinstruct: {got} of {len(urls)} in {wall:.1f} s, {1000 * cpu / len(urls):.2f} ms CPU an image, at most {threads} threads"
         )
         if arguments.peer is None:
             print("img2dataset: not given (--peer)")
@@ -96,8 +96,8 @@ def main() -> None:
         command = [str(arguments.peer), "-c", PEER, str(listed)]
         words = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     peer = float(words[1])
-    print(f"img2dataset:  {words[0]} of {len(urls)} in {float(words[2]):.1f} s, {1000 * peer / len(urls):.2f} ms CPU a picture, 32 threads")
-    print(f"CPU a picture: img2dataset needs {peer / cpu:.2f} times ours")
+    print(f"img2dataset:  {words[0]} of {len(urls)} in {float(words[2]):.1f} s, {1000 * peer / len(urls):.2f} ms CPU an image, 32 threads")
+    print(f"CPU an image: img2dataset needs {peer / cpu:.2f} times ours")
 
 
 if __name__ == "__main__":

@@ -55,8 +55,8 @@ def measure(path: Path, seconds: float) -> None:
     kept = {moment: data for item in chosen for moment, data in item.taken}
     rest = [moment for item in chosen for moment in item.times if moment not in kept]
     taking, taken = timed(lambda: [frames.frame(path, moment) for moment in rest])
-    pictures = [Image.open(io.BytesIO(data)).convert("RGB") for data in [*kept.values(), *taken] if isinstance(data, bytes)]
-    encoding, _ = timed(lambda: [jpeg(picture) for picture in pictures])
+    images = [Image.open(io.BytesIO(data)).convert("RGB") for data in [*kept.values(), *taken] if isinstance(data, bytes)]
+    encoding, _ = timed(lambda: [jpeg(image) for image in images])
     ours = choosing + taking
     print(
         f"{path.name}: {count} frames, {facts.width} x {facts.height}, all decoded {whole:.2f} s; {len(steps)} steps of {seconds:g} s: "
@@ -76,10 +76,10 @@ def timed(work: Callable[[], Found]) -> tuple[float, Found]:
     return best, found
 
 
-def jpeg(picture: Image.Image) -> int:
-    """Size of a picture as JPEG."""
+def jpeg(image: Image.Image) -> int:
+    """Size of an image as JPEG."""
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=frames.QUALITY)
+    image.save(buffer, "JPEG", quality=frames.QUALITY)
     return buffer.tell()
 
 

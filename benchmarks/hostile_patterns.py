@@ -34,7 +34,7 @@ import regex
 
 import leafinstruct
 
-PREFIXES = ("ingest", "records", "filter", "rewrite", "shard", "report", "pictures", "llm", "recipe_draft", "suppressed", "cards")
+PREFIXES = ("ingest", "records", "filter", "rewrite", "shard", "report", "images", "llm", "recipe_draft", "suppressed", "cards")
 SIZES = ((2 << 10, 0.004), (16 << 10, 0.005))
 """Characters, and the CPU seconds that they take at least where the cost is the square of them: fewer need no second look."""
 CLEAR = 0.05

@@ -58,7 +58,7 @@ def built(folder: Path, kind: str, more: dict[str, Any]) -> tuple[str, str]:
             seconds[outcome.stage] = time.process_time() - began
             began = time.process_time()
             if outcome.stage == "ingest":
-                pieces = {f"({name})": count for name, count in outcome.record["picture_reasons"].items()}
+                pieces = {f"({name})": count for name, count in outcome.record["image_reasons"].items()}
                 told = f"{outcome.record['counts'].get('documents', 0)} documents, { {**outcome.record['reasons'], **pieces} }"
     except LeafInstructError as error:
         stopped = f", {str(error)[:100]}"

@@ -3,7 +3,7 @@
     python benchmarks/loader.py [--samples 800]
 
 Each contestant runs in a process of its own and is timed from its first batch on; memory is its peak and its workers', shared pages once.
-`raw` peers decode and tokenise as they go, which is what their stock pipelines do (here with a tiny picture encoder: a real one makes them slower
+`raw` peers decode and tokenize as they go, which is what their stock pipelines do (here with a tiny image encoder: a real one makes them slower
 still). `ready` peers read the same token ids that ours has on disk, so that loaders alone are compared. `cold` is our first epoch's encoding, apart.
 """
 
@@ -38,8 +38,8 @@ from leafinstruct.records import public  # noqa: E402
 from leafinstruct.runtime.artifact import Artifact  # noqa: E402
 from leafinstruct.train.data import tokens  # noqa: E402
 from leafinstruct.train.data.encode import NAMES  # noqa: E402
+from leafinstruct.train.data.images import Images  # noqa: E402
 from leafinstruct.train.data.packing import Packed  # noqa: E402
-from leafinstruct.train.data.pictures import Pictures  # noqa: E402
 
 CONTEXT, BATCH, WORKERS, SHARDS, SIDE = 2048, 8, 2, 4, 256
 PEERS = ("datasets-raw", "webdataset-raw", "datasets-ready", "webdataset-ready")
@@ -49,7 +49,7 @@ SECONDS = 5.0
 
 
 def make(folder: Path, samples: int) -> dict[str, float]:
-    """Shards, tars and tokens of random lessons of 1 to 6 pictures of 256 pixels. Returns what encoding cost."""
+    """Shards, tars and tokens of random lessons of 1 to 6 images of 256 pixels. Returns what encoding cost."""
     draw = random.Random(0)
     rows = [_lesson(number, draw) for number in range(samples)]
     (folder / "shards").mkdir()
@@ -60,8 +60,8 @@ def make(folder: Path, samples: int) -> dict[str, float]:
     seconds = []
     for context in (CONTEXT, CONTEXT + 1):
         started = time.perf_counter()
-        pictures = Pictures(backbone, folder=folder / ".codes")
-        counts = tokens.make(backbone, "x", files, context, out, lambda *_: None, pictures)
+        images = Images(backbone, folder=folder / ".codes")
+        counts = tokens.make(backbone, "x", files, context, out, lambda *_: None, images)
         seconds.append(time.perf_counter() - started)
     (folder / "ready").mkdir()
     for at in range(SHARDS):
@@ -70,9 +70,9 @@ def make(folder: Path, samples: int) -> dict[str, float]:
                 _add(raw, one["id"], "json", json.dumps(one["messages"]).encode())
                 for number, image in enumerate(one["images"]):
                     _add(raw, one["id"], f"{number}.jpg", image["bytes"])
-                _add(ready, one["id"], "npy", _npy(np.array(_tokenised(backbone, one["messages"], one["images"])["both"], np.int32)))
+                _add(ready, one["id"], "npy", _npy(np.array(_tokenized(backbone, one["messages"], one["images"])["both"], np.int32)))
     _parquet(folder, tokens.Rows(out))
-    return {"cold": seconds[0], "another context": seconds[1], "tokens": counts["tokens"], "pictures": counts["pictures"]}
+    return {"cold": seconds[0], "another context": seconds[1], "tokens": counts["tokens"], "images": counts["images"]}
 
 
 def _lesson(number: int, draw: random.Random) -> dict[str, Any]:
@@ -116,12 +116,12 @@ def _npy(array: Any) -> bytes:
 def _parquet(folder: Path, rows: tokens.Rows) -> None:
     for at in range(SHARDS):
         found = [rows[number] for number in range(at, len(rows), SHARDS)]
-        labels = [np.where(item["said"] == 1, item["ids"], -100) for item in found]
+        labels = [np.where(item["loss_mask"] == 1, item["ids"], -100) for item in found]
         table = pa.table({"input_ids": [item["ids"] for item in found], "labels": labels})
         pq.write_table(table, folder / f"ready/{at}.parquet")
 
 
-def _tokenised(backbone: Any, messages: Any, images: Any) -> dict[str, Any]:
+def _tokenized(backbone: Any, messages: Any, images: Any) -> dict[str, Any]:
     """What a user of the peers writes: input_ids and labels of one sample; images: PIL, or bytes."""
     ids, labels, waiting = list(backbone.encode([])), [-100], iter(images)
     for turn in messages:
@@ -167,7 +167,7 @@ def _datasets(folder: Path, state: str, backbone: Any) -> Any:
         return stream.shuffle(seed=0, buffer_size=1000).repeat(None)
     columns = stream.column_names
     return stream.shuffle(seed=0, buffer_size=100).map(
-        lambda one: _pair(_tokenised(backbone, one["messages"], one["images"])), remove_columns=columns
+        lambda one: _pair(_tokenized(backbone, one["messages"], one["images"])), remove_columns=columns
     )
 
 
@@ -179,11 +179,11 @@ def _webdataset(folder: Path, state: str, backbone: Any) -> Any:
     if state == "ready":
         return stream.repeat().shuffle(1000).decode().map(lambda one: {"input_ids": one["npy"][0], "labels": one["npy"][1]})
 
-    def tokenised(one: dict[str, Any]) -> dict[str, list[int]]:
+    def tokenized(one: dict[str, Any]) -> dict[str, list[int]]:
         images = [one[key] for key in sorted(one) if key.endswith(".jpg")]
-        return _pair(_tokenised(backbone, one["json"], images))
+        return _pair(_tokenized(backbone, one["json"], images))
 
-    return stream.shuffle(100).decode("pil").map(tokenised)
+    return stream.shuffle(100).decode("pil").map(tokenized)
 
 
 def _pair(found: dict[str, Any]) -> dict[str, list[int]]:
@@ -253,10 +253,8 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         made = make(Path(name), given.samples)
-        print(
-            f"{given.samples} samples, {made['tokens'] / given.samples:,.0f} tokens and {made['pictures'] / given.samples:.1f} pictures each"
-        )
-        print(f"encoding, once: {made['cold']:.1f} s; for another context {made['another context']:.1f} s, no picture encoded")
+        print(f"{given.samples} samples, {made['tokens'] / given.samples:,.0f} tokens and {made['images'] / given.samples:.1f} images each")
+        print(f"encoding, once: {made['cold']:.1f} s; for another context {made['another context']:.1f} s, no image encoded")
         print(f"{'':<18}{'tokens/s':>12}{'samples/s':>11}{'batches/s':>11}{'padding':>9}{'MB':>8}")
         for contestant in (*OURS, *PEERS):
             command = [sys.executable, __file__, "--contestant", contestant, "--folder", name]

@@ -1,11 +1,11 @@
-"""MoSS against PEFT's plain LoRA and against the loop over pictures: forward and backward, CPU seconds, one thread, one run.
+"""MoSS against PEFT's plain LoRA and against the loop over images: forward and backward, CPU seconds, one thread, one run.
 
     python benchmarks/moss.py [--quick] [--device cuda]
 
 One adapted linear layer, then a decoder of four Llama blocks with all attention projections adapted. Every figure is a ratio to plain LoRA of rank r
 on all tokens, measured in turn with it, the least of several; beside it the bound, the ratio of multiplications (the base's forward and input
 gradient; the adapter's forward, input gradient and weight gradient), and their quotient. `loop` is the same full-space convolution by torch's conv2d,
-one picture after the other. Then the merged text half on a prompt of text alone against the bare base, and the bytes that autograd keeps.
+one image after the other. Then the merged text half on a prompt of text alone against the bare base, and the bytes that autograd keeps.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from leafinstruct.moss.layout import Layout
 from leafinstruct.moss.running import Pass, Running
 
 SIDE = 16
-"""Patches along each side of a picture."""
+"""Patches along each side of an image."""
 MODES: dict[str, dict[str, Any]] = {
     "full_space": {"conv_mode": "full_space"},
     "rank": {"conv_mode": "rank"},
@@ -46,7 +46,7 @@ class Case:
 
 
 class Clock:
-    """CPU seconds of a call, or of the device with synchronisation; the least of several, the contestants in turn."""
+    """CPU seconds of a call, or of the device with synchronization; the least of several, the contestants in turn."""
 
     def __init__(self, device: str) -> None:
         self.device = device
@@ -73,12 +73,12 @@ class Clock:
 
 
 def positions_of(case: Case, device: str) -> Tensor:
-    """(1, T, 3): pictures evenly spread over the sequence."""
+    """(1, T, 3): images evenly spread over the sequence."""
     found = torch.full((case.tokens, 3), -1)
-    pictures = max(1, round(case.tokens * case.images / SIDE**2))
-    step = case.tokens // pictures
+    images = max(1, round(case.tokens * case.images / SIDE**2))
+    step = case.tokens // images
     grid = torch.stack([torch.arange(SIDE**2) // SIDE, torch.arange(SIDE**2) % SIDE], dim=1)
-    for number in range(pictures):
+    for number in range(images):
         found[number * step : number * step + SIDE**2, 0] = number
         found[number * step : number * step + SIDE**2, 1:] = grid
     return found[None].to(device)
@@ -139,7 +139,7 @@ def one_layer(case: Case, clock: Clock, rounds: int) -> None:
 
 
 def looped(layer: MossLayer, layout: Layout, positions: Tensor) -> Callable[[Tensor], Tensor]:
-    """The same by conv2d, picture by picture."""
+    """The same by conv2d, image by image."""
     runs = [(positions[0, :, 0] == number).nonzero()[:, 0] for number in range(int(positions[..., 0].max()) + 1)]
     spans = [(int(run[0]), int(run[-1]) + 1) for run in runs]
 

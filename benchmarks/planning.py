@@ -2,8 +2,8 @@
 
     python benchmarks/planning.py [--rows 100000] [--part 1000]
 
-Rows are made as `shard` gathers them: a twentieth as many domains as rows, with sizes as the web has them (Zipf), 4 pictures and 14 bands of text
-a row, 3 rows in 100 with a picture or a text of another row. Memory is what the process holds itself: pages of mapped keys are the system's to drop.
+Rows are made as `shard` gathers them: a twentieth as many domains as rows, with sizes as the web has them (Zipf), 4 images and 14 bands of text
+a row, 3 rows in 100 with an image or a text of another row. Memory is what the process holds itself: pages of mapped keys are the system's to drop.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import psutil
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.shard import keys
 from leafinstruct.shard.config import ShardConfig
+from leafinstruct.shard.group_keys import BANDS
 from leafinstruct.shard.plan import plan
-from leafinstruct.shard.ties import BANDS
 
 
 def make(out: Artifact, rows: int, part: int) -> list[str]:
@@ -31,10 +31,10 @@ def make(out: Artifact, rows: int, part: int) -> list[str]:
     for number, start in enumerate(range(0, rows, part)):
         count = min(part, rows - start)
         domains = random.zipf(1.3, count) % max(1, rows // 20)
-        pictures = random.integers(2**63, size=(count, 4), dtype=np.uint64)
+        images = random.integers(2**63, size=(count, 4), dtype=np.uint64)
         bands = random.integers(2**63, size=(count, BANDS), dtype=np.uint64)
         shared = random.random(count) < 0.03
-        pictures[shared, 0] = random.integers(max(1, rows // 2), size=shared.sum())
+        images[shared, 0] = random.integers(max(1, rows // 2), size=shared.sum())
         bands[shared, 0] = random.integers(max(1, rows // 2), size=shared.sum())
         table = [
             {
@@ -46,7 +46,7 @@ def make(out: Artifact, rows: int, part: int) -> list[str]:
                 "digest": f"{start + at:016x}",
                 "text": int(bands[at, 1]),
                 "near_text": bands[at].tolist(),
-                "pictures": pictures[at].tolist(),
+                "images": images[at].tolist(),
             }
             for at in range(count)
         ]

@@ -1,12 +1,12 @@
-"""How well one adapter tells and draws Sketchbook's lessons: a table, and a sheet of pictures to look at.
+"""How well one adapter tells and draws Sketchbook's lessons: a table, and a sheet of images to look at.
 
     python experiments/evaluate_lessons.py runs/my-adapter --lessons 100 --out lessons
     python experiments/evaluate_lessons.py recipe.yaml --checkpoint 400 --lessons 24
     python experiments/evaluate_lessons.py leaf:tiny-1                              the base, untouched
 
 What is given is found as `leaf generate` does. Lessons are of held-out combinations alone, asked for as rows for training ask (--asked people: as
-people do, in wordings never trained on). Free-running answers come first; with --forced each picture is also drawn behind its true texts and
-pictures. The sheet frames exact pictures green, others red with what is wrong; a right text is black, another red.
+people do, in wordings never trained on). Free-running answers come first; with --forced each image is also drawn behind its true texts and
+images. The sheet frames exact images green, others red with what is wrong; a right text is black, another red.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from leafinstruct.train.data.encode import framed
 SEED = 20_261_125
 """Of the held-out lessons."""
 SIDE, GAP, TEXT, WIDTH = 128, 12, 66, 6
-"""Pixels of a picture, between pictures, of a text below one; pictures in a line."""
+"""Pixels of an image, between images, of a text below one; images in a line."""
 INK, RIGHT, WRONG, PAPER = (38, 38, 42), (46, 140, 72), (200, 52, 48), (255, 255, 255)
 
 
@@ -52,7 +52,7 @@ def questions(count: int, asked: str, seed: int) -> list[Question]:
 
 
 def sheet(found: Sequence[Told], forced: Sequence[Drawn]) -> Image.Image:
-    """One block a lesson: its question, the answer's steps, and below them the teacher-forced pictures where there are some."""
+    """One block a lesson: its question, the answer's steps, and below them the teacher-forced images where there are some."""
     blocks = [_block(one, forced[index] if forced else None) for index, one in enumerate(found)]
     page = Image.new("RGB", (GAP + WIDTH * (SIDE + GAP), sum(block.height for block in blocks)), PAPER)
     y = 0
@@ -64,28 +64,28 @@ def sheet(found: Sequence[Told], forced: Sequence[Drawn]) -> Image.Image:
 
 def _block(one: Told, forced: Drawn | None) -> Image.Image:
     steps = one.verdict.steps[:WIDTH]
-    pictures = [segment for segment in one.answer.segments if isinstance(segment, Image.Image)]
+    images = [segment for segment in one.answer.segments if isinstance(segment, Image.Image)]
     height = 30 + SIDE + TEXT + (SIDE + 24 if forced else 0)
     block = Image.new("RGB", (GAP + WIDTH * (SIDE + GAP), height), PAPER)
     pen, small = ImageDraw.Draw(block), ImageFont.load_default(10)
     pen.text((GAP, 8), one.question.prompt, INK, ImageFont.load_default(14))
-    shown = iter(pictures)
+    shown = iter(images)
     for index, step in enumerate(steps):
         x = GAP + index * (SIDE + GAP)
-        _picture(block, x, 30, next(shown, None) if step.picture.mistake != "no picture" else None, step.picture)
+        _image(block, x, 30, next(shown, None) if step.image.mistake != "no image" else None, step.image)
         words = step.text if step.fault is None else f"[{step.fault}] {step.text}"
         text = textwrap.fill(words, 25, max_lines=5, placeholder=" …")
         pen.multiline_text((x, 32 + SIDE), text, INK if step.fault is None else WRONG, small, spacing=1)
     if forced is not None:
-        for index, (picture, verdict) in enumerate(zip(forced.pictures[:WIDTH], forced.shown, strict=False)):
-            _picture(block, GAP + index * (SIDE + GAP), 30 + SIDE + TEXT, picture, verdict)
+        for index, (image, verdict) in enumerate(zip(forced.images[:WIDTH], forced.shown, strict=False)):
+            _image(block, GAP + index * (SIDE + GAP), 30 + SIDE + TEXT, image, verdict)
     return block
 
 
-def _picture(block: Image.Image, x: int, y: int, picture: Image.Image | None, shown: Shown) -> None:
+def _image(block: Image.Image, x: int, y: int, image: Image.Image | None, shown: Shown) -> None:
     pen = ImageDraw.Draw(block)
-    if picture is not None:
-        block.paste(picture.resize((SIDE, SIDE), Image.Resampling.NEAREST), (x, y))
+    if image is not None:
+        block.paste(image.resize((SIDE, SIDE), Image.Resampling.NEAREST), (x, y))
     pen.rectangle((x - 1, y - 1, x + SIDE, y + SIDE), outline=RIGHT if shown.exact else WRONG, width=2)
     if shown.mistake is not None:
         pen.rectangle((x, y, x + 7 * len(shown.mistake) + 6, y + 13), fill=WRONG)
@@ -116,7 +116,7 @@ def main() -> None:
     parser.add_argument("--style", choices=("pencil", "chalk", "shadow"), default="pencil")
     parser.add_argument("--asked", choices=("rows", "people"), default="rows")
     parser.add_argument("--checkpoint", type=int, help="of a run that has not finished")
-    parser.add_argument("--forced", action="store_true", help="teacher-forced pictures, too")
+    parser.add_argument("--forced", action="store_true", help="teacher-forced images, too")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--shown", type=int, default=12, help="lessons on the sheet")
@@ -135,16 +135,16 @@ def main() -> None:
     except LeafInstructError as error:
         parser.exit(1, f"{error}\n")
     if not isinstance(backbone, Chameleon):
-        parser.exit(1, f"{arguments.run}: lessons are drawn as Chameleon draws, pictures of one shape\n")
-    view = seen(backbone.pictures, arguments.style)
+        parser.exit(1, f"{arguments.run}: lessons are drawn as Chameleon draws, images of one shape\n")
+    view = seen(backbone.images, arguments.style)
     asked = questions(arguments.lessons, arguments.asked, arguments.seed)
     told = tell(backbone, asked, framed, view, arguments.batch, _told("free-running lessons", len(asked)))
     figures = {"free-running": of_told(told)}
-    wrong = {"texts": faults(told), "pictures": mistakes(step.picture for one in told for step in one.verdict.steps)}
+    wrong = {"texts": faults(told), "images": mistakes(step.image for one in told for step in one.verdict.steps)}
     forced: list[Drawn] = []
     if arguments.forced:
         count = sum(len(one.howto.steps) for one in asked)
-        forced = draw(backbone, asked, framed, view, 2 * arguments.batch, _told("teacher-forced pictures", count))
+        forced = draw(backbone, asked, framed, view, 2 * arguments.batch, _told("teacher-forced images", count))
         figures["teacher-forced"] = of_drawn(forced)
         wrong["teacher-forced"] = mistakes(one for drawn in forced for one in drawn.shown)
     print(f"{found.name or found.base.name}: {len(asked)} lessons of held-out combinations, {arguments.style}, asked as {arguments.asked}")

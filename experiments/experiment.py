@@ -44,12 +44,12 @@ def corpus(plan: Experiment, arm: str, work: Path) -> Told:
     """The recipe of `leaf build` for an arm."""
     if arm == "captions":
         source: Told = {"kind": "conversations", "name": "captions", "path": str((work / "captions").absolute()), "license": "CC0-1.0"}
-        # Sketchbook's own pictures, so the tiny CLIP knows them, though this kind of source cannot say so; no rule reads its scores.
+        # Sketchbook's own images, so the tiny CLIP knows them, though this kind of source cannot say so; no rule reads its scores.
         rules: Told = {"min_images": 1, "min_words": 0, "alignment": {"allow_toy": True}}
     else:
         source = {
             **{"kind": "sketchbook", "seed": plan.data.seed, "documents": plan.data.lessons, "topics": ["lesson"]},
-            **{"formats": ["html", "warc", "obelics"], "layout": "text_first", "scenery": "none", "picture_px": 64},
+            **{"formats": ["html", "warc", "obelics"], "layout": "text_first", "scenery": "none", "image_px": 64},
             **{"style": plan.data.style, "held_out": "without", "lesson_steps": plan.data.lesson_steps, "defects": plan.data.defects},
         }
         rules = {"min_images": 1, "min_words": 0}
@@ -62,7 +62,7 @@ def corpus(plan: Experiment, arm: str, work: Path) -> Told:
 
 
 def write_captions(plan: Experiment, folder: Path) -> None:
-    """Single pictures with their captions as conversations: what is drawn is asked for in words. Those of the same settings stand."""
+    """Single images with their captions as conversations: what is drawn is asked for in words. Those of the same settings stand."""
     from leafinstruct.sketchbook.documents.captions import captioned
     from leafinstruct.sketchbook.world.chance import stream
     from leafinstruct.sketchbook.world.render import render
@@ -239,7 +239,7 @@ def seen(folder: Path, told: Told) -> dict[str, int]:
     length = train["steps"] * train["batch"] * train["accumulate"]
     shown = Packed(Rows(Artifact(folder / "tokens")), length, told["seed"], train["context"])
     rows = [shown[number] for number in range(length)]
-    return {"seen": sum(len(row["ids"]) for row in rows), "seen_said": int(sum(row["said"].sum() for row in rows))}
+    return {"seen": sum(len(row["ids"]) for row in rows), "seen_targets": int(sum(row["loss_mask"].sum() for row in rows))}
 
 
 class Clock:

@@ -41,15 +41,15 @@ def lost(backbone: Any, sizes: dict[str, int], style: Style, steps: int) -> dict
 
 
 def examined(backbone: Any, sizes: dict[str, int], style: Style, steps: int) -> dict[str, Any]:
-    """Loss, free-running lessons, teacher-forced pictures, what is remembered in pencil, and the recogniser's own errors."""
-    views = {"lessons": seen(backbone.pictures, style), "pencil": seen(backbone.pictures, "pencil")}
+    """Loss, free-running lessons, teacher-forced images, what is remembered in pencil, and the recognizer's own errors."""
+    views = {"lessons": seen(backbone.images, style), "pencil": seen(backbone.images, "pencil")}
     questions = asked(sizes["lessons"], sizes["seed"], steps)
-    scenes, seed, batch = sizes["recogniser_scenes"], sizes["recogniser_seed"], sizes["batch"]
-    wrong = {which: errors(backbone.pictures, view, scenes, seed) for which, view in views.items()}
+    scenes, seed, batch = sizes["recognizer_scenes"], sizes["recognizer_seed"], sizes["batch"]
+    wrong = {which: errors(backbone.images, view, scenes, seed) for which, view in views.items()}
     return {
         **lost(backbone, sizes, style, steps),
         "free": of_told(tell(backbone, questions, framed, views["lessons"], batch)),
         "forced": of_drawn(draw(backbone, questions, framed, views["lessons"], 2 * batch)),
         "memory": remembered(backbone, sizes["captions"], sizes["seed"], framed, views["pencil"], 2 * batch),
-        "recogniser": {which: {"refused": one.refused, "accepted": one.accepted, "decibels": one.decibels} for which, one in wrong.items()},
+        "recognizer": {which: {"refused": one.refused, "accepted": one.accepted, "decibels": one.decibels} for which, one in wrong.items()},
     }

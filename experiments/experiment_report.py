@@ -2,7 +2,7 @@
 
 docs/experiment.md      what was compared, the rates, every figure as mean ± half of its 95% interval (t over seeds), n stated, and paired
                         differences from LoRA
-docs/experiment.svg     exact pictures and image loss, a dot a run: written by hand like docs/moss.svg, so no plotting library is a dependency
+docs/experiment.svg     exact images and image loss, a dot a run: written by hand like docs/moss.svg, so no plotting library is a dependency
 docs/experiment.png     one lesson as the base knows its style, and in the new one
 docs/experiment.jsonl   every result whole: settings, figures, seconds
 """
@@ -26,19 +26,19 @@ FIGURES = (
     ("loss.text", "text loss", 1.0, 3),
     ("loss.image", "image loss", 1.0, 3),
     ("free.text_right", "texts right %", 100.0, 1),
-    ("free.exact", "exact pictures %, free-running", 100.0, 1),
-    ("forced.exact", "exact pictures %, texts given", 100.0, 1),
-    ("forced.picture_1", "first picture %", 100.0, 1),
-    ("forced.picture_2", "second %", 100.0, 1),
-    ("forced.picture_3", "third %", 100.0, 1),
+    ("free.exact", "exact images %, free-running", 100.0, 1),
+    ("forced.exact", "exact images %, texts given", 100.0, 1),
+    ("forced.image_1", "first image %", 100.0, 1),
+    ("forced.image_2", "second %", 100.0, 1),
+    ("forced.image_3", "third %", 100.0, 1),
     ("forced.kept", "earlier things kept %", 100.0, 1),
     ("memory.drawn", "pencil captions drawn %", 100.0, 1),
-    ("memory.named", "pencil pictures named %", 100.0, 1),
+    ("memory.named", "pencil images named %", 100.0, 1),
 )
 """Path within a result's figures, heading, scale, digits."""
 BASELINE = "lora"
 CONVOLUTION = "full_space"
-"""The method that others with its routing, and other neighbours, are held against."""
+"""The method that others with its routing, and other neighbors, are held against."""
 QUESTIONS = (
     ("filtered", "unfiltered", "Does the filter pay?"),
     ("filtered", "captions", "Do lessons teach what captions do not?"),
@@ -51,7 +51,7 @@ RATES = (
     "it is none, training runs away."
 )
 CAPTIONS = (
-    " All that the captions teach to say is pictures, so texts are lost by construction, and free-running pictures with them: what compares are the "
+    " All that the captions teach to say is images, so texts are lost by construction, and free-running images with them: what compares are the "
     "columns with texts given."
 )
 TRIAL = (
@@ -96,7 +96,7 @@ def page(results: Sequence[Result], tuned: Sequence[Result], base: Result | None
     """The Markdown page. tuned: the runs that chose the rates; no figure of theirs is compared."""
     seeds = {len(values(results, arm, method, "loss.image")) for arm in names(results, "arm") for method in names(results, "method")} - {0}
     n = f"{min(seeds)}" if len(seeds) == 1 else f"{min(seeds)} to {max(seeds)}"
-    first = results[0]["figures"]["recogniser"]["lessons"]
+    first = results[0]["figures"]["recognizer"]["lessons"]
     wrong = ", ".join(f"{name} {share:.1%}" for name, share in first["accepted"].items())
     lines = [
         "# Training data and adapter, at matched parameters",
@@ -114,20 +114,20 @@ def page(results: Sequence[Result], tuned: Sequence[Result], base: Result | None
         "## How to read the tables",
         "",
         f"Means ± half of the 95% interval (Student's t) over n = {n} seeds of training. All lessons are of combinations that were never trained on. "
-        f"Losses are nats a token (texts) and a patch (pictures), over {plan.evaluation.loss_lessons} lessons; shares are of "
+        f"Losses are nats a token (texts) and a patch (images), over {plan.evaluation.loss_lessons} lessons; shares are of "
         f"{plan.evaluation.lessons} lessons.",
         "",
-        "Exact is a picture whose every patch shows what its text asks for. Free-running, that is the text that the model itself wrote, with "
-        "things where its own pictures have them. With texts given, and for the first, second and third picture, each is drawn behind the true "
-        "lesson, its texts and its pictures: where a thing stands, a text says roughly and the true lesson exactly, so the first of these pictures "
-        "is a guess, and they are exact less often. Earlier things are kept in a picture that still shows all of them.",
+        "Exact is an image whose every patch shows what its text asks for. Free-running, that is the text that the model itself wrote, with "
+        "things where its own images have them. With texts given, and for the first, second and third image, each is drawn behind the true "
+        "lesson, its texts and its images: where a thing stands, a text says roughly and the true lesson exactly, so the first of these images "
+        "is a guess, and they are exact less often. Earlier things are kept in an image that still shows all of them.",
         "",
-        f"The last two columns are what is left of the base's own task: {plan.evaluation.captions} captions and pictures in pencil.",
+        f"The last two columns are what is left of the base's own task: {plan.evaluation.captions} captions and images in pencil.",
         "",
-        f"Behind the model's own picture tokenizer the recogniser refuses {first['refused']:.1%} of true scenes; of changed ones it takes for exact: "
+        f"Behind the model's own image tokenizer the recognizer refuses {first['refused']:.1%} of true scenes; of changed ones it takes for exact: "
         f"{wrong}.",
         "",
-        "![Exact pictures and image loss, a dot a run](experiment.svg)",
+        "![Exact images and image loss, a dot a run](experiment.svg)",
         "",
     ]
     for arm in names(results, "arm"):
@@ -141,7 +141,7 @@ def _setting(results: Sequence[Result], plan: Experiment) -> list[str]:
     lines = [
         "## What is compared",
         "",
-        f"The base, {plan.backbone['weights']}, draws single pictures from captions, in pencil. It is to learn illustrated lessons in the style "
+        f"The base, {plan.backbone['weights']}, draws single images from captions, in pencil. It is to learn illustrated lessons in the style "
         f"`{data.style}`, which it has never seen: {data.lessons} pages, {sum(data.defects.values()):.0%} of them with a planted defect "
         f"({', '.join(data.defects)}). *unfiltered* is all of them, *filtered* what the rules in `experiments/moss.yaml` keep. Every run has "
         f"{train['steps']} steps of {train['batch'] * train['accumulate']} packed rows of at most {train['context']} tokens, whichever the arm. "
@@ -153,9 +153,9 @@ def _setting(results: Sequence[Result], plan: Experiment) -> list[str]:
     ]
     for arm in names(results, "arm"):
         trained = [result["trained"] for result in results if result["run"]["arm"] == arm]
-        cells = [round(sum(one[name] for one in trained) / len(trained)) for name in ("rows", "tokens", "seen", "seen_said")]
+        cells = [round(sum(one[name] for one in trained) / len(trained)) for name in ("rows", "tokens", "seen", "seen_targets")]
         lines.append(f"| {arm} | {' | '.join(f'{cell:,}' for cell in cells)} |")
-    lines += ["", *_head("adapter", ["rank, texts and pictures", "trainable parameters"])]
+    lines += ["", *_head("adapter", ["rank, texts and images", "trainable parameters"])]
     for method in names(results, "method"):
         one = next(result for result in results if result["run"]["method"] == method)
         adapter = one["settings"]["run"]["train"]["adapter"]
@@ -187,7 +187,7 @@ def _rates(tuned: Sequence[Result]) -> list[str]:
 
 
 def styles(plan: Experiment) -> Image.Image:
-    """A held-out lesson, one picture a step, twice as large as the model sees them: in pencil above, in the experiment's style below."""
+    """A held-out lesson, one image a step, twice as large as the model sees them: in pencil above, in the experiment's style below."""
     (lesson,) = held_out_lessons(1, plan.evaluation.seed, plan.data.lesson_steps)
     side, gap = 128, 8
     sheet = Image.new("RGB", (len(lesson.steps) * (side + gap) - gap, 2 * side + gap), "white")

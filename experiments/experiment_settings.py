@@ -54,8 +54,8 @@ class Evaluation(_Part):
     lessons: int
     loss_lessons: int
     captions: int
-    recogniser_scenes: int
-    recogniser_seed: int
+    recognizer_scenes: int
+    recognizer_seed: int
     batch: int
 
 

@@ -11,14 +11,16 @@
      +-- SchemaError             a row does not fit its table
      +-- BackboneError           a backbone, its weights or its vocabulary are not what they should be
      +-- TrainError              a training run cannot go on: what is kept, what to lower
-     +-- PublishError            the Hub did not take a dataset, or a dataset may not go there: what, how many, the cure
+     +-- PublishError            the Hub did not take a dataset, or a dataset may not go there: what, how many, the hint
 
 Bad records never raise: they become reasons in a report. Whatever is not in this tree is a defect of ours and keeps its traceback.
-A message says what, where and the cure, in one line, because it is read at two in the morning.
+A message says what, where and the hint, in one line, because it is read at two in the morning.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Self
 
@@ -32,6 +34,26 @@ def shortened(text: str, most: int = MAX_LINE) -> str:
         return text
     kept = most - 5
     return f"{text[: kept - kept // 3]} ... {text[len(text) - kept // 3 :]}"
+
+
+RENAMED = {
+    **{"pictures": "images", "max_pictures": "max_images", "picture_px": "image_px", "picture_licenses": "image_licenses"},
+    **{"picture_floor": "image_floor", "picture_tokens": "image_tokens", "marks": "placeholders", "together": "group_by"},
+    **{f"picture.{name}": f"image.{name}" for name in ("decoded", "side", "aspect", "entropy", "sharpness")},
+    "duplicate.pictures": "duplicate.images",
+}
+"""Keys and scores of recipes that were written for 0.1.0 before it was released: old name -> new name."""
+
+
+def suggestion(name: str, known: Collection[str], otherwise: str = "known are") -> str:
+    """Return what to write in place of an unknown name: its new name, the nearest known name, or a list of the known names.
+
+    otherwise: what introduces that list.
+    """
+    if (renamed := RENAMED.get(name)) in known:
+        return f"it is now called {renamed!r}"
+    near = get_close_matches(name[:MAX_LINE], known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"{otherwise} {shortened(', '.join(known), 400)}"
 
 
 class LeafInstructError(Exception):

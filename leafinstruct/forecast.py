@@ -17,10 +17,10 @@ SAMPLE = 48
 
 
 def forecast(loaded: Loaded, engine: Engine) -> dict[str, Any]:
-    """What a build would take, without making it: documents, pictures, requests, tokens, dollars.
+    """What a build would take, without making it: documents, images, requests, tokens, dollars.
 
     Counts of stages that stand are exact; the rest is estimated from a sample, and `estimated` lists which. Requests are upper bounds, as
-    pictures are not looked at; with `llm.provider: offline` there are none. Nothing is left on disk.
+    images are not looked at; with `llm.provider: offline` there are none. Nothing is left on disk.
     """
     from leafinstruct.filter import stage as filtering
     from leafinstruct.ingest import stage as ingesting
@@ -34,14 +34,14 @@ def forecast(loaded: Loaded, engine: Engine) -> dict[str, Any]:
     questions, rewrite_tokens = rewriting.estimate(settings_of(loaded, "rewrite"), sample)
     per_document = sum(len(document.images) for document, _ in sample) / max(1, len(sample))
     documents = ingested["counts"]["documents"] if ingested else planned
-    pictures = ingested["counts"]["pictures"] if ingested else round(planned * per_document)
+    images = ingested["counts"]["images"] if ingested else round(planned * per_document)
     judged = round(documents * share) if loaded.recipe.filter.judge.enabled else 0
     rewritten = ceil(questions * (kept["counts"]["kept"] if kept else round(documents * share)))
     return {
         "documents": documents,
-        "pictures": pictures,
+        "images": images,
         **_cost(loaded, {"judge": (judged, judge_tokens), "rewrite": (rewritten, rewrite_tokens)}),
-        "estimated": [name for name, exact in (("documents", ingested), ("pictures", ingested), ("requests", None)) if not exact],
+        "estimated": [name for name, exact in (("documents", ingested), ("images", ingested), ("requests", None)) if not exact],
         "sample": len(sample),
     }
 

@@ -44,7 +44,7 @@ def check_part(out: Artifact, part: Part) -> dict[str, Any]:
     if report is None:
         found[f"report-{part.name}.json"] = NO_JSON
     recorded: dict[str, str] = (report or {}).get("files", {})
-    named = {*part.payload, *recorded, *(report or {}).get("evidence", ())}
+    named = {*part.payload, *recorded, *(report or {}).get("intermediate", ())}
     for name in sorted(named - {f"report-{part.name}.json"}):
         path = out.path / name
         size += path.stat().st_size if path.is_file() else 0

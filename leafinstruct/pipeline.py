@@ -31,7 +31,7 @@ from leafinstruct.integrity import NO_JSON, Mending, damaged_json
 from leafinstruct.recipe.load import Loaded, is_active
 from leafinstruct.recipe.resolved import resolved
 from leafinstruct.records import removals as suppressed
-from leafinstruct.runtime.artifact import Artifact, Fingerprint, drift, one_build, save
+from leafinstruct.runtime.artifact import Artifact, Fingerprint, drift, one_build
 from leafinstruct.runtime.engine.base import Engine, Needs, Part, Task, naming
 from leafinstruct.runtime.last_write import last_write
 
@@ -66,7 +66,7 @@ class Outcome:
 
     stage: str
     record: dict[str, Any]
-    stood: bool
+    up_to_date: bool
     changes: tuple[str, ...] = ()
     repaired: tuple[str, ...] = ()
 
@@ -173,7 +173,7 @@ def _run_stage(
     if record is not None and record["fingerprint"] == fingerprint and not changes and not again:
         damaged = tuple(f"{name} (its bytes are not those that were recorded)" for name in _published(stage, out, engine))
         if not damaged:
-            return Outcome(stage, record, stood=True, repaired=lost)
+            return Outcome(stage, record, up_to_date=True, repaired=lost)
     rotted = rot.rotted(settings, out) if stage == "ingest" else []
     changes += tuple(f"{name} changed, although its size and time did not" for name in rotted)
     # a removal is kept to before the promise of a version is, and what is gone is written as it was
@@ -197,7 +197,7 @@ def _run_stage(
         facts = module.run(settings, out.upstream, out, engine)
     with last_write() if last else nullcontext():
         record = out.finish(fingerprint, **facts, seconds=round(time.monotonic() - began, 2))
-    return Outcome(stage, record, stood=False, changes=changes, repaired=(*lost, *damaged))
+    return Outcome(stage, record, up_to_date=False, changes=changes, repaired=(*lost, *damaged))
 
 
 def _stated(out: Artifact) -> tuple[dict[str, Any] | None, Fingerprint | None, tuple[str, ...]]:
@@ -205,7 +205,7 @@ def _stated(out: Artifact) -> tuple[dict[str, Any] | None, Fingerprint | None, t
     record, before, lost = out.record, out.fingerprint, tuple(f"{path.name} ({NO_JSON})" for path in damaged_json(out))
     if before is None and record is not None:
         before = record["fingerprint"]
-        save(out.path / "fingerprint.json", before)
+        out.save_fingerprint(before)
     return (record if out.is_whole else None), before, lost
 
 
@@ -235,7 +235,7 @@ def publish(loaded: Loaded, engine: Engine, on_progress: OnProgress, dry_run: bo
         on_progress(Progressed("push", what, done, total, megabytes, "MB"))
 
     recipe, stages = loaded.recipe, artifacts(loaded)
-    fetch = recipe.filter.pictures.fetch
+    fetch = recipe.filter.images.fetch
     unasked = frozenset(source.name for source in recipe.ingest.sources if not getattr(source, "opt_out", True))
     terms = Terms(recipe.push, suppressed.load(suppressed.beside(loaded.path)), unasked, fetch is not None and not fetch.opt_out)
     if stages["shard"].fingerprint is None:
@@ -247,9 +247,9 @@ def publish(loaded: Loaded, engine: Engine, on_progress: OnProgress, dry_run: bo
 
 
 def _moved(stage: str, out: Artifact) -> tuple[str, ...]:
-    """What a fingerprint does not hold: picture files that are not those that a finished filter read, shards that are there no more."""
+    """What a fingerprint does not hold: image files that are not those that a finished filter read, shards that are there no more."""
     if stage == "filter" and (moved := _module(stage).outdated(out.upstream, out)):
-        return (f"picture files of {len(moved)} parts",)
+        return (f"image files of {len(moved)} parts",)
     if stage == "shard" and (gone := _module(stage).gone(out)):
         return (f"{GONE} {', '.join(gone[:3])}{' and more' if len(gone) > 3 else ''}",)
     return ()

@@ -117,17 +117,17 @@ def _indexes(out: Artifact, build: str) -> Iterator[Damage]:
 def _images(out: Artifact, build: str) -> Iterator[Damage]:
     """Parts whose images are another part's: every file is whole, and the image that a document names is not there."""
     for part in out.parts():
-        documents, pictures = out.file("documents", part), out.file("pictures", part)
-        if table.key_of(documents) is None or table.key_of(pictures) is None:
+        documents, images = out.file("documents", part), out.file("images", part)
+        if table.key_of(documents) is None or table.key_of(images) is None:
             continue
         try:
             wanted = {image.sha256 for document in table.documents(documents) for image in document.images if image.sha256}
-            lacking = wanted - {row["sha256"] for row in table.read(pictures, ["sha256"])}
+            lacking = wanted - {row["sha256"] for row in table.read(images, ["sha256"])}
         except DamagedError:
             continue  # listed already
         if lacking:
             yield Damage(
-                pictures, f"it holds {len(wanted) - len(lacking):,} of {len(wanted):,} images of its part", f"delete it and run `{build}`"
+                images, f"it holds {len(wanted) - len(lacking):,} of {len(wanted):,} images of its part", f"delete it and run `{build}`"
             )
 
 

@@ -1,8 +1,8 @@
-"""Documents as ingest found them, side by side: one column a document, texts and pictures in order, as a PNG to look at.
+"""Documents as ingest found them, side by side: one column a document, texts and images in order, as a PNG to look at.
 
 python scripts/contact_sheet.py runs/demo ID [ID ...] --out sheet.png
 
-Each piece is labelled with its position and kind, a frame with its time. Pictures come from where their references point; one that cannot be
+Each piece is labeled with its position and kind, a frame with its time. Images come from where their references point; one that cannot be
 had is shown as its reason. A column ends at HEIGHT pixels and says what it left out.
 """
 
@@ -22,8 +22,8 @@ from leafinstruct.records.document import Document, Segment, Text
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.train.samples import font
 
-COLUMN, GAP, HEIGHT, PICTURE, LINE, LETTERS = 440, 30, 1500, 260, 19, 54
-"""Pixels: of a column, between columns, of the sheet at most, of a picture's longer side, of a line of text; letters of a line."""
+COLUMN, GAP, HEIGHT, IMAGE, LINE, LETTERS = 440, 30, 1500, 260, 19, 54
+"""Pixels: of a column, between columns, of the sheet at most, of an image's longer side, of a line of text; letters of a line."""
 
 INK, SOFT, PAPER, RULE = (38, 38, 42), (120, 120, 130), (255, 255, 255), (222, 222, 228)
 
@@ -66,21 +66,21 @@ def _block(segment: Segment, root: Path) -> Image.Image:
             _write(pen, 16 + LINE * index, line, 17 if heading else 15, INK)
         return block
     data = fetch(segment.ref, root)
-    picture = data if isinstance(data, Unreadable) else decode(data, PICTURE)
-    if isinstance(picture, (Unreadable, Undecodable)):
+    image = data if isinstance(data, Unreadable) else decode(data, IMAGE)
+    if isinstance(image, (Unreadable, Undecodable)):
         block = Image.new("RGB", (COLUMN, 40), PAPER)
-        _write(ImageDraw.Draw(block), 16, f"no picture: {picture.reason}", 15, SOFT)
+        _write(ImageDraw.Draw(block), 16, f"no image: {image.reason}", 15, SOFT)
     else:
-        block = Image.new("RGB", (COLUMN, 20 + picture.height), PAPER)
-        block.paste(picture, (0, 18))
-        ImageDraw.Draw(block).rectangle((0, 18, picture.width - 1, 17 + picture.height), outline=RULE)
-    _write(ImageDraw.Draw(block), 0, textwrap.shorten(f"[{segment.position}] picture{at} {segment.alt}", 66, placeholder=" …"), 12, SOFT)
+        block = Image.new("RGB", (COLUMN, 20 + image.height), PAPER)
+        block.paste(image, (0, 18))
+        ImageDraw.Draw(block).rectangle((0, 18, image.width - 1, 17 + image.height), outline=RULE)
+    _write(ImageDraw.Draw(block), 0, textwrap.shorten(f"[{segment.position}] image{at} {segment.alt}", 66, placeholder=" …"), 12, SOFT)
     return block
 
 
-def _write(pen: ImageDraw.ImageDraw, y: int, text: str, size: int, colour: tuple[int, int, int]) -> int:
+def _write(pen: ImageDraw.ImageDraw, y: int, text: str, size: int, color: tuple[int, int, int]) -> int:
     """One line; returns where the next may begin."""
-    pen.text((0, y), text, colour, font(size))
+    pen.text((0, y), text, color, font(size))
     return y + size + 4
 
 

@@ -1,4 +1,4 @@
-"""Draws docs/moss.svg: which rows go where, and which neighbours each kernel sees, from the code's own taps.
+"""Draws docs/moss.svg: which rows go where, and which neighbors each kernel sees, from the code's own taps.
 
 python scripts/moss_figure.py
 """
@@ -30,9 +30,9 @@ def main() -> None:
     (Path(__file__).parent.parent / "docs" / "moss.svg").write_text(page, encoding="utf-8")
 
 
-def box(x: float, y: float, colour: str, width: float = CELL, height: float = CELL, said: str = "") -> str:
+def box(x: float, y: float, color: str, width: float = CELL, height: float = CELL, said: str = "") -> str:
     """A cell, with a word in its middle."""
-    rect = f'<rect x="{x}" y="{y}" width="{width}" height="{height}" fill="{colour}" stroke="{LINE}"/>'
+    rect = f'<rect x="{x}" y="{y}" width="{width}" height="{height}" fill="{color}" stroke="{LINE}"/>'
     return rect + (f'<text x="{x + width / 2}" y="{y + height / 2 + 4}" text-anchor="middle">{said}</text>' if said else "")
 
 
@@ -44,7 +44,7 @@ def arrow(x: float, y: float, to_x: float, to_y: float) -> str:
 def routing(x: float, y: float) -> list[str]:
     """A sequence, and the two ways through one linear layer."""
     rows = ["t", "t", "boi", *(f"p{n}" for n in range(9)), "eoi", "t", "t", "t"]
-    found = [f'<text x="{x}" y="{y - 12}" font-weight="bold">One sequence: text rows and the 3 x 3 patches of a picture</text>']
+    found = [f'<text x="{x}" y="{y - 12}" font-weight="bold">One sequence: text rows and the 3 x 3 patches of an image</text>']
     step = 43
     for number, name in enumerate(rows):
         found.append(box(x + number * step, y, PATCH if name.startswith("p") else TEXT, step - 3, CELL, name))
@@ -52,20 +52,20 @@ def routing(x: float, y: float) -> list[str]:
     found.append(box(x + 385, y + 80, PATCH, 300, 30, "W x + s_i B_i conv_k(A_i; X)"))
     found += [arrow(x + at * step + 20, y + CELL, x + 150, y + 80) for at in (0, 1, 2, 12, 13, 14, 15)]
     found += [arrow(x + at * step + 20, y + CELL, x + 535, y + 80) for at in range(3, 12)]
-    found.append(f'<text x="{x}" y="{y + 128}">text, padding, marks around a picture and ends of its rows</text>')
-    found.append(f'<text x="{x + 385}" y="{y + 128}">patches, laid on the grid of their own picture</text>')
+    found.append(f'<text x="{x}" y="{y + 128}">text, padding, marks around an image and ends of its rows</text>')
+    found.append(f'<text x="{x + 385}" y="{y + 128}">patches, laid on the grid of their own image</text>')
     return found
 
 
 def footprint(x: float, y: float, shape: str, kernel: int, title: str) -> list[str]:
-    """A kernel's neighbours around the patch in the middle."""
+    """A kernel's neighbors around the patch in the middle."""
     seen = set(taps(shape, kernel).offsets)
     found = [f'<text x="{x}" y="{y - 12}">{title}</text>']
     for row in range(GRID):
         for column in range(GRID):
             place = (row - GRID // 2, column - GRID // 2)
-            colour = SELF if place == (0, 0) else SEEN if place in seen else "white"
-            found.append(box(x + column * CELL, y + row * CELL, colour))
+            color = SELF if place == (0, 0) else SEEN if place in seen else "white"
+            found.append(box(x + column * CELL, y + row * CELL, color))
     return found
 
 

@@ -2,13 +2,13 @@
 
     python scripts/train_tiny_clip.py --seed 1 --steps 1000
 
-Pairs are a picture and one of the texts that a document gives it (its step, the step under a heading, its caption, for the last picture
-the title), drawn at 128 px and prepared by CLIP's own preprocessing, as the filter does. A batch holds one picture of each of many
-documents, so every negative is another document's; introductions and closing lines, which stand beside pictures and describe none, are
+Pairs are an image and one of the texts that a document gives it (its step, the step under a heading, its caption, for the last image
+the title), drawn at 128 px and prepared by CLIP's own preprocessing, as the filter does. A batch holds one image of each of many
+documents, so every negative is another document's; introductions and closing lines, which stand beside images and describe none, are
 negatives too.
 
-Two losses are added. The contrastive one (Radford et al. 2021, arXiv 2103.00020) orders the texts of one picture. The pairwise sigmoid one
-(Zhai et al. 2023, arXiv 2303.15343) asks for ONE cosine above which any picture belongs to any text: what a rule with a threshold needs.
+Two losses are added. The contrastive one (Radford et al. 2021, arXiv 2103.00020) orders the texts of one image. The pairwise sigmoid one
+(Zhai et al. 2023, arXiv 2303.15343) asks for ONE cosine above which any image belongs to any text: what a rule with a threshold needs.
 
 The vocabulary is closed, so training embeds only the token rows that occur and the checkpoint gets the others as zeros: that packs a
 table of 49,408 rows into almost nothing, and is how the filter counts words that the model does not know. Documents come from seeds of
@@ -37,7 +37,7 @@ from torch.nn import functional
 
 from leafinstruct.filter.scores.alignment import load_clip
 from leafinstruct.sketchbook import tiny_clip
-from leafinstruct.sketchbook.documents.page import Block, Page, Paragraph, Picture, page
+from leafinstruct.sketchbook.documents.page import Block, DrawnImage, Page, Paragraph, page
 from leafinstruct.sketchbook.documents.plan import Settings, chunks, draft
 from leafinstruct.sketchbook.documents.wording import sentence
 from leafinstruct.sketchbook.world.render import render
@@ -50,29 +50,29 @@ SIDE = 64
 """Input side in px; with patches of 8 px every patch is one cell of the world."""
 
 CONTEXT = 40
-"""Tokens; the longest text of a picture has 39."""
+"""Tokens; the longest text of an image has 39."""
 
-PICTURE_PX = 128
+IMAGE_PX = 128
 
 VOCABULARY = 49_408
 """Rows of CLIP's token table."""
 
 WEIGHTS = (3, 1, 2, 0.5)
-"""How often each wording of a picture is drawn: step, step without its cue, caption, title."""
+"""How often each wording of an image is drawn: step, step without its cue, caption, title."""
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """What is trained on: n pictures of some documents, tokens as numbered by Tokens."""
+    """What is trained on: n images of some documents, tokens as numbered by Tokens."""
 
     pixels: Tensor
     """(n, 64, 64, 3) uint8."""
     texts: Tensor
-    """(n, 4, 40), the wordings of each picture in the order of WEIGHTS."""
+    """(n, 4, 40), the wordings of each image in the order of WEIGHTS."""
     frames: Tensor
-    """(documents, 2, 40), introduction and closing line: texts of no picture."""
+    """(documents, 2, 40), introduction and closing line: texts of no image."""
     document: NDArray[np.int64]
-    """(n,), whose picture it is, ascending."""
+    """(n,), whose image it is, ascending."""
 
 
 class Tokens:
@@ -96,24 +96,24 @@ _MEAN = torch.tensor((0.48145466, 0.4578275, 0.40821073)).view(1, 3, 1, 1)
 _STD = torch.tensor((0.26862954, 0.26130258, 0.27577711)).view(1, 3, 1, 1)
 
 
-def squeeze(picture: Image.Image) -> NDArray[np.uint8]:
-    """CLIP's preprocessing of a square picture up to the point where pixels become floats: (64, 64, 3)."""
-    return np.asarray(_RESIZE(picture))
+def squeeze(image: Image.Image) -> NDArray[np.uint8]:
+    """CLIP's preprocessing of a square image up to the point where pixels become floats: (64, 64, 3)."""
+    return np.asarray(_RESIZE(image))
 
 
 def floats(pixels: Tensor) -> Tensor:
-    """(B, 64, 64, 3) uint8 -> (B, 3, 64, 64), normalised as CLIP does."""
+    """(B, 64, 64, 3) uint8 -> (B, 3, 64, 64), normalized as CLIP does."""
     return (pixels.permute(0, 3, 1, 2).float() / 255 - _MEAN) / _STD
 
 
 def training_pairs(documents: int) -> tuple[Pairs, Tokens]:
-    settings = Settings(DATA_SEED, documents, PICTURE_PX)
+    settings = Settings(DATA_SEED, documents, IMAGE_PX)
     pixels, wordings, frames, owner = [], [], [], []
     for index in range(documents):
         howto = draft(settings, index)
         frames.append((howto.intro, howto.outro))
         for step in howto.steps:
-            pixels.append(squeeze(render(step.scene, PICTURE_PX)))
+            pixels.append(squeeze(render(step.scene, IMAGE_PX)))
             last = step is howto.steps[-1]
             wordings.append((step.text, sentence(step.body), sentence(step.caption), howto.title if last else step.text))
             owner.append(index)
@@ -146,10 +146,10 @@ def train(model: Any, pairs: Pairs, tokens: Tokens, steps: int, batch: int, rate
     scale, bias = nn.Parameter(torch.tensor(math.log(10.0))), nn.Parameter(torch.tensor(-5.0))
     optimizer = torch.optim.AdamW([*model.parameters(), scale, bias], lr=rate, weight_decay=0.05, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.08)
-    pictures_of = np.split(np.arange(len(pairs.document)), np.flatnonzero(np.diff(pairs.document)) + 1)
+    images_of = np.split(np.arange(len(pairs.document)), np.flatnonzero(np.diff(pairs.document)) + 1)
     start, mean = time.perf_counter(), 0.0
     for step in range(1, steps + 1):
-        cosine, known = cosines(model, pairs, pictures_of, batch, rng)
+        cosine, known = cosines(model, pairs, images_of, batch, rng)
         loss = contrastive(cosine * model.logit_scale.exp(), known) + pairwise(cosine * scale.exp() + bias, known)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -165,33 +165,33 @@ def train(model: Any, pairs: Pairs, tokens: Tokens, steps: int, batch: int, rate
             check(model, tokens, 200)
 
 
-def cosines(model: Any, pairs: Pairs, pictures_of: list[NDArray[np.int64]], batch: int, rng: random.Random) -> tuple[Tensor, Tensor]:
-    """(B, B + F) cosines of a batch's pictures with their texts, then with F texts of no picture; and where the answer is known.
+def cosines(model: Any, pairs: Pairs, images_of: list[NDArray[np.int64]], batch: int, rng: random.Random) -> tuple[Tensor, Tensor]:
+    """(B, B + F) cosines of a batch's images with their texts, then with F texts of no image; and where the answer is known.
 
-    A document's own introduction is neither right nor wrong for its picture: those cells are not known.
+    A document's own introduction is neither right nor wrong for its image: those cells are not known.
     """
-    documents = rng.sample(range(len(pictures_of)), batch)
-    chosen = torch.tensor([int(rng.choice(pictures_of[document])) for document in documents])
+    documents = rng.sample(range(len(images_of)), batch)
+    chosen = torch.tensor([int(rng.choice(images_of[document])) for document in documents])
     wording = torch.tensor(rng.choices(range(len(WEIGHTS)), WEIGHTS, k=batch))
     framed = rng.sample(documents, batch // 4)
     frames = pairs.frames[torch.tensor(framed), torch.tensor(rng.choices((0, 1), k=len(framed)))]
     with torch.autocast("cpu", torch.bfloat16):  # twice as fast on processors that have it
-        pictures = model.encode_image(floats(pairs.pixels[chosen]))
+        images = model.encode_image(floats(pairs.pixels[chosen]))
         texts = model.encode_text(torch.cat([pairs.texts[chosen, wording], frames]))
     known = torch.tensor(documents)[:, None] != torch.tensor(framed)
-    cosine = functional.normalize(pictures.float(), dim=-1) @ functional.normalize(texts.float(), dim=-1).T
+    cosine = functional.normalize(images.float(), dim=-1) @ functional.normalize(texts.float(), dim=-1).T
     return cosine, torch.cat([torch.ones(batch, batch, dtype=torch.bool), known], dim=1)
 
 
 def contrastive(logits: Tensor, known: Tensor) -> Tensor:
-    """Mean cross entropy of picture -> text and text -> picture. logits: (B, B + F)."""
+    """Mean cross entropy of image -> text and text -> image. logits: (B, B + F)."""
     labels = torch.arange(len(logits))
-    by_picture = functional.cross_entropy(logits.masked_fill(~known, -1e4), labels)
-    return (by_picture + functional.cross_entropy(logits[:, : len(logits)].T, labels)) / 2
+    by_image = functional.cross_entropy(logits.masked_fill(~known, -1e4), labels)
+    return (by_image + functional.cross_entropy(logits[:, : len(logits)].T, labels)) / 2
 
 
 def pairwise(logits: Tensor, known: Tensor) -> Tensor:
-    """Mean over pictures of the summed binary losses of their pairs. logits: (B, B + F)."""
+    """Mean over images of the summed binary losses of their pairs. logits: (B, B + F)."""
     signs = 2 * torch.eye(*logits.shape) - 1
     return -(functional.logsigmoid(signs * logits) * known).sum() / len(logits)
 
@@ -199,19 +199,19 @@ def pairwise(logits: Tensor, known: Tensor) -> Tensor:
 def check(model: Any, tokens: Tokens, documents: int) -> None:
     """Prints AUC, and what a threshold that costs 2% of the clean documents catches of the misaligned ones."""
     model.eval()
-    settings = Settings(CHECK_SEED, documents, PICTURE_PX, (("misaligned", 0.3),))
-    pictures: list[float] = []
+    settings = Settings(CHECK_SEED, documents, IMAGE_PX, (("misaligned", 0.3),))
+    images: list[float] = []
     worst: list[float] = []
     wrong: list[float] = []
     for document in [page(settings, index, chunk.format) for chunk in chunks(settings) for index in range(chunk.start, chunk.stop)]:
         with torch.inference_mode():
             values = own(model, tokens, document)
         if document.defect_image is None:
-            pictures += values
+            images += values
             worst.append(min(values))
         else:
             wrong.append(values[document.defect_image])
-    auc = float((np.asarray(pictures)[:, None] > np.asarray(wrong)[None]).mean())
+    auc = float((np.asarray(images)[:, None] > np.asarray(wrong)[None]).mean())
     threshold = float(np.quantile(worst, 0.02))
     caught = float((np.asarray(wrong) < threshold).mean())
     print(f"AUC {auc:.4f}; min {threshold:.3f} loses 2% of {len(worst)} clean documents, catches {caught:.1%} of {len(wrong)}", flush=True)
@@ -221,21 +221,21 @@ def check(model: Any, tokens: Tokens, documents: int) -> None:
 def own(model: Any, tokens: Tokens, document: Page) -> list[float]:
     """`alignment.beside` of each image of the page, as the filter computes it."""
     blocks = document.blocks
-    places = [place for place, block in enumerate(blocks) if isinstance(block, Picture)]
-    opened = [squeeze(Image.open(io.BytesIO(picture.data)).convert("RGB")) for picture in document.pictures]
-    pictures = functional.normalize(model.encode_image(floats(torch.from_numpy(np.stack(opened)))), dim=-1)
+    places = [place for place, block in enumerate(blocks) if isinstance(block, DrawnImage)]
+    opened = [squeeze(Image.open(io.BytesIO(image.data)).convert("RGB")) for image in document.images]
+    images = functional.normalize(model.encode_image(floats(torch.from_numpy(np.stack(opened)))), dim=-1)
     texts = [own_texts(blocks, place) for place in places]
     rows = torch.stack([tokens(text) for group in texts for text in group])
     embedded = functional.normalize(model.encode_text(rows), dim=-1).split([len(group) for group in texts])
-    return [float((text @ picture).max()) for text, picture in zip(embedded, pictures, strict=True)]
+    return [float((text @ image).max()) for text, image in zip(embedded, images, strict=True)]
 
 
 def own_texts(blocks: tuple[Block, ...], place: int) -> list[str]:
-    """What the filter compares a picture with: the nearest text before it, and its caption or else the nearest text after it."""
-    picture = blocks[place]
+    """What the filter compares an image with: the nearest text before it, and its caption or else the nearest text after it."""
+    image = blocks[place]
     before = [block.text for block in blocks[:place] if isinstance(block, Paragraph) and not block.heading]
     after = [block.text for block in blocks[place + 1 :] if isinstance(block, Paragraph) and not block.heading]
-    caption = picture.caption if isinstance(picture, Picture) else ""
+    caption = image.caption if isinstance(image, DrawnImage) else ""
     return [*before[-1:], *([caption] if caption else after[:1])]
 
 
@@ -257,7 +257,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="of the weights and the batches; the documents have seeds of their own")
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--documents", type=int, default=9_000)
-    parser.add_argument("--batch", type=int, default=128, help="pictures, one a document")
+    parser.add_argument("--batch", type=int, default=128, help="images, one a document")
     parser.add_argument("--rate", type=float, default=1.5e-3, help="the highest learning rate")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
@@ -265,7 +265,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     start = time.perf_counter()
     pairs, tokens = training_pairs(arguments.documents)
-    print(f"{len(pairs.pixels)} pictures, {len(tokens.used)} tokens, {time.perf_counter() - start:.0f} s", flush=True)
+    print(f"{len(pairs.pixels)} images, {len(tokens.used)} tokens, {time.perf_counter() - start:.0f} s", flush=True)
     model = fresh_model(tokens)
     train(model, pairs, tokens, arguments.steps, arguments.batch, arguments.rate, random.Random(arguments.seed))
     check(model, tokens, 1000)

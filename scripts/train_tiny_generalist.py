@@ -6,10 +6,10 @@
 
 The decoder is Chameleon's, 1.9 M parameters. It learns, each row in the frame that `leaf train` gives rows (train.encode):
 
-    draw    a caption -> one picture                 tell    one picture -> its caption
-    again   a picture -> the same picture            plan    a lesson asked for in words only -> its texts, without a picture
+    draw    a caption -> one image                 tell    one image -> its caption
+    again   an image -> the same image            plan    a lesson asked for in words only -> its texts, without an image
 
-So it can draw what a caption says, copy, and tell a lesson, but it has never seen a picture that differs from an earlier one follow from it and a
+So it can draw what a caption says, copy, and tell a lesson, but it has never seen an image that differs from an earlier one follow from it and a
 text: that is what an adapter is to teach it. What is copied lies at distances that differ, as it does in lessons; at one distance alone, a model
 learns the distance. Lessons here come from seeds of their own (DATA_SEED) and never of a held-out combination.
 
@@ -36,7 +36,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from leafinstruct.backbones.patch_vq import COLOUR, PATCH, PatchVq, features, patches
+from leafinstruct.backbones.patch_vq import COLOR, PATCH, PatchVq, features, patches
 from leafinstruct.backbones.tiny import FOLDER, SIDE, WORDS, decoder, text_tokenizer, wrapped
 from leafinstruct.evaluate.sketchbook.guide_asks import guide_asks
 from leafinstruct.sketchbook.documents.captions import captioned
@@ -47,20 +47,20 @@ from leafinstruct.sketchbook.world.render import render
 DATA_SEED, CHECK_SEED = 20_261_101, 20_261_102
 CODES = 3072
 STYLES = ("pencil", "pencil", "chalk")
-"""Of the pictures that the book is found on; the decoder is trained on pencil alone."""
-BOOK_PICTURES, BOOK_ROUNDS = 9_000, 40
+"""Of the images that the book is found on; the decoder is trained on pencil alone."""
+BOOK_IMAGES, BOOK_ROUNDS = 9_000, 40
 STEPS, WARMUP = 8_000, 50
 RATE, MUON_RATE = 2.5e-3, 0.01
 """Of AdamW (embeddings, norms) and of Muon (all other matrices). Muon at 0.02 does as well."""
 ROWS = {"draw": (16, 6), "tell": (16, 2), "again": (8, 3), "plan": (8, 3)}
 """Rows of a batch, and how often a kind's batch is drawn."""
 POOL = 24_000
-"""Pictures that the decoder sees, drawn once."""
+"""Images that the decoder sees, drawn once."""
 SAVE_EVERY = 100
 
 
 def drawn(count: int, seed: int, styles: tuple[Any, ...] = ("pencil",)) -> Iterator[tuple[Image.Image, str]]:
-    """Pictures of 64 px and their captions."""
+    """Images of 64 px and their captions."""
     for index in range(count):
         scene, caption = captioned(stream(seed, "caption", index))
         yield render(scene, SIDE * PATCH, styles[index % len(styles)]), caption
@@ -80,8 +80,8 @@ def plans(count: int, seed: int) -> Iterator[tuple[str, str]]:
 
 def find_book(work: Path) -> None:
     """k-means (Lloyd) over the distinct patches, the rare ones weighing more than their number."""
-    pictures = [picture for picture, _ in drawn(BOOK_PICTURES, DATA_SEED, STYLES)]
-    many, counts = np.unique(patches(pictures).reshape(-1, 3 * PATCH * PATCH), axis=0, return_counts=True)
+    images = [image for image, _ in drawn(BOOK_IMAGES, DATA_SEED, STYLES)]
+    many, counts = np.unique(patches(images).reshape(-1, 3 * PATCH * PATCH), axis=0, return_counts=True)
     pixels, weights = torch.from_numpy(many), torch.from_numpy(counts).float() ** 0.5
     points = features(pixels)
     generator = torch.Generator().manual_seed(1)
@@ -99,11 +99,11 @@ def find_book(work: Path) -> None:
     book = (centres[:, : 3 * PATCH * PATCH] * 255).round().clamp(0, 255).to(torch.uint8)
     torch.save(book, work / "book.pt")
     for style in ("pencil", "chalk"):
-        shown = [picture for picture, _ in drawn(400, CHECK_SEED, (style,))]
+        shown = [image for image, _ in drawn(400, CHECK_SEED, (style,))]
         found = PatchVq(book, SIDE)
-        back = [found.picture(torch.tensor(found.encode(picture)).view(SIDE, SIDE)) for picture in shown]
+        back = [found.image(torch.tensor(found.encode(image)).view(SIDE, SIDE)) for image in shown]
         apart = np.stack([np.asarray(one, float) - np.asarray(two, float) for one, two in zip(shown, back, strict=True)])
-        print(f"{style}: {10 * math.log10(255**2 / np.square(apart).mean()):.2f} dB on 400 other pictures (weight of colour {COLOUR})")
+        print(f"{style}: {10 * math.log10(255**2 / np.square(apart).mean()):.2f} dB on 400 other images (weight of color {COLOR})")
 
 
 def find_words(work: Path) -> None:
@@ -114,26 +114,24 @@ def find_words(work: Path) -> None:
 
 
 class Data:
-    """Batches by number: the same number is always the same batch. Pictures are drawn and encoded once, and kept."""
+    """Batches by number: the same number is always the same batch. Images are drawn and encoded once, and kept."""
 
     def __init__(self, work: Path) -> None:
         book = torch.load(work / "book.pt", weights_only=True)
-        self.pictures = PatchVq(book, SIDE)
-        kept = work / f"pool-{self.pictures.identity[:8]}-{POOL}.npz"
+        self.images = PatchVq(book, SIDE)
+        kept = work / f"pool-{self.images.identity[:8]}-{POOL}.npz"
         if not kept.exists():
             found = list(drawn(POOL, DATA_SEED + 1))
             codes = [
-                self.pictures.nearest(torch.from_numpy(patches([picture for picture, _ in found[at : at + 100]]).reshape(-1, 192))).view(
-                    100, -1
-                )
+                self.images.nearest(torch.from_numpy(patches([image for image, _ in found[at : at + 100]]).reshape(-1, 192))).view(100, -1)
                 for at in range(0, POOL, 100)
             ]
             np.savez(kept, codes=torch.cat(codes).numpy().astype(np.int16), captions=np.array([caption for _, caption in found]))
         with np.load(kept) as held:
             self.codes, self.captions = held["codes"].astype(np.int64), [str(caption) for caption in held["captions"]]
         self.plans = list(plans(POOL, DATA_SEED + 2))
-        self.net = wrapped(decoder(CODES), work / "words.json", self.pictures)
-        self.script = self.net.script(None)
+        self.net = wrapped(decoder(CODES), work / "words.json", self.images)
+        self.image_layout = self.net.image_layout(None)
 
     def batch(self, number: int) -> tuple[Tensor, Tensor]:
         """ids and labels, (B, T)."""
@@ -155,17 +153,17 @@ class Data:
         def words(text: str) -> list[int]:
             return [int(item) for item in self.net.encode([text])[1:]]
 
-        picture = [self.script.begin, *(self.codes[at] + WORDS).tolist(), self.script.steps[-1]]
+        image = [self.image_layout.begin, *(self.codes[at] + WORDS).tolist(), self.image_layout.steps[-1]]
         match kind:
             case "draw":
-                asked, said = words("USER:" + rng.choice(("Draw ", "Show me ", "")) + self.captions[at] + "ASSISTANT:"), picture
+                asked, said = words("USER:" + rng.choice(("Draw ", "Show me ", "")) + self.captions[at] + "ASSISTANT:"), image
             case "tell":
-                asked, said = [*words("USER:"), *picture, *words("What does the picture show?ASSISTANT:")], words(self.captions[at])
+                asked, said = [*words("USER:"), *image, *words("What does the picture show?ASSISTANT:")], words(self.captions[at])
             case "again":
                 between = rng.choice(("", f"It shows {self.captions[at]} ")) + "Draw it again.ASSISTANT:"
-                asked, said = [*words("USER:"), *picture, *words(between)], picture
+                asked, said = [*words("USER:"), *image, *words(between)], image
                 if rng.random() < 0.5:
-                    said = [*picture, *words(rng.choice(("Once more:", f"Again, {self.captions[at]}"))), *picture]
+                    said = [*image, *words(rng.choice(("Once more:", f"Again, {self.captions[at]}"))), *image]
             case _:
                 ask, text = self.plans[at]
                 asked, said = words(f"USER:In words only: {ask}ASSISTANT:"), words(text)
@@ -209,18 +207,18 @@ def train(work: Path, threads: int) -> None:
     data = Data(work)
     model = data.net.model
     model.train()
-    start = features(data.pictures.book)
+    start = features(data.images.book)
     projected = (start - start.mean(0)) @ torch.randn(start.shape[1], model.config.hidden_size)
     with torch.no_grad():
         model.get_input_embeddings().weight[WORDS:] = projected / projected.std() * 0.02
     matrices = [value for name, value in model.named_parameters() if value.ndim == 2 and ".layers." in name]
     others = [value for value in model.parameters() if not any(value is one for one in matrices)]
-    optimisers = (Muon(matrices), torch.optim.AdamW(others, RATE, (0.9, 0.98), weight_decay=0.01))
-    schedules = [torch.optim.lr_scheduler.LambdaLR(optimiser, _rate) for optimiser in optimisers]
+    optimizers = (Muon(matrices), torch.optim.AdamW(others, RATE, (0.9, 0.98), weight_decay=0.01))
+    schedules = [torch.optim.lr_scheduler.LambdaLR(optimizer, _rate) for optimizer in optimizers]
     first, state = 0, work / "state.pt"
     if state.exists():
         held = torch.load(state, weights_only=True)
-        for one, found in zip((model, *optimisers, *schedules), held["states"], strict=True):
+        for one, found in zip((model, *optimizers, *schedules), held["states"], strict=True):
             one.load_state_dict(found)
         first = held["step"]
     started, tokens = time.monotonic(), 0
@@ -235,7 +233,7 @@ def train(work: Path, threads: int) -> None:
         )  # the head is a third of the work: not where nothing is asked
         losses.mean().backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for one in (*optimisers, *schedules):
+        for one in (*optimizers, *schedules):
             one.step()
         model.zero_grad()
         tokens += batch.numel()
@@ -246,7 +244,7 @@ def train(work: Path, threads: int) -> None:
             print(f"step {step + 1}/{STEPS}: {told}, {tokens / (time.monotonic() - started):,.0f} tokens/s", flush=True)
             means = {name: [] for name in means}
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == STEPS:
-            held = {"states": [one.state_dict() for one in (model, *optimisers, *schedules)], "step": step + 1}
+            held = {"states": [one.state_dict() for one in (model, *optimizers, *schedules)], "step": step + 1}
             torch.save(held, work / "state.new")
             (work / "state.new").replace(state)
     torch.save(model.state_dict(), work / "base.pt")

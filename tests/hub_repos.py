@@ -70,7 +70,7 @@ class ReposHub(Serving):
         self.after: Callable[[str], Any] = lambda _: None
 
     @property
-    def address(self) -> str:
+    def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def logged_in(self, home: Path, token: str) -> dict[str, str]:
@@ -147,14 +147,14 @@ class _Endpoint(BaseHTTPRequestHandler):
         known = name in self.server.repos
         if not known:
             self.server.make(name, wanted.get("visibility") == "private")
-        self._json({"url": f"{self.server.address}/{name}", "id": name}, 409 if known else 200)
+        self._json({"url": f"{self.server.url}/{name}", "id": name}, 409 if known else 200)
 
     def _batch(self, wanted: list[dict[str, Any]]) -> None:
         def answer(item: dict[str, Any]) -> dict[str, Any]:
             if item["oid"] in self.server.large:
                 return item
-            upload = {"href": f"{self.server.address}/lfs/{item['oid']}?X-Amz-Signature=signed-secret", "header": {}}
-            return {**item, "actions": {"upload": upload, "verify": {"href": f"{self.server.address}/verify", "header": {}}}}
+            upload = {"href": f"{self.server.url}/lfs/{item['oid']}?X-Amz-Signature=signed-secret", "header": {}}
+            return {**item, "actions": {"upload": upload, "verify": {"href": f"{self.server.url}/verify", "header": {}}}}
 
         self._json({"transfer": "basic", "objects": [answer(item) for item in wanted]})
 
@@ -233,7 +233,7 @@ class _Endpoint(BaseHTTPRequestHandler):
         if self.server.trouble("ANSWER", self.path) == "cut":
             self.close_connection = True
             return
-        self._json({"commitUrl": f"{self.server.address}/{name}/commit/{oid}", "commitOid": oid, "pullRequestUrl": None})
+        self._json({"commitUrl": f"{self.server.url}/{name}/commit/{oid}", "commitOid": oid, "pullRequestUrl": None})
 
     def _json(self, value: object, status: int = 200) -> None:
         self._send(status, json.dumps(value).encode(), ("Content-Type", "application/json"))

@@ -1,4 +1,4 @@
-"""Documents, pictures and recipes made by hand for tests. Imported by name from test files through the tests folder on sys.path."""
+"""Documents, images and recipes made by hand for tests. Imported by name from test files through the tests folder on sys.path."""
 
 from __future__ import annotations
 
@@ -56,17 +56,17 @@ def document(*parts: str, source: str = "made", file: str = "a.html", locator: s
     return language.with_language(owners.infer(read))
 
 
-def png(colour: tuple[int, int, int] = (200, 30, 30), size: tuple[int, int] = (96, 64), dot: int = 0) -> bytes:
-    """A small picture with two colours, so that it is neither blank nor like its neighbour."""
-    picture = Pil.new("RGB", size, colour)
-    picture.paste((20, 20, 120), (dot, 4, dot + 20, 40))
+def png(color: tuple[int, int, int] = (200, 30, 30), size: tuple[int, int] = (96, 64), dot: int = 0) -> bytes:
+    """A small image with two colors, so that it is neither blank nor like its neighbor."""
+    image = Pil.new("RGB", size, color)
+    image.paste((20, 20, 120), (dot, 4, dot + 20, 40))
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
+    image.save(buffer, "PNG")
     return buffer.getvalue()
 
 
 def mmc4(folder: Path, documents: dict[str, list[tuple[str, bytes | None]]], name: str = "docs.jsonl") -> Path:
-    """An MMC4 source: url -> [(sentence, picture that stands with it or None), ...]."""
+    """An MMC4 source: url -> [(sentence, image that stands with it or None), ...]."""
     (folder / "images").mkdir(parents=True, exist_ok=True)
     lines = []
     for number, (url, steps) in enumerate(documents.items()):
@@ -123,7 +123,7 @@ def build(path: Path, *changes: str, engine: InlineEngine | None = None, **optio
 
 
 def messages(*turns: tuple[str, list[str | bytes]]) -> tuple[list[dict[str, Any]], list[bytes]]:
-    """`messages` of a published row, and its pictures in order. turns: role and parts, of which bytes are pictures."""
+    """`messages` of a published row, and its images in order. turns: role and parts, of which bytes are images."""
     said = [
         {"role": role, "content": [{"type": "text", "text": p} if isinstance(p, str) else {"type": "image", "text": None} for p in parts]}
         for role, parts in turns

@@ -135,7 +135,7 @@ def prepared(folder: Path, world: World, drawn: int = 8, videos: int = 1, own: i
     ]
     pq.write_table(pa.Table.from_pylist(cells), folder / "cells.parquet")
     sources = [
-        {"kind": "sketchbook", "seed": 7, "documents": drawn, "videos": videos, "picture_px": 64},
+        {"kind": "sketchbook", "seed": 7, "documents": drawn, "videos": videos, "image_px": 64},
         {"kind": "mmc4", "name": "web", "path": "web.jsonl", "license": "CC0-1.0"},
         {"kind": "mmc4", "name": "files", "path": "files", "license": "CC0-1.0"},
         {
@@ -159,7 +159,7 @@ def prepared(folder: Path, world: World, drawn: int = 8, videos: int = 1, own: i
                 {"score": "judge.text_quality", "min": 3, "model": "m"},
             ],
             "alignment": {"model": "leaf:tiny-clip-1", "allow_toy": True},
-            "pictures": {"fetch": {"contact": "crew@example.org", "allow_hosts": [world.name]}},
+            "images": {"fetch": {"contact": "crew@example.org", "allow_hosts": [world.name]}},
         },
         llm={"provider": "openai", "base_url": f"http://{world.name}/v1", "model": "m", "max_in_flight": MOST},
         rewrite={"tasks": ["guide", "continuation"]},
@@ -321,8 +321,8 @@ def hub(home: Path) -> Iterator[ReposHub]:
     with ReposHub() as server, pytest.MonkeyPatch.context() as patch:
         for name, value in server.logged_in(home, TOKEN).items():
             patch.setenv(name, value)
-        patch.setattr(constants, "ENDPOINT", server.address)
-        patch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", server.address + "/{repo_id}/resolve/{revision}/{filename}")
+        patch.setattr(constants, "ENDPOINT", server.url)
+        patch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", server.url + "/{repo_id}/resolve/{revision}/{filename}")
         patch.setattr(constants, "HF_HUB_CACHE", str(home / "hub"))
         patch.setattr(constants, "HF_HUB_DISABLE_XET", True)
         yield server

@@ -48,7 +48,7 @@ ALLOWED = {
         "records",
         "runtime",
         "errors",
-    },  # filter: its catalogue and its count of words, since a page replays trials
+    },  # filter: its catalog and its count of words, since a page replays trials
     "train": {"card", "backbones", "moss", "images", "records", "runtime", "_quiet_import", "errors"},
     "generate": {"train", "backbones", "moss", "images", "records", "runtime", "_quiet_import", "errors"},
     "publish": {
@@ -97,7 +97,7 @@ HEAVY = {
     "datasets": ("records/public.py", "ingest/tables/hub_stream.py"),
     "jinja2": ("card/template.py",),
     "filelock": ("runtime/artifact.py",),
-    "datasketch": ("shard/ties.py",),
+    "datasketch": ("shard/group_keys.py",),
     "scipy": ("shard/groups.py",),
     "publicsuffixlist": ("records/url.py",),
     "pycld2": ("records/text/language.py",),

@@ -1,14 +1,14 @@
-"""What a backbone must tell, so that one loop can draw text and pictures from it, and one trainer train it.
+"""What a backbone must tell, so that one loop can draw text and images from it, and one trainer train it.
 
-A sequence is a row of items: ids, and for backbones whose patches are vectors (Emu2) the vectors themselves. A picture is written by a `Script`:
+A sequence is a row of items: ids, and for backbones whose patches are vectors (Emu2) the vectors themselves. An image is written by a `Script`:
 the ids that follow the mark which begins it, one by one, where None stands for "a patch, whichever the model says". Chameleon's is 1,024
 patches and the end mark; Emu3's spells the size, then rows of patches with a line end each, then two marks; Emu2's is 64 patches and the end mark.
-Inside a script nothing else can come, so text never breaks into a picture, and a picture always has its shape.
+Inside a script nothing else can come, so text never breaks into an image, and an image always has its shape.
 
 What the model says at a step (`Out`) is the backbone's own affair: logits over one vocabulary, logits and a regressed vector, or hidden rows of
-which a head for pictures makes logits (Janus). The loop asks `words` and `patch` for what to make of it, never the model.
+which a head for images makes logits (Janus). The loop asks `words` and `patch` for what to make of it, never the model.
 
-A segment is text (str) or a picture (PIL, RGB).
+A segment is text (str) or an image (PIL, RGB).
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ Out: TypeAlias = Any
 
 
 @dataclass(frozen=True, slots=True)
-class Script:
-    """begin: the id that begins a picture. steps: what follows; None for a patch. codes: the ids that patches have, (C,). closed: other ids that no
+class ImageLayout:
+    """begin: the id that begins an image. steps: what follows; None for a patch. codes: the ids that patches have, (C,). closed: other ids that no
     text holds."""
 
     begin: int
@@ -42,7 +42,7 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Which items from the second on are labelled, (B, T - 1) bool. text: ids that are no patches. image: patches. ids: what has logits, so text, and
+    """Which items from the second on are labeled, (B, T - 1) bool. text: ids that are no patches. image: patches. ids: what has logits, so text, and
     patches unless they are vectors."""
 
     text: Tensor
@@ -53,7 +53,7 @@ class Targets:
 @dataclass(frozen=True, slots=True)
 class Losses:
     """The loss of saying each item from the second on. value: (B, T - 1), 0 where there is no label. text, image, ids: see Targets. norm: (B, T - 1),
-    log of the sum of the exponentials of all logits, 0 outside ids. Means, weights and sums over pictures are the caller's."""
+    log of the sum of the exponentials of all logits, 0 outside ids. Means, weights and sums over images are the caller's."""
 
     value: Tensor
     text: Tensor
@@ -73,13 +73,13 @@ class Backbone(Protocol):
 
     @property
     def sees(self) -> str:
-        """Identity of what makes items of pictures: its weights, hashed."""
+        """Identity of what makes items of images: its weights, hashed."""
 
-    def script(self, grid: tuple[int, int] | None) -> Script:
-        """How a picture of (height, width) patches is written; None: the backbone's usual shape. Raises BackboneError for another shape."""
+    def image_layout(self, grid: tuple[int, int] | None) -> ImageLayout:
+        """How an image of (height, width) patches is written; None: the backbone's usual shape. Raises BackboneError for another shape."""
 
     def encode(self, segments: Sequence[Segment]) -> list[Item]:
-        """A prompt: its beginning, then text and pictures with their marks, in order. Control strings within text are text."""
+        """A prompt: its beginning, then text and images with their marks, in order. Control strings within text are text."""
 
     def inputs(self, items: Sequence[Item]) -> dict[str, Tensor]:
         """One row of items as the model's arguments, `input_ids` (1, T) among them."""
@@ -102,19 +102,19 @@ class Backbone(Protocol):
     def decode_text(self, ids: Sequence[int]) -> str:
         """The text of ids."""
 
-    def decode_picture(self, items: Sequence[Item], guidance: float, generator: torch.Generator) -> Image.Image:
-        """The picture of a whole script, without its beginning. Raises BackboneError where no decoder is there."""
+    def decode_image(self, items: Sequence[Item], guidance: float, generator: torch.Generator) -> Image.Image:
+        """The image of a whole script, without its beginning. Raises BackboneError where no decoder is there."""
 
 
 @runtime_checkable
 class Resizing(Protocol):
-    """A backbone whose pictures have many shapes, so that their area is a choice."""
+    """A backbone whose images have many shapes, so that their area is a choice."""
 
     def grid_of(self, size: tuple[int, int], patches: int) -> tuple[int, int]:
-        """(height, width) in patches of a picture of (width, height) pixels: never enlarged, its aspect kept, at most so many patches."""
+        """(height, width) in patches of an image of (width, height) pixels: never enlarged, its aspect kept, at most so many patches."""
 
-    def shaped(self, picture: Image.Image, grid: tuple[int, int]) -> Image.Image:
-        """The picture in the pixels of a grid, which `encode` then takes as it is."""
+    def shaped(self, image: Image.Image, grid: tuple[int, int]) -> Image.Image:
+        """The image in the pixels of a grid, which `encode` then takes as it is."""
 
 
 def unadapted(model: Any) -> Any:

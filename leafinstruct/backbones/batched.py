@@ -1,7 +1,7 @@
-"""Many answers at once, for backbones with one vocabulary and pictures of one shape: what examinations draw.
+"""Many answers at once, for backbones with one vocabulary and images of one shape: what examinations draw.
 
 The answers are those of `generate`, to the id, where the likeliest is taken; one lesson at a time leaves a small model waiting for Python. Each
-row has a prompt, a text and a picture of its own, so rows are at different places of different pictures: prompts are padded on the left, an
+row has a prompt, a text and an image of its own, so rows are at different places of different images: prompts are padded on the left, an
 attention mask hides that, and the position of each row is its own. A finished row leaves the batch, and the KV cache with it; the convolution's
 memory (moss.conv_cache) follows the KV cache.
 
@@ -19,17 +19,17 @@ from torch import Tensor
 
 from leafinstruct.backbones.backbone import Item, Segment
 from leafinstruct.backbones.codes import Codes
-from leafinstruct.backbones.generate import Ended, Settings, before_any, room, shut_ids
+from leafinstruct.backbones.generate import Ended, Settings, before_any, free_positions, shut_ids
 from leafinstruct.backbones.sampling import sampled
 from leafinstruct.errors import BackboneError
 
-Why = Ended | Literal["picture"]
-"""Why an answer ended: see `generate`; "picture" where one was asked for."""
+Why = Ended | Literal["image"]
+"""Why an answer ended: see `generate`; "image" where one was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """segments: text and whole pictures in order, as `generate` yields them; a cut picture is left out. ids: all that was drawn."""
+    """segments: text and whole images in order, as `generate` yields them; a cut image is left out. ids: all that was drawn."""
 
     segments: tuple[Segment, ...]
     ids: tuple[int, ...]
@@ -41,11 +41,11 @@ def answers(
     prompts: Sequence[Sequence[Item]],
     settings: Settings,
     batch: int = 32,
-    one_picture: bool = False,
+    one_image: bool = False,
     on_done: Callable[[int], None] = lambda _: None,
 ) -> list[Answered]:
-    """One answer a prompt, in their order. prompts: ids, as `encode` gives them; one that ends with the mark of a picture is answered from its first
-    patch on. one_picture: an answer ends with its first whole picture. on_done: told how many are answered.
+    """One answer a prompt, in their order. prompts: ids, as `encode` gives them; one that ends with the mark of an image is answered from its first
+    patch on. one_image: an answer ends with its first whole image. on_done: told how many are answered.
 
     Raises BackboneError for a backbone whose patches are vectors, for guidance, and for a prompt that leaves no room.
     """
@@ -57,7 +57,7 @@ def answers(
     found: dict[int, Answered] = {}
     for at in range(0, len(order), batch):
         numbers = order[at : at + batch]
-        rows = [_Row(backbone, prompts[number], settings, number, one_picture) for number in numbers]
+        rows = [_Row(backbone, prompts[number], settings, number, one_image) for number in numbers]
         _draw(backbone, rows)
         found.update((row.number, row.answered()) for row in rows)
         on_done(len(found))
@@ -110,28 +110,28 @@ class _Row:
     prompt: Sequence[Item]
     settings: Settings
     number: int
-    one_picture: bool
+    one_image: bool
     ids: list[int] = field(default_factory=list)
     ended: Why | None = None
 
     def __post_init__(self) -> None:
         self.fresh = [int(item) for item in self.prompt]
-        self._script = self.backbone.script(self.settings.grid)
-        self._shut, self._mute = shut_ids(self._script)
-        left = room(self.backbone, len(self.fresh))
+        self._layout = self.backbone.image_layout(self.settings.grid)
+        self._shut, self._mute = shut_ids(self._layout)
+        left = free_positions(self.backbone, len(self.fresh))
         self._most, self._short = min(left, self.settings.max_tokens), left < self.settings.max_tokens
         self._chance = torch.Generator().manual_seed(self.settings.seed + self.number)
-        self._step = 0 if self.fresh[-1] == self._script.begin else None
-        self._pictures = 0
+        self._step = 0 if self.fresh[-1] == self._layout.begin else None
+        self._images = 0
         self._words, self._patches, self._segments = list[int](), list[Item](), list[Segment]()
 
     def take(self, logits: Tensor) -> None:
         """The next id. logits: (V,)."""
         if self._step is None:
-            closed = self._shut if self._pictures < self.settings.max_pictures else self._mute
+            closed = self._shut if self._images < self.settings.max_images else self._mute
             self._text(sampled(logits.index_fill(0, closed, -torch.inf), self.settings.text, self._chance))
         else:
-            given = self._script.steps[self._step]
+            given = self._layout.steps[self._step]
             self._patch(self.backbone.patch([logits], self.settings.image, 1.0, self._chance) if given is None else given)
         if self.ended is None and len(self.ids) >= self._most:
             self._end("context" if self._short else "max_tokens")
@@ -141,19 +141,19 @@ class _Row:
         self.ids.append(item)
         self._patches.append(item)
         self._step += 1
-        if self._step == len(self._script.steps):
-            self._segments.append(self.backbone.decode_picture(self._patches, 1.0, self._chance))
+        if self._step == len(self._layout.steps):
+            self._segments.append(self.backbone.decode_image(self._patches, 1.0, self._chance))
             self._patches, self._step = [], None
-            if self.one_picture:
-                self._end("picture")
+            if self.one_image:
+                self._end("image")
 
     def _text(self, item: int) -> None:
         self.ids.append(item)
         if item == self.backbone.end:
             self._end("end")
-        elif item == self._script.begin:
+        elif item == self._layout.begin:
             self._write(self.backbone.decode_text(self._words))
-            self._words, self._pictures, self._step = [], self._pictures + 1, 0
+            self._words, self._images, self._step = [], self._images + 1, 0
         else:
             self._words.append(item)
             stop = self.settings.stop

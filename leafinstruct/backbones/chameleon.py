@@ -1,7 +1,7 @@
-"""Chameleon and Anole: one vocabulary for words and codes, pictures of one shape.
+"""Chameleon and Anole: one vocabulary for words and codes, images of one shape.
 
 transformers' forward sets the logits of image codes to the minimum, in training too, so labels on them cost infinity and none is ever drawn:
-`Interleaved` is the same model without that step, and loads the same weights. Pictures become codes and codes pictures by a tokenizer that is given:
+`Interleaved` is the same model without that step, and loads the same weights. Images become codes and codes images by a tokenizer that is given:
 the published one (vqgan), whose encoder transformers holds and whose decoder comes from the published `vqgan.ckpt`, or patch_vq, the packaged one.
 The published weights were never run here; keys and shapes are tested on tiny ones.
 """
@@ -17,13 +17,13 @@ from torch import Tensor
 from transformers import ChameleonForConditionalGeneration
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
-from leafinstruct.backbones.backbone import Item, Script, Segment, unadapted
+from leafinstruct.backbones.backbone import ImageLayout, Item, Segment, unadapted
 from leafinstruct.backbones.codes import Codes
 from leafinstruct.backbones.text import decode, encode
 from leafinstruct.errors import BackboneError
 
 BEGIN, END = "<racm3:break>", "<eoss>"
-"""Names of the marks around a picture in the published vocabulary."""
+"""Names of the marks around an image in the published vocabulary."""
 
 
 class Interleaved(ChameleonForConditionalGeneration):
@@ -42,8 +42,8 @@ class Interleaved(ChameleonForConditionalGeneration):
         return CausalLMOutputWithPast(loss, logits, outputs.past_key_values, outputs.hidden_states, outputs.attentions)
 
 
-class Pictures(Protocol):
-    """A picture tokenizer of one shape. codes: how many there are. side: patches along a side. identity: of the weights that make the codes."""
+class Images(Protocol):
+    """An image tokenizer of one shape. codes: how many there are. side: patches along a side. identity: of the weights that make the codes."""
 
     codes: int
     side: int
@@ -51,47 +51,47 @@ class Pictures(Protocol):
     @property
     def identity(self) -> str: ...
 
-    def encode(self, picture: Image.Image) -> list[int]:
+    def encode(self, image: Image.Image) -> list[int]:
         """side * side codes in the order of reading."""
 
-    def picture(self, codes: Tensor) -> Image.Image:
+    def image(self, codes: Tensor) -> Image.Image:
         """codes: (side, side)."""
 
 
 class Chameleon(Codes):
-    """The backbone. model: an Interleaved, adapted or not. pictures: its picture tokenizer."""
+    """The backbone. model: an Interleaved, adapted or not. images: its image tokenizer."""
 
-    def __init__(self, model: Any, tokenizer: Any, pictures: Pictures) -> None:
-        """Raises BackboneError where the vocabulary lacks the marks of pictures, or has another number of codes."""
-        self._tokenizer, self.pictures = tokenizer, pictures
+    def __init__(self, model: Any, tokenizer: Any, images: Images) -> None:
+        """Raises BackboneError where the vocabulary lacks the marks of images, or has another number of codes."""
+        self._tokenizer, self.images = tokenizer, images
         config = model.config
         names = config.vocabulary_map
         for name in (BEGIN, END):
             if name not in names:
-                raise BackboneError(f"the vocabulary has no {name}, which stands beside a picture; is this Chameleon?")
-        self.end, self._marks = int(config.eos_token_id), (names[BEGIN], names[END])
+                raise BackboneError(f"the vocabulary has no {name}, which stands beside an image; is this Chameleon?")
+        self.end, self._special_tokens = int(config.eos_token_id), (names[BEGIN], names[END])
         self._to_id = unadapted(model).model.vocabulary_mapping.img2bpe
         self._to_code = {number: code for code, number in self._to_id.items()}
-        if self._to_code and len(self._to_code) != pictures.codes:  # without any, the line below says what that means
-            raise BackboneError(f"the picture tokenizer has {pictures.codes} codes, the vocabulary {len(self._to_code)}")
+        if self._to_code and len(self._to_code) != images.codes:  # without any, the line below says what that means
+            raise BackboneError(f"the image tokenizer has {images.codes} codes, the vocabulary {len(self._to_code)}")
         super().__init__(model, torch.tensor(sorted(self._to_code)))
         closed = {names[END], *([names["<image>"]] if "<image>" in names else []), config.pad_token_id, config.bos_token_id} - {
             None,
             self.end,
         }
-        self._side = pictures.side
-        self._script = Script(names[BEGIN], (*[None] * self._side**2, names[END]), self.codes, frozenset(closed))
+        self._side = images.side
+        self._layout = ImageLayout(names[BEGIN], (*[None] * self._side**2, names[END]), self.codes, frozenset(closed))
 
     @property
     def sees(self) -> str:
         """See Backbone."""
-        return self.pictures.identity
+        return self.images.identity
 
-    def script(self, grid: tuple[int, int] | None) -> Script:
+    def image_layout(self, grid: tuple[int, int] | None) -> ImageLayout:
         """Raises BackboneError for another shape than the model's."""
         if grid not in (None, (self._side, self._side)):
-            raise BackboneError(f"Chameleon draws pictures of {self._side} x {self._side} patches only, not {grid[0]} x {grid[1]}")
-        return self._script
+            raise BackboneError(f"Chameleon draws images of {self._side} x {self._side} patches only, not {grid[0]} x {grid[1]}")
+        return self._layout
 
     def encode(self, segments: Sequence[Segment]) -> list[Item]:
         """Ids, from the beginning of a sequence on."""
@@ -100,14 +100,14 @@ class Chameleon(Codes):
             if isinstance(segment, str):
                 found += encode(self._tokenizer, segment)
             else:
-                found += [self._marks[0], *(self._to_id[code] for code in self.pictures.encode(segment)), self._marks[1]]
+                found += [self._special_tokens[0], *(self._to_id[code] for code in self.images.encode(segment)), self._special_tokens[1]]
         return found
 
     def decode_text(self, ids: Sequence[int]) -> str:
         """Without marks."""
         return decode(self._tokenizer, ids)
 
-    def decode_picture(self, items: Sequence[Item], guidance: float, generator: torch.Generator) -> Image.Image:  # noqa: ARG002 - codes were guided
+    def decode_image(self, items: Sequence[Item], guidance: float, generator: torch.Generator) -> Image.Image:  # noqa: ARG002 - codes were guided
         """items: codes in the order of reading, then the end mark."""
         codes = torch.tensor([self._to_code[int(number)] for number in items[:-1]]).view(self._side, self._side)
-        return self.pictures.picture(codes)
+        return self.images.image(codes)

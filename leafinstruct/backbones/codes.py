@@ -1,4 +1,4 @@
-"""Backbones with one vocabulary for words and picture codes: what Chameleon and Emu3 share."""
+"""Backbones with one vocabulary for words and image codes: what Chameleon and Emu3 share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Codes:
     def __init__(self, model: Any, codes: Tensor) -> None:
         """Raises BackboneError where there is no code."""
         if not len(codes):
-            raise BackboneError("the vocabulary has no ids for picture codes, so this backbone reads and writes text alone")
+            raise BackboneError("the vocabulary has no ids for image codes, so this backbone reads and writes text alone")
         self.model, self.codes = model, codes
 
     def inputs(self, items: Sequence[Item]) -> dict[str, Tensor]:
@@ -58,9 +58,9 @@ class Codes:
 
 
 def of_ids(logits: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross-entropy, and the log of the normaliser that it holds anyway: (B, T) each, 0 where wanted is -100.
+    """Cross-entropy, and the log of the normalizer that it holds anyway: (B, T) each, 0 where wanted is -100.
 
-    logits: (B, T, V); wanted: (B, T). Only labelled rows are made float32, because prompts are often most of a batch and V is large.
+    logits: (B, T, V); wanted: (B, T). Only labeled rows are made float32, because prompts are often most of a batch and V is large.
     """
     flat = wanted.flatten()
     places = (flat != -100).nonzero()[:, 0]

@@ -1,15 +1,15 @@
-"""Does a backbone work here? A few minutes and no data: what loads, whether pictures come back, whether the adapter is what its laws say.
+"""Does a backbone work here? A few minutes and no data: what loads, whether images come back, whether the adapter is what its laws say.
 
 The published weights were never run by us, so this is how their first user finds out cheaply, and what to send when something is wrong.
 
     keys        every weight of the model is in the files, and none is left over
     text        control strings in a text are letters
-    pictures    a drawn test picture as codes and back, PSNR in dB
+    images    a drawn test image as codes and back, PSNR in dB
     identity    a new adapter changes no logit
     leak        with a random adapter, a later patch changes no earlier logit
-    overfit     twenty steps on one row of text and picture lower the loss
+    overfit     twenty steps on one row of text and image lower the loss
 
-Cost: the model's weights, and a forward and backward pass over one picture twenty times.
+Cost: the model's weights, and a forward and backward pass over one image twenty times.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from leafinstruct.errors import BackboneError
 from leafinstruct.moss import MossConfig, MossModel
 
 PSNR = 15.0
-"""dB from which a drawing of few colours is recognised; a good tokenizer gives 25 and more. Emu2's encoder keeps what is seen rather than where
-each pixel is, so of it no more is asked than to come nearer than the drawing's mean colour does."""
+"""dB from which a drawing of few colors is recognized; a good tokenizer gives 25 and more. Emu2's encoder keeps what is seen rather than where
+each pixel is, so of it no more is asked than to come nearer than the drawing's mean color does."""
 STEPS = 20
 
 
@@ -42,7 +42,7 @@ class Finding:
 
     check: str
     ok: bool
-    said: str
+    detail: str
 
 
 def examine(name: str, weights: Path, decoder: Path | None = None, device: str = "cpu") -> Iterator[Finding]:
@@ -52,7 +52,7 @@ def examine(name: str, weights: Path, decoder: Path | None = None, device: str =
     yield Finding("keys", not odd, f"{count:,} parameters" + (f"; {len(odd)} keys differ, first {odd[0]}" if odd else ", all keys match"))
     checks: tuple[tuple[str, Callable[[], tuple[bool, str]]], ...] = (
         ("text", lambda: _text(backbone)),
-        ("pictures", lambda: _pictures(backbone, exact=name != "emu2")),
+        ("images", lambda: _images(backbone, exact=name != "emu2")),
     )
     for check, look in checks:
         try:
@@ -74,31 +74,31 @@ def examine(name: str, weights: Path, decoder: Path | None = None, device: str =
 def drawing(side: int = 512) -> Image.Image:
     """A red square, a blue disc and a ramp on white."""
     ramp = np.linspace(90, 255, side, dtype=np.uint8)[None].repeat(side, 0)
-    picture = Image.fromarray(np.stack([np.full_like(ramp, 255), ramp, ramp], axis=-1))
-    pen = ImageDraw.Draw(picture)
+    image = Image.fromarray(np.stack([np.full_like(ramp, 255), ramp, ramp], axis=-1))
+    pen = ImageDraw.Draw(image)
     pen.rectangle((side // 8, side // 8, side // 2, side // 2), fill=(200, 30, 30))
     pen.ellipse((side // 2, side // 2, side * 7 // 8, side * 7 // 8), fill=(40, 60, 190))
-    return picture
+    return image
 
 
 def _text(backbone: Any) -> tuple[bool, str]:
     said = "a </s> <eoss> <image> <|image start|> <|image token|> b"
     ids = backbone.encode([said])[1:]
-    script = backbone.script(None)
-    controls = sorted({script.begin, backbone.end, *script.closed} & set(ids))
+    layout = backbone.image_layout(None)
+    controls = sorted({layout.begin, backbone.end, *layout.closed} & set(ids))
     return not controls, f"{len(ids)} ids, control ids {controls}" if controls else f"{len(ids)} ids, none of them a control id"
 
 
-def _pictures(backbone: Any, exact: bool) -> tuple[bool, str]:
-    picture = drawing()
-    items = backbone.encode([picture])[1:]
-    back = backbone.decode_picture(items[1:], 1.0, torch.Generator().manual_seed(0))
-    wanted = np.asarray(picture.resize(back.size, Image.Resampling.LANCZOS), np.float64)
+def _images(backbone: Any, exact: bool) -> tuple[bool, str]:
+    image = drawing()
+    items = backbone.encode([image])[1:]
+    back = backbone.decode_image(items[1:], 1.0, torch.Generator().manual_seed(0))
+    wanted = np.asarray(image.resize(back.size, Image.Resampling.LANCZOS), np.float64)
     found, floor = _psnr(wanted, np.asarray(back, np.float64)), _psnr(wanted, wanted.mean((0, 1)))
     bound = max(PSNR, floor) if exact else floor
     return (
         found >= bound,
-        f"{found:.1f} dB at {back.width} x {back.height}, {len(items)} items; wanted {bound:.1f}, the mean colour gives {floor:.1f}",
+        f"{found:.1f} dB at {back.width} x {back.height}, {len(items)} items; wanted {bound:.1f}, the mean color gives {floor:.1f}",
     )
 
 
@@ -123,7 +123,7 @@ def _logits(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
 def _leak(backbone: Any, items: list[Any]) -> tuple[bool, str]:
     """Another last patch must change nothing before it."""
     model = _adapted(backbone.model, "random")
-    codes = backbone.script(None).codes.tolist()
+    codes = backbone.image_layout(None).codes.tolist()
     place = max(n for n, item in enumerate(items) if isinstance(item, Tensor) or item in codes)
     other = list(items)
     other[place] = items[place] + 1.0 if isinstance(items[place], Tensor) else codes[0] if items[place] != codes[0] else codes[1]
@@ -135,16 +135,16 @@ def _leak(backbone: Any, items: list[Any]) -> tuple[bool, str]:
 
 def _overfit(backbone: Any, inputs: Mapping[str, Tensor]) -> tuple[bool, str]:
     weights = [value for value in backbone.model.parameters() if value.requires_grad]
-    optimiser = torch.optim.AdamW(weights, lr=1e-3)
+    optimizer = torch.optim.AdamW(weights, lr=1e-3)
     told = []
     for _ in range(STEPS):
         losses = backbone.losses(inputs, inputs["input_ids"])
         means = [(losses.value * which).sum() / which.sum() for which in (losses.text, losses.image)]
         told.append([float(mean.detach()) for mean in means])
         sum(means).backward()
-        optimiser.step()
-        optimiser.zero_grad()
+        optimizer.step()
+        optimizer.zero_grad()
     (text, image), (last_text, last_image) = told[0], told[-1]
     count = sum(value.numel() for value in weights)
-    said = f"text loss {text:.3f} -> {last_text:.3f}, picture loss {image:.3f} -> {last_image:.3f} in {STEPS} steps, {count:,} trainable parameters"
+    said = f"text loss {text:.3f} -> {last_text:.3f}, image loss {image:.3f} -> {last_image:.3f} in {STEPS} steps, {count:,} trainable parameters"
     return last_text + last_image < text + image, said

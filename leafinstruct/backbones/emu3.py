@@ -1,8 +1,8 @@
-"""Emu3: one vocabulary for words and codes, pictures of many shapes; each row of codes ends with a line end, the size stands before as text.
+"""Emu3: one vocabulary for words and codes, images of many shapes; each row of codes ends with a line end, the size stands before as text.
 
     <|image start|> 16*24 <|image token|> (codes of a row, line end) x 16 <|extra_201|> <|image end|>
 
-transformers has both halves of its picture tokenizer. The published weights were never run here.
+transformers has both halves of its image tokenizer. The published weights were never run here.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ import numpy as np
 import torch
 from PIL import Image
 
-from leafinstruct.backbones.backbone import Item, Script, Segment, unadapted
+from leafinstruct.backbones.backbone import ImageLayout, Item, Segment, unadapted
 from leafinstruct.backbones.codes import Codes
 from leafinstruct.backbones.text import decode, encode
-from leafinstruct.backbones.vqgan import to_picture, weights_sha256
+from leafinstruct.backbones.vqgan import to_image, weights_sha256
 from leafinstruct.errors import BackboneError
 
-_MARKS = ("<|image start|>", "<|image token|>", "<|extra_200|>", "<|extra_201|>", "<|image end|>")
+_SPECIAL_TOKENS = ("<|image start|>", "<|image token|>", "<|extra_200|>", "<|extra_201|>", "<|image end|>")
 
 
 class Emu3(Codes):
-    """The backbone. model: Emu3ForConditionalGeneration, adapted or not. grid: patches of the pictures that it draws, where nothing else is said."""
+    """The backbone. model: Emu3ForConditionalGeneration, adapted or not. grid: patches of the images that it draws, where nothing else is said."""
 
     def __init__(self, model: Any, tokenizer: Any, grid: tuple[int, int] = (90, 90)) -> None:
-        """Raises BackboneError where the vocabulary lacks the marks of pictures."""
+        """Raises BackboneError where the vocabulary lacks the marks of images."""
         self._tokenizer, self._grid = tokenizer, grid
         names = tokenizer.get_vocab()
-        for name in _MARKS:
+        for name in _SPECIAL_TOKENS:
             if name not in names:
-                raise BackboneError(f"the vocabulary has no {name}, which pictures need; is this Emu3's tokenizer?")
-        self._begin, self._codes_follow, self._line, self._frame, self._close = (names[name] for name in _MARKS)
+                raise BackboneError(f"the vocabulary has no {name}, which images need; is this Emu3's tokenizer?")
+        self._begin, self._codes_follow, self._line, self._frame, self._close = (names[name] for name in _SPECIAL_TOKENS)
         base = unadapted(model)
         self._vq, self._mapping = base.model.vqmodel, base.model.vocabulary_mapping
         super().__init__(model, torch.tensor(sorted(self._mapping.image_tokens)))
@@ -50,13 +50,13 @@ class Emu3(Codes):
         """See Backbone."""
         return weights_sha256(self._vq)
 
-    def script(self, grid: tuple[int, int] | None) -> Script:
+    def image_layout(self, grid: tuple[int, int] | None) -> ImageLayout:
         """Any shape of at least one patch."""
         height, width = grid or self._grid
         if height < 1 or width < 1:
-            raise BackboneError(f"a picture of {height} x {width} patches cannot be drawn")
+            raise BackboneError(f"an image of {height} x {width} patches cannot be drawn")
         rows = (*[None] * width, self._line) * height
-        return Script(self._begin, (*self._head(height, width), *rows, self._frame, self._close), self.codes, self._closed)
+        return ImageLayout(self._begin, (*self._head(height, width), *rows, self._frame, self._close), self.codes, self._closed)
 
     def _head(self, height: int, width: int) -> list[int]:
         return [*encode(self._tokenizer, f"{height}*{width}"), self._codes_follow]
@@ -65,27 +65,27 @@ class Emu3(Codes):
         """Ids, from the beginning of a sequence on."""
         found: list[Item] = [self._start]
         for segment in segments:
-            found += encode(self._tokenizer, segment) if isinstance(segment, str) else self._picture(segment)
+            found += encode(self._tokenizer, segment) if isinstance(segment, str) else self._image(segment)
         return found
 
     def grid_of(self, size: tuple[int, int], patches: int) -> tuple[int, int]:
-        """See Resizing. Sides are whole patches, so a thin picture loses some of its length where rounding up its width would pass the budget."""
+        """See Resizing. Sides are whole patches, so a thin image loses some of its length where rounding up its width would pass the budget."""
         scale = min(1.0, (patches * self._factor**2 / (size[0] * size[1])) ** 0.5)
         width, height = (max(1, int(side * scale) // self._factor) for side in size)
         if width * height > patches:  # one side is a single patch
             width, height = min(width, patches), min(height, patches)
         return height, width
 
-    def shaped(self, picture: Image.Image, grid: tuple[int, int]) -> Image.Image:
+    def shaped(self, image: Image.Image, grid: tuple[int, int]) -> Image.Image:
         """See Resizing."""
         size = (grid[1] * self._factor, grid[0] * self._factor)
-        return picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+        return image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
 
-    def _picture(self, picture: Image.Image) -> list[int]:
-        """A picture reduced to at most the area of the usual grid, its sides whole patches."""
-        height, width = grid = self.grid_of(picture.size, self._grid[0] * self._grid[1])
+    def _image(self, image: Image.Image) -> list[int]:
+        """An image reduced to at most the area of the usual grid, its sides whole patches."""
+        height, width = grid = self.grid_of(image.size, self._grid[0] * self._grid[1])
         size = (width * self._factor, height * self._factor)
-        pixels = np.asarray(self.shaped(picture, grid), np.float32) / 127.5 - 1.0
+        pixels = np.asarray(self.shaped(image, grid), np.float32) / 127.5 - 1.0
         images = torch.from_numpy(pixels).permute(2, 0, 1)[None].to(self.model.device, self._vq.dtype)
         with torch.no_grad():
             codes = self._vq.encode(images, torch.tensor([[size[1], size[0]]])).image_tokens[0]
@@ -96,7 +96,7 @@ class Emu3(Codes):
         """Without marks."""
         return decode(self._tokenizer, ids)
 
-    def decode_picture(self, items: Sequence[Item], guidance: float, generator: torch.Generator) -> Image.Image:  # noqa: ARG002 - codes were guided
+    def decode_image(self, items: Sequence[Item], guidance: float, generator: torch.Generator) -> Image.Image:  # noqa: ARG002 - codes were guided
         """items: of a whole script."""
         ids = [int(item) for item in items]
         rows = ids[ids.index(self._codes_follow) + 1 : -2]
@@ -104,4 +104,4 @@ class Emu3(Codes):
         codes = self._mapping.convert_bpe2img(torch.tensor(rows).view(-1, width + 1))
         with torch.no_grad():
             pixels = self._vq.decode(codes[None].to(self.model.device)).float().cpu()
-        return to_picture(pixels.reshape(-1, *pixels.shape[-2:])[:3])
+        return to_image(pixels.reshape(-1, *pixels.shape[-2:])[:3])

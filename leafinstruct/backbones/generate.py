@@ -1,7 +1,7 @@
-"""Drawing text and pictures from a backbone, in the order in which it tells them.
+"""Drawing text and images from a backbone, in the order in which it tells them.
 
 Its own loop and not transformers' `generate`, because one call must change modality: temperature, top-k and guidance differ between words and codes,
-a picture follows its script, and each finished segment is handed over at once. Guidance pushes patches away from what the same answer without
+an image follows its script, and each finished segment is handed over at once. Guidance pushes patches away from what the same answer without
 the prompt would hold (codes are drawn from u + g (c - u), u being the unprompted logits); it costs a second pass a token, and words are not guided.
 """
 
@@ -14,20 +14,20 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from leafinstruct.backbones.backbone import Backbone, Item, Out, Script, Segment, unadapted
-from leafinstruct.backbones.sampling import AS_SAID, LIKELIEST, Sampling, sampled
+from leafinstruct.backbones.backbone import Backbone, ImageLayout, Item, Out, Segment, unadapted
+from leafinstruct.backbones.sampling import ANCESTRAL, GREEDY, Sampling, sampled
 from leafinstruct.errors import BackboneError
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """max_pictures: then no more are begun. max_tokens: of the answer, marks included. grid: (height, width) of pictures in patches, where a backbone
+    """max_images: then no more are begun. max_tokens: of the answer, marks included. grid: (height, width) of images in patches, where a backbone
     draws many shapes. guidance: 1 for none. stop: the answer ends before the first of these strings, as it does at the model's own end."""
 
-    text: Sampling = LIKELIEST
-    image: Sampling = AS_SAID
+    text: Sampling = GREEDY
+    image: Sampling = ANCESTRAL
     guidance: float = 1.0
-    max_pictures: int = 8
+    max_images: int = 8
     max_tokens: int = 8192
     grid: tuple[int, int] | None = None
     stop: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ Ended = Literal["end", "stop", "max_tokens", "context"]
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A picture that the end of the tokens cut. steps: of `of` that were written."""
+    """An image that the end of the tokens cut. steps: of `of` that were written."""
 
     steps: int
     of: int
@@ -49,33 +49,33 @@ class Unfinished:
 def generate(
     backbone: Backbone, prompt: Sequence[Segment], settings: Settings, on_item: Callable[[Item], None] | None = None
 ) -> Generator[Segment | Unfinished, None, Ended]:
-    """The answer's segments, each as soon as it is whole; a cut picture as Unfinished, last. on_item: called with every id and
+    """The answer's segments, each as soon as it is whole; a cut image as Unfinished, last. on_item: called with every id and
     every vector as it is drawn. The generator's own value is why the answer ended.
 
     The same prompt, settings and weights give the same answer on one device. Raises BackboneError for what the backbone cannot draw, and for a
     prompt that leaves no room for an answer.
     """
-    script = backbone.script(settings.grid)
+    layout = backbone.image_layout(settings.grid)
     generator = torch.Generator(device="cpu").manual_seed(settings.seed)
     items = backbone.encode(prompt)
-    left = room(backbone, len(items))
+    left = free_positions(backbone, len(items))
     streams = [_Stream(backbone, items)]
     if settings.guidance != 1.0 and backbone.guided == "patches":
         streams.append(_Stream(backbone, backbone.encode([])))
-    shut, mute = shut_ids(script)
+    shut, mute = shut_ids(layout)
     words: list[int] = []
     drawn: list[Item] = []
-    pictures = 0
+    images = 0
     step: int | None = None
     ended: Ended = "max_tokens" if settings.max_tokens <= left else "context"
     for _ in range(min(settings.max_tokens, left)):
-        item = script.steps[step] if step is not None else None
+        item = layout.steps[step] if step is not None else None
         if item is None:
             outs = [stream.next() for stream in streams]
             if step is not None:
                 item = backbone.patch(outs, settings.image, settings.guidance, generator)
             else:
-                closed = shut if pictures < settings.max_pictures else mute
+                closed = shut if images < settings.max_images else mute
                 item = sampled(backbone.words(outs[0]).index_fill(0, closed, -torch.inf), settings.text, generator)
         if on_item is not None:
             on_item(item)
@@ -86,14 +86,14 @@ def generate(
             stream.append(item)
         if step is not None:
             drawn.append(item)
-            step = step + 1 if step + 1 < len(script.steps) else None
+            step = step + 1 if step + 1 < len(layout.steps) else None
             if step is None:
-                yield backbone.decode_picture(drawn, settings.guidance, generator)
+                yield backbone.decode_image(drawn, settings.guidance, generator)
                 drawn = []
-        elif item == script.begin:
+        elif item == layout.begin:
             if text := backbone.decode_text(words):
                 yield text
-            words, pictures, step = [], pictures + 1, 0
+            words, images, step = [], images + 1, 0
         else:
             words.append(int(item))
             if (cut := _stopped(backbone, words, settings.stop)) is not None:
@@ -103,15 +103,15 @@ def generate(
     if text := backbone.decode_text(words):
         yield text
     if step is not None:
-        yield Unfinished(step, len(script.steps))
+        yield Unfinished(step, len(layout.steps))
     return ended
 
 
-def room(backbone: Backbone, length: int) -> int:
+def free_positions(backbone: Backbone, length: int) -> int:
     """Items that may follow a prompt of so many: a model reads nonsense behind its last position, and says nothing of it."""
     most = positions(backbone)
     if length >= most:
-        raise BackboneError(f"the prompt takes {length:,} tokens, and the model reads {most:,}: give less text or fewer pictures")
+        raise BackboneError(f"the prompt takes {length:,} tokens, and the model reads {most:,}: give less text or fewer images")
     return most - length
 
 
@@ -122,10 +122,10 @@ def positions(backbone: Backbone) -> int:
     return most if most is not None else 1 << 62
 
 
-def shut_ids(script: Script) -> tuple[Tensor, Tensor]:
-    """Ids that no text holds, while a picture may begin and when none may any more."""
-    shut = torch.tensor([*script.codes.tolist(), *script.closed])
-    return shut, torch.cat([shut, torch.tensor([script.begin])])
+def shut_ids(layout: ImageLayout) -> tuple[Tensor, Tensor]:
+    """Ids that no text holds, while an image may begin and when none may any more."""
+    shut = torch.tensor([*layout.codes.tolist(), *layout.closed])
+    return shut, torch.cat([shut, torch.tensor([layout.begin])])
 
 
 def _stopped(backbone: Backbone, words: Sequence[int], stop: Sequence[str]) -> str | None:
@@ -155,7 +155,7 @@ class _Stream:
         self._fresh.append(item)
 
     def next(self) -> Out:
-        """What the model says behind it. Items that were given and not drawn (a picture's marks) wait, so that they cost no pass of their own."""
+        """What the model says behind it. Items that were given and not drawn (an image's marks) wait, so that they cost no pass of their own."""
         out, self._cache = self._backbone.step(self._fresh, self._cache)
         self._fresh = []
         return out

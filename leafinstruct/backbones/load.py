@@ -2,8 +2,8 @@
 
 chameleon   a transformers folder (also Anole's in that form), tokenizer beside it; decoder: the published vqgan.ckpt
             leaf:tiny-1, the packaged one, is a chameleon that needs neither
-emu3        a transformers folder, tokenizer beside it; its picture decoder is in it
-emu2        the Hub folder of Emu2 or Emu2-Chat, which read pictures; or of Emu2-Gen (`multimodal_encoder`, `tokenizer`, `unet`, `vae`,
+emu3        a transformers folder, tokenizer beside it; its image decoder is in it
+emu2        the Hub folder of Emu2 or Emu2-Chat, which read images; or of Emu2-Gen (`multimodal_encoder`, `tokenizer`, `unet`, `vae`,
             `scheduler`), which also draws; keys of the research repository's file are known, too. Code in these folders is never run.
 """
 
@@ -45,7 +45,7 @@ def load(name: str, weights: Path, decoder: Path | None = None, device: str = "c
         raise BackboneError(f"{weights}: no such folder; weights are not downloaded from here")
     if name == "chameleon":
         if decoder is None:
-            raise BackboneError("Chameleon's pictures need its decoder: give the published file with --decoder .../vqgan.ckpt")
+            raise BackboneError("Chameleon's images need its decoder: give the published file with --decoder .../vqgan.ckpt")
         model, odd = _model(name, Interleaved, weights, device, dtype)
         vq = model.model.vqmodel
         return Chameleon(model, _tokenizer(weights), Vqgan(vq, Decoder.load(decoder, vq.config).to(device))), odd

@@ -1,8 +1,8 @@
-"""The picture tokenizer of the packaged tiny generalist: each 8 x 8 patch of a picture becomes the nearest of a book of patches.
+"""The image tokenizer of the packaged tiny generalist: each 8 x 8 patch of an image becomes the nearest of a book of patches.
 
-Vector quantisation (Linde, Buzo and Gray 1980), the book found by k-means over the patches of Sketchbook (scripts/train_tiny_generalist.py). A code
+Vector quantization (Linde, Buzo and Gray 1980), the book found by k-means over the patches of Sketchbook (scripts/train_tiny_generalist.py). A code
 depends on its own pixels and nothing else, so what a model must draw at a place does not change with what stands beside it. Nearness counts the mean
-colour of each quarter of a patch besides its pixels, since a thing of the wrong colour is a worse mistake than a blurred edge.
+color of each quarter of a patch besides its pixels, since a thing of the wrong color is a worse mistake than a blurred edge.
 
 Refused: a convolutional autoencoder (VQGAN, or FSQ, Mentzer et al. 2023). It blurs borders of patches less, but trains for minutes to hours where
 this takes one, and came to fewer dB on this world in five. This one knows flat drawings; of a photograph it keeps a mosaic.
@@ -24,15 +24,15 @@ from leafinstruct.backbones.vqgan import square
 
 PATCH = 8
 """Pixels along a side of a patch."""
-COLOUR = 4.0
-"""Weight of a quarter's mean colour beside the mean of its sixteen pixels' differences."""
+COLOR = 4.0
+"""Weight of a quarter's mean color beside the mean of its sixteen pixels' differences."""
 
 KNOWN = 50_000
 """Patches whose code is remembered: drawings repeat themselves, and a dictionary is fifty times as fast as the search. 12 MB."""
 
 
 class PatchVq:
-    """book: (K, 192) uint8, the patches, pixels row by row, channels last. side: patches along a side of a picture."""
+    """book: (K, 192) uint8, the patches, pixels row by row, channels last. side: patches along a side of an image."""
 
     def __init__(self, book: Tensor, side: int) -> None:
         self.book, self.codes, self.side = book, len(book), side
@@ -45,9 +45,9 @@ class PatchVq:
         """Of the book."""
         return hashlib.sha256(self.book.numpy().tobytes()).hexdigest()
 
-    def encode(self, picture: Image.Image) -> list[int]:
-        """Codes of the middle square of a picture, in the order of reading."""
-        many = patches([square(picture, self.side * PATCH)])[0]
+    def encode(self, image: Image.Image) -> list[int]:
+        """Codes of the middle square of an image, in the order of reading."""
+        many = patches([square(image, self.side * PATCH)])[0]
         keys = [patch.tobytes() for patch in many]
         found = {key: code for key in keys if (code := self._known.get(key)) is not None}  # once: another thread may clear the dictionary
         if fresh := [at for at, key in enumerate(keys) if key not in found]:
@@ -64,16 +64,16 @@ class PatchVq:
         wanted = features(many)
         return (self._norms - 2 * wanted @ self._features.T).argmin(1)
 
-    def picture(self, codes: Tensor) -> Image.Image:
+    def image(self, codes: Tensor) -> Image.Image:
         """codes: (H, W)."""
         height, width = codes.shape
         tiles = self.book[codes.flatten()].view(height, width, PATCH, PATCH, 3)
         return Image.fromarray(tiles.permute(0, 2, 1, 3, 4).reshape(height * PATCH, width * PATCH, 3).numpy())
 
 
-def patches(pictures: Sequence[Image.Image]) -> NDArray[np.uint8]:
-    """RGB pictures of one size, whose sides are multiples of PATCH. Returns (B, patches, 192)."""
-    pixels = np.stack([np.asarray(picture, np.uint8) for picture in pictures])
+def patches(images: Sequence[Image.Image]) -> NDArray[np.uint8]:
+    """RGB images of one size, whose sides are multiples of PATCH. Returns (B, patches, 192)."""
+    pixels = np.stack([np.asarray(image, np.uint8) for image in images])
     count, height, width = pixels.shape[0], pixels.shape[1] // PATCH, pixels.shape[2] // PATCH
     tiles = pixels.reshape(count, height, PATCH, width, PATCH, 3).transpose(0, 1, 3, 2, 4, 5)
     return tiles.reshape(count, height * width, PATCH * PATCH * 3)
@@ -84,4 +84,4 @@ def features(many: Tensor) -> Tensor:
     pixels = many.float() / 255
     half = PATCH // 2
     quarters = pixels.view(-1, 2, half, 2, half, 3).mean((2, 4)).flatten(1)
-    return torch.cat([pixels, quarters * (COLOUR * half * half) ** 0.5], 1)
+    return torch.cat([pixels, quarters * (COLOR * half * half) ** 0.5], 1)

@@ -18,7 +18,7 @@ class Sampling:
     top_k: int = 0
 
 
-LIKELIEST, AS_SAID = Sampling(), Sampling(temperature=1.0)
+GREEDY, ANCESTRAL = Sampling(), Sampling(temperature=1.0)
 
 
 def sampled(logits: Tensor, how: Sampling, generator: torch.Generator) -> int:

@@ -1,6 +1,6 @@
 """Text of documents as ids: a control string within it (`<eoss>`, `<|image start|>`) is written out as letters, never as the control id.
 
-Documents are hostile: one that says `</s>` must not end an answer, nor one that says `<image>` make room for a picture.
+Documents are hostile: one that says `</s>` must not end an answer, nor one that says `<image>` make room for an image.
 """
 
 from __future__ import annotations

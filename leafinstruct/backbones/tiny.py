@@ -1,7 +1,7 @@
 """`leaf:tiny-1`: a Chameleon of two million parameters that draws and tells Sketchbook and nothing else, shipped in the wheel.
 
 A backbone without a download: the model is transformers' Chameleon in small, so adapters, packing, caches and checkpoints are those of the large one.
-Pictures are 64 px, 8 x 8 patches (patch_vq); words are a byte-level BPE, so that no text is unknown. Training: `scripts/train_tiny_generalist.py`;
+Images are 64 px, 8 x 8 patches (patch_vq); words are a byte-level BPE, so that no text is unknown. Training: `scripts/train_tiny_generalist.py`;
 what it can and cannot do: `tiny-1/README.md`.
 """
 
@@ -20,10 +20,10 @@ from leafinstruct.backbones.patch_vq import PATCH, PatchVq
 NAME = "leaf:tiny-1"
 FOLDER = Path(__file__).with_name("tiny-1")
 SIDE = 8
-"""Patches along a side of a picture."""
+"""Patches along a side of an image."""
 WORDS = 1024
 """Ids of words and marks; codes come behind them."""
-MARKS = ("<s>", "<pad>", "</s>", BEGIN, END)
+SPECIAL_TOKENS = ("<s>", "<pad>", "</s>", BEGIN, END)
 
 
 def text_tokenizer(texts: Iterable[str]) -> Any:
@@ -34,14 +34,15 @@ def text_tokenizer(texts: Iterable[str]) -> Any:
     words.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(False)])
     words.decoder = decoders.ByteLevel()
     words.train_from_iterator(
-        texts, trainers.BpeTrainer(vocab_size=WORDS, special_tokens=list(MARKS), initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+        texts,
+        trainers.BpeTrainer(vocab_size=WORDS, special_tokens=list(SPECIAL_TOKENS), initial_alphabet=pre_tokenizers.ByteLevel.alphabet()),
     )
     return words
 
 
 def decoder(codes: int) -> Any:
     """The model without weights of its own."""
-    names = {name: number for number, name in enumerate(MARKS)}
+    names = {name: number for number, name in enumerate(SPECIAL_TOKENS)}
     letters = str.maketrans("0123456789", "ABCDEFGHIJ")
     names |= {f"IMGIMG{str(code).translate(letters)}Z": WORDS + code for code in range(codes)}
     side = {
@@ -67,17 +68,17 @@ def decoder(codes: int) -> Any:
         vq_config={**side, "num_embeddings": 2, "embed_dim": 4, "latent_channels": 32},
     )
     model = Interleaved(config)
-    model.model.vqmodel = None  # pictures become codes by patch_vq
+    model.model.vqmodel = None  # images become codes by patch_vq
     return model
 
 
-def wrapped(model: Any, words: Path, pictures: PatchVq) -> Chameleon:
+def wrapped(model: Any, words: Path, images: PatchVq) -> Chameleon:
     """The backbone. words: the tokenizer's file."""
-    begin, pad, end, *others = MARKS
+    begin, pad, end, *others = SPECIAL_TOKENS
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_file=str(words), bos_token=begin, pad_token=pad, eos_token=end, additional_special_tokens=others
     )
-    return Chameleon(model, tokenizer, pictures)
+    return Chameleon(model, tokenizer, images)
 
 
 def load(device: str = "cpu", dtype: Any = "auto") -> Chameleon:

@@ -1,4 +1,4 @@
-"""The picture decoder of a VQGAN (Esser et al. 2021, arXiv 2012.09841): codes -> pixels, with the key layout of the published checkpoints.
+"""The image decoder of a VQGAN (Esser et al. 2021, arXiv 2012.09841): codes -> pixels, with the key layout of the published checkpoints.
 
 transformers' Chameleon has the encoder and the codebook only. Keys here are those of the original: `decoder.conv_in`, `decoder.mid.block_1`,
 `decoder.up.<level>.block.<n>`, `decoder.up.<level>.upsample.conv`, `decoder.norm_out`, `decoder.conv_out`, `post_quant_conv`, `quantize.embedding`,
@@ -28,7 +28,7 @@ _OURS = ("decoder.", "post_quant_conv.", "quantize.embedding.")
 
 
 class Decoder(nn.Module):
-    """Codes of a grid -> a picture."""
+    """Codes of a grid -> an image."""
 
     def __init__(self, config: Any) -> None:
         """config: ChameleonVQVAEConfig, or whatever has its names."""
@@ -61,36 +61,36 @@ class Decoder(nn.Module):
         found: Tensor = self.decoder(self.post_quant_conv(vectors))
         return found
 
-    def picture(self, codes: Tensor) -> Image.Image:
+    def image(self, codes: Tensor) -> Image.Image:
         """codes: (H, W)."""
         with torch.no_grad():
             pixels = self(codes[None].to(self.quantize.embedding.weight.device))[0].float().cpu()
-        return to_picture(pixels)
+        return to_image(pixels)
 
 
 class Vqgan:
-    """Pictures as codes and back. encoder: transformers' ChameleonVQVAE. Raises BackboneError for a decoder of other codes."""
+    """Images as codes and back. encoder: transformers' ChameleonVQVAE. Raises BackboneError for a decoder of other codes."""
 
     def __init__(self, encoder: Any, decoder: Decoder) -> None:
         config = encoder.config
         if decoder.codes != config.num_embeddings:
             raise BackboneError(
-                f"the picture decoder knows {decoder.codes} codes, the model {config.num_embeddings}; use the vqgan.ckpt of these weights"
+                f"the image decoder knows {decoder.codes} codes, the model {config.num_embeddings}; use the vqgan.ckpt of these weights"
             )
         self._encoder, self._decoder = encoder, decoder
         self.codes, self._size = decoder.codes, int(config.resolution)
         self.side = self._size // 2 ** (len(config.channel_multiplier) - 1)
 
-    def encode(self, picture: Image.Image) -> list[int]:
-        """Codes of the middle square of a picture, in the order of reading."""
-        pixels = to_pixels([square(picture, self._size)]).to(self._encoder.device, self._encoder.dtype)
+    def encode(self, image: Image.Image) -> list[int]:
+        """Codes of the middle square of an image, in the order of reading."""
+        pixels = to_pixels([square(image, self._size)]).to(self._encoder.device, self._encoder.dtype)
         with torch.no_grad():
             found = self._encoder.encode(pixels).image_tokens
         return [int(code) for code in found.flatten()]
 
-    def picture(self, codes: Tensor) -> Image.Image:
+    def image(self, codes: Tensor) -> Image.Image:
         """codes: (H, W)."""
-        return self._decoder.picture(codes)
+        return self._decoder.image(codes)
 
     @cached_property
     def identity(self) -> str:
@@ -98,16 +98,16 @@ class Vqgan:
         return weights_sha256(self._encoder)
 
 
-def square(picture: Image.Image, size: int) -> Image.Image:
-    """The middle square of a picture, size x size, RGB."""
-    short = min(picture.size)
-    left, top = (picture.width - short) // 2, (picture.height - short) // 2
-    return picture.convert("RGB").resize((size, size), Image.Resampling.LANCZOS, (left, top, left + short, top + short))
+def square(image: Image.Image, size: int) -> Image.Image:
+    """The middle square of an image, size x size, RGB."""
+    short = min(image.size)
+    left, top = (image.width - short) // 2, (image.height - short) // 2
+    return image.convert("RGB").resize((size, size), Image.Resampling.LANCZOS, (left, top, left + short, top + short))
 
 
-def to_pixels(pictures: Sequence[Image.Image]) -> Tensor:
-    """RGB pictures of one size as (B, 3, H, W), [-1, 1]."""
-    return torch.from_numpy(np.stack([np.asarray(picture, np.float32) for picture in pictures]) / 127.5 - 1.0).permute(0, 3, 1, 2)
+def to_pixels(images: Sequence[Image.Image]) -> Tensor:
+    """RGB images of one size as (B, 3, H, W), [-1, 1]."""
+    return torch.from_numpy(np.stack([np.asarray(image, np.float32) for image in images]) / 127.5 - 1.0).permute(0, 3, 1, 2)
 
 
 def weights_sha256(module: nn.Module) -> str:
@@ -119,7 +119,7 @@ def weights_sha256(module: nn.Module) -> str:
     return found.hexdigest()
 
 
-def to_picture(pixels: Tensor) -> Image.Image:
+def to_image(pixels: Tensor) -> Image.Image:
     """pixels: (3, H, W), [-1, 1] and clipped there."""
     scaled = ((pixels.clamp(-1, 1) + 1) * 127.5).round().permute(1, 2, 0)
     return Image.fromarray(scaled.numpy().astype(np.uint8))

@@ -2,12 +2,12 @@
 
     recipe       as resolved, see leafinstruct/recipe/resolved.py         versions   of leafinstruct and of the libraries that shape bytes
     stages       per stage: what it was built with (settings, digest of them), counts, reasons, digest of its output
-    sources      per source: kind, number of files, sha256 over the list of their sha256      rows      records and pictures by source
+    sources      per source: kind, number of files, sha256 over the list of their sha256      rows      records and images by source
     languages    records by language, `undetermined` among them
     scores       per score: states, least, most, quantiles; `scored` of all documents, `published` of the rows
     variety      of all rows and of each task: turns, images in the prompt, distinct n-grams, most frequent question; see card/variety.py
     costs        what the language model's answers cost when they were given, from the reports' `cost`; null where none was kept
-    failures     documents that were lost to something that failed                            shards    name, sha256, size, rows, pictures
+    failures     documents that were lost to something that failed                            shards    name, sha256, size, rows, images
 
 Nothing of the moment is in it: no date, no machine, no path, no seconds. Costs come closest: they are of the answers, not of the last command, so an
 answer found in the cache tells what it cost once.
@@ -22,8 +22,7 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any
 
-from leafinstruct.card import license as licence
-from leafinstruct.card import variety
+from leafinstruct.card import license, variety
 from leafinstruct.card.card import chain, done
 from leafinstruct.card.distribution import Distribution
 from leafinstruct.card.front import Splits
@@ -31,7 +30,7 @@ from leafinstruct.card.tally import Tally
 from leafinstruct.records.text.language_names import UNDETERMINED
 from leafinstruct.runtime.artifact import Artifact, digest
 
-FORMAT = "leafinstruct.build/1"
+FORMAT = "leafinstruct.build/2"
 
 NAMED = 100
 """Failed documents that are named; all are counted."""
@@ -67,11 +66,10 @@ def contents(
         "prompts": {**kept["prompts"], **rewritten["prompts"]},
         "questions": rewritten["questions"],
         "rules": kept["rules"],
-        "rows": {source: {"records": count, "pictures": tally.source_pictures[source]} for source, count in sorted(tally.sources.items())},
+        "rows": {source: {"records": count, "images": tally.source_images[source]} for source, count in sorted(tally.sources.items())},
         "languages": {code or UNDETERMINED: rows for code, rows in sorted(tally.languages.items(), key=lambda item: item[0] or "")},
         "licenses": [
-            {"license": stated, "records": records, "pictures": pictures}
-            for stated, (records, pictures) in licence.most_first(tally.rights)
+            {"license": stated, "records": records, "images": images} for stated, (records, images) in license.most_first(tally.rights)
         ],
         "splits": {**facts, "rows": splits},
         "scores": {
@@ -118,7 +116,7 @@ def _stage(record: Mapping[str, Any]) -> dict[str, Any]:
         "code": shaping["code"],
         "fingerprint": digest(shaping),
         "output": record["output"],
-        **{name: record[name] for name in ("parts", "counts", "reasons", "picture_reasons")},
+        **{name: record[name] for name in ("parts", "counts", "reasons", "image_reasons")},
     }
 
 
@@ -150,11 +148,11 @@ def _failures(kept: Mapping[str, Any], rewritten: Mapping[str, Any]) -> dict[str
     return {
         "filter": kept["counts"].get("failed", 0),
         "rewrite": rewritten["counts"].get("failed", 0),
-        "pictures_not_fetched": kept.get("unfetched", 0),
+        "images_not_fetched": kept.get("unfetched", 0),
         "documents": kept["failed"][:NAMED],
     }
 
 
 def _shard(report: Mapping[str, Any]) -> dict[str, Any]:
     ((name, sha256),) = report["files"].items()
-    return {"name": name, "sha256": sha256, **{count: report["counts"][count] for count in ("bytes", "rows", "pictures")}}
+    return {"name": name, "sha256": sha256, **{count: report["counts"][count] for count in ("bytes", "rows", "images")}}

@@ -1,6 +1,6 @@
 """The dataset card: a template of data_cards/ filled with what the build really did. Every number comes from the artifacts: records, reports, shards.
 
-Nearly everything is a count under a name of ours; what a page or a recipe named (licences, sources, texts) passes the filter `cell`, so that a page
+Nearly everything is a count under a name of ours; what a page or a recipe named (licenses, sources, texts) passes the filter `cell`, so that a page
 cannot write the card, and the front matter is made as data (front.py).
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from leafinstruct.card import license as licence
+from leafinstruct.card import license
 from leafinstruct.card.distribution import Distribution
 from leafinstruct.card.front import Splits, front_matter, order
 from leafinstruct.card.limits import limits
@@ -23,10 +23,10 @@ from leafinstruct.records.text.language_names import UNDETERMINED, named
 from leafinstruct.runtime.artifact import Artifact
 
 SHOWN = 20
-"""Licences and sources that are named; the rest is one sum."""
+"""Licenses and sources that are named; the rest is one sum."""
 
 Rows = list[tuple[str | None, int, int]]
-"""Name (None: not stated), records, pictures."""
+"""Name (None: not stated), records, images."""
 
 
 def render(template: str, contents: Mapping[str, Any]) -> str:
@@ -50,16 +50,16 @@ def contents(
     origins = sorted({source["repo"] for source in recipe["ingest"]["sources"] if source.get("repo")})
     listing = yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True, width=120)
     return {
-        "front_matter": front_matter(name, splits, licence.hub_fields(tally.rights), tally.languages, tally.sides, origins),
+        "front_matter": front_matter(name, splits, license.hub_fields(tally.rights), tally.languages, tally.sides, origins),
         "recipe": name,
         "facts": dict(facts),
         **told,
         "splits": splits,
         "order": order,
         "rows": tally.rows,
-        "pictures": sum(tally.source_pictures.values()),
+        "images": sum(tally.source_images.values()),
         "megabytes": sum(cell["bytes"] for parts in splits.values() for cell in parts.values()) / 1e6,
-        "sources": _largest({source: (count, tally.source_pictures[source]) for source, count in tally.sources.items()}),
+        "sources": _largest({source: (count, tally.source_images[source]) for source, count in tally.sources.items()}),
         "licenses": _largest(tally.rights),
         "languages": _largest(
             {named(code): (told["languages"].get(code or UNDETERMINED, 0), rows) for code, rows in tally.languages.items()}
@@ -71,7 +71,7 @@ def contents(
         "examples": examples,
         "limits": limits(told, facts, tally.rights, states),
         "listing": listing,
-        "fetches": recipe["filter"]["pictures"]["fetch"] is not None,
+        "fetches": recipe["filter"]["images"]["fetch"] is not None,
         "fence": "`" * max(3, 1 + max((len(run) for run in re.findall("`+", listing)), default=0)),
     }
 
@@ -82,10 +82,10 @@ def history(rewrite: Artifact) -> dict[str, Any]:
     ingest, kept, rewritten = (done(stage) for stage in chain(rewrite))
     return {
         "ingest": ingest["counts"],
-        "unreadable": _most_common(Counter(ingest["reasons"]) + Counter(ingest["picture_reasons"])),
+        "unreadable": _most_common(Counter(ingest["reasons"]) + Counter(ingest["image_reasons"])),
         "filter": kept["counts"],
         "dropped": _most_common(kept["reasons"]),
-        "pictures_dropped": _most_common(kept["picture_reasons"]),
+        "images_dropped": _most_common(kept["image_reasons"]),
         "languages": _kept_languages(chain(rewrite)[1]),
         "unfetched": kept.get("unfetched", 0),
         "rewrite": rewritten["counts"],
@@ -132,7 +132,7 @@ def _most_common(counts: Mapping[str, int]) -> list[tuple[str, int]]:
 
 def _largest(counted: Mapping[Any, tuple[int, int]]) -> Rows:
     """The SHOWN largest and the sum of the others."""
-    ordered = [(name, *counts) for name, counts in licence.most_first(counted)]
+    ordered = [(name, *counts) for name, counts in license.most_first(counted)]
     others = ordered[SHOWN:]
     rest = [(f"{len(others):,} others", sum(row[1] for row in others), sum(row[2] for row in others))] if others else []
     return [*ordered[:SHOWN], *rest]
@@ -157,5 +157,5 @@ def _score(found: Distribution | None) -> dict[str, float]:
 
 
 def _costs(rule: Mapping[str, Any]) -> str:
-    """What a failing picture costs under a rule; nothing to say for a score of the document."""
+    """What a failing image costs under a rule; nothing to say for a score of the document."""
     return rule.get("drop", "itself") if rule["level"] == "image" else ""

@@ -1,7 +1,7 @@
 """croissant.json: rights, collection and responsible-AI fields in the vocabulary of Croissant 1.0 and its RAI extension 1.0.
 
-The Hub makes a Croissant file of its own for every dataset (`/api/datasets/<repo>/croissant`): the columns, as its viewer sees them, and one licence.
-This one adds what the Hub cannot know: who states which licence, where the documents come from, what was dropped, by which rule and model, what is
+The Hub makes a Croissant file of its own for every dataset (`/api/datasets/<repo>/croissant`): the columns, as its viewer sees them, and one license.
+This one adds what the Hub cannot know: who states which license, where the documents come from, what was dropped, by which rule and model, what is
 missing, what nobody looked at. It describes the files of a folder, with their sha256, and is read from that folder or a clone of the repository.
 
 Written as plain JSON, because mlcroissant brings pandas and a graph library and is needed to check only. `messages` is told but not taken apart:
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from leafinstruct.card import license as licence
+from leafinstruct.card import license
 from leafinstruct.card.tally import Tally
 
 _VOCABULARY = {
@@ -90,7 +90,7 @@ def contents(name: str, told: Mapping[str, Any], build: Mapping[str, Any], tally
         "@type": "sc:Dataset",
         "conformsTo": ["http://mlcommons.org/croissant/1.0", "http://mlcommons.org/croissant/RAI/1.0"],
         "name": name.partition("@")[0],
-        "description": f"{tally.rows:,} instruction-tuning examples whose questions and answers mix text and {told['pictures']:,} pictures.",
+        "description": f"{tally.rows:,} instruction-tuning examples whose questions and answers mix text and {told['images']:,} images.",
         "version": name.partition("@")[2],
         "keywords": ["interleaved", "instruction-tuning", "leafinstruct"],
         "license": list(_licenses(tally)),
@@ -103,14 +103,14 @@ def contents(name: str, told: Mapping[str, Any], build: Mapping[str, Any], tally
 
 def _licenses(tally: Tally) -> Iterator[Any]:
     """An address for what SPDX and the Hub know, else the words of the records, which are no address and shall not be taken for one."""
-    for stated, (records, pictures) in licence.most_first(tally.rights)[: licence.DETAILS]:
-        amount = f"stated by {records:,} records and {pictures:,} pictures"
+    for stated, (records, images) in license.most_first(tally.rights)[: license.DETAILS]:
+        amount = f"stated by {records:,} records and {images:,} images"
         if stated is None:
-            yield {"@type": "sc:CreativeWork", "name": "unknown", "description": f"No licence is {amount}."}
-        elif name := licence.spdx(stated):
+            yield {"@type": "sc:CreativeWork", "name": "unknown", "description": f"No license is {amount}."}
+        elif name := license.spdx(stated):
             yield {"@type": "sc:CreativeWork", "name": name, "url": f"https://spdx.org/licenses/{name}.html", "description": amount}
         else:
-            yield {"@type": "sc:CreativeWork", "name": licence.one_line(stated), "description": amount}
+            yield {"@type": "sc:CreativeWork", "name": license.one_line(stated), "description": amount}
 
 
 def _responsible(told: Mapping[str, Any], build: Mapping[str, Any], tally: Tally) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def _responsible(told: Mapping[str, Any], build: Mapping[str, Any], tally: Tally
     models = [f"{what}: {model}" for what, model in told["models"].items() if model]
     return {
         "rai:dataCollection": (
-            f"{told['ingest']['documents']:,} documents with {told['ingest']['pictures']:,} pictures were read from "
+            f"{told['ingest']['documents']:,} documents with {told['ingest']['images']:,} images were read from "
             + ", ".join(f"{source['name']} ({source['kind']}{': ' + source['repo'] if source.get('repo') else ''})" for source in sources)
             + f". {_fetched(build['recipe'])} Records of the dataset by source: "
             + ", ".join(f"{source} {count:,}" for source, count in sorted(tally.sources.items()))
@@ -131,30 +131,30 @@ def _responsible(told: Mapping[str, Any], build: Mapping[str, Any], tally: Tally
         ),
         "rai:dataCollectionMissingData": _missing(told),
         "rai:dataPreprocessingProtocol": [_rule(rule) for rule in told["rules"]] or ["No rule was set."],
-        "rai:dataManipulationProtocol": f"Documents became examples by {told['rewrite_model']}; pictures keep their order and are as found.",
-        "rai:dataAnnotationProtocol": ["Scores were computed by machine for each document and each picture; no person annotated anything."],
+        "rai:dataManipulationProtocol": f"Documents became examples by {told['rewrite_model']}; images keep their order and are as found.",
+        "rai:dataAnnotationProtocol": ["Scores were computed by machine for each document and each image; no person annotated anything."],
         "rai:machineAnnotationTools": [f"leafinstruct {build['versions']['leafinstruct']}", *models],
         "rai:dataBiases": ["What stays is what the sources hold and the rules keep; nobody measured whom that leaves out."],
         "rai:personalSensitiveInformation": ["Pages may name and show people. Nothing looked for personal data, and nothing was blurred."],
-        "rai:dataUseCases": ["Training models that answer in text and pictures. It was validated for no other use."],
+        "rai:dataUseCases": ["Training models that answer in text and images. It was validated for no other use."],
         "rai:dataLimitations": told["limits"],
     }
 
 
 def _fetched(recipe: Mapping[str, Any]) -> str:
-    fetch = recipe["filter"]["pictures"]["fetch"]
+    fetch = recipe["filter"]["images"]["fetch"]
     if fetch is None:
         return "Nothing was fetched from the web."
     robots = "robots.txt was obeyed" if fetch["robots"] else "robots.txt was not asked"
     opt_out = "opt-outs in headers were obeyed" if fetch["opt_out"] else "opt-outs in headers were not asked for"
-    return f"Pictures on the web were fetched; {robots}, {opt_out}."
+    return f"Images on the web were fetched; {robots}, {opt_out}."
 
 
 def _missing(told: Mapping[str, Any]) -> str:
     lost = [f"{count:,} {reason}" for reason, count in told["unreadable"]]
     parts = [
         f"Could not be read: {', '.join(lost)}." if lost else "Everything could be read.",
-        f"{told['unfetched']:,} pictures were not fetched." if told["unfetched"] else "",
+        f"{told['unfetched']:,} images were not fetched." if told["unfetched"] else "",
         f"Dropped by rules: {told['filter']['documents'] - told['filter']['kept']:,} of {told['filter']['documents']:,} documents.",
     ]
     return " ".join(part for part in parts if part)
@@ -162,7 +162,7 @@ def _missing(told: Mapping[str, Any]) -> str:
 
 def _rule(rule: Mapping[str, Any]) -> str:
     bounds = " and ".join(f"{'at least' if side == 'min' else 'at most'} {rule[side]:g}" for side in ("min", "max") if side in rule)
-    cost = f"; a picture that fails costs {'its document' if rule['drop'] == 'document' else 'itself'}" if rule["drop"] else ""
+    cost = f"; an image that fails costs {'its document' if rule['drop'] == 'document' else 'itself'}" if rule["drop"] else ""
     model = f"; bound set for {rule['model']}" if rule.get("model") else ""
     loose = "; not calibrated for the model used" if rule.get("uncalibrated") else ""
     return f"{rule['score']}: {bounds}{cost}{model}{loose}; {rule['failing']:,} of {rule['scored']:,} failed"

@@ -81,13 +81,13 @@ def _place(shard: Path) -> tuple[str, str]:
 
 
 def _splits(out: Artifact) -> dict[str, dict[str, dict[str, int]]]:
-    """Task -> split -> rows, pictures, bytes, bytes before compression."""
+    """Task -> split -> rows, images, bytes, bytes before compression."""
     found: dict[str, dict[str, dict[str, int]]] = {}
     for report in out.reports():
         path = out.path / f"{report['part']}.parquet"
         task, split = _place(path)
-        cell = found.setdefault(task, {}).setdefault(split, {"rows": 0, "pictures": 0, "bytes": 0, "plain_bytes": 0})
-        for name in ("rows", "pictures", "bytes"):
+        cell = found.setdefault(task, {}).setdefault(split, {"rows": 0, "images": 0, "bytes": 0, "plain_bytes": 0})
+        for name in ("rows", "images", "bytes"):
             cell[name] += report["counts"][name]
         cell["plain_bytes"] += plain_bytes(path)
     return {task: {split: parts[split] for split in order(parts)} for task, parts in found.items()}

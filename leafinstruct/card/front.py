@@ -16,7 +16,7 @@ import yaml
 from leafinstruct.records import public
 
 Splits = Mapping[str, Mapping[str, Mapping[str, int]]]
-"""Task -> split -> rows, pictures, bytes, and bytes before compression (`plain_bytes`)."""
+"""Task -> split -> rows, images, bytes, and bytes before compression (`plain_bytes`)."""
 
 _STEPS = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
 _SIZES = ((1_000, "n<1K"), *((10**power, f"{low}<n<{high}") for power, (low, high) in enumerate(pairwise(_STEPS), start=4)))
@@ -30,7 +30,7 @@ def front_matter(
     sides: Mapping[tuple[str, str, str], int],
     origins: list[str],
 ) -> str:
-    """YAML, without the lines that fence it. rights: the licence fields; languages, sides: see Tally; origins: datasets of the Hub that this one
+    """YAML, without the lines that fence it. rights: the license fields; languages, sides: see Tally; origins: datasets of the Hub that this one
     draws on."""
     spoken = sorted((code for code in languages if code), key=lambda code: (-languages[code], code))
     rows = sum(cell["rows"] for parts in splits.values() for cell in parts.values())
@@ -57,10 +57,10 @@ def size_category(rows: int) -> str:
 
 
 def categories(sides: Mapping[tuple[str, str, str], int]) -> list[str]:
-    """The Hub's tasks, from where pictures stand: in questions, in answers, or in both."""
-    with_picture = {(task, role) for (task, role, kind), count in sides.items() if kind == "image" and count}
-    asked = {task for task, role in with_picture if role == "user"}
-    drawn = {task for task, role in with_picture if role == "assistant"}
+    """The Hub's tasks, from where images stand: in questions, in answers, or in both."""
+    with_image = {(task, role) for (task, role, kind), count in sides.items() if kind == "image" and count}
+    asked = {task for task, role in with_image if role == "user"}
+    drawn = {task for task, role in with_image if role == "assistant"}
     found = {"image-text-to-text": asked, "text-to-image": drawn, "image-to-image": asked & drawn}
     return [name for name, tasks in found.items() if tasks] or ["text-generation"]
 

@@ -1,15 +1,15 @@
-"""What a dataset's records say of their licences, in the Hub's words. Pure.
+"""What a dataset's records say of their licenses, in the Hub's words. Pure.
 
-The Hub's `license` takes one identifier of its own list. It is claimed only where every record and every picture states that one licence:
+The Hub's `license` takes one identifier of its own list. It is claimed only where every record and every image states that one license:
 
     all state the same, and the Hub knows it       license: cc-by-4.0
     all state the same, and the Hub does not       license: other, license_name: <what they state>
     some state another, or none                    license: other, license_name: mixed, license_details: who states what
     none states any                                license: unknown, which means that nobody said, not that there is none
 
-A list of licences (`license: [mit, cc-by-4.0]`) was refused: on the Hub it reads as a choice, and here each record has its own.
-Source: the identifiers of huggingface.co/docs/hub/repositories-licenses that are licences of works. Families without a version (`cc`, `bsd`, `gpl`)
-say too little to be claimed, and licences of models are none of a page.
+A list of licenses (`license: [mit, cc-by-4.0]`) was refused: on the Hub it reads as a choice, and here each record has its own.
+Source: the identifiers of huggingface.co/docs/hub/repositories-licenses that are licenses of works. Families without a version (`cc`, `bsd`, `gpl`)
+say too little to be claimed, and licenses of models are none of a page.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from leafinstruct.records.license import OPEN, key, keys
 
 Counted = Mapping[str | None, tuple[int, int]]
-"""Licence as stated (None: none is) -> records, pictures."""
+"""License as stated (None: none is) -> records, images."""
 
 _SPDX = [
     "Apache-2.0",
@@ -81,11 +81,11 @@ _OTHERWISE = {"ODC-By-1.0": "odc-by", "ODbL-1.0": "odbl", "PDDL-1.0": "pddl", "C
 """SPDX names that the Hub spells otherwise."""
 
 _SHOWABLE = keys(OPEN)
-"""Anybody may hand on copies and changed copies for any purpose. A card's picture is scaled, so no-derivatives licences are not among them, and a
+"""Anybody may hand on copies and changed copies for any purpose. A card's image is scaled, so no-derivatives licenses are not among them, and a
 card has readers of every kind, so neither are non-commercial ones."""
 
 DETAILS = 10
-"""Licences that `license_details` names."""
+"""Licenses that `license_details` names."""
 
 _KNOWN = {name.lower(): (name, name.lower()) for name in _SPDX} | {name.lower(): (name, hub) for name, hub in _OTHERWISE.items()}
 """Key -> SPDX's spelling, the Hub's identifier."""
@@ -93,18 +93,18 @@ _FAMILIES = frozenset(_OTHERWISE.values())
 
 
 def identifier(stated: str) -> str | None:
-    """The Hub's identifier of a licence, None where the Hub has none."""
+    """The Hub's identifier of a license, None where the Hub has none."""
     name = key(stated)
     return _KNOWN[name][1] if name in _KNOWN else name if name in _FAMILIES else None
 
 
 def spdx(stated: str) -> str | None:
-    """SPDX's spelling of a licence that the Hub knows, too."""
+    """SPDX's spelling of a license that the Hub knows, too."""
     return _KNOWN.get(key(stated), (None, None))[0]
 
 
 def showable(stated: str | None) -> bool:
-    """Whether a record or a picture under this licence may be shown in a card."""
+    """Whether a record or an image under this license may be shown in a card."""
     return stated is not None and key(stated) in _SHOWABLE
 
 
@@ -126,7 +126,7 @@ def hub_fields(counted: Counted) -> dict[str, str]:
 
 
 def one_line(text: str, limit: int = 200) -> str:
-    """A stated licence as one printable line."""
+    """A stated license as one printable line."""
     line = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
@@ -141,12 +141,12 @@ def _details(counted: Counted) -> str:
     told = [f"{'none stated' if stated is None else one_line(stated, 60)}: {_amount(*counts)}" for stated, counts in ordered[:DETAILS]]
     rest = [counts for _, counts in ordered[DETAILS:]]
     if rest:
-        told.append(f"{len(rest):,} others: {_amount(sum(records for records, _ in rest), sum(pictures for _, pictures in rest))}")
+        told.append(f"{len(rest):,} others: {_amount(sum(records for records, _ in rest), sum(images for _, images in rest))}")
     return "; ".join(told)
 
 
-def _amount(records: int, pictures: int) -> str:
-    return f"{records:,} record{'s' if records != 1 else ''}, {pictures:,} picture{'s' if pictures != 1 else ''}"
+def _amount(records: int, images: int) -> str:
+    return f"{records:,} record{'s' if records != 1 else ''}, {images:,} image{'s' if images != 1 else ''}"
 
 
 def _slug(name: str) -> str:

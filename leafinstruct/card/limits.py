@@ -21,16 +21,16 @@ _MISSING = {
 def limits(
     history: Mapping[str, Any], facts: Mapping[str, Any], rights: Mapping[str | None, tuple[int, int]], states: Mapping[str, int]
 ) -> list[str]:
-    """history: card.history; facts: of shard's record; rights: licence -> records, pictures; states: of the published scores' cells."""
+    """history: card.history; facts: of shard's record; rights: license -> records, images; states: of the published scores' cells."""
     found = [*_of_models(history), *_of_splits(facts), *_of_losses(history, states)]
     if taken := facts.get("suppressed"):
         found.append(
             f"{taken:,} examples were taken out because somebody asked for it. Building again needs the list of them, which is not published."
         )
-    records, pictures = rights.get(None, (0, 0))
-    if records or pictures:
+    records, images = rights.get(None, (0, 0))
+    if records or images:
         found.append(
-            f"{records:,} records and {pictures:,} pictures state no licence: nobody said what may be done with them, which is no permission."
+            f"{records:,} records and {images:,} images state no license: nobody said what may be done with them, which is no permission."
         )
     if history["rewrite_model"] == "none":
         found.append("Conversations stand as their sources tell them; nobody checked what they say.")
@@ -71,7 +71,7 @@ def _of_losses(history: Mapping[str, Any], states: Mapping[str, int]) -> Iterato
         if count := unreadable.get(reason, 0):
             yield sentence.format(count=count)
     if history["unfetched"]:
-        yield f"{history['unfetched']:,} pictures are on the web and were not fetched, so documents lost them, or were lost with them."
+        yield f"{history['unfetched']:,} images are on the web and were not fetched, so documents lost them, or were lost with them."
     for stage in ("filter", "rewrite"):
         if failed := history[stage].get("failed", 0):
             yield f"{failed:,} documents were dropped in {stage} because something failed, not because they are bad (`tolerate_failures`)."

@@ -1,7 +1,7 @@
-"""A few examples for the card, with their pictures: one of each task, the first whose record and pictures may all be shown.
+"""A few examples for the card, with their images: one of each task, the first whose record and images may all be shown.
 
-A shard's rows lie in the order of a hash, so its first rows are drawn at random, and the same ones in every build. Who states no licence, or one that
-does not let anybody hand on changed copies, is not shown. Pictures are decoded, scaled and written anew as PNG, so none of the file's own bytes
+A shard's rows lie in the order of a hash, so its first rows are drawn at random, and the same ones in every build. Who states no license, or one that
+does not let anybody hand on changed copies, is not shown. Images are decoded, scaled and written anew as PNG, so none of the file's own bytes
 (EXIF, a payload behind the end) reach `examples/`. Memory: one row group.
 """
 
@@ -23,12 +23,12 @@ from leafinstruct.runtime.artifact import writing
 
 FOLDER = "examples"
 SIDE = 256
-"""Longer side of a shown picture, pixels: twelve of them stay below 3 MB."""
-PICTURES, PARTS = 4, 6
-"""Pictures of one example and parts of one turn, at most; the rest is counted. Texts that follow each other are one part."""
+"""Longer side of a shown image, pixels: twelve of them stay below 3 MB."""
+IMAGES, PARTS = 4, 6
+"""Images of one example and parts of one turn, at most; the rest is counted. Texts that follow each other are one part."""
 
 SCANNED = 4096
-"""Rows whose licences are read at a time."""
+"""Rows whose licenses are read at a time."""
 
 _RIGHTS = ["id", "license", "image_info.list.element.license"]
 
@@ -36,12 +36,12 @@ Shown = dict[str, Any]
 
 
 def show(folder: Path, shards: Mapping[str, Sequence[Path]]) -> list[Shown]:
-    """Write the pictures and return what the card tells of each example. shards: task -> its files, those to look in first before others.
+    """Write the images and return what the card tells of each example. shards: task -> its files, those to look in first before others.
 
-    Returns `id`, `task`, `url`, `license`, `source` and `turns`: role, parts (a text, or {picture: path in the folder}), left (number left out).
+    Returns `id`, `task`, `url`, `license`, `source` and `turns`: role, parts (a text, or {image: path in the folder}), left (number left out).
     """
     found = [_prepared(folder, row) for paths in shards.values() if (row := _first(paths)) is not None]
-    wanted = {part["picture"] for example in found for turn in example["turns"] for part in turn["parts"] if isinstance(part, dict)}
+    wanted = {part["image"] for example in found for turn in example["turns"] for part in turn["parts"] if isinstance(part, dict)}
     for path in (folder / FOLDER).glob("*"):
         if f"{FOLDER}/{path.name}" not in wanted:
             path.unlink()
@@ -79,38 +79,38 @@ def _row(shard: PublishedShard, group: int, at: int) -> dict[str, Any]:
 
 
 def _prepared(folder: Path, row: Mapping[str, Any]) -> Shown:
-    pictures = _pictures(folder, row)
-    turns = [{"role": turn["role"], **_parts(turn["content"], pictures)} for turn in row["messages"]]
+    images = _images(folder, row)
+    turns = [{"role": turn["role"], **_parts(turn["content"], images)} for turn in row["messages"]]
     return {**{name: row[name] for name in ("id", "task", "source", "url", "license")}, "turns": turns}
 
 
-def _parts(content: Sequence[Mapping[str, Any]], pictures: Iterator[dict[str, str] | None]) -> dict[str, Any]:
-    """`parts` to show and how many are `left`. Takes one of `pictures` for each image part, shown or not, as they are told in order."""
+def _parts(content: Sequence[Mapping[str, Any]], images: Iterator[dict[str, str] | None]) -> dict[str, Any]:
+    """`parts` to show and how many are `left`. Takes one of `images` for each image part, shown or not, as they are told in order."""
     runs: list[Any] = []
     for kind, run in groupby(content, key=lambda part: part["type"]):
         parts = list(run)
-        runs += [joined([part["text"] for part in parts])] if kind == "text" else [next(pictures) for _ in parts]
+        runs += [joined([part["text"] for part in parts])] if kind == "text" else [next(images) for _ in parts]
     shown = [part for part in runs[:PARTS] if part is not None]
     return {"parts": shown, "left": len(runs) - len(shown)}
 
 
-def _pictures(folder: Path, row: Mapping[str, Any]) -> Iterator[dict[str, str] | None]:
-    """One entry a picture of the row, in order: where it was written, or None for one that is not shown."""
+def _images(folder: Path, row: Mapping[str, Any]) -> Iterator[dict[str, str] | None]:
+    """One entry an image of the row, in order: where it was written, or None for one that is not shown."""
     for number, image in enumerate(row["images"]):
         name = f"{FOLDER}/{row['id']}-{number + 1}.png"
-        data = _png(image["bytes"]) if number < PICTURES else None
+        data = _png(image["bytes"]) if number < IMAGES else None
         if data is None:
             yield None
             continue
         with writing(folder / name) as temporary:
             temporary.write_bytes(data)
-        yield {"picture": name}
+        yield {"image": name}
 
 
 def _png(data: bytes) -> bytes | None:
-    picture = decode(data, SIDE)
-    if isinstance(picture, Undecodable):
+    image = decode(data, SIDE)
+    if isinstance(image, Undecodable):
         return None
     buffer = io.BytesIO()
-    Image.frombytes("RGB", picture.size, picture.tobytes()).save(buffer, "PNG", optimize=True)  # pixels only: `info` would be written, too
+    Image.frombytes("RGB", image.size, image.tobytes()).save(buffer, "PNG", optimize=True)  # pixels only: `info` would be written, too
     return buffer.getvalue()

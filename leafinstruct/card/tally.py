@@ -41,9 +41,9 @@ class Tally:
 
     rows: int = 0
     sources: Counter[str] = field(default_factory=Counter)
-    source_pictures: Counter[str] = field(default_factory=Counter)
+    source_images: Counter[str] = field(default_factory=Counter)
     licenses: Counter[str | None] = field(default_factory=Counter)
-    picture_licenses: Counter[str | None] = field(default_factory=Counter)
+    image_licenses: Counter[str | None] = field(default_factory=Counter)
     sides: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     languages: Counter[str | None] = field(default_factory=Counter)
     scores: dict[str, Distribution] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Tally:
     def merge(self, other: Tally) -> None:
         """Add what was counted elsewhere."""
         self.rows += other.rows
-        for name in ("sources", "source_pictures", "licenses", "picture_licenses", "sides", "languages"):
+        for name in ("sources", "source_images", "licenses", "image_licenses", "sides", "languages"):
             getattr(self, name).update(getattr(other, name))
         for score, found in other.scores.items():
             self.scores.setdefault(score, Distribution()).merge(found)
@@ -61,8 +61,8 @@ class Tally:
 
     @property
     def rights(self) -> dict[str | None, tuple[int, int]]:
-        """Licence -> records, pictures."""
-        return {name: (self.licenses[name], self.picture_licenses[name]) for name in {*self.licenses, *self.picture_licenses}}
+        """License -> records, images."""
+        return {name: (self.licenses[name], self.image_licenses[name]) for name in {*self.licenses, *self.image_licenses}}
 
 
 def count_shard(out: Artifact, part: Part) -> dict[str, Any]:
@@ -112,13 +112,13 @@ def _counted(column: pa.Array) -> dict[Any, int]:
 def _count_licenses(tally: Tally, batch: pa.RecordBatch) -> None:
     info = batch.column("image_info")
     tally.licenses.update(_stated(batch.column("license")))
-    tally.picture_licenses.update(_stated(pc.struct_field(pc.list_flatten(info), "license")))
+    tally.image_licenses.update(_stated(pc.struct_field(pc.list_flatten(info), "license")))
     owners = batch.column("source").take(pc.list_parent_indices(info))
-    tally.source_pictures.update(_counted(owners))
+    tally.source_images.update(_counted(owners))
 
 
 def _stated(column: pa.Array) -> Counter[str | None]:
-    """Licences; what shows no sign states none."""
+    """Licenses; what shows no sign states none."""
     found: Counter[str | None] = Counter()
     for stated, count in _counted(column).items():
         found[stated if stated is not None and one_line(stated) else None] += count

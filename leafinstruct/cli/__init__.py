@@ -32,7 +32,7 @@ from leafinstruct.runtime import last_write
 
 app = typer.Typer(
     name="leaf",
-    help="Build interleaved text-and-picture instruction-tuning datasets from raw pages.",
+    help="Build interleaved text-and-image instruction-tuning datasets from raw pages.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -87,22 +87,24 @@ def _code() -> str | int | None:
         end()
         return 0 if last_write.complete() else ended.code
     except LeafInstructError as error:
-        _tell(str(error))
+        _print_error(str(error))
         return 1
     except Interrupted as interrupted:
         end()
-        _tell(str(interrupted) or "interrupted; what was finished is kept, run the same command to go on", unless=last_write.complete())
+        _print_error(
+            str(interrupted) or "interrupted; what was finished is kept, run the same command to go on", unless=last_write.complete()
+        )
         return 0 if last_write.complete() else 130
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         where = f"{error.filename}: " if error.filename else ""
-        _tell(f"{where}{os.strerror(error.errno)}; what was finished is kept, free some space and run the same command again")
+        _print_error(f"{where}{os.strerror(error.errno)}; what was finished is kept, free some space and run the same command again")
         return 1
     return 0
 
 
-def _tell(text: str, unless: bool = False) -> None:
+def _print_error(text: str, unless: bool = False) -> None:
     """Lines on stderr, where there still is somebody to read them."""
     with suppress(OSError):
         for line in [] if unless else text.splitlines():

@@ -123,7 +123,7 @@ def build(
             note(f"{outcome.stage}: rebuilt what changed: {'; '.join(outcome.changes[:3])}{more}")
     if at_rest := resting(loaded.recipe):
         note(f"rules at rest, as the judge in use does not give their scores: {', '.join(at_rest)}")
-    if all(outcome.stood and not outcome.repaired for outcome in outcomes):
+    if all(outcome.up_to_date and not outcome.repaired for outcome in outcomes):
         note(f"nothing to do: {loaded.directory} is up to date")
     show_status(loaded, again(recipe, changes, limit), as_json, time.monotonic() - started)
 

@@ -56,11 +56,11 @@ def export(
         answer(done.record)
         return
     counts, lost = done.record["counts"], done.record["reasons"]
-    if done.stood:
+    if done.up_to_date:
         note(f"nothing to do: {out} is up to date")
     if lost:
         why = ", ".join(f"{reason} {number:,}" for reason, number in lost.items())
         note(f"left out: {sum(lost.values()):,} rows ({why}); {out / 'left-out.jsonl'} lists them")
-    if counts["answer_pictures"]:
-        note(f"{counts['answer_pictures']:,} of {counts['pictures']:,} pictures stand in answers. {done.answers}")
-    typer.echo(f"{counts['rows']:,} rows, {counts['pictures']:,} pictures in {printable(out)}/ (how to load it: README.md)")
+    if counts["answer_images"]:
+        note(f"{counts['answer_images']:,} of {counts['images']:,} images stand in answers. {done.answers}")
+    typer.echo(f"{counts['rows']:,} rows, {counts['images']:,} images in {printable(out)}/ (how to load it: README.md)")

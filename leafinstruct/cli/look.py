@@ -37,7 +37,7 @@ def inspect(
             engine,
         )
     some = f"{made.records:,} records" if made.records == made.documents else f"{made.records:,} of {made.documents:,} records"
-    note(f"{some}, {made.pictures:,} pictures, {made.size / 1e6:,.1f} MB")
+    note(f"{some}, {made.images:,} images, {made.size / 1e6:,.1f} MB")
     typer.echo(printable(page))
     if open_it:
         import webbrowser
@@ -50,7 +50,7 @@ def explain(
         str,
         typer.Argument(
             metavar="ID",
-            help="Id of a document or an example, sha256 of a picture (8 digits or more), address of a page or a picture, "
+            help="Id of a document or an example, sha256 of an image (8 digits or more), address of a page or an image, "
             "a source file or 'file locator'.",
         ),
     ],

@@ -58,28 +58,26 @@ def generate(
     prompt: Annotated[
         str, typer.Argument(metavar="PROMPT", help="What is asked. <image> marks the place of each --image in turn; else they come first.")
     ],
-    images: Annotated[list[Path] | None, typer.Option("--image", metavar="FILE", help="A picture of the prompt; may be repeated.")] = None,
+    images: Annotated[list[Path] | None, typer.Option("--image", metavar="FILE", help="An image of the prompt; may be repeated.")] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the answer; an earlier answer in it is replaced.")] = Path("answer"),
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="The same seed draws the same answer.")] = 0,
     temperature: Annotated[float, typer.Option(min=0, max=1e6, help="Of words; 0 takes the likeliest.")] = 0.7,
     image_temperature: Annotated[
         float | None,
-        typer.Option(min=0, max=1e6, help="Of pictures; 0 takes the likeliest. Default: 1, and 0 of leaf:tiny-1."),
+        typer.Option(min=0, max=1e6, help="Of images; 0 takes the likeliest. Default: 1, and 0 of leaf:tiny-1."),
     ] = None,
     top_k: Annotated[int, typer.Option(min=0, help="Draw from that many likeliest; 0 for all.")] = 0,
-    guidance: Annotated[
-        float, typer.Option(min=0, max=1e6, help="How far pictures are pushed towards the prompt; 1 for not at all.")
-    ] = 1.0,
-    max_pictures: Annotated[int, typer.Option(min=0, help="Then no more are begun.")] = 8,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Of the answer, patches of pictures included.")] = 8192,
+    guidance: Annotated[float, typer.Option(min=0, max=1e6, help="How far images are pushed towards the prompt; 1 for not at all.")] = 1.0,
+    max_images: Annotated[int, typer.Option(min=0, help="Then no more are begun.")] = 8,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Of the answer, patches of images included.")] = 8192,
     stop: Annotated[list[str] | None, typer.Option(help="End before this text; may be repeated. Default: USER:")] = None,
     checkpoint: Annotated[int | None, typer.Option(metavar="STEP", help="Of a run that has not finished.")] = None,
     backbone: Annotated[str | None, typer.Option(help="Of the base: chameleon (also Anole), emu3 or emu2.")] = None,
     weights: Annotated[str | None, typer.Option(metavar="DIR", help="Where the base lies.")] = None,
-    decoder: Annotated[str | None, typer.Option(help="Its picture decoder, as of leaf doctor.")] = None,
+    decoder: Annotated[str | None, typer.Option(help="Its image decoder, as of leaf doctor.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda ...")] = "auto",
 ) -> None:
-    """Ask a trained model; the answer is a page of text and pictures."""
+    """Ask a trained model; the answer is a page of text and images."""
     from leafinstruct.backbones import tiny
     from leafinstruct.generate import adapter
     from leafinstruct.generate.answer import asked, draw, exact, question, unasked
@@ -89,7 +87,7 @@ def generate(
         raise typer.BadParameter(fault, param_hint="PROMPT")
     try:
         settings = asked(
-            seed, temperature, 1.0 if image_temperature is None else image_temperature, top_k, guidance, max_pictures, max_tokens, stop
+            seed, temperature, 1.0 if image_temperature is None else image_temperature, top_k, guidance, max_images, max_tokens, stop
         )
         told, said = question(prompt, images or ()), adapter.Base(backbone, weights, decoder)
         adapter.check(run)
@@ -131,8 +129,8 @@ def doctor(
     for finding in examine(backbone, weights, decoder, device):
         found.append(finding)
         if not as_json:
-            typer.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.check:<9} {printable(finding.said)}")
+            typer.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.check:<9} {printable(finding.detail)}")
     if as_json:
-        answer({"versions": here, "findings": [{"check": item.check, "ok": item.ok, "said": item.said} for item in found]})
+        answer({"versions": here, "findings": [{"check": item.check, "ok": item.ok, "detail": item.detail} for item in found]})
     if not all(finding.ok for finding in found):
         raise typer.Exit(1)

@@ -91,20 +91,20 @@ def _plain() -> OnProgress:
 
 @contextmanager
 def drawing() -> Iterator[Callable[[int, int], None]]:
-    """Progress of an answer on stderr, told by tokens and whole pictures: a rewritten line on a terminal; elsewhere a line a picture, and one now
+    """Progress of an answer on stderr, told by tokens and whole images: a rewritten line on a terminal; elsewhere a line an image, and one now
     and then. Loading the weights comes before the first token and is not part of the rate."""
-    began, told = dict[str, float](), {"at": time.monotonic(), "pictures": 0.0}
+    began, told = dict[str, float](), {"at": time.monotonic(), "images": 0.0}
 
-    def line(tokens: int, pictures: int) -> str:
+    def line(tokens: int, images: int) -> str:
         seconds = time.monotonic() - began.setdefault("at", time.monotonic())
         rate = f", {tokens / seconds:,.1f} tokens/s" if seconds > 0.1 else ""
-        return f"{tokens:,} tokens, {pictures:,} picture{'s' if pictures != 1 else ''}{rate}"
+        return f"{tokens:,} tokens, {images:,} image{'s' if images != 1 else ''}{rate}"
 
-    def plain(tokens: int, pictures: int) -> None:
-        text = line(tokens, pictures)
-        if pictures > told["pictures"] or time.monotonic() - told["at"] > QUIET_SECONDS:
+    def plain(tokens: int, images: int) -> None:
+        text = line(tokens, images)
+        if images > told["images"] or time.monotonic() - told["at"] > QUIET_SECONDS:
             note(text)
-            told.update(at=time.monotonic(), pictures=pictures)
+            told.update(at=time.monotonic(), images=images)
 
     if not sys.stderr.isatty():
         yield plain
@@ -112,7 +112,7 @@ def drawing() -> Iterator[Callable[[int, int], None]]:
     from rich.console import Console
 
     with Console(stderr=True).status("loading the weights") as status:
-        yield lambda tokens, pictures: status.update(line(tokens, pictures))
+        yield lambda tokens, images: status.update(line(tokens, images))
 
 
 def _rate(now: Progressed, seconds: float) -> str:
@@ -150,8 +150,8 @@ def _console() -> Console:
     from rich.console import Console
 
     terminal = sys.stdout.isatty()
-    coloured = terminal and not os.environ.get("NO_COLOR")
-    return Console(highlight=False, soft_wrap=True, color_system="auto" if coloured else None, width=None if terminal else FILE_COLUMNS)
+    colored = terminal and not os.environ.get("NO_COLOR")
+    return Console(highlight=False, soft_wrap=True, color_system="auto" if colored else None, width=None if terminal else FILE_COLUMNS)
 
 
 def _table(first: str, *numbers: str) -> Table:
@@ -166,7 +166,7 @@ def _table(first: str, *numbers: str) -> Table:
 
 
 def _show_funnel(console: Console, steps: Sequence[Step]) -> None:
-    """A line a step: documents, which share of all read that is, pictures; on a terminal that has room and the characters, a bar too."""
+    """A line a step: documents, which share of all read that is, images; on a terminal that has room and the characters, a bar too."""
     from rich.padding import Padding
     from rich.text import Text
 
@@ -174,11 +174,11 @@ def _show_funnel(console: Console, steps: Sequence[Step]) -> None:
         return
     bars = sys.stdout.isatty() and console.width >= BAR_FROM and console.encoding.startswith("utf")
     read = next(step.documents or 0 for step in steps if not step.lost)
-    table = _table("", "documents", "of read", *([""] if bars else []), "pictures")
+    table = _table("", "documents", "of read", *([""] if bars else []), "images")
     for step in steps:
         share = None if step.documents is None or step.cut or (step.stage == "ingest" and step.lost) else step.documents / max(1, read)
-        documents, pictures = step.told
-        cells = [documents, "" if share is None else f"{share:.1%}", *([_bar(share)] if bars else []), pictures]
+        documents, images = step.told
+        cells = [documents, "" if share is None else f"{share:.1%}", *([_bar(share)] if bars else []), images]
         name = Padding(Text(printable(step.what)), (0, 0, 0, 2 * step.lost))  # a name that wraps stays under its beginning
         table.add_row(name, *cells, style="dim" if step.lost else "")
     console.print(table, soft_wrap=False)
@@ -207,9 +207,9 @@ def _show_shards(console: Console, entry: dict[str, Any]) -> None:
     """What was published, by task and split, and where it lies."""
     from rich.text import Text
 
-    table = _table("shards", "files", "rows", "pictures", "MB")
+    table = _table("shards", "files", "rows", "images", "MB")
     for cell in entry["shards"]:
-        numbers = (f"{cell[name]:,}" for name in ("shards", "rows", "pictures"))
+        numbers = (f"{cell[name]:,}" for name in ("shards", "rows", "images"))
         table.add_row(Text(printable(f"  {cell['task']}.{cell['split']}")), *numbers, f"{cell['bytes'] / 1e6:,.1f}")
     console.print()
     console.print(table, soft_wrap=False)
@@ -241,10 +241,10 @@ def show_forecast(expected: dict[str, Any], as_json: bool) -> None:
     if as_json:
         answer(expected)
         return
-    mark = {name: " (estimated)" if name in expected["estimated"] else "" for name in ("documents", "pictures", "requests")}
+    mark = {name: " (estimated)" if name in expected["estimated"] else "" for name in ("documents", "images", "requests")}
     dollars = "price unknown (set llm.price)" if expected["dollars"] is None else f"{expected['dollars']:,.4f} dollars{mark['requests']}"
     typer.echo(f"documents      {expected['documents']:>12,}{mark['documents']}")
-    typer.echo(f"pictures       {expected['pictures']:>12,}{mark['pictures']}")
+    typer.echo(f"images       {expected['images']:>12,}{mark['images']}")
     typer.echo(f"LLM requests   {expected['requests']:>12,}{' at most' + mark['requests'] if expected['requests'] else ' (offline)'}")
     typer.echo(
         f"tokens         {expected['input_tokens']:>12,} in, {expected['output_tokens']:,} out{mark['requests'] if expected['requests'] else ''}"
@@ -261,7 +261,7 @@ def again(recipe: Path | None, changes: list[str] | None, limit: int | None, *ve
 
 
 def note(line: str) -> None:
-    """One line on stderr; it may quote a file, which must not move the cursor or colour the terminal."""
+    """One line on stderr; it may quote a file, which must not move the cursor or color the terminal."""
     typer.echo(f"leaf: {printable(line)}", err=True)
 
 

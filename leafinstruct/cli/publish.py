@@ -64,7 +64,7 @@ def push(
 def _show(pushed: Pushed, dry_run: bool) -> None:
     for line in pushed.notes:
         note(line)
-    note(f"pictures go out as {'bytes' if pushed.pictures == 'bytes' else 'references'}: {pushed.why}")
+    note(f"images go out as {'bytes' if pushed.images == 'bytes' else 'references'}: {pushed.why}")
     if dry_run:
         state = "would be made, " if pushed.made else ""
         typer.echo(f"{pushed.repo}: {state}{'private' if pushed.private else 'public'}, {pushed.survey.records:,} records")
@@ -84,25 +84,25 @@ def _show(pushed: Pushed, dry_run: bool) -> None:
         size = sum(file.size for file in pushed.plan.written)
         told = ", ".join(f"{len(files):,} {what}" for what, files in pushed.plan.groups.items() if files and what != "same")
         note(f"{told}, {size / 1e6:,.1f} MB at most; commit {pushed.commit[:12]}")
-    typer.echo(pushed.address)
+    typer.echo(pushed.url)
 
 
 def hydrate(
-    place: Annotated[str, typer.Argument(metavar="PATH_OR_REPO", help="Folder of shards without pictures, or ORG/NAME of the Hub.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the shards with pictures; what stands in it is kept.")],
+    place: Annotated[str, typer.Argument(metavar="PATH_OR_REPO", help="Folder of shards without images, or ORG/NAME of the Hub.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the shards with images; what stands in it is kept.")],
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit on the Hub.")] = None,
     root: Annotated[
         list[str] | None,
-        typer.Option(metavar="[SOURCE=]DIR", help="Where a source's files lie here (pictures, WARC, Parquet, videos); may be repeated."),
+        typer.Option(metavar="[SOURCE=]DIR", help="Where a source's files lie here (images, WARC, Parquet, videos); may be repeated."),
     ] = None,
-    contact: Annotated[str | None, typer.Option(help="E-mail or web address, told to hosts that are asked for pictures.")] = None,
+    contact: Annotated[str | None, typer.Option(help="E-mail or web address, told to hosts that are asked for images.")] = None,
     allow_host: Annotated[
         list[str] | None, typer.Option(metavar="HOST", help="A host that may lie in a private network: a mirror of your own.")
     ] = None,
-    tolerate: Annotated[float, typer.Option(min=0, max=1, help="Share of pictures that may fail for a passing reason.")] = 0.02,
+    tolerate: Annotated[float, typer.Option(min=0, max=1, help="Share of images that may fail for a passing reason.")] = 0.02,
     as_json: AsJson = False,
 ) -> None:
-    """Fetch the pictures of pushed references again, and check them."""
+    """Fetch the images of pushed references again, and check them."""
     from leafinstruct.pipeline import Watched
     from leafinstruct.publish import hydrate as room
     from leafinstruct.runtime.artifact import Artifact, one_build
@@ -117,18 +117,16 @@ def hydrate(
         return
     counts = record["counts"]
     for reason, count in record["reasons"].items():
-        note(f"{_many(count, 'picture')} missing: {reason}; see {out}/missing.jsonl")
+        note(f"{_many(count, 'image')} missing: {reason}; see {out}/missing.jsonl")
     if counts.get("left_out"):
-        note(f"left out, as a picture is missing: {_many(counts['left_out'], 'record')}")
-    note(
-        f"{_many(counts.get('rows', 0), 'record')} with {_many(counts.get('pictures', 0), 'picture')} in {_many(record['parts'], 'shard')}"
-    )
+        note(f"left out, as an image is missing: {_many(counts['left_out'], 'record')}")
+    note(f"{_many(counts.get('rows', 0), 'record')} with {_many(counts.get('images', 0), 'image')} in {_many(record['parts'], 'shard')}")
     typer.echo(printable(out))
 
 
 def remove(
     recipe: RecipePath = None,
-    url: Annotated[list[str] | None, typer.Option(metavar="URL", help="A page, or a picture; may be repeated.")] = None,
+    url: Annotated[list[str] | None, typer.Option(metavar="URL", help="A page, or an image; may be repeated.")] = None,
     domain: Annotated[list[str] | None, typer.Option(metavar="HOST", help="Whatever lies on a host, or below it.")] = None,
     sha256: Annotated[list[str] | None, typer.Option(metavar="HEX", help="Every record that shows these bytes.")] = None,
     identity: Annotated[list[str] | None, typer.Option("--id", metavar="ID", help="An example, or all of a document.")] = None,

@@ -28,16 +28,16 @@ def takes_all(sample: Sample) -> str | None:  # noqa: ARG001 - the signature of 
 @dataclass(frozen=True)
 class Format:
     """packing: a list of records (.json), a record a line (.jsonl), or tar shards.
-    marks: what stands for a picture, or is obeyed otherwise, in a text of this format.
+    marks: what stands for an image, or is obeyed otherwise, in a text of this format.
     record: a sample as its record. fault: why the format's reader cannot take a sample (a short stable name), else None.
     loading: how to load it, in Markdown. beside: further JSON files, name -> value.
-    answers: what its reader makes of pictures in answers, one sentence.
+    answers: what its reader makes of images in answers, one sentence.
     """
 
     name: str
     title: str
     packing: Literal["list", "lines", "tar"]
-    marks: tuple[str, ...]
+    placeholders: tuple[str, ...]
     record: Callable[[Sample], dict[str, Any]]
     loading: Callable[[str, Files], str]
     answers: str

@@ -1,4 +1,4 @@
-"""Samples -> files: lines of JSON beside pictures, or tar shards that hold both; and the parts of a split put together.
+"""Samples -> files: lines of JSON beside images, or tar shards that hold both; and the parts of a split put together.
 
 A part (one shard of the dataset) is written aside and takes its name when it is whole. Lists and lines are put together by copying parts, because
 their readers want one file a split; tar shards only take their final names.
@@ -17,7 +17,7 @@ from typing import IO, Any, Protocol
 
 from leafinstruct.export.format import Format
 from leafinstruct.export.formats.webdataset import key, members
-from leafinstruct.export.row import Lost, Picture, Sample
+from leafinstruct.export.row import ExportedImage, Lost, Sample
 from leafinstruct.runtime.artifact import Artifact, writing
 
 BLOCK = tarfile.BLOCKSIZE
@@ -38,7 +38,7 @@ def json_line(value: object) -> bytes:
 
 
 class Lines:
-    """A record a line; pictures as files below the export's folder, once each."""
+    """A record a line; images as files below the export's folder, once each."""
 
     def __init__(self, form: Format, out: Path, parts: Artifact, part: str, closing: ExitStack) -> None:
         path = parts.file("lines", part, ".jsonl")
@@ -47,18 +47,18 @@ class Lines:
         self._file = closing.enter_context(closing.enter_context(writing(path)).open("wb"))
 
     def add(self, sample: Sample) -> Lost | None:
-        for picture in sample.pictures:
-            store(self._out / picture.path, picture)
+        for image in sample.images:
+            store(self._out / image.path, image)
         self._file.write(json_line(self._form.record(sample)))
         return None
 
 
-def store(path: Path, picture: Picture) -> None:
-    """Write a picture unless it is there: the name says what is in it, and its bytes are compared."""
-    if path.is_file() and path.stat().st_size == len(picture.data) and path.read_bytes() == picture.data:
+def store(path: Path, image: ExportedImage) -> None:
+    """Write an image unless it is there: the name says what is in it, and its bytes are compared."""
+    if path.is_file() and path.stat().st_size == len(image.data) and path.read_bytes() == image.data:
         return
     with writing(path) as temporary:
-        temporary.write_bytes(picture.data)
+        temporary.write_bytes(image.data)
 
 
 class Tars:

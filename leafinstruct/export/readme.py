@@ -1,6 +1,6 @@
-"""The page beside the files: what they are, of which dataset, under which licences, how they are loaded, and what their reader makes of them.
+"""The page beside the files: what they are, of which dataset, under which licenses, how they are loaded, and what their reader makes of them.
 
-What a dataset named (recipes, licences, sources) passes `cell`, because this is Markdown.
+What a dataset named (recipes, licenses, sources) passes `cell`, because this is Markdown.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def readme(
     return f"""# {cell(dataset)}, as {form.title}
 
 Written by `leaf export` of leafinstruct, from the dataset built by {_listed(origins["recipe"])}.
-{counts["rows"]:,} rows, {counts["pictures"]:,} pictures{_files(form, counts)}.
+{counts["rows"]:,} rows, {counts["images"]:,} images{_files(form, counts)}.
 {lost}
 ## Files
 
@@ -32,21 +32,21 @@ Written by `leaf export` of leafinstruct, from the dataset built by {_listed(ori
 {form.loading(dataset, files)}
 Write the folder that this page lies in for THIS_FOLDER.
 
-## Pictures in answers
+## Images in answers
 
-{counts["answer_pictures"]:,} of {counts["pictures"]:,} pictures stand in answers. {form.answers}
+{counts["answer_images"]:,} of {counts["images"]:,} images stand in answers. {form.answers}
 
 ## Marks in texts
 
 A text that says `<image>`, `<|im_start|>` or another mark or control token of a format or a model has a backslash behind its first character
 (`<\\image>`), so that no reader obeys it; {counts["escaped_texts"]:,} texts of these rows do. The way back is
-`leafinstruct.records.escaping.unescape`; the key `escaped` of a record names the rule, `{ESCAPED}`. Texts that follow each other without a picture
+`leafinstruct.records.escaping.unescape`; the key `escaped` of a record names the rule, `{ESCAPED}`. Texts that follow each other without an image
 between them are one text: a line break separates them, a blank line beside a list.
 
-## Licences and sources
+## Licenses and sources
 
-The licence of each row is its `license`, that of each picture stands in `image_info`; empty means unknown.
-Rows by licence: {_listed(origins["license"])}. Rows by source: {_listed(origins["source"])}.
+The license of each row is its `license`, that of each image stands in `image_info`; empty means unknown.
+Rows by license: {_listed(origins["license"])}. Rows by source: {_listed(origins["source"])}.
 `url` and `provenance` (recipe, file, record) say where each row comes from.
 """
 
@@ -54,7 +54,7 @@ Rows by licence: {_listed(origins["license"])}. Rows by source: {_listed(origins
 def _files(form: Format, counts: Mapping[str, int]) -> str:
     if form.packing == "tar":
         return " in the tar shards, bytes as in the dataset"
-    return f" in {counts['picture_files']:,} files below `images/`, named by their sha256, bytes as in the dataset"
+    return f" in {counts['image_files']:,} files below `images/`, named by their sha256, bytes as in the dataset"
 
 
 def _table(files: Files) -> str:

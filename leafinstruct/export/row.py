@@ -1,6 +1,6 @@
-"""A published row -> a sample: turns of texts and pictures, checked and escaped once for all formats; or the reason why there is none.
+"""A published row -> a sample: turns of texts and images, checked and escaped once for all formats; or the reason why there is none.
 
-Texts are escaped (records.escaping). A picture's name is made of its sha256 and of what its header says it is, never of a name that the data holds.
+Texts are escaped (records.escaping). An image's name is made of its sha256 and of what its header says it is, never of a name that the data holds.
 Its bytes are the row's. Texts that follow each other are joined as in what `leaf train` reads (records.joining): formats of one string a turn have
 no other way to say it.
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 from leafinstruct.images.decode import Undecodable, probe
 from leafinstruct.records.escaping import escape
-from leafinstruct.records.text.joining import behind_mark, joined
+from leafinstruct.records.text.joining import after_placeholder, joined
 
 COLUMNS = ("id", "document_id", "source", "task", "messages", "images", "image_info", "url", "language", "license", "provenance")
 """Of the published row. Scores stay behind: they are what a dataset is chosen by, not what is learnt from it."""
@@ -23,7 +23,7 @@ ROLES = ("user", "assistant")
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ExportedImage:
     """info: sha256, url, license, ref, frame_time as the row has them."""
 
     sha256: str
@@ -39,20 +39,20 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """role: user or assistant; parts: texts, escaped and never two in a row, and pictures."""
+    """role: user or assistant; parts: texts, escaped and never two in a row, and images."""
 
     role: str
-    parts: tuple[str | Picture, ...]
+    parts: tuple[str | ExportedImage, ...]
 
     @property
-    def pictures(self) -> tuple[Picture, ...]:
-        return tuple(part for part in self.parts if isinstance(part, Picture))
+    def images(self) -> tuple[ExportedImage, ...]:
+        return tuple(part for part in self.parts if isinstance(part, ExportedImage))
 
     def marked(self, mark: str) -> str:
-        """One string, a mark for each picture on a line of its own, and a blank line where a Markdown parser needs it beside a list."""
+        """One string, a mark for each image on a line of its own, and a blank line where a Markdown parser needs it beside a list."""
         found, before = "", None
         for index, part in enumerate(self.parts):
-            gap = "" if not index else behind_mark(before, part) if isinstance(part, str) else "\n"
+            gap = "" if not index else after_placeholder(before, part) if isinstance(part, str) else "\n"
             found += gap + (part if isinstance(part, str) else mark)
             before = part if isinstance(part, str) else before
         return found
@@ -60,23 +60,23 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """escaped: texts that hold a mark or a control token. row: its columns that are neither messages nor pictures."""
+    """escaped: texts that hold a mark or a control token. row: its columns that are neither messages nor images."""
 
     turns: tuple[Turn, ...]
     escaped: int
     row: Mapping[str, Any]
 
     @property
-    def pictures(self) -> tuple[Picture, ...]:
-        return tuple(picture for turn in self.turns for picture in turn.pictures)
+    def images(self) -> tuple[ExportedImage, ...]:
+        return tuple(image for turn in self.turns for image in turn.images)
 
     @property
     def answered(self) -> int:
-        """Pictures in answers."""
-        return sum(len(turn.pictures) for turn in self.turns if turn.role == "assistant")
+        """Images in answers."""
+        return sum(len(turn.images) for turn in self.turns if turn.role == "assistant")
 
     def origin(self) -> dict[str, Any]:
-        """Where it comes from and under which licence. Nothing is null (unknown is empty), since `datasets` takes the type of a JSON column from its
+        """Where it comes from and under which license. Nothing is null (unknown is empty), since `datasets` takes the type of a JSON column from its
         first rows and refuses a text where only nulls stood."""
         provenance = self.row["provenance"] or {}
         return {
@@ -85,7 +85,7 @@ class Sample:
             "image_info": [
                 {name: str(item.info.get(name) or "") for name in ("url", "license", "ref")}
                 | {"sha256": item.sha256, "frame_time": "" if item.info.get("frame_time") is None else repr(item.info["frame_time"])}
-                for item in self.pictures
+                for item in self.images
             ],
         }
 
@@ -99,23 +99,23 @@ class Lost:
 
 
 def sample_of(row: Mapping[str, Any]) -> Sample | Lost:
-    """The sample of a row with COLUMNS, or why it is none: bad_messages, pictures_differ, no_bytes, sha256_differs, not_a_picture."""
+    """The sample of a row with COLUMNS, or why it is none: bad_messages, images_differ, no_bytes, sha256_differs, not_an_image."""
     messages = row["messages"] or []
     if not messages or any(message["role"] not in ROLES or message["content"] is None for message in messages):
         return Lost("bad_messages", f"the row has no turns of {' and '.join(ROLES)} alone")
     parts = [part for message in messages for part in message["content"]]
     if any(part["type"] not in ("text", "image") or (part["type"] == "text" and part["text"] is None) for part in parts):
-        return Lost("bad_messages", "a part is neither a text nor the place of a picture")
+        return Lost("bad_messages", "a part is neither a text nor the place of an image")
     places, images = sum(part["type"] == "image" for part in parts), row["images"] or []
     if places != len(images):
-        return Lost("pictures_differ", f"{places} places of pictures, {len(images)} pictures")
-    pictures = []
+        return Lost("images_differ", f"{places} places of images, {len(images)} images")
+    found = []
     for at, (image, info) in enumerate(zip(images, _infos(row["image_info"], len(images)), strict=True)):
-        picture = _picture(image, info)
-        if isinstance(picture, Lost):
-            return Lost(picture.reason, f"picture {at + 1}: {picture.detail}")
-        pictures.append(picture)
-    rest = iter(pictures)
+        one = _image(image, info)
+        if isinstance(one, Lost):
+            return Lost(one.reason, f"image {at + 1}: {one.detail}")
+        found.append(one)
+    rest = iter(found)
     turns = tuple(Turn(message["role"], tuple(_parts(message["content"], rest))) for message in messages)
     escaped = sum(part["type"] == "text" and escape(part["text"]) != part["text"] for part in parts)
     return Sample(turns, escaped, {name: row[name] for name in COLUMNS if name not in ("messages", "images", "image_info")})
@@ -135,13 +135,13 @@ def unanswered(sample: Sample) -> str | None:
     return "ends_with_question" if sample.turns[-1].role == "user" else None
 
 
-def _parts(content: Sequence[Mapping[str, Any]], pictures: Iterator[Picture]) -> tuple[str | Picture, ...]:
-    return _joined([escape(part["text"]) if part["type"] == "text" else next(pictures) for part in content])
+def _parts(content: Sequence[Mapping[str, Any]], images: Iterator[ExportedImage]) -> tuple[str | ExportedImage, ...]:
+    return _joined([escape(part["text"]) if part["type"] == "text" else next(images) for part in content])
 
 
-def _joined(parts: Sequence[str | Picture]) -> tuple[str | Picture, ...]:
-    """Neighbouring texts in one. No mark or control token holds a line break, so none is made where two meet."""
-    found: list[str | Picture] = []
+def _joined(parts: Sequence[str | ExportedImage]) -> tuple[str | ExportedImage, ...]:
+    """Neighboring texts in one. No mark or control token holds a line break, so none is made where two meet."""
+    found: list[str | ExportedImage] = []
     for is_text, run in groupby(parts, lambda part: isinstance(part, str)):
         members = list(run)
         found += [joined([part for part in members if isinstance(part, str)])] if is_text else members
@@ -149,11 +149,11 @@ def _joined(parts: Sequence[str | Picture]) -> tuple[str | Picture, ...]:
 
 
 def _infos(infos: Sequence[Mapping[str, Any]] | None, count: int) -> Sequence[Mapping[str, Any]]:
-    """What is known of each picture; nothing where the row does not say it for all of them."""
+    """What is known of each image; nothing where the row does not say it for all of them."""
     return infos if infos is not None and len(infos) == count else [{}] * count
 
 
-def _picture(image: Mapping[str, Any] | None, info: Mapping[str, Any] | None) -> Picture | Lost:
+def _image(image: Mapping[str, Any] | None, info: Mapping[str, Any] | None) -> ExportedImage | Lost:
     data, known = (image or {}).get("bytes"), info or {}
     if not data:
         return Lost("no_bytes", "the dataset holds a reference to it and not its bytes")
@@ -162,5 +162,5 @@ def _picture(image: Mapping[str, Any] | None, info: Mapping[str, Any] | None) ->
         return Lost("sha256_differs", f"its bytes are {sha256}, and the row says {str(known['sha256'])[:64]}")
     found = probe(data)
     if isinstance(found, Undecodable):
-        return Lost("not_a_picture", found.reason)
-    return Picture(sha256, "jpg" if found.format == "JPEG" else found.format.lower(), data, known)
+        return Lost("not_an_image", found.reason)
+    return ExportedImage(sha256, "jpg" if found.format == "JPEG" else found.format.lower(), data, known)

@@ -29,7 +29,7 @@ from leafinstruct.export.row import COLUMNS, Lost, Sample, sample_of
 from leafinstruct.export.source import Shard
 from leafinstruct.records import shards
 from leafinstruct.records.escaping import ESCAPED
-from leafinstruct.runtime.artifact import Artifact, digest, drift, file_fault, file_sha256, one_build, save, writing
+from leafinstruct.runtime.artifact import FORMAT, Artifact, digest, drift, file_fault, file_sha256, load, one_build, save, writing
 from leafinstruct.runtime.last_write import last_write
 
 CODE = 3
@@ -44,10 +44,10 @@ OnRows = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """stood: it was there already. answers: what the reader makes of pictures in answers."""
+    """stood: it was there already. answers: what the reader makes of images in answers."""
 
     record: dict[str, Any]
-    stood: bool
+    up_to_date: bool
     answers: str
 
 
@@ -85,7 +85,7 @@ def export(
     with one_build(out, "leaf export", "give another --out"):
         whole = Artifact(out)
         parts = Artifact(out / ".parts")
-        if _made_from(whole) not in ({}, fingerprint) or rebuild:
+        if rebuild or _made_from(whole) not in ({}, fingerprint):
             _replace(whole, fingerprint, rebuild)
         elif (record := whole.record) is not None and not list(faults(out)):
             shutil.rmtree(parts.path, ignore_errors=True)  # where it was killed behind its last word
@@ -107,7 +107,7 @@ def faults(out: Path) -> Iterator[tuple[Path, str]]:
     for path in images:
         if (fault := file_fault(path, path.stem)) is not None:
             yield path, fault
-    if len(images) < (wanted := record.get("counts", {}).get("picture_files", 0)):
+    if len(images) < (wanted := record.get("counts", {}).get("image_files", 0)):
         yield out / "images", f"it holds {len(images):,} of {wanted:,} files"
 
 
@@ -120,9 +120,9 @@ def _refuse_foreign(out: Path) -> None:
 
 
 def _made_from(whole: Artifact) -> dict[str, Any]:
-    """The fingerprint of what a folder is an export of; where its file is damaged, the record's copy."""
-    found: dict[str, Any] = whole.fingerprint or (whole.record or {}).get("fingerprint") or {}
-    return found
+    """The fingerprint of what a folder is an export of, of any format; where its file is damaged, the record's copy."""
+    found = load(whole.path / "fingerprint.json") or (load(whole.path / "record.json") or {}).get("fingerprint") or {}
+    return {name: value for name, value in found.items() if name != "format"}
 
 
 def _replace(whole: Artifact, fingerprint: dict[str, Any], rebuild: bool) -> None:
@@ -148,18 +148,18 @@ def _write_parts(
     for path in (*parts.path.glob(".*.tmp"), *out.glob(".*.[0-9]*.tmp"), *(out / "images").glob("*/.*.tmp")):  # of a killed writer
         path.unlink()
     for shard in chosen:
-        if not _stands(parts, shard.part, key):
-            _write_part(form, out, parts, shard, key, tar_bytes, partial(_tell, on_rows, done, total))
+        if not _is_up_to_date(parts, shard.part, key):
+            _write_part(form, out, parts, shard, key, tar_bytes, partial(_report_progress, on_rows, done, total))
         done += rows[shard.part]
-        _tell(on_rows, done, total, 0)
+        _report_progress(on_rows, done, total, 0)
 
 
-def _tell(on_rows: OnRows | None, before: int, total: int, number: int) -> None:
+def _report_progress(on_rows: OnRows | None, before: int, total: int, number: int) -> None:
     if on_rows is not None:
         on_rows(before + number, total)
 
 
-def _stands(parts: Artifact, part: str, key: str) -> bool:
+def _is_up_to_date(parts: Artifact, part: str, key: str) -> bool:
     """Whether a part is whole, and none of its files has its final name already."""
     report = parts.report(part)
     return report is not None and report["key"] == key and not list(parts.faults(part))
@@ -197,7 +197,7 @@ def _taken(form: Format, sample: Sample | Lost) -> Sample | Lost:
 
 
 def _counts(sample: Sample) -> Counter[str]:
-    return Counter(rows=1, pictures=len(sample.pictures), answer_pictures=sample.answered, escaped_texts=sample.escaped)
+    return Counter(rows=1, images=len(sample.images), answer_images=sample.answered, escaped_texts=sample.escaped)
 
 
 def _origin(sample: Sample) -> dict[str, str]:
@@ -210,11 +210,11 @@ def _finish(form: Format, whole: Artifact, parts: Artifact, chosen: Sequence[Sha
     out, totals = whole.path, parts.totals()
     if not totals.counts["rows"]:
         why = ", ".join(f"{reason} {number:,}" for reason, number in sorted(totals.reasons.items())) or "the shards are empty"
-        cure = "; `leaf hydrate` fetches pictures again" if "no_bytes" in totals.reasons else ""
-        raise SourceError(f"--out {out}: no row of {dataset} can be exported: {why}{cure}")
-    counts = {name: totals.counts[name] for name in ("rows", "pictures", "answer_pictures", "escaped_texts")}
+        hint = "; `leaf hydrate` fetches images again" if "no_bytes" in totals.reasons else ""
+        raise SourceError(f"--out {out}: no row of {dataset} can be exported: {why}{hint}")
+    counts = {name: totals.counts[name] for name in ("rows", "images", "answer_images", "escaped_texts")}
     if form.packing != "tar":
-        counts["picture_files"] = sum(1 for path in (out / "images").glob("*/*") if not path.name.startswith("."))
+        counts["image_files"] = sum(1 for path in (out / "images").glob("*/*") if not path.name.startswith("."))
     origins = {what: _sum(parts, chosen, what) for what in ORIGINS}
     files = {}
     for split in dict.fromkeys(shard.split for shard in chosen):
@@ -230,6 +230,7 @@ def _finish(form: Format, whole: Artifact, parts: Artifact, chosen: Sequence[Sha
         temporary.write_text(readme(form, dataset, files, counts, origins, totals.reasons), encoding="utf-8")
     names = [name for listed in files.values() for name in listed]
     record = {
+        "format": FORMAT,
         "export": form.name,
         "dataset": dataset,
         "counts": counts,

@@ -1,1 +1,1 @@
-"""Scores of documents and pictures, and the rules that decide on them."""
+"""Scores of documents and images, and the rules that decide on them."""

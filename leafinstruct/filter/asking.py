@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from leafinstruct.filter.config import JudgeConfig
-from leafinstruct.filter.passes import FilterSettings, evidence_of, trial_of
+from leafinstruct.filter.passes import FilterSettings, cached_scores, decision_of
 from leafinstruct.filter.scores import judge
 from leafinstruct.images.send import Sent, all_as_sent, smaller
 from leafinstruct.llm.client import Client
@@ -22,18 +22,18 @@ from leafinstruct.runtime.artifact import Artifact, writing
 from leafinstruct.runtime.engine.base import Part
 
 
-def question(document: Document, pictures: Mapping[str, Sent], config: JudgeConfig, prompt: Prompt) -> Request:
-    """pictures: see judge.request."""
-    images = sum((image.sha256 or "") in pictures for image in document.images[: config.max_pictures])
+def question(document: Document, images: Mapping[str, Sent], config: JudgeConfig, prompt: Prompt) -> Request:
+    """images: see judge.request."""
+    count = sum((image.sha256 or "") in images for image in document.images[: config.max_images])
     words = min(config.max_words, count_words([text.text for text in document.texts]))
-    whole = Shown(images, config.picture_px, words)
+    whole = Shown(count, config.image_px, words)
 
     def fewer(shown: Shown) -> Request:
         if shown == whole:
-            return judge.request(document, pictures, config, prompt)
-        less = config.model_copy(update={"max_words": shown.words, "max_pictures": shown.images})
-        named = {image.sha256 or "" for image in document.images[: shown.images]} & pictures.keys()
-        sent = smaller({name: pictures[name] for name in named}, shown.px, shown.jpeg)
+            return judge.request(document, images, config, prompt)
+        less = config.model_copy(update={"max_words": shown.words, "max_images": shown.images})
+        named = {image.sha256 or "" for image in document.images[: shown.images]} & images.keys()
+        sent = smaller({name: images[name] for name in named}, shown.px, shown.jpeg)
         return judge.request(document, sent, less, prompt)
 
     return fitted(fewer, whole)
@@ -41,21 +41,21 @@ def question(document: Document, pictures: Mapping[str, Sent], config: JudgeConf
 
 async def ask(settings: FilterSettings, inputs: Artifact, out: Artifact, client: Client, part: Part) -> dict[str, Any]:
     """Task: the judge's cells of every document alive after duplicates; writes asked-, then judged-, under its key only if everyone answered."""
-    evidence = evidence_of(settings, out, part, judged=False)
-    trials = [trial_of(document, settings, evidence) for document in table.documents(inputs.checked("documents", part.name))]
-    living = [trial.document for trial in trials if trial.alive]
-    offline = settings.llm.provider == "offline"  # written rules are shown the places of pictures, not the pictures
-    shown = set() if offline else {image.sha256 or "" for page in living for image in page.images[: settings.config.judge.max_pictures]}
-    pictures = all_as_sent(table.images(out.file("pictures", part.name), shown - {""}), settings.config.judge.picture_px)
-    requests = [question(document, pictures, settings.config.judge, settings.prompt) for document in living]
+    cached = cached_scores(settings, out, part, judged=False)
+    decisions = [decision_of(document, settings, cached) for document in table.documents(inputs.checked("documents", part.name))]
+    remaining = [decision.document for decision in decisions if decision.kept]
+    offline = settings.llm.provider == "offline"  # written rules are shown the places of images, not the images
+    shown = set() if offline else {image.sha256 or "" for page in remaining for image in page.images[: settings.config.judge.max_images]}
+    images = all_as_sent(table.images(out.file("images", part.name), shown - {""}), settings.config.judge.image_px)
+    requests = [question(document, images, settings.config.judge, settings.prompt) for document in remaining]
     answers = await asyncio.gather(*(client.ask(request) for request in requests))
-    cells = [(document.id, item) for document, answer in zip(living, answers, strict=True) for item in judge.cells(answer, offline)]
+    cells = [(document.id, item) for document, answer in zip(remaining, answers, strict=True) for item in judge.cells(answer, offline)]
     failed = sum(answer.retryable for answer in answers)
     with writing(out.file("asked", part.name)) as temporary:
-        table.write(temporary, map(asked.row_of, (document.id for document in living), map(asdict, answers)), asked.ASKED)
+        table.write(temporary, map(asked.row_of, (document.id for document in remaining), map(asdict, answers)), asked.ASKED)
     with writing(out.file("judged", part.name)) as temporary:
         rows = ({"document_id": document, **table.cell_row(item)} for document, item in cells)
         table.write(temporary, rows, table.SCORES, "" if failed else part.payload)
     details = [answer.detail for answer in answers if answer.retryable][:1]
     counts = {"asked": len(answers), "failed": failed, "declined": sum(answer.state == "declined" for answer in answers)}
-    return {"counts": {"documents": len(living), **counts}, "details": details, **client.repaired()}
+    return {"counts": {"documents": len(remaining), **counts}, "details": details, **client.repaired()}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from leafinstruct.errors import suggestion
 from leafinstruct.filter.catalog import CLIP_FAMILIES, MODEL_FAMILIES, PASSES, SCORES, Score
 from leafinstruct.images.config import FetchConfig
 from leafinstruct.records.text.language_names import NAMES, hint
@@ -44,9 +44,7 @@ class Rule(_Section):
     @classmethod
     def _declared(cls, name: str) -> str:
         if name not in SCORES:
-            near = get_close_matches(name, SCORES, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(SCORES)}"
-            raise ValueError(f"unknown score {name!r}{hint}")
+            raise ValueError(f"unknown score {name!r}; {suggestion(name, SCORES)}")
         return name
 
     @model_validator(mode="after")
@@ -56,7 +54,7 @@ class Rule(_Section):
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"min {self.min:g} is above max {self.max:g}: nothing could pass")
         if self.drop is not None and self.declared.level == "document":
-            raise ValueError(f"drop: is for scores of pictures; {self.score} is a score of the document")
+            raise ValueError(f"drop: is for scores of images; {self.score} is a score of the document")
         if self.declared.family in MODEL_FAMILIES and self.model is None and not self.uncalibrated:
             raise ValueError(f"a rule over {self.score} must name the model its bound was set for (model: ...), or say uncalibrated: true")
         return self
@@ -66,27 +64,27 @@ class Rule(_Section):
         return SCORES[self.score]
 
 
-class PictureConfig(_Section):
-    """How pictures are materialised."""
+class ImageConfig(_Section):
+    """How images are materialized."""
 
     max_pixels: int = Field(default=64_000_000, gt=0)
     """Refused before decoding above this many pixels: 64 million is 192 MB decoded, and more than any camera of the open web gives."""
     tolerate_failures: float = Field(default=0.02, ge=0, le=1)
-    """Share of pictures that may fail for a reason that could pass (an unreadable disk, a server that does not answer) before the run stops."""
+    """Share of images that may fail for a reason that could pass (an unreadable disk, a server that does not answer) before the run stops."""
     fetch: FetchConfig | None = None
-    """Fetch pictures that are on the web. Without this section they are lost for the reason url_not_fetched."""
+    """Fetch images that are on the web. Without this section they are lost for the reason url_not_fetched."""
 
 
 class AlignmentConfig(_Section):
-    """CLIP text-picture alignment. Scored only if a rule over alignment.* or coherence.* is there, or `model` or `share_above` is set."""
+    """CLIP text-image alignment. Scored only if a rule over alignment.* or coherence.* is there, or `model` or `share_above` is set."""
 
     model: str | None = None
     """Any name that clip.available_models() lists, a checkpoint's path, or the packaged `leaf:tiny-clip-1`, which knows only Sketchbook and is
     what rules without a model use. A model that is named here is run and its scores are kept, also without a rule."""
     batch_size: int = Field(default=32, gt=0)
-    """Pictures or texts in one forward pass; part of the fingerprint, since it can move the last digit."""
+    """Images or texts in one forward pass; part of the fingerprint, since it can move the last digit."""
     share_above: float | None = None
-    """Cosine from which a picture counts for alignment.share; no default, because scales differ by model."""
+    """Cosine from which an image counts for alignment.share; no default, because scales differ by model."""
     allow_toy: bool = False
     """Let the tiny model judge other sources than Sketchbook. Its scores mean nothing there; every row and the card then say so."""
 
@@ -100,25 +98,25 @@ class JudgeConfig(_Section):
     """Name of a template: prompts/<name>.md beside the recipe, one folder up, or in the package."""
     max_words: int = Field(default=2000, gt=0)
     """Words of a document shown to the judge; what is cut is marked as cut."""
-    max_pictures: int = Field(default=16, ge=0)
-    """Pictures shown to the judge, from the first; later ones are named but not shown."""
-    picture_px: int = Field(default=512, gt=0)
-    """Longer side of the pictures as sent, pixels."""
+    max_images: int = Field(default=16, ge=0)
+    """Images shown to the judge, from the first; later ones are named but not shown."""
+    image_px: int = Field(default=512, gt=0)
+    """Longer side of the images as sent, pixels."""
 
 
 class FilterConfig(_Section):
     """Scores, and the rules that decide on them."""
 
     min_images: int = Field(default=1, ge=0)
-    """Pictures that a document must have; judged again after pictures were dropped."""
+    """Images that a document must have; judged again after images were dropped."""
     min_words: int = Field(default=20, ge=0)
-    """Words that a document must have; judged again after a picture and its captions were dropped."""
+    """Words that a document must have; judged again after an image and its captions were dropped."""
     languages: tuple[str, ...] | None = Field(default=None, min_length=1)
     """Languages that a document may have, as codes of ISO 639 (`[en, de]`); null for all. A document of another or of an undetermined language is
     dropped before any image is read."""
     rules: tuple[Rule, ...] = ()
     """All must pass; each is judged in the pass of its score, cheapest first."""
-    pictures: PictureConfig = PictureConfig()
+    images: ImageConfig = ImageConfig()
     alignment: AlignmentConfig = AlignmentConfig()
     judge: JudgeConfig = JudgeConfig()
 

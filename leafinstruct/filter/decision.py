@@ -1,12 +1,12 @@
-"""Decision apart from score: a document's trial under the rules of a recipe.
+"""Decision apart from score: a document's decision under the rules of a recipe.
 
-A trial takes cells in the order of PASSES, those of pictures before those of the document, and applies the rules over them. Every verdict
-is data: which rule, over which picture, with which value and threshold. Pure: no I/O, no model, so that moving a threshold is replaying
-trials.
+A decision takes cells in the order of PASSES, those of images before those of the document, and applies the rules over them. Every verdict
+is data: which rule, over which image, with which value and threshold. Pure: no I/O, no model, so that moving a threshold is replaying
+decisions.
 
 `languages` is a rule over the document's language, which has no order; it is judged first, in the cheapest pass.
 
-A failing picture takes its captions with it, since a caption without its picture is noise; under `drop: step` the text that owns it goes too
+A failing image takes its captions with it, since a caption without its image is noise; under `drop: step` the text that owns it goes too
 (steps.py). Then `min_images` and `min_words` are judged again. Null and NaN fail every rule: what could not be computed is not known to be good.
 """
 
@@ -28,14 +28,14 @@ from leafinstruct.records.text.language_names import named
 from leafinstruct.records.text.words import count_words
 
 _UNANSWERED = ("refused", "unparsed", "too_large")
-_DECODED = Rule(score="picture.decoded", min=1)
+_DECODED = Rule(score="image.decoded", min=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
     """Why something was dropped.
 
-    position: of the picture, None when it is the document; threshold: the bound that it failed; detail: about the score, and under `drop: step`
+    position: of the image, None when it is the document; threshold: the bound that it failed; detail: about the score, and under `drop: step`
     which text was dropped with the image.
     """
 
@@ -68,11 +68,11 @@ def judge(rule: Rule, cell: Cell | None) -> Drop | None:
 
 
 @dataclass
-class Trial:
+class Decision:
     """A document on its way through the passes.
 
-    document: as it stands now, dropped pictures and their captions taken out, positions unchanged.
-    verdicts: drops of the whole document, in the order found; the first is its reason. image_drops: drops of pictures.
+    document: as it stands now, dropped images and their captions taken out, positions unchanged.
+    verdicts: drops of the whole document, in the order found; the first is its reason. image_drops: drops of images.
     """
 
     document: Document
@@ -91,12 +91,12 @@ class Trial:
         return owners.steps_of_figures(self._read)
 
     @property
-    def alive(self) -> bool:
+    def kept(self) -> bool:
         return not self.verdicts
 
     def weigh(self, cells: Iterable[Cell]) -> None:
         """Take cells and judge every rule over their families and levels; a dead document is weighed no further."""
-        if not self.alive:
+        if not self.kept:
             return
         fresh = list(cells)
         self.cells += fresh
@@ -118,8 +118,8 @@ class Trial:
         """All drops as rows, the document's own first."""
         return [asdict(drop) for drop in (*self.verdicts, *self.image_drops)]
 
-    def with_pictures(self, facts: Mapping[int, Mapping[str, Any]]) -> None:
-        """Set sha256, size and format of materialised pictures: position -> fields of Image."""
+    def with_images(self, facts: Mapping[int, Mapping[str, Any]]) -> None:
+        """Set sha256, size and format of materialized images: position -> fields of Image."""
         self.document = replace(
             self.document,
             segments=tuple(
@@ -129,10 +129,10 @@ class Trial:
         )
 
     def _rules_over(self, kinds: set[tuple[str, Level]]) -> list[Rule]:
-        """The rules over these (family, level) pairs; readable first, since a picture that cannot be read has no other score."""
+        """The rules over these (family, level) pairs; readable first, since an image that cannot be read has no other score."""
         rules = [rule for rule in self.rules if (rule.declared.family, rule.declared.level) in kinds]
-        if ("picture", "image") in kinds:
-            rules.append(_DECODED)  # no picture at all, with or without a rule
+        if ("image", "image") in kinds:
+            rules.append(_DECODED)  # no image at all, with or without a rule
         return sorted(rules, key=lambda rule: rule.score != _DECODED.score)
 
     def _judge_language(self) -> None:
@@ -167,9 +167,9 @@ class Trial:
     def _judge_minima(self) -> None:
         images, words = len(self.document.images), count_words([text.text for text in self.document.texts])
         for name, have, need in (("min_images", images, self.config.min_images), ("min_words", words, self.config.min_words)):
-            if have < need and self.alive:
+            if have < need and self.kept:
                 self.verdicts.append(
-                    Drop(name, float(have), float(need), "ok", detail="after pictures were dropped" if self.image_drops else "")
+                    Drop(name, float(have), float(need), "ok", detail="after images were dropped" if self.image_drops else "")
                 )
 
 

@@ -1,9 +1,9 @@
-"""Pictures of living documents: reference -> bytes and measurements, in the part's picture file.
+"""Images of living documents: reference -> bytes and measurements, in the part's image file.
 
-Only pictures of documents that the text rules left alive are read, each reference once while its file stays as it was (size and time; of an
+Only images of documents that the text rules left alive are read, each reference once while its file stays as it was (size and time; of an
 address: what was fetched): rows that stand are carried over when a loosened rule brings more documents to life. Bytes are kept as they came
 and streamed, never held for a whole part; decoding is for measuring only and happens on at most 256 px. Bad bytes are a reason, not an
-exception. Cost: 1-3 ms a picture of 1 megapixel.
+exception. Cost: 1-3 ms an image of 1 megapixel.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ REMOVED = "removed_by_request"
 
 
 class Fetched:
-    """What is at hand of a part's pictures: those on the web that filter/fetching left, and the frames that ingest took. All others are where their
+    """What is at hand of a part's images: those on the web that filter/fetching left, and the frames that ingest took. All others are where their
     reference points.
 
     path: the part's `fetches-`, may be missing; store: the folder of what was fetched; frames: the part's.
@@ -67,12 +67,12 @@ class Fetched:
             return Unreadable("unreadable", f"{ref.url}: {error.strerror or error}", retryable=True)
 
     def stamp(self, ref: Ref, root: Path) -> str:
-        """What tells that a picture may have changed: size and time of its file, or what was fetched."""
+        """What tells that an image may have changed: size and time of its file, or what was fetched."""
         row = None if ref.file is not None else self._rows.get(ref.url)
         return stamp(ref, root) if row is None else row["sha256"] or row["reason"]
 
 
-def materialise(
+def materialize(
     wanted: Iterable[tuple[Ref, Path]],
     standing: Path,
     max_pixels: int,
@@ -80,9 +80,9 @@ def materialise(
     fetched: Fetched,
     removed: frozenset[str] = frozenset(),
 ) -> Iterator[Row]:
-    """Rows of table.PICTURES, one a reference: first those that stand, also of documents that are not wanted now; then the missing ones.
+    """Rows of table.IMAGES, one a reference: first those that stand, also of documents that are not wanted now; then the missing ones.
 
-    wanted: (reference, root of its source). standing: the part's picture file, may be missing. counts: `pictures_read`, `pictures_failed`.
+    wanted: (reference, root of its source). standing: the part's image file, may be missing. counts: `images_read`, `images_failed`.
     removed: sha256 of images that were taken out for good; their bytes are not kept.
     """
     needed = {str(ref): (ref, root) for ref, root in wanted}
@@ -95,12 +95,12 @@ def materialise(
             yield row
     for name, (ref, root) in needed.items():
         if name not in reused:
-            counts["pictures_read"] += 1
+            counts["images_read"] += 1
             data = fetched.read(ref, root)
             if isinstance(data, bytes) and removed and hashlib.sha256(data).hexdigest() in removed:
                 data = Unreadable(REMOVED, "these bytes were taken out for good")
             row = {**_row(name, data, max_pixels), "file": ref.file, "stamp": fetched.stamp(ref, root)}
-            counts["pictures_failed"] += row["state"] == "failed"
+            counts["images_failed"] += row["state"] == "failed"
             yield row
 
 
@@ -108,7 +108,7 @@ def repaired(counts: Counter[str]) -> dict[str, int]:
     """What `look` met that was damaged or had changed unseen, for the line at the end of the stage; taken out of the counts."""
     told = {
         "files of kept frames": "frames_damaged",
-        "files of images": "pictures_damaged",
+        "files of images": "images_damaged",
         "images whose file changed although its size and time did not": "rotted",
     }
     return {what: count for what, name in told.items() if (count := counts.pop(name, 0))}
@@ -137,22 +137,22 @@ def _holds_its_image(row: Row) -> bool:
 
 
 def stamp(ref: Ref, root: Path) -> str:
-    """Size and modification time of a reference's file, empty where there is none: what tells that a picture may have changed."""
+    """Size and modification time of a reference's file, empty where there is none: what tells that an image may have changed."""
     return file_stamp(root / (ref.file or ""))
 
 
 def cells(image: Image, row: Mapping[str, Any]) -> list[Cell]:
-    """The `picture.*` cells of a document's picture from its row."""
+    """The `image.*` cells of a document's image from its row."""
     if row["state"] == "failed":
-        return [Cell("picture.decoded", None, "failed", image.position, None, row["reason"])]
+        return [Cell("image.decoded", None, "failed", image.position, None, row["reason"])]
     if row["sha256"] is None or row["width"] is None:
-        return [Cell("picture.decoded", 0.0, "ok", image.position, None, row["reason"])]
+        return [Cell("image.decoded", 0.0, "ok", image.position, None, row["reason"])]
     measured = [cell(item["name"], item["value"], image.position) for item in row["scores"]]
-    return [cell("picture.decoded", 1.0, image.position), *measured]
+    return [cell("image.decoded", 1.0, image.position), *measured]
 
 
 def facts(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What a materialised picture tells of itself, as fields of records.document.Image."""
+    """What a materialized image tells of itself, as fields of records.document.Image."""
     return {name: row[name] for name in ("state", "sha256", "width", "height", "format")}
 
 
@@ -173,42 +173,42 @@ def _row(name: str, data: bytes | Unreadable, max_pixels: int) -> Row:
     header = probe(data, max_pixels)
     if isinstance(header, Undecodable):
         return {**empty, "reason": f"{header.reason}: {header.detail}"}
-    picture = decode(data, MEASURE_PX, max_pixels)
-    if isinstance(picture, Undecodable):
-        return {**empty, "reason": f"{picture.reason}: {picture.detail}"}
+    image = decode(data, MEASURE_PX, max_pixels)
+    if isinstance(image, Undecodable):
+        return {**empty, "reason": f"{image.reason}: {image.detail}"}
     size = {"width": header.width, "height": header.height, "format": header.format}
     return {
         **empty,
         **size,
         "sha256": hashlib.sha256(data).hexdigest(),
-        "scores": _measure(header.width, header.height, picture),
+        "scores": _measure(header.width, header.height, image),
         "bytes": data,
     }
 
 
-def _measure(width: int, height: int, picture: Pil.Image) -> list[dict[str, Any]]:
-    """width, height: of the original after rotation, pixels. picture: RGB, at most MEASURE_PX on its longer side."""
-    grey = np.asarray(picture.convert("L"), dtype=np.float32)  # (h, w) in [0, 255]
+def _measure(width: int, height: int, image: Pil.Image) -> list[dict[str, Any]]:
+    """width, height: of the original after rotation, pixels. image: RGB, at most MEASURE_PX on its longer side."""
+    gray = np.asarray(image.convert("L"), dtype=np.float32)  # (h, w) in [0, 255]
     values = {
-        "picture.side": float(min(width, height)),
-        "picture.aspect": max(width, height) / max(1, min(width, height)),
-        "picture.entropy": entropy(grey),
-        "picture.sharpness": sharpness(grey),
+        "image.side": float(min(width, height)),
+        "image.aspect": max(width, height) / max(1, min(width, height)),
+        "image.entropy": entropy(gray),
+        "image.sharpness": sharpness(gray),
     }
     return [{"name": name, "value": round(value, 4)} for name, value in values.items()]
 
 
-def entropy(grey: NDArray[np.float32]) -> float:
-    """Entropy of the 256-bin histogram of (h, w) grey levels in [0, 255], bits."""
-    share = np.bincount(grey.astype(np.uint8).ravel(), minlength=256) / grey.size
+def entropy(gray: NDArray[np.float32]) -> float:
+    """Entropy of the 256-bin histogram of (h, w) gray levels in [0, 255], bits."""
+    share = np.bincount(gray.astype(np.uint8).ravel(), minlength=256) / gray.size
     share = share[share > 0]
     return float(abs(-(share * np.log2(share)).sum()))
 
 
-def sharpness(grey: NDArray[np.float32]) -> float:
-    """Standard deviation of the 4-neighbour Laplacian of (h, w) grey levels; 0 for pictures under 3 pixels a side."""
-    if min(grey.shape) < 3:
+def sharpness(gray: NDArray[np.float32]) -> float:
+    """Standard deviation of the 4-neighbor Laplacian of (h, w) gray levels; 0 for images under 3 pixels a side."""
+    if min(gray.shape) < 3:
         return 0.0
-    centre = grey[1:-1, 1:-1]
-    laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * centre
+    centre = gray[1:-1, 1:-1]
+    laplacian = gray[:-2, 1:-1] + gray[2:, 1:-1] + gray[1:-1, :-2] + gray[1:-1, 2:] - 4 * centre
     return float(math.sqrt(np.square(laplacian - laplacian.mean()).mean()))

@@ -1,14 +1,14 @@
-"""filter: score, then decide. Documents -> kept documents, dropped documents with their reasons, scores, pictures.
+"""filter: score, then decide. Documents -> kept documents, dropped documents with their reasons, scores, images.
 
-    fetch   (event loop)  pictures on the web, of documents that the text rules left alive
-    look    (processes)   text scores, pictures of living documents, picture scores -> keys
+    fetch   (event loop)  images on the web, of documents that the text rules left alive
+    look    (processes)   text scores, images of living documents, image scores -> keys
                           between the last two, if a rule or `alignment.model` asks for them: embeddings, alignment, coherence
     reduce  (here)        exact duplicates over the keys of all parts
     judge   (event loop)  four questions about every document that is still alive
-    decide  (processes)   replay every document's trial with all evidence -> documents-, dropped-, scores-
+    decide  (processes)   replay every document's decision with all evidence -> documents-, dropped-, scores-
 
-Evidence (pictures-, embeddings-, the judge's answers in the cache of llm/) outlives a change of rules; verdicts never do. So a moved
-threshold replays trials, and a loosened one reads, embeds and asks only for documents that it brings back. Each file of a part carries
+Evidence (images-, embeddings-, the judge's answers in the cache of llm/) outlives a change of rules; verdicts never do. So a moved
+threshold replays decisions, and a loosened one reads, embeds and asks only for documents that it brings back. Each file of a part carries
 the key of what shaped it, and what stands is not made again.
 """
 
@@ -20,22 +20,21 @@ from pathlib import Path
 from typing import Any
 
 from leafinstruct.errors import LeafInstructError, SourceError
-from leafinstruct.filter import fetching
-from leafinstruct.filter import materialize as materialise
+from leafinstruct.filter import fetching, materialize
 from leafinstruct.filter.asking import ask
 from leafinstruct.filter.catalog import JUDGE_FIELDS, PASSES
 from leafinstruct.filter.config import Rule
 from leafinstruct.filter.passes import (
     CODE,
-    EVIDENCE,
-    Evidence,
+    INTERMEDIATE,
+    CachedScores,
     FilterSettings,
     decide,
+    decision_of,
     embeddings_key,
+    images_key,
     libraries,
     look,
-    pictures_key,
-    trial_of,
 )
 from leafinstruct.filter.scores import duplicate, judge
 from leafinstruct.filter.scores.alignment import published_sha256
@@ -68,11 +67,11 @@ def fingerprint(settings: FilterSettings, inputs: Artifact, out: Artifact, engin
 def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engine) -> dict[str, Any]:
     """Run every pass over what does not stand. Returns facts for the record.
 
-    Raises SourceError or ProviderError when more pictures or answers failed than the recipe tolerates, LeafInstructError when nothing is left.
+    Raises SourceError or ProviderError when more images or answers failed than the recipe tolerates, LeafInstructError when nothing is left.
     """
     parts = [Part(name) for name in inputs.parts()]
     out.keep_only([part.name for part in parts])
-    if settings.config.pictures.fetch is not None:
+    if settings.config.images.fetch is not None:
         fetching.run(settings, inputs, out, parts, engine)
     else:
         for part in parts:
@@ -85,15 +84,15 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
         for part in parts:
             out.file("asked", part.name).unlink(missing_ok=True)
     wanted = [Part(part.name, _decide_key(settings, out, part)) for part in parts]
-    missing = [part for part in wanted if not out.stands(part.name, part.payload)]
+    missing = [part for part in wanted if not out.is_up_to_date(part.name, part.payload)]
     for _ in engine.map(partial(decide, settings, inputs, out), missing, Needs(what="deciding")):
         pass
     totals, unfetched = out.totals(), _unfetched(settings, out, parts)
     if not totals.counts["kept"]:
-        pictures = f" (single pictures: {lost(totals.picture_reasons)})" if totals.picture_reasons else ""
-        pictures += f"; {unfetched:,} pictures are on the web: add filter.pictures.fetch to the recipe" if unfetched else ""
+        images = f" (single images: {lost(totals.image_reasons)})" if totals.image_reasons else ""
+        images += f"; {unfetched:,} images are on the web: add filter.images.fetch to the recipe" if unfetched else ""
         raise LeafInstructError(
-            f"no document is left after filter: {lost(totals.reasons)}{pictures}; `leaf explain ID` tells about one of them"
+            f"no document is left after filter: {lost(totals.reasons)}{images}; `leaf explain ID` tells about one of them"
         )
     return {
         "models": {
@@ -120,35 +119,35 @@ def _told(rule: Rule) -> dict[str, Any]:
 def estimate(settings: FilterSettings, sample: Sequence[tuple[Document, Mapping[str, bytes]]]) -> tuple[float, float]:
     """For `--dry-run`: the share of sampled documents that the text rules pass, and the judge's mean input tokens for one of those.
 
-    sample: documents, each with the bytes of its pictures by sha256.
+    sample: documents, each with the bytes of its images by sha256.
     """
-    living = [pair for pair in sample if trial_of(pair[0], settings, Evidence()).alive]
-    px = settings.config.judge.picture_px
-    requests = [judge.request(document, all_as_sent(data, px), settings.config.judge, settings.prompt) for document, data in living]
-    return len(living) / max(1, len(sample)), sum(map(estimate_tokens, requests)) / max(1, len(requests))
+    remaining = [pair for pair in sample if decision_of(pair[0], settings, CachedScores()).kept]
+    px = settings.config.judge.image_px
+    requests = [judge.request(document, all_as_sent(data, px), settings.config.judge, settings.prompt) for document, data in remaining]
+    return len(remaining) / max(1, len(sample)), sum(map(estimate_tokens, requests)) / max(1, len(requests))
 
 
 def outdated(inputs: Artifact, out: Artifact) -> set[str]:
-    """Parts with a picture file that changed, came or went since it was read. Cost: 5 microseconds a picture, one `stat` each."""
+    """Parts with an image file that changed, came or went since it was read. Cost: 5 microseconds an image, one `stat` each."""
     record = inputs.record
     assert record is not None, "ingest is done"
     moved = set()
     for name in inputs.parts():
-        path = out.file("pictures", name)
+        path = out.file("images", name)
         root = inputs.path.resolve() / record["roots"][name.rpartition("-")[0]]
         rows = table.read(path, ["file", "stamp"]) if table.key_of(path) is not None else iter(())
         here = {(row["stamp"], Ref(file=row["file"])) for row in rows if row.get("file") is not None}
-        if any(then != materialise.stamp(ref, root) for then, ref in here):
+        if any(then != materialize.stamp(ref, root) for then, ref in here):
             moved.add(name)
     return moved
 
 
 def forget(out: Artifact, path: Path) -> None:
-    """Make a damaged file be made again. pictures- stays: `look` keeps its row groups that are whole and reads the other images again. Embeddings of
+    """Make a damaged file be made again. images- stays: `look` keeps its row groups that are whole and reads the other images again. Embeddings of
     a part are computed all together, since a batch of others could give other last digits."""
     kind, _, part = path.stem.partition("-")
-    if kind in EVIDENCE:
-        gone = {"pictures": ("keys",), "embeddings": ("keys", "embeddings"), "asked": ("judged", "asked")}.get(kind, (kind,))
+    if kind in INTERMEDIATE:
+        gone = {"images": ("keys",), "embeddings": ("keys", "embeddings"), "asked": ("judged", "asked")}.get(kind, (kind,))
         for name in gone:
             out.file(name, part).unlink(missing_ok=True)
     else:
@@ -169,17 +168,17 @@ def lost(reasons: Mapping[str, int]) -> str:
 
 
 def _look(settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine) -> None:
-    """Run `look` where its key does not stand. Raises SourceError when too many pictures could not be read for a passing reason."""
+    """Run `look` where its key does not stand. Raises SourceError when too many images could not be read for a passing reason."""
     wanted = [Part(part.name, _look_key(settings, inputs, out, part)) for part in parts]
     moved = outdated(inputs, out) | _lost(settings, inputs, out, parts)
     keys = {part.name: table.key_of(out.file("keys", part.name)) or "" for part in wanted}  # "<look's key> <digest of what it saw>"
     missing = [part for part in wanted if keys[part.name].partition(" ")[0] != part.payload or part.name in moved]
     reports = list(engine.map(partial(look, settings, inputs, out), missing, Needs(what="looking")))
-    failed = sum(report["counts"].get("pictures_failed", 0) for report in reports)
-    read = sum(table.count(out.file("pictures", part.name)) for part in parts)
-    if failed > settings.config.pictures.tolerate_failures * read:
+    failed = sum(report["counts"].get("images_failed", 0) for report in reports)
+    read = sum(table.count(out.file("images", part.name)) for part in parts)
+    if failed > settings.config.images.tolerate_failures * read:
         raise SourceError(
-            f"{failed:,} of {read:,} pictures could not be read just now, more than filter.pictures.tolerate_failures allows; "
+            f"{failed:,} of {read:,} images could not be read just now, more than filter.images.tolerate_failures allows; "
             "what was read is kept, run the same command again when the disk is back"
         )
 
@@ -188,19 +187,19 @@ def _lost(settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequ
     """Parts without the evidence that `look` writes beside keys-: it is gone, damaged, or another part's."""
 
     def is_here(part: Part) -> bool:
-        pictures = table.key_of(out.file("pictures", part.name)) == pictures_key(settings, inputs, part)
-        if settings.weights is None or not pictures:
-            return pictures
+        images = table.key_of(out.file("images", part.name)) == images_key(settings, inputs, part)
+        if settings.weights is None or not images:
+            return images
         return table.key_of(out.file("embeddings", part.name)) == embeddings_key(settings, settings.weights, inputs, part)
 
     return {part.name for part in parts if not is_here(part)}
 
 
 def _unfetched(settings: FilterSettings, out: Artifact, parts: Sequence[Part]) -> int:
-    """Pictures of living documents that are lost only because the recipe does not have them fetched."""
-    if settings.config.pictures.fetch is not None:
+    """Images of living documents that are lost only because the recipe does not have them fetched."""
+    if settings.config.images.fetch is not None:
         return 0
-    reasons = (row["reason"] for part in parts for row in table.read(out.file("pictures", part.name), ["reason"]))
+    reasons = (row["reason"] for part in parts for row in table.read(out.file("images", part.name), ["reason"]))
     return sum(reason.startswith("url_not_fetched") for reason in reasons)
 
 
@@ -240,9 +239,9 @@ def _judge_identity(settings: FilterSettings) -> dict[str, Any] | None:
 def _look_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> str:
     """What shapes the evidence and the survivors of the passes before duplicates."""
     early = [rule.model_dump() for rule in settings.rules if rule.declared.turn < PASSES.index("duplicate")]
-    config = settings.config.model_dump(include={"min_images": True, "min_words": True, "languages": True, "pictures": {"max_pixels"}})
+    config = settings.config.model_dump(include={"min_images": True, "min_words": True, "languages": True, "images": {"max_pixels"}})
     clip = [settings.weights.identity, settings.config.alignment.model_dump()] if settings.weights else None
-    fetched = fetching.outcomes(out, part) if settings.config.pictures.fetch is not None else None
+    fetched = fetching.outcomes(out, part) if settings.config.images.fetch is not None else None
     removed = [sorted(settings.removed)] if settings.removed else []
     return digest([CODE, early, config, libraries(settings), clip, inputs.file_digest("documents", part.name), fetched, *removed])
 

@@ -127,8 +127,8 @@ def _of_run(directory: Path, checkpoint: int | None) -> Path:
             raise TrainError(f"{directory}: no checkpoint {checkpoint}; {known}")
         return train / f"checkpoint-{checkpoint}"
     if not (train / "record.json").is_file() or not (train / "adapter").is_dir():
-        cure = f"--checkpoint {steps[-1]} draws from one, " if steps else ""
-        raise TrainError(f"{directory}: its training has not finished; {known}; {cure}`leaf train` of its recipe finishes it")
+        hint = f"--checkpoint {steps[-1]} draws from one, " if steps else ""
+        raise TrainError(f"{directory}: its training has not finished; {known}; {hint}`leaf train` of its recipe finishes it")
     for name, sha256 in (load_json(train / "record.json") or {}).get("adapter", {}).items():
         if (fault := file_fault(train / "adapter" / name, sha256)) is not None:
             raise TrainError(f"{train / 'adapter' / name}: {fault}; `leaf train` of its recipe saves it again from the last checkpoint")
@@ -164,7 +164,7 @@ def _complete(found: Found) -> Found:
     return replace(found, base=replace(base, name=base.name or own))
 
 
-def adapted(found: Found, device: str, tell: Callable[[str], None]) -> Backbone:
+def adapted(found: Found, device: str, log: Callable[[str], None]) -> Backbone:
     """The backbone, with its adapter. Raises BackboneError where files are missing, not to be read, or do not fit each other."""
     base = found.base
     assert base.kind is not None, "_complete said so"
@@ -180,7 +180,7 @@ def adapted(found: Found, device: str, tell: Callable[[str], None]) -> Backbone:
         if values["peft_type"] == "MOSS":
             _moss(found.adapter, backbone, values)
         else:
-            backbone.model = _lora(found.adapter, backbone.model, tell)
+            backbone.model = _lora(found.adapter, backbone.model, log)
     except _ODD as error:
         raise BackboneError(f"{found.adapter}: does not fit {base.name}: {_line(error)}; is it another base's?") from error
     backbone.model.eval()
@@ -215,11 +215,11 @@ def _moss(folder: Path, backbone: Backbone, values: dict[str, Any]) -> None:
     except MossConfigError as error:
         raise BackboneError(f"{folder}: {_line(error)}") from error
     ids = values.get("image_tokens")  # ranges, as MossConfig has found
-    if ids is not None and not all(any(low <= code <= high for low, high in ids) for code in backbone.script(None).codes.tolist()):
+    if ids is not None and not all(any(low <= code <= high for low, high in ids) for code in backbone.image_layout(None).codes.tolist()):
         raise BackboneError(f"{folder}: its image_tokens {ids} are not the codes of this vocabulary; it belongs to another base")
 
 
-def _lora(folder: Path, model: Any, tell: Callable[[str], None]) -> Any:
+def _lora(folder: Path, model: Any, log: Callable[[str], None]) -> Any:
     import_peft()
     from peft import PeftConfig, get_peft_model, set_peft_model_state_dict
     from safetensors.torch import load_file
@@ -228,7 +228,7 @@ def _lora(folder: Path, model: Any, tell: Callable[[str], None]) -> Any:
         warnings.simplefilter("always")
         config = PeftConfig.from_pretrained(str(folder))
     for warning in said:
-        tell(_line(warning.message))
+        log(_line(warning.message))
     config.inference_mode = True
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The PEFT config's `base_model_name_or_path` was renamed", UserWarning)  # to where it lies here

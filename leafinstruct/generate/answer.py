@@ -2,10 +2,10 @@
 
     segments.json      prompt and answer in order, settings, seed, names and hashes of what drew them: all that the answer follows from, and
                        no time of day, so the same command writes the same bytes
-    picture-01.png     pictures of the answer; prompt-01.png: those of the prompt, as they were read
+    image-01.png     images of the answer; prompt-01.png: those of the prompt, as they were read
     index.html         the page (page)
 
-The prompt stands in the frame of training rows (encode), because the adapter has seen no other; where its run is known, pictures have that run's
+The prompt stands in the frame of training rows (encode), because the adapter has seen no other; where its run is known, images have that run's
 area. The folder appears by one rename; one that this module wrote is replaced, any other is left alone.
 """
 
@@ -32,22 +32,22 @@ from leafinstruct.errors import BackboneError, SourceError
 from leafinstruct.generate.adapter import Found, adapted
 from leafinstruct.generate.page import page
 from leafinstruct.images.decode import Undecodable, decode
-from leafinstruct.runtime.artifact import Artifact, file_sha256
+from leafinstruct.runtime.artifact import file_sha256, load
 from leafinstruct.runtime.last_write import last_write
 from leafinstruct.train.data.encode import NAMES, framed
-from leafinstruct.train.data.pictures import Pictures
-from leafinstruct.train.estimate import memory_told
+from leafinstruct.train.data.images import Images
+from leafinstruct.train.estimate import explain_out_of_memory
 from leafinstruct.train.processes import in_one_thread
 
-MARK = "<image>"
-"""Where a picture stands in a prompt; the only string of it that is not text."""
-FORMAT = 1
+PLACEHOLDER = "<image>"
+"""Where an image stands in a prompt; the only string of it that is not text."""
+FORMAT = 2
 """Of segments.json."""
 SHOWN_SIDE = 1024
-"""Pixels of the longer side of a prompt's picture, as it is kept beside the answer; the model gets all of them."""
+"""Pixels of the longer side of a prompt's image, as it is kept beside the answer; the model gets all of them."""
 
 OnDrawn = Callable[[int, int], None]
-"""Tokens and whole pictures so far."""
+"""Tokens and whole images so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def asked(
     image_temperature: float,
     top_k: int,
     guidance: float,
-    max_pictures: int,
+    max_images: int,
     max_tokens: int,
     stop: Sequence[str] | None,
 ) -> Settings:
@@ -74,7 +74,7 @@ def asked(
         raise SourceError("--stop: is not UTF-8; give the text before which the answer ends")
     words, patches = Sampling(temperature, top_k), Sampling(image_temperature, top_k)
     ends = tuple(stop if stop is not None else [NAMES["user"]])
-    return Settings(words, patches, guidance, max_pictures, max_tokens, stop=tuple(end for end in ends if end), seed=seed)
+    return Settings(words, patches, guidance, max_images, max_tokens, stop=tuple(end for end in ends if end), seed=seed)
 
 
 def exact(settings: Settings) -> Settings:
@@ -83,26 +83,26 @@ def exact(settings: Settings) -> Settings:
 
 
 def draw(
-    found: Found, prompt: Sequence[Segment], settings: Settings, device: str, out: Path, on_drawn: OnDrawn, tell: Callable[[str], None]
+    found: Found, prompt: Sequence[Segment], settings: Settings, device: str, out: Path, on_drawn: OnDrawn, log: Callable[[str], None]
 ) -> Answer:
     """Draw an answer into the folder `out`. device: of torch, or auto. Raises the errors of leafinstruct."""
-    with memory_told("ask for less (--max-tokens, --max-pictures), or draw on a device that has more (--device cpu)"):
-        return _draw(found, prompt, settings, device, out, on_drawn, tell)
+    with explain_out_of_memory("ask for less (--max-tokens, --max-images), or draw on a device that has more (--device cpu)"):
+        return _draw(found, prompt, settings, device, out, on_drawn, log)
 
 
 def _draw(
-    found: Found, prompt: Sequence[Segment], settings: Settings, device: str, out: Path, on_drawn: OnDrawn, tell: Callable[[str], None]
+    found: Found, prompt: Sequence[Segment], settings: Settings, device: str, out: Path, on_drawn: OnDrawn, log: Callable[[str], None]
 ) -> Answer:
     _check_free(out)
-    backbone = adapted(found, _device(device), tell)
-    shapes = Pictures(backbone, _picture_tokens(found))
+    backbone = adapted(found, _device(device), log)
+    shapes = Images(backbone, _image_tokens(found))
     settings = replace(settings, grid=shapes.drawn(shapes.budget))
-    tokens, pictures = 0, 0
+    tokens, images = 0, 0
 
     def count(_: object) -> None:
         nonlocal tokens
         tokens += 1
-        on_drawn(tokens, pictures)
+        on_drawn(tokens, images)
 
     drawing, segments = generate(backbone, framed(shapes.shaped(prompt, shapes.budget)), settings, count), list[Segment | Unfinished]()
     with in_one_thread(backbone.model):
@@ -112,12 +112,12 @@ def _draw(
             except StopIteration as stopped:
                 ended = stopped.value
                 break
-            pictures = sum(isinstance(segment, Image.Image) for segment in segments)
+            images = sum(isinstance(segment, Image.Image) for segment in segments)
     with _folder(out) as folder:
         told = {
             "leafinstruct_answer": FORMAT,
             "prompt": [_kept(segment, "prompt", number, folder) for segment, number in _numbered(prompt)],
-            "answer": [_kept(segment, "picture", number, folder) for segment, number in _numbered(segments)],
+            "answer": [_kept(segment, "image", number, folder) for segment, number in _numbered(segments)],
             "ended": ended,
             "tokens": tokens,
             "warnings": _warnings(segments, ended, tokens, settings),
@@ -138,8 +138,8 @@ def unasked(prompt: str, images: Sequence[Path]) -> str | None:
         return "says nothing; ask something, or give an --image"
     if _surrogate(prompt):
         return "is not UTF-8"
-    if (marks := prompt.count(MARK)) not in (0, len(images)):
-        return f"says {marks} times {MARK} for {len(images)} --image; give one for each"
+    if (marks := prompt.count(PLACEHOLDER)) not in (0, len(images)):
+        return f"says {marks} times {PLACEHOLDER} for {len(images)} --image; give one for each"
     return None
 
 
@@ -148,29 +148,33 @@ def _surrogate(text: str) -> bool:
     return any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
-def _picture_tokens(found: Found) -> int | None:
-    """train.picture_tokens of the run in whose folder the adapter lies, as it was trained; None of one from elsewhere, which does not say."""
-    noted = Artifact(found.adapter.resolve().parent).fingerprint if found.adapter is not None else None
-    tokens = (noted or {}).get("train", {}).get("picture_tokens")
+def _image_tokens(found: Found) -> int | None:
+    """`train.image_tokens` that the adapter was trained with, from its run's folder; None for an adapter without a run.
+
+    Runs of format 1 call it `picture_tokens`.
+    """
+    noted = load(found.adapter.resolve().parent / "fingerprint.json") if found.adapter is not None else None
+    trained = (noted or {}).get("train", {})
+    tokens = trained.get("image_tokens", trained.get("picture_tokens"))
     return tokens if isinstance(tokens, int) and tokens > 0 else None
 
 
-def question(prompt: str, images: Sequence[Path]) -> list[Segment]:
-    """Text and pictures in order: pictures at their marks, or before the text where it has none. Raises SourceError for what is no picture.
+def question(prompt: str, paths: Sequence[Path]) -> list[Segment]:
+    """Text and images in order: images at their marks, or before the text where it has none. Raises SourceError for what is no image.
 
     `unasked` holds before.
     """
-    pictures = [_picture(path) for path in images]
-    if MARK not in prompt:
-        return [*pictures, *([prompt.strip()] if prompt.strip() else [])]
+    images = [_image(path) for path in paths]
+    if PLACEHOLDER not in prompt:
+        return [*images, *([prompt.strip()] if prompt.strip() else [])]
     found: list[Segment] = []
-    for text, picture in zip(prompt.split(MARK), [*pictures, None], strict=True):
+    for text, image in zip(prompt.split(PLACEHOLDER), [*images, None], strict=True):
         found += [text.strip()] if text.strip() else []
-        found += [picture] if picture is not None else []
+        found += [image] if image is not None else []
     return found
 
 
-def _picture(path: Path) -> Image.Image:
+def _image(path: Path) -> Image.Image:
     try:
         if not path.is_file():
             raise SourceError(f"--image {path}: {'no file' if path.exists() else 'no such file'}")
@@ -178,7 +182,7 @@ def _picture(path: Path) -> Image.Image:
     except OSError as error:
         raise SourceError(f"--image {path}: cannot be read: {error.strerror}") from error
     if isinstance(found, Undecodable):
-        raise SourceError(f"--image {path}: {found.reason}: {found.detail}; give a picture such as a PNG or JPEG")
+        raise SourceError(f"--image {path}: {found.reason}: {found.detail}; give an image such as a PNG or JPEG")
     return found
 
 
@@ -194,7 +198,7 @@ def _device(name: str) -> str:
 
 
 def _numbered(segments: Sequence[Segment | Unfinished]) -> Iterator[tuple[Segment | Unfinished, int]]:
-    """Each with the number of pictures up to it."""
+    """Each with the number of images up to it."""
     number = 0
     for segment in segments:
         number += isinstance(segment, Image.Image)
@@ -202,7 +206,7 @@ def _numbered(segments: Sequence[Segment | Unfinished]) -> Iterator[tuple[Segmen
 
 
 def _kept(segment: Segment | Unfinished, kind: str, number: int, folder: Path) -> dict[str, Any]:
-    """A segment as segments.json tells it; a picture is written beside it."""
+    """A segment as segments.json tells it; an image is written beside it."""
     if isinstance(segment, str):
         return {"type": "text", "text": segment}
     if isinstance(segment, Unfinished):
@@ -212,7 +216,7 @@ def _kept(segment: Segment | Unfinished, kind: str, number: int, folder: Path) -
     if kind == "prompt":
         shown.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
     shown.save(folder / name)
-    return {"type": "picture", "file": name, "width": segment.width, "height": segment.height, "sha256": file_sha256(folder / name)}
+    return {"type": "image", "file": name, "width": segment.width, "height": segment.height, "sha256": file_sha256(folder / name)}
 
 
 def _warnings(segments: Sequence[Segment | Unfinished], ended: str, tokens: int, settings: Settings) -> list[str]:
@@ -221,15 +225,15 @@ def _warnings(segments: Sequence[Segment | Unfinished], ended: str, tokens: int,
     if not segments:
         first = "the model ended at once" if ended == "end" and tokens == 1 else "no token of it can be shown"
         found.append(f"the answer is empty: {'it began with a stop string' if ended == 'stop' else first}")
-    cure = {
+    hint = {
         "max_tokens": f"after {settings.max_tokens:,} tokens; raise --max-tokens",
         "context": "where the model's positions are used up; give a shorter prompt",
     }
-    if ended not in cure:
+    if ended not in hint:
         return found
     last = segments[-1] if segments else None
-    what = f"a picture was cut after {last.steps:,} of its {last.of:,} steps," if isinstance(last, Unfinished) else "the answer was cut"
-    return [*found, f"{what} {cure[ended]}"]
+    what = f"an image was cut after {last.steps:,} of its {last.of:,} steps," if isinstance(last, Unfinished) else "the answer was cut"
+    return [*found, f"{what} {hint[ended]}"]
 
 
 def _check_free(out: Path) -> None:
@@ -240,7 +244,7 @@ def _check_free(out: Path) -> None:
         names = [path.name for path in out.iterdir()]
         ours = not names or (
             "leafinstruct_answer" in json.loads((out / "segments.json").read_text(encoding="utf-8"))
-            and all(name in ("segments.json", "index.html") or name.startswith(("picture-", "prompt-")) for name in names)
+            and all(name in ("segments.json", "index.html") or name.startswith(("image-", "prompt-")) for name in names)
         )
     except (OSError, ValueError, TypeError):
         ours = False

@@ -1,6 +1,6 @@
-"""An answer as one page: prompt, answer with its pictures, and what drew it.
+"""An answer as one page: prompt, answer with its images, and what drew it.
 
-One file: pictures are inlined, so that it can be moved, mailed and opened from a disk. It has no script, and its policy allows none, nor anything
+One file: images are inlined, so that it can be moved, mailed and opened from a disk. It has no script, and its policy allows none, nor anything
 from elsewhere; all text is escaped, because prompts, answers and names of adapters are strangers' words. Chosen: html.escape at the few places where
 text enters, over a template engine, whose home is the dataset card (shard).
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 SMALL = 256
-"""Pixels below which a picture is not stretched over the column: it would be mostly blur."""
+"""Pixels below which an image is not stretched over the column: it would be mostly blur."""
 _STYLE = """
 :root { color-scheme: light dark; --paper: #fbfaf7; --ink: #22211f; --soft: #6b6860; --line: #dedad0;
   --card: #f1eee6; --warn: #8a4b08; --warn-card: #fdf1dc }
@@ -56,11 +56,11 @@ _POLICY = f"default-src 'none'; img-src data:; style-src 'sha256-{_DIGEST}'; bas
 
 
 def page(told: Mapping[str, Any], folder: Path) -> str:
-    """HTML of what segments.json tells; pictures are read from the folder."""
+    """HTML of what segments.json tells; images are read from the folder."""
     prompt = "\n".join(_segment(segment, folder) for segment in told["prompt"])
     notes = "\n".join(f'<p class="note">{_text(warning[:1].upper() + warning[1:])}.</p>' for warning in told["warnings"])
     said = "\n".join(_segment(segment, folder) for segment in told["answer"])
-    title = next((segment["text"] for segment in told["prompt"] if segment["type"] == "text"), "Pictures")
+    title = next((segment["text"] for segment in told["prompt"] if segment["type"] == "text"), "Images")
     return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

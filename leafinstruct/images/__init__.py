@@ -1,1 +1,1 @@
-"""From a reference to a picture: find the bytes, look at the header, decode."""
+"""From a reference to an image: find the bytes, look at the header, decode."""

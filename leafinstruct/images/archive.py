@@ -1,6 +1,6 @@
 """One WARC response or resource record, given as the bytes of its range in the file -> what the server answered, decoded.
 
-The ingest room reads pages with it and `read` reads pictures, so a record is taken apart in one place. FastWARC undoes chunks and brotli while
+The ingest room reads pages with it and `read` reads images, so a record is taken apart in one place. FastWARC undoes chunks and brotli while
 reading; gzip and deflate are undone here, because FastWARC gives what it has of a cut stream and says nothing. Either way a bomb stops at the
 limit and is never held. Crawlers often store a body decoded and keep the server's headers, so a body that does not decode as announced is taken
 as it lies there; but one that decodes up to its end and lacks that end is cut, and so is one that is shorter than its Content-Length.

@@ -1,4 +1,4 @@
-"""The `filter.pictures.fetch:` section of a recipe. Loads pydantic and nothing else.
+"""The `filter.images.fetch:` section of a recipe. Loads pydantic and nothing else.
 
 The section's presence is the consent: nothing is asked of the web without it. A contact is required, because a crawler that nobody can
 write to is blocked, and deserves it.
@@ -16,7 +16,7 @@ _HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::\d
 
 
 class FetchConfig(BaseModel):
-    """How pictures on the web are fetched."""
+    """How images on the web are fetched."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -29,11 +29,11 @@ class FetchConfig(BaseModel):
     delay: float = Field(default=0.0, ge=0, le=60)
     """Seconds between the starts of two requests to one host; a longer Crawl-delay of its robots.txt is kept to."""
     timeout: float = Field(default=30.0, gt=0, le=600)
-    """Seconds for one picture, from the first byte sent to the last one read, redirects included."""
+    """Seconds for one image, from the first byte sent to the last one read, redirects included."""
     max_bytes: int = Field(default=20_000_000, ge=1, le=64 << 20)
-    """Of one picture; reading stops there."""
+    """Of one image; reading stops there."""
     max_redirects: int = Field(default=5, ge=0, le=20)
-    """Of one picture; each is checked like the first address."""
+    """Of one image; each is checked like the first address."""
     retries: int = Field(default=2, ge=0, le=10)
     """Further tries after a failure that may pass."""
     allow_hosts: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ class FetchConfig(BaseModel):
     robots: bool = True
     """Ask robots.txt of each host, and keep to it."""
     opt_out: bool = True
-    """Refuse pictures whose headers say noai, noimageai (X-Robots-Tag) or reserve text and data mining (tdm-reservation: 1), and what the
+    """Refuse images whose headers say noai, noimageai (X-Robots-Tag) or reserve text and data mining (tdm-reservation: 1), and what the
     /.well-known/tdmrep.json of their host reserves."""
 
     @field_validator("contact")
@@ -61,5 +61,5 @@ class FetchConfig(BaseModel):
 
     @property
     def shaping(self) -> dict[str, Any]:
-        """What can change which pictures a dataset holds; speed, patience and politeness cannot."""
+        """What can change which images a dataset holds; speed, patience and politeness cannot."""
         return self.model_dump(mode="json", include={"max_bytes", "max_redirects", "allow_hosts", "robots", "opt_out"})

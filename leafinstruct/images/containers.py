@@ -1,11 +1,11 @@
-"""A picture in a cell of a Parquet file -> its bytes: `row=17,column=images,item=2`.
+"""An image in a cell of a Parquet file -> its bytes: `row=17,column=images,item=2`.
 
-A cell has no range on disk: its page is compressed together with its neighbours'. Pictures of a part are asked for in the order of their rows, so a
-cursor stays where the last one was found and reads on in small batches of the one column: a pass over N pictures decodes the column once, not once
-a picture. A process has CURSORS of them, so that a table with several picture columns keeps one a column; another file, a changed file or a row
+A cell has no range on disk: its page is compressed together with its neighbors'. Images of a part are asked for in the order of their rows, so a
+cursor stays where the last one was found and reads on in small batches of the one column: a pass over N images decodes the column once, not once
+an image. A process has CURSORS of them, so that a table with several image columns keeps one a column; another file, a changed file or a row
 that lies behind opens a new one. Memory: of each, a page of the column and a batch of BATCH cells, fewer where they could be large; a cell that
-says more than MAX_ROW is not written out (unpacking). How large a page is its writer decides: `datasets` writes a hundred pictures a row group,
-while one who puts 400 MB of pictures into a row group makes pages of 200 MB.
+says more than MAX_ROW is not written out (unpacking). How large a page is its writer decides: `datasets` writes a hundred images a row group,
+while one who puts 400 MB of images into a row group makes pages of 200 MB.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def member(row: int, column: str, item: int | None) -> str:
 
 
 def cell(path: Path, name: str) -> bytes | Unreadable:
-    """The bytes in a cell. Reasons: missing_cell, not_a_picture_value, too_large, truncated. Raises OSError when the disk refuses the file."""
+    """The bytes in a cell. Reasons: missing_cell, not_an_image_value, too_large, truncated. Raises OSError when the disk refuses the file."""
     found = _MEMBER.fullmatch(name)
     if found is None:
         return Unreadable("missing_cell", f"{name[:100]} names no cell")
@@ -59,7 +59,7 @@ def cell(path: Path, name: str) -> bytes | Unreadable:
     data = value.get("bytes") if isinstance(value, dict) else value
     if not isinstance(data, bytes):
         held = "a path without bytes" if isinstance(value, dict) and value.get("path") else type(data).__name__
-        return Unreadable("not_a_picture_value", f"{name[:100]} of {path.name} holds {held}")
+        return Unreadable("not_an_image_value", f"{name[:100]} of {path.name} holds {held}")
     return Unreadable("too_large", f"{name[:100]}: more than {MAX_BYTES:,} bytes") if len(data) > MAX_BYTES else data
 
 

@@ -1,18 +1,18 @@
-"""A picture's bytes -> what it is (probe: header only), and its pixels (decode: upright RGB, the colours of sRGB).
+"""An image's bytes -> what it is (probe: header only), and its pixels (decode: upright RGB, the colors of sRGB).
 
-The header is looked at first and a picture above MAX_PIXELS is refused before a pixel is decoded: a 150 kB PNG of 30000 x 30000 pixels
+The header is looked at first and an image above MAX_PIXELS is refused before a pixel is decoded: a 150 kB PNG of 30000 x 30000 pixels
 would take 3.6 GB. So is a JPEG of more than MAX_SCANS passes over its pixels: 300 kB can ask for a minute, 20 MB for hours. Only the formats of an
 allow-list are opened; Pillow's other decoders are attack surface and nothing else here. The orientation in EXIF is applied, so width, height and
-pixels are as a person sees them. Transparent pixels lie on white, as on most pages. The first frame stands for an animated picture
+pixels are as a person sees them. Transparent pixels lie on white, as on most pages. The first frame stands for an animated image
 (`frames` says so). 16 bits a sample are scaled, not clipped.
 
-Colours: `colour` turns those of an embedded ICC profile (Display P3, Adobe RGB, a press's CMYK) into sRGB.
+Colors: `color` turns those of an embedded ICC profile (Display P3, Adobe RGB, a press's CMYK) into sRGB.
 
-Memory: Pillow holds 4 bytes a pixel, MAX_PIXELS are 256 MB; a smaller picture is made of it before anything else is. Transparency doubles
+Memory: Pillow holds 4 bytes a pixel, MAX_PIXELS are 256 MB; a smaller image is made of it before anything else is. Transparency doubles
 that, and the WebP decoder wants four times as much.
 
 Nothing raises for bad data and no warning leaves this module. Chosen: Pillow, with `draft` (libjpeg decodes at 1/2, 1/4, 1/8 size) when a
-smaller picture is wanted: 236 against 169 pictures a second; pyvips is faster and drags a system library along.
+smaller image is wanted: 236 against 169 images a second; pyvips is faster and drags a system library along.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from leafinstruct.images.color import to_srgb
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP", "TIFF")
 MAX_PIXELS = 64_000_000
-"""Pixels of one frame, 256 MB decoded; above any camera picture that a web page shows."""
+"""Pixels of one frame, 256 MB decoded; above any camera image that a web page shows."""
 MAX_SCANS = 100
 """Of a JPEG: progressive ones have about 10. Each is a pass over all pixels, and costs as little as 100 bytes."""
 MAX_SCANNED = 1_000_000_000
@@ -49,7 +49,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What turns the stored pixels upright, by EXIF orientation; ours and not ImageOps.exif_transpose, which copies upright pictures, writes EXIF again
+"""What turns the stored pixels upright, by EXIF orientation; ours and not ImageOps.exif_transpose, which copies upright images, writes EXIF again
 (and fails where it is odd), and believes XMP, which browsers do not."""
 _TURNED = frozenset({5, 6, 7, 8})
 """Orientations that swap width and height."""
@@ -62,7 +62,7 @@ _SCANNED = frozenset({"JPEG", "MPO", "TIFF"})
 """Formats that may hold a JPEG's scans."""
 _START_OF_SCAN = b"\xff\xda"
 _MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd8\x01])", re.DOTALL)
-"""Of a JPEG, of those that stand before a segment or end the picture; bytes 0xFF that fill the space before it are passed over."""
+"""Of a JPEG, of those that stand before a segment or end the image; bytes 0xFF that fill the space before it are passed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Undecodable:
-    """No picture. reason: empty, not_a_picture, svg, too_many_pixels, too_many_scans, truncated, broken; detail: for a person."""
+    """No image. reason: empty, not_an_image, svg, too_many_pixels, too_many_scans, truncated, broken; detail: for a person."""
 
     reason: str
     detail: str
@@ -105,7 +105,7 @@ def probe(data: bytes, max_pixels: int = MAX_PIXELS) -> Probe | Undecodable:
 
 
 def decode(data: bytes, max_side: int | None = None, max_pixels: int = MAX_PIXELS) -> Image.Image | Undecodable:
-    """The picture as RGB, upright, its longer side at most max_side pixels (never enlarged)."""
+    """The image as RGB, upright, its longer side at most max_side pixels (never enlarged)."""
     if problem := _suspicious(data):
         return problem
     try:
@@ -117,8 +117,8 @@ def decode(data: bytes, max_side: int | None = None, max_pixels: int = MAX_PIXEL
                 _draft(image, max_side)
             image.load()
             profile = image.info.get("icc_profile")
-            picture = _rgb(to_srgb(_flat(_small(_plain(image), max_side)), profile))
-            return picture.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else picture
+            decoded = _rgb(to_srgb(_flat(_small(_plain(image), max_side)), profile))
+            return decoded.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else decoded
     except Exception as error:  # decoders meet hostile bytes and raise whatever they like
         return _reason(error, data)
 
@@ -150,11 +150,11 @@ def _suspicious(data: bytes) -> Undecodable | None:
     page = min((at for tag in (b"<!doctype html", b"<html", b"<head", b"<body") if (at := head.find(tag)) >= 0), default=len(head))
     if 0 <= head.find(b"<svg") < page:
         return Undecodable("svg", "a drawing in SVG, not pixels")
-    return Undecodable("not_a_picture", "an HTML page, probably an error message") if page < len(head) else None
+    return Undecodable("not_an_image", "an HTML page, probably an error message") if page < len(head) else None
 
 
 def _too_much(image: Image.Image, data: bytes, max_pixels: int) -> Undecodable | None:
-    """Why the picture is not decoded: what it would cost."""
+    """Why the image is not decoded: what it would cost."""
     width, height = image.size
     if width * height > max_pixels:
         return Undecodable("too_many_pixels", f"{width} x {height} pixels, above {max_pixels:,}")
@@ -165,8 +165,8 @@ def _too_much(image: Image.Image, data: bytes, max_pixels: int) -> Undecodable |
 
 
 def _scans(image: Image.Image, data: bytes) -> int:
-    """Passes that a decoder makes over the pixels: scans of the first picture of a JPEG file, not what lies inside segments or behind the
-    picture (a film, another picture); of JPEGs in a TIFF, scans a tile."""
+    """Passes that a decoder makes over the pixels: scans of the first image of a JPEG file, not what lies inside segments or behind the
+    image (a film, another image); of JPEGs in a TIFF, scans a tile."""
     if image.format == "TIFF" and "jpeg" in image.info.get("compression", ""):
         tags = image.getexif()
         tiles = max(len(found) if isinstance(found := tags.get(tag), tuple) else 1 for tag in _TILES)
@@ -195,12 +195,12 @@ def _orientation(image: Image.Image) -> int:
         if image.format == "TIFF":
             return int(image.getexif().get(_ORIENTATION, 1))
         written = image.info.get("exif") or b""
-        if not any(tag in written for tag in _ORIENTATION_TAGS):  # two of three pictures; reading EXIF costs as much as opening a JPEG
+        if not any(tag in written for tag in _ORIENTATION_TAGS):  # two of three images; reading EXIF costs as much as opening a JPEG
             return 1
         exif = Image.Exif()
         exif.load(written)
         found = exif.get(_ORIENTATION, 1)
-    except Exception:  # EXIF is hostile too, and a picture can be seen without it
+    except Exception:  # EXIF is hostile too, and an image can be seen without it
         return 1
     return found if isinstance(found, int) else 1
 
@@ -251,5 +251,5 @@ def _reason(error: Exception, data: bytes) -> Undecodable:
     if isinstance(error, UnidentifiedImageError):
         if data.startswith(_SIGNATURES) or data[4:12] == b"ftypavif":
             return Undecodable("broken", "its header cannot be read")
-        return Undecodable("not_a_picture", "none of " + ", ".join(FORMATS))
+        return Undecodable("not_an_image", "none of " + ", ".join(FORMATS))
     return Undecodable("truncated" if "truncated" in detail.lower() else "broken", detail)

@@ -1,4 +1,4 @@
-"""The words by which a page or a picture withholds itself from training: read alike in a server's answer, an archived one and a page's <meta>.
+"""The words by which a page or an image withholds itself from training: read alike in a server's answer, an archived one and a page's <meta>.
 
 `noai` and `noimageai` of X-Robots-Tag and <meta name=robots> are a convention without a standard; `tdm-reservation: 1` is of the TDM
 Reservation Protocol (TDMRep, W3C community group report).

@@ -1,11 +1,11 @@
-"""A reference -> the picture's bytes, or the reason why there are none.
+"""A reference -> the image's bytes, or the reason why there are none.
 
-Failures are data: a picture that cannot be had is one cell of a report, not the end of a run. `retryable` tells an outage of this moment
+Failures are data: an image that cannot be had is one cell of a report, not the end of a run. `retryable` tells an outage of this moment
 (the disk does not answer) from a fact about the input (no such file).
 
 References come from pages, so they are hostile: a name that leads out of the source's root, by `..`, as an absolute path or through a
 symbolic link, is refused, and so is whatever is not a regular file (a pipe would block for ever). For a range of an archive only that range
-is read. A range of a WARC file is a record, whose body is the picture; a range of any other file is the picture as it lies there, or a
+is read. A range of a WARC file is a record, whose body is the image; a range of any other file is the image as it lies there, or a
 `data:` address of it. Readers of containers and videos are imported when the first such reference comes, since most runs need neither.
 """
 
@@ -22,24 +22,22 @@ from leafinstruct.images.archive import RecordError, response
 from leafinstruct.images.unreadable import MAX_BYTES, Unreadable
 from leafinstruct.records.document import Ref
 
-__all__ = ["MAX_BYTES", "Unreadable", "data_address", "fetch", "stamp"]
+__all__ = ["MAX_BYTES", "Unreadable", "data_url", "fetch", "stamp"]
 
 ARCHIVES = (".warc", ".warc.gz")
 MAX_RANGE = 4 * MAX_BYTES // 3 + 4096
-"""Bytes of a range: a picture as base64 with its head."""
+"""Bytes of a range: an image as base64 with its head."""
 _MEMBER = re.compile(r"bytes=(\d{1,12}),(\d{1,12})")
 
 
 def fetch(ref: Ref, root: Path) -> bytes | Unreadable:
     """The bytes that a reference means, or why there are none. root: the folder that the source's files are relative to.
 
-    Reasons: url_not_fetched, missing, unsafe_path, not_a_file, too_large, truncated, not_in_archive, broken_data_address, unreadable, and those of
+    Reasons: url_not_fetched, missing, unsafe_path, not_a_file, too_large, truncated, not_in_archive, broken_data_url, unreadable, and those of
     frames and containers. Raises nothing for bad data.
     """
     if ref.file is None:
-        return Unreadable(
-            "url_not_fetched", f"{ref.url}: on the web; add filter.pictures.fetch to the recipe to have such pictures fetched"
-        )
+        return Unreadable("url_not_fetched", f"{ref.url}: on the web; add filter.images.fetch to the recipe to have such images fetched")
     try:
         path = (root / ref.file).resolve()
         if not path.is_relative_to(root.resolve()):
@@ -138,16 +136,16 @@ def _inside(body: bytes, ref: Ref) -> bytes | Unreadable:
 
 
 def _plain(data: bytes, ref: Ref) -> bytes | Unreadable:
-    """The picture as it lies there, or out of its `data:` address."""
+    """The image as it lies there, or out of its `data:` address."""
     if data[:5].lower() == b"data:":
-        unpacked = data_address(data)
+        unpacked = data_url(data)
         if unpacked is None:
-            return Unreadable("broken_data_address", f"{ref}: its data: address cannot be decoded")
+            return Unreadable("broken_data_url", f"{ref}: its data: address cannot be decoded")
         data = unpacked
     return _too_large(ref) if len(data) > MAX_BYTES else data
 
 
-def data_address(address: bytes) -> bytes | None:
+def data_url(address: bytes) -> bytes | None:
     """The bytes in a `data:` address (RFC 2397), base64 or percent-encoded; None when it is malformed."""
     head, comma, rest = address[5:].partition(b",")
     if not comma:

@@ -1,4 +1,4 @@
-"""A picture as it is sent to a language model: small enough, in a format that every server reads.
+"""An image as it is sent to a language model: small enough, in a format that every server reads.
 
 What is small already and JPEG, PNG or WebP goes as it is, so that its bytes, and with them the answer's cache key, do not depend on an encoder's
 version. Everything else is decoded (rotation applied, first frame), scaled and sent as JPEG of quality 90.
@@ -18,7 +18,7 @@ _AS_IS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 
 
 def as_sent(data: bytes, max_side: int) -> Sent | Undecodable:
-    """A picture of at most `max_side` pixels on its longer side, or why it cannot be decoded."""
+    """An image of at most `max_side` pixels on its longer side, or why it cannot be decoded."""
     header = probe(data)
     if isinstance(header, Undecodable):
         return header
@@ -29,21 +29,21 @@ def as_sent(data: bytes, max_side: int) -> Sent | Undecodable:
 
 
 def _as_jpeg(data: bytes, max_side: int) -> Sent | Undecodable:
-    picture = decode(data, max_side)
-    if isinstance(picture, Undecodable):
-        return picture
+    image = decode(data, max_side)
+    if isinstance(image, Undecodable):
+        return image
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=90)
+    image.save(buffer, "JPEG", quality=90)
     return buffer.getvalue(), "image/jpeg"
 
 
 def smaller(sent: Mapping[str, Sent], max_side: int, anew: bool) -> dict[str, Sent]:
     """What was prepared for sending, once more with fewer pixels. anew: encode all as JPEG, also those that are small enough."""
     found = {name: _as_jpeg(data, max_side) if anew else as_sent(data, max_side) for name, (data, _) in sent.items()}
-    return {name: picture for name, picture in found.items() if not isinstance(picture, Undecodable)}
+    return {name: image for name, image in found.items() if not isinstance(image, Undecodable)}
 
 
 def all_as_sent(data: Mapping[str, bytes], max_side: int) -> dict[str, Sent]:
-    """Those of the named pictures that decode, as they are sent."""
+    """Those of the named images that decode, as they are sent."""
     found = {name: as_sent(content, max_side) for name, content in data.items()}
-    return {name: picture for name, picture in found.items() if not isinstance(picture, Undecodable)}
+    return {name: image for name, image in found.items() if not isinstance(image, Undecodable)}

@@ -1,11 +1,11 @@
-"""Why a picture's bytes cannot be had: data, shared by everything in this room that looks for bytes."""
+"""Why an image's bytes cannot be had: data, shared by everything in this room that looks for bytes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 MAX_BYTES = 64 << 20
-"""Of one picture. The largest photographs of the web are below 50 MB; what is larger is not a picture or not wanted."""
+"""Of one image. The largest photographs of the web are below 50 MB; what is larger is not an image or not wanted."""
 
 
 @dataclass(frozen=True, slots=True)

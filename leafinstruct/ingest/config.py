@@ -1,7 +1,7 @@
 """The `ingest:` section of a recipe: which sources, of which kind. Loads pydantic and nothing else.
 
 A source is told by `kind` (a discriminated union), so a misspelt key is checked against the keys of that kind only and the message names
-the right ones. A class per kind, not one class with optional fields: a WARC has no picture folder, and a recipe that gives it one is wrong.
+the right ones. A class per kind, not one class with optional fields: a WARC has no image folder, and a recipe that gives it one is wrong.
 Keys that hold paths are listed in PATH_KEYS: they are relative to the recipe, and no part of what a source says, so a project can move.
 """
 
@@ -14,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from leafinstruct.ingest.tables.columns.config import Columns, Section, at_least_one
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
-PATH_KEYS = ("path", "pictures", "videos", "cdxj")
+PATH_KEYS = ("path", "images", "videos", "cdxj")
 """Keys of a source that hold paths."""
 
 
@@ -22,27 +22,27 @@ class _Source(Section):
     name: Name
     """Names the source in ids, parts and rows; changing it changes every id."""
     license: str | None = None
-    """Licence of records that state none themselves; None says unknown."""
+    """License of records that state none themselves; None says unknown."""
 
 
 class _PageSource(_Source):
     opt_out: bool = True
     """Refuse pages whose <meta> withholds them from training (robots: noai, noimageai; tdm-reservation: 1), for the reason opt_out; of web
-    archives also pages and pictures whose archived HTTP headers do (X-Robots-Tag, tdm-reservation)."""
+    archives also pages and images whose archived HTTP headers do (X-Robots-Tag, tdm-reservation)."""
 
 
 class Mmc4Source(_Source):
-    """Multimodal C4: one JSON record a line with sentences, picture entries, and the sentence that each picture stands with."""
+    """Multimodal C4: one JSON record a line with sentences, image entries, and the sentence that each image stands with."""
 
     kind: Literal["mmc4"] = "mmc4"
     path: str = Field(min_length=1)
     """A .jsonl, .jsonl.gz or .jsonl.zip file, a folder searched for them, or a glob. Relative to the recipe."""
-    pictures: str | None = Field(default=None, min_length=1)
-    """Folder of the picture files; default `images` beside each JSONL file, as the published shards are unpacked."""
+    images: str | None = Field(default=None, min_length=1)
+    """Folder of the image files; default `images` beside each JSONL file, as the published shards are unpacked."""
 
 
 class ObelicsSource(_Source):
-    """OBELICS: Parquet with parallel lists of texts and pictures, of which exactly one is given at each place."""
+    """OBELICS: Parquet with parallel lists of texts and images, of which exactly one is given at each place."""
 
     kind: Literal["obelics"] = "obelics"
     path: str = Field(min_length=1)
@@ -50,7 +50,7 @@ class ObelicsSource(_Source):
 
 
 class HtmlSource(_PageSource):
-    """HTML pages as files, their pictures beside them or on the web."""
+    """HTML pages as files, their images beside them or on the web."""
 
     kind: Literal["html"] = "html"
     path: str = Field(min_length=1)
@@ -58,20 +58,20 @@ class HtmlSource(_PageSource):
 
 
 class WarcSource(_PageSource):
-    """Web archives: pages are response records, pictures are other records of the same file or of the same crawl."""
+    """Web archives: pages are response records, images are other records of the same file or of the same crawl."""
 
     kind: Literal["warc"] = "warc"
     path: str = Field(min_length=1)
     """A .warc or .warc.gz file, a folder searched for them, or a glob. Relative to the recipe."""
     crawl: bool = False
-    """Look for pictures in all files of the source, through an index that is built first, not only in the page's own file."""
+    """Look for images in all files of the source, through an index that is built first, not only in the page's own file."""
     cdxj: str | None = Field(default=None, min_length=1)
     """A CDXJ index (file, folder or glob) of the crawl, used instead of building one; its file names are looked for in the source's folder."""
 
     @model_validator(mode="after")
     def _one_index(self) -> WarcSource:
         if self.cdxj is not None and not self.crawl:
-            raise ValueError("cdxj is an index of a whole crawl; set crawl: true to have pictures looked for there")
+            raise ValueError("cdxj is an index of a whole crawl; set crawl: true to have images looked for there")
         return self
 
 
@@ -80,7 +80,7 @@ class HubSource(_Source):
 
     kind: Literal["hub"] = "hub"
     repo: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+$")
-    """`organisation/name` on the Hub. Either this or `path`."""
+    """`organization/name` on the Hub. Either this or `path`."""
     path: str | None = Field(default=None, min_length=1)
     """Local files instead: .parquet, .jsonl (.gz, .zip) or .tar, a folder or a glob. Relative to the recipe."""
     config: str | None = None
@@ -96,7 +96,7 @@ class HubSource(_Source):
     url_column: str | None = None
     """Column of each record's address."""
     license_column: str | None = None
-    """Column of each record's licence."""
+    """Column of each record's license."""
 
     @field_validator("segments")
     @classmethod
@@ -116,8 +116,8 @@ class ConversationsSource(_Source):
     kind: Literal["conversations"] = "conversations"
     path: str = Field(min_length=1)
     """A .json file (one list) or .jsonl (.gz, .zip), a folder searched for them, or a glob. Relative to the recipe."""
-    pictures: str | None = Field(default=None, min_length=1)
-    """Folder that picture paths are relative to; default the JSON file's own."""
+    images: str | None = Field(default=None, min_length=1)
+    """Folder that image paths are relative to; default the JSON file's own."""
 
 
 class Frames(Section):
@@ -157,7 +157,7 @@ class VideoSource(_Source):
     """Which of several subtitle files to take (`a.en.vtt`); None takes `a.vtt`, else the only one."""
     frames: Frames = Frames()
     speech: Transcription | None = None
-    """Recognise the speech of videos without subtitles; off by default."""
+    """Recognize the speech of videos without subtitles; off by default."""
 
 
 class YouCook2Source(_Source):
@@ -185,7 +185,7 @@ class VistSource(_Source):
     kind: Literal["vist"] = "vist"
     path: str = Field(min_length=1)
     """A .json file of stories, a folder searched for them, or a glob. Relative to the recipe."""
-    pictures: str | None = Field(default=None, min_length=1)
+    images: str | None = Field(default=None, min_length=1)
     """Folder of the photographs, `<photo_flickr_id>.jpg`; None refers to their addresses on the web."""
 
 
@@ -201,8 +201,8 @@ class SketchbookSource(Section):
     """Documents over all web formats."""
     videos: int = Field(default=0, ge=0)
     """Videos besides, with annotations like YouCook2's and subtitles."""
-    picture_px: int = Field(default=128, ge=16, le=1024)
-    """Side of a picture in pixels; 128 is pretty to look at and quick to draw."""
+    image_px: int = Field(default=128, ge=16, le=1024)
+    """Side of an image in pixels; 128 is pretty to look at and quick to draw."""
     defects: dict[str, float] = Field(default={})
     """Planted defects: name -> share of documents. None by default: a corpus to trust."""
     topics: tuple[Literal["lesson", "story", "edit", "assembly", "map"], ...] = ("lesson", "story", "edit", "assembly", "map")
@@ -210,16 +210,16 @@ class SketchbookSource(Section):
     formats: tuple[Literal["mmc4", "html", "warc", "obelics"], ...] = ("mmc4", "html", "warc", "obelics")
     """What the pages are written as, in turns."""
     layout: Literal["any", "text_first"] = "any"
-    """`any` lays each page out its own way; `text_first` stands every step's text right before its picture, and uses no headings, figures
+    """`any` lays each page out its own way; `text_first` stands every step's text right before its image, and uses no headings, figures
     or captions below the title. MMC4 knows the other order only."""
     scenery: Literal["marked", "plain", "none"] = "marked"
-    """Backgrounds with pale marks, so that no two documents share a picture; `plain` ones, so that the same scene is always the same picture;
-    or `none`: lessons on empty paper, so that a picture shows nothing that no text speaks of."""
+    """Backgrounds with pale marks, so that no two documents share an image; `plain` ones, so that the same scene is always the same image;
+    or `none`: lessons on empty paper, so that an image shows nothing that no text speaks of."""
     style: Literal["pencil", "chalk", "shadow"] = "pencil"
-    """Coloured pencils on paper; chalk on a board (the same things in the same places, with other colours, edges and texture); or pencil where
-    every thing casts a grey shadow."""
+    """Colored pencils on paper; chalk on a board (the same things in the same places, with other colors, edges and texture); or pencil where
+    every thing casts a gray shadow."""
     held_out: Literal["with", "without", "only"] = "with"
-    """A tenth of the combinations of a lesson's thing and first two colours is held out: `without` draws other lessons instead, `only` no
+    """A tenth of the combinations of a lesson's thing and first two colors is held out: `without` draws other lessons instead, `only` no
     others, so that a model can be judged on what it was never taught."""
     lesson_steps: int = Field(default=8, ge=3, le=8)
     """Steps of a lesson at most: what fits a small model's context."""

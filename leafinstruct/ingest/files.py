@@ -17,7 +17,7 @@ from leafinstruct.errors import SourceError
 FOREIGN = (".zst", ".xz", ".bz2", ".7z", ".tgz", ".tar.gz", ".csv", ".tsv", ".xlsx", ".arrow", ".feather")
 """Endings that no reader knows; a file of one that is named in a recipe would become a reason a line, and hide the cause."""
 _PACKINGS = (".zst", ".xz", ".bz2", ".gz", ".zip")
-_CURES = {
+_HINTS = {
     ".zst": "run `zstd -d` on it",
     ".xz": "run `unxz` on it",
     ".bz2": "run `bunzip2` on it",
@@ -41,16 +41,16 @@ def root_of(path: str) -> Path:
     return Path(*given.parts[: _first_wildcard(given)])
 
 
-def root_with(path: str, pictures: str | None) -> Path:
-    """The folder of the records; when `pictures` names a folder elsewhere, the nearest folder that holds both."""
+def root_with(path: str, images: str | None) -> Path:
+    """The folder of the records; when `images` names a folder elsewhere, the nearest folder that holds both."""
     root = root_of(path)
-    return root if pictures is None else Path(os.path.commonpath([root, Path(pictures).absolute()]))
+    return root if images is None else Path(os.path.commonpath([root, Path(images).absolute()]))
 
 
-def check_pictures(pictures: str | None, without: str) -> None:
+def check_images(images: str | None, without: str) -> None:
     """Raises SourceError where the folder that a recipe names is not there. without: what to do instead of naming one."""
-    if pictures is not None and not Path(pictures).is_dir():
-        raise SourceError(f"{pictures}: no such folder of pictures; {without}")
+    if images is not None and not Path(images).is_dir():
+        raise SourceError(f"{images}: no such folder of images; {without}")
 
 
 def listing(path: str, root: Path, suffixes: tuple[str, ...], also: Callable[[Path], bool] | None = None) -> list[str]:
@@ -141,8 +141,8 @@ def packed(name: str, suffixes: tuple[str, ...]) -> bool:
 def hint(name: str) -> str:
     """What to do about a file in a format or packing that no reader knows."""
     ending = PurePosixPath(name).suffix.lower()
-    known = _CURES.get(ending, "unpack it, or convert it to one of these").format(PurePosixPath(name).name)
-    return f"{known}, and move this one away" if ending in _CURES else known
+    known = _HINTS.get(ending, "unpack it, or convert it to one of these").format(PurePosixPath(name).name)
+    return f"{known}, and move this one away" if ending in _HINTS else known
 
 
 def _is_regular(entry: os.DirEntry[str]) -> bool:

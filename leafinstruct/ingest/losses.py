@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
-from leafinstruct.ingest.tables.columns.marks import Unmapped
+from leafinstruct.ingest.tables.columns.placeholders import Unmapped
 from leafinstruct.records.document import Rejected
 
 LISTED = 100

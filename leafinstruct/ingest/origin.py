@@ -1,7 +1,7 @@
 """Where the documents come from: from a recipe's sources to files that readers read, and the reader of each kind.
 
 Readers read files and nothing else. What has no files gets some first, under the run: the embedded corpus is drawn as genuine files of
-several formats, and the rows of a streamed dataset are kept as Parquet, since a stream has no place that a picture could be found at again.
+several formats, and the rows of a streamed dataset are kept as Parquet, since a stream has no place that an image could be found at again.
 """
 
 from __future__ import annotations
@@ -133,9 +133,9 @@ class Refused:
         """Kind and value of the entry; None for a document that stays."""
         if not self.removed.entries:
             return None
-        identity, images = document_id(self.source, file, locator), page.pictures
+        identity, images = document_id(self.source, file, locator), page.images
         sha256 = tuple(hashlib.sha256(image.data).hexdigest() for image in images) if self.removed.images else ()
-        entry = self.removed.match(Shown(identity, identity, page.url, sha256, tuple(map(page.picture_url, images))))
+        entry = self.removed.match(Shown(identity, identity, page.url, sha256, tuple(map(page.image_url, images))))
         return None if entry is None else (entry.kind, entry.value)
 
 
@@ -174,7 +174,7 @@ def sketchbook_root(source: SketchbookSource, out: Artifact) -> Path:
 
 
 def hub_root(source: HubSource, out: Artifact) -> Path:
-    """Where the rows of a streamed dataset are kept as Parquet: a stream has no place that a picture could be found at again."""
+    """Where the rows of a streamed dataset are kept as Parquet: a stream has no place that an image could be found at again."""
     return out.path.parent / "hub" / source.name
 
 
@@ -188,7 +188,7 @@ def _drawing(source: SketchbookSource) -> sketchbook.Settings:
         return sketchbook.Settings(
             seed=source.seed,
             documents=source.documents,
-            picture_px=source.picture_px,
+            image_px=source.image_px,
             defects=tuple(sorted(source.defects.items())),
             videos=source.videos,
             topics=source.topics,

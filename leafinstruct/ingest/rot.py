@@ -18,7 +18,7 @@ def rotted(settings: IngestSettings, out: Artifact) -> list[str]:
     known, odd = load(out.path / KNOWN) or {}, dict[str, bool]()
     for part in plan(settings, out) if known else ():
         unit: Unit = part.payload
-        if out.stands(part.name, unit.key):
+        if out.is_up_to_date(part.name, unit.key):
             continue
         for file in unit.span.files:
             name = f"{unit.source.name}/{file}"

@@ -1,4 +1,4 @@
-"""ingest: source files -> `documents-<part>.parquet`. It parses; it copies and fetches no picture. Only frames of videos, which must be decoded to
+"""ingest: source files -> `documents-<part>.parquet`. It parses; it copies and fetches no image. Only frames of videos, which must be decoded to
 be chosen, are kept in `frames-<part>.parquet`, so that filter need not decode them again.
 
 plan (spans of every source) -> map (read a span, write its documents) -> record. A part is a span of one source, named after source and
@@ -40,7 +40,7 @@ from leafinstruct.records.text.language_names import UNDETERMINED
 from leafinstruct.runtime.artifact import Artifact, Fingerprint, digest, file_sha256, load, save, version, writing
 from leafinstruct.runtime.engine.base import Engine, Needs, Part
 
-CODE = 12
+CODE = 13
 """Raised when the same input gives other documents than before."""
 
 
@@ -85,7 +85,9 @@ def run(settings: IngestSettings, inputs: Artifact | None, out: Artifact, engine
     assert inputs is None, "ingest is the first stage"
     units = plan(settings, out)
     out.keep_only(part.name for part in units)
-    missing = [part for part in units if not (out.stands(part.name, part.payload.key) and complies(settings.removed, out, part.name))]
+    missing = [
+        part for part in units if not (out.is_up_to_date(part.name, part.payload.key) and complies(settings.removed, out, part.name))
+    ]
     for _ in engine.map(partial(read_part, out, settings.removed), missing, Needs(what="reading")):
         pass
     _refuse_truncated(settings, out)
@@ -151,7 +153,7 @@ def read_part(out: Artifact, removed: Suppressed, part: Part) -> dict[str, Any]:
     report = {
         "counts": counts,
         "reasons": losses.reasons,
-        "picture_reasons": losses.pieces,
+        "image_reasons": losses.pieces,
         "languages": {"kept": languages},
         "rejected": losses.listed,
         "unlisted": losses.unlisted,
@@ -182,7 +184,7 @@ DEAR, DEAR_SAMPLE = frozenset({"video", "youcook2"}), 4
 """Kinds whose documents cost seconds each, and how many of those a sample takes."""
 
 Sample = list[tuple[Document, dict[str, bytes]]]
-"""Documents as read, their pictures' sha256 set where the bytes could be read, and those bytes by sha256."""
+"""Documents as read, their images' sha256 set where the bytes could be read, and those bytes by sha256."""
 
 
 def sample(settings: IngestSettings, scratch: Artifact, engine: Engine, documents: int) -> tuple[int, Sample]:
@@ -258,7 +260,7 @@ def _documents(
         if read is not None:
             yield read
         counts["documents"] += 1
-        counts["pictures"] += len(item.images)
+        counts["images"] += len(item.images)
         read = _inferred(item)
     if read is not None:
         yield read

@@ -23,7 +23,7 @@ from typing import Any
 from leafinstruct.errors import SourceError
 from leafinstruct.llm import lines
 from leafinstruct.llm.config import LlmConfig
-from leafinstruct.llm.request import Paid, Picture, Request
+from leafinstruct.llm.request import Paid, Request, SentImage
 from leafinstruct.runtime import sealed
 from leafinstruct.runtime.damage import Damage
 
@@ -42,7 +42,7 @@ class Stored:
 def cache_key(config: LlmConfig, request: Request) -> str:
     """64 hex digits over everything that shapes an answer, and nothing else.
 
-    In: the model (declared revision, else base_url + model; offline: the answerer's name), sampling and extra_body, messages with each picture
+    In: the model (declared revision, else base_url + model; offline: the answerer's name), sampling and extra_body, messages with each image
     as its sha256, logical schema, sample index. Out: purpose, pace, timeouts, price, headers, and how the schema travels (json_schema or words).
     """
     model: dict[str, Any]
@@ -60,8 +60,8 @@ def cache_key(config: LlmConfig, request: Request) -> str:
     return hashlib.sha256(json.dumps(question, sort_keys=True, separators=(",", ":")).encode("ascii")).hexdigest()
 
 
-def _part(part: str | Picture) -> str | list[str]:
-    return [part.sha256, part.media_type] if isinstance(part, Picture) else part
+def _part(part: str | SentImage) -> str | list[str]:
+    return [part.sha256, part.media_type] if isinstance(part, SentImage) else part
 
 
 def stored(folder: Path, key: str) -> Iterator[Stored]:

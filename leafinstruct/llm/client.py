@@ -4,7 +4,7 @@
     else: the gate (as many as the server bears) -> a claim on the question -> exchange (terms, retries, repairs) -> journal -> cache
     too large for the server -> the smaller question, the same way; it goes first
 
-An offline answer goes the same way as a server's: validated, stored, labelled with its own name; if it is invalid, that is our defect and
+An offline answer goes the same way as a server's: validated, stored, labeled with its own name; if it is invalid, that is our defect and
 raises. One client lives in one event loop, owns rate and budget there, and takes thousands of waiting `ask` calls. A question that is being
 answered is finished and stored even if its asker goes away, because it is paid for; `close` stops it. A ProviderError is raised to every
 asker from then on without another request, so that a bad key costs one try, not one per document.

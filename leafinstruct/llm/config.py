@@ -109,7 +109,7 @@ class LlmConfig(BaseModel):
 
     @field_validator("base_url")
     @classmethod
-    def _plain_address(cls, value: str | None) -> str | None:
+    def _normalized_url(cls, value: str | None) -> str | None:
         """Without a trailing slash, so that two spellings of one server share their answers."""
         if value is None:
             return None

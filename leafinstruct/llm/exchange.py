@@ -71,7 +71,7 @@ class Exchange:
 
     @property
     def sent(self) -> dict[str, Any]:
-        """The body of the last try, pictures by name; empty before the first."""
+        """The body of the last try, images by name; empty before the first."""
         if self._last is None:
             return {}
         terms, turns, limit = self._last

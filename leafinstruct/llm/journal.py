@@ -2,7 +2,7 @@
 
     <cache>/exchanges-<random>.jsonl     {"key", "purpose", "model", "at", "state", "detail", "sent", "tries", "paid"}
 
-    sent    the body of the last try as it went out (repair turns and schema included), each picture by the sha256 of the bytes sent
+    sent    the body of the last try as it went out (repair turns and schema included), each image by the sha256 of the bytes sent
     tries   of every try: seconds since the first, the raw text that came back (null when nothing did), what was said against it
 
 The answer cache holds good answers alone, and no question; here stand also answers that were given up on, which is what a person asks about

@@ -1,8 +1,8 @@
 """What is asked and what comes back: plain values, no network, no model.
 
-A request says everything that shapes its answer (messages, pictures, schema, sample index) and brings the answerer that stands in when
+A request says everything that shapes its answer (messages, images, schema, sample index) and brings the answerer that stands in when
 there is no model. `check` holds what a JSON schema cannot say ("placeholder 3 is missing"); its reason is sent back to the model, which
-then repairs its answer. The order of a message's parts is the order in which the model sees text and pictures.
+then repairs its answer. The order of a message's parts is the order in which the model sees text and images.
 
 An answer has a state, because a failure is not a verdict:
 
@@ -31,7 +31,7 @@ Excess = Literal["length", "images", "pixels", "format"]
 
 
 @dataclass(frozen=True)
-class Picture:
+class SentImage:
     """Encoded bytes exactly as they are sent, and their media type, e.g. `image/jpeg`."""
 
     data: bytes
@@ -45,10 +45,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Message:
-    """One turn: text and pictures in reading order."""
+    """One turn: text and images in reading order."""
 
     role: Literal["system", "user", "assistant"]
-    parts: tuple[str | Picture, ...]
+    parts: tuple[str | SentImage, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +81,7 @@ class Request:
     @property
     def images(self) -> int:
         """Number of images that it shows."""
-        return sum(isinstance(part, Picture) for message in self.messages for part in message.parts)
+        return sum(isinstance(part, SentImage) for message in self.messages for part in message.parts)
 
 
 @dataclass(frozen=True, slots=True)

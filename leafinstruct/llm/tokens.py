@@ -20,14 +20,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeGuard
 
-from leafinstruct.llm.request import Picture, Request, Usage
+from leafinstruct.llm.request import Request, SentImage, Usage
 
 _BYTES_PER_TOKEN = 4
 _MESSAGE_TOKENS = 4  # role and separators
-_PICTURE_TOKENS = ((20_000, 255), (200_000, 765))  # (file bytes up to, tokens)
-_LARGE_PICTURE_TOKENS = 1_105
+_IMAGE_TOKENS = ((20_000, 255), (200_000, 765))  # (file bytes up to, tokens)
+_LARGE_IMAGE_TOKENS = 1_105
 _TEMPLATE_TOKENS = 512
-_PICTURE, _TILE, _TILE_PX, _MOST_TILES = 2_833, 5_667, 512, 8
+_IMAGE, _TILE, _TILE_PX, _MOST_TILES = 2_833, 5_667, 512, 8
 _MARGIN = 1.25  # over what was learned, as requests differ
 _ABSURD = 4  # times the bound: no count, but a defect
 _ABSURD_OUTPUT = 1 << 20  # tokens of one answer beyond max_tokens
@@ -38,18 +38,18 @@ class Size:
     """Of one request. text: UTF-8 bytes of messages and schemas; estimate: tokens of all."""
 
     text: int
-    pictures: tuple[Picture, ...]
+    sent: tuple[SentImage, ...]
     estimate: int
 
     def longer(self, texts: Iterable[str]) -> Size:
         """With more text."""
         more = sum(len(text.encode("utf-8", "replace")) for text in texts)
-        return Size(self.text + more, self.pictures, self.estimate + -(-more // _BYTES_PER_TOKEN)) if more else self
+        return Size(self.text + more, self.sent, self.estimate + -(-more // _BYTES_PER_TOKEN)) if more else self
 
     @cached_property
     def images(self) -> tuple[int, ...]:
         """Upper bound of the tokens of each image; reads the headers, about 40 us an image."""
-        return tuple(_most_picture_tokens(picture.data) for picture in self.pictures)
+        return tuple(_most_image_tokens(image.data) for image in self.sent)
 
 
 def size_of(request: Request) -> Size:
@@ -57,9 +57,9 @@ def size_of(request: Request) -> Size:
     parts = [part for message in request.messages for part in message.parts]
     text = sum(len(part.encode("utf-8", "replace")) for part in parts if isinstance(part, str))
     schema = len(json.dumps(request.schema))
-    pictures = tuple(part for part in parts if isinstance(part, Picture))
-    estimate = -(-(text + schema) // _BYTES_PER_TOKEN) + _MESSAGE_TOKENS * len(request.messages) + sum(map(_picture_tokens, pictures))
-    return Size(text + 2 * schema, pictures, estimate)
+    images = tuple(part for part in parts if isinstance(part, SentImage))
+    estimate = -(-(text + schema) // _BYTES_PER_TOKEN) + _MESSAGE_TOKENS * len(request.messages) + sum(map(_image_tokens, images))
+    return Size(text + 2 * schema, images, estimate)
 
 
 def estimate_tokens(request: Request) -> int:
@@ -67,11 +67,11 @@ def estimate_tokens(request: Request) -> int:
     return size_of(request).estimate
 
 
-def _picture_tokens(picture: Picture) -> int:
-    return next((tokens for limit, tokens in _PICTURE_TOKENS if len(picture.data) <= limit), _LARGE_PICTURE_TOKENS)
+def _image_tokens(image: SentImage) -> int:
+    return next((tokens for limit, tokens in _IMAGE_TOKENS if len(image.data) <= limit), _LARGE_IMAGE_TOKENS)
 
 
-def _most_picture_tokens(data: bytes) -> int:
+def _most_image_tokens(data: bytes) -> int:
     """From the image's header; of bytes that are no image, the maximum."""
     from PIL import Image  # an offline run sends no image
 
@@ -83,7 +83,7 @@ def _most_picture_tokens(data: bytes) -> int:
         tiles = min(tiles, math.ceil(width / _TILE_PX) * math.ceil(height / _TILE_PX))
     except (OSError, ValueError, Image.DecompressionBombError):
         pass
-    return _PICTURE + _TILE * tiles
+    return _IMAGE + _TILE * tiles
 
 
 class Learned:
@@ -103,7 +103,7 @@ class Learned:
             return
         self._ratio[purpose] = max(self._ratio.get(purpose, 0.0), reported.input_tokens / size.estimate)
         self._output = max(self._output, reported.output_tokens)
-        if not size.pictures:
+        if not size.images:
             self._byte = max(self._byte, reported.input_tokens / max(1, size.text))
         elif self._images:
             self._image = max(self._image, reported.input_tokens / len(size.images))
@@ -153,7 +153,7 @@ def cached_tokens(usage: Mapping[str, Any]) -> int:
 
 def is_absurd(usage: Usage, size: Size, limit: int) -> bool:
     """True for counts that nothing sent or generated can explain. limit: tokens of the answer."""
-    bound = size.text + 16 * _TEMPLATE_TOKENS + (_PICTURE + _TILE * _MOST_TILES) * len(size.pictures)
+    bound = size.text + 16 * _TEMPLATE_TOKENS + (_IMAGE + _TILE * _MOST_TILES) * len(size.images)
     return usage.input_tokens > _ABSURD * bound or usage.output_tokens > limit + _ABSURD_OUTPUT
 
 

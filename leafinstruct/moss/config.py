@@ -1,6 +1,6 @@
 """MossConfig: what an adapter is, as `adapter_config.json` keeps it.
 
-The paper (arXiv 2407.03604) gives a Linear LoRA to text tokens and a Convolutional LoRA to image tokens; its kernel size, scale, initialisation and
+The paper (arXiv 2407.03604) gives a Linear LoRA to text tokens and a Convolutional LoRA to image tokens; its kernel size, scale, initialization and
 target modules could not be read, so the defaults here are ours: kernel 2, alpha twice the rank, B = 0, the attention projections of the decoder.
 Rank 32 and not the paper's 256, because rank 256 over all linears of a 7B model is 2.15 B trainable parameters.
 """
@@ -49,13 +49,13 @@ class MossConfig(PeftConfig):
     method: Method = "moss"
     """moss: convolution for image rows; moe_lora: a second linear LoRA for them; lora: one for all rows, no routing."""
     kernel_size: int = 2
-    """k of the k x k neighbourhood."""
+    """k of the k x k neighborhood."""
     conv_mode: ConvMode = "full_space"
     """full_space: A is the convolution, d -> r (the paper). rank: A linear, then a convolution r -> r (Zhong et al. 2024). depthwise: A linear, then
     one k x k kernel for each of the r channels."""
     taps: TapShape = "top_left"
-    """Which neighbours: top_left (the paper), raster (all earlier ones within k - 1), shuffled (a control: itself and seeded earlier patches, as many
-    as top_left), symmetric (an ablation that sees later patches, for pictures that are read and never written; k odd)."""
+    """Which neighbors: top_left (the paper), raster (all earlier ones within k - 1), shuffled (a control: itself and seeded earlier patches, as many
+    as top_left), symmetric (an ablation that sees later patches, for images that are read and never written; k odd)."""
     taps_seed: int = 0
     """Of shuffled taps."""
     dropout: float = 0.0
@@ -65,9 +65,9 @@ class MossConfig(PeftConfig):
     image_tokens: list[list[int]] | None = None
     """Ids of image patches as inclusive ranges, [[4, 8195]]; None: what the model's config tells (Chameleon, Emu3), else `patch_pos` is needed."""
     image_grid: list[int] | None = None
-    """[height, width] of every picture in patches; None: what the model's config tells."""
+    """[height, width] of every image in patches; None: what the model's config tells."""
     end_of_line: int | None = None
-    """Id that ends each row of a picture, where pictures have many shapes (Emu3)."""
+    """Id that ends each row of an image, where images have many shapes (Emu3)."""
     modules_to_save: list[str] | None = None
     """As in PEFT."""
     bias: Literal["none"] = "none"
@@ -86,12 +86,12 @@ class MossConfig(PeftConfig):
             self._check(name, _number(getattr(self, name)) and getattr(self, name) > 0, "a finite number above 0")
         self._check("dropout", _number(self.dropout) and 0.0 <= self.dropout < 1.0, "in [0, 1)")
         self._check("taps_seed", _whole(self.taps_seed, -(2**63), 2**64 - 1), "a whole number from -2^63 to 2^64 - 1, as torch's seeds are")
-        self._check_pictures()
+        self._check_images()
         self._check_modules()
         if self.taps == "symmetric" and self.kernel_size % 2 == 0:
             raise MossConfigError(f"symmetric taps lie around a patch, so kernel_size must be odd, not {self.kernel_size}")
         if self.image_tokens is not None and (self.image_grid is None) == (self.end_of_line is None):
-            raise MossConfigError("image_tokens need image_grid or end_of_line, and not both, to tell where in its picture a patch stands")
+            raise MossConfigError("image_tokens need image_grid or end_of_line, and not both, to tell where in its image a patch stands")
         if self.bias != "none":
             raise MossConfigError("bias must be none: MoSS trains no biases")
         if self.leafinstruct_format != FORMAT:
@@ -104,7 +104,7 @@ class MossConfig(PeftConfig):
         if not holds:
             raise MossConfigError(f"{name} is {reprlib.repr(getattr(self, name))}; it must be {allowed}")
 
-    def _check_pictures(self) -> None:
+    def _check_images(self) -> None:
         ranges, grid, line = self.image_tokens, self.image_grid, self.end_of_line
         fits = ranges is None or (_listed(ranges) and all(_listed(ids, 2) and all(_whole(code, 0) for code in ids) for ids in ranges))
         self._check("image_tokens", fits, "ranges of ids, such as [[4, 8195]]")
@@ -134,7 +134,7 @@ class MossConfig(PeftConfig):
 
     @property
     def convolves(self) -> bool:
-        """Whether image rows see their neighbours."""
+        """Whether image rows see their neighbors."""
         return self.method == "moss"
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What a convolution must remember between two chunks of a sequence: kept on the KV cache, moved with it.
 
-A patch needs its neighbours' projections, so each adapted layer keeps those of the last rows of the picture that is being written: (k - 1)(W + 1)
-of them, the whole picture with shuffled taps. The ids so far are kept too, from which the place of the next patch follows. All of it lives on the KV
+A patch needs its neighbors' projections, so each adapted layer keeps those of the last rows of the image that is being written: (k - 1)(W + 1)
+of them, the whole image with shuffled taps. The ids so far are kept too, from which the place of the next patch follows. All of it lives on the KV
 cache object and is re-ordered with its beams; a cache that was cut (`crop`, assisted decoding) is noticed by its length and refused.
 """
 

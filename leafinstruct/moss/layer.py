@@ -1,7 +1,7 @@
 """MossLayer: one linear layer of the decoder with its text half and its image half.
 
     text row i      h_i = W x_i + s_t B_t A_t x_i
-    image row p     h_p = W x_p + s_i B_i conv(A_i; X)_p        X: the patches of the picture, on their grid
+    image row p     h_p = W x_p + s_i B_i conv(A_i; X)_p        X: the patches of the image, on their grid
 
 with the convolution (K taps, see layout)
 
@@ -166,7 +166,7 @@ class MossLayer(nn.Module, BaseTunerLayer):
             return projected
         known = torch.cat([*self._remembered(name, projected, now, layout), projected, projected.new_zeros(1, projected.shape[1])])
         self._remember(name, known, now)
-        table, rank = layout.neighbours(shape), config.r_image
+        table, rank = layout.neighbors(shape), config.r_image
         if config.conv_mode == "full_space":
             known = known.view(-1, shape.count, rank)
             return sum((known[table[:, tap], tap] for tap in range(1, shape.count)), projected.view(-1, shape.count, rank)[:, 0])
@@ -192,9 +192,9 @@ class MossLayer(nn.Module, BaseTunerLayer):
         return config.alpha_text / config.r_text * (self.moss_text_B[name] @ self.moss_text_A[name])
 
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
-        """Add the text halves to W. Raises ValueError for quantised weights, or with safe_merge for what is not finite."""
+        """Add the text halves to W. Raises ValueError for quantized weights, or with safe_merge for what is not finite."""
         if self.quantization_backend is not None:
-            raise ValueError(f"{self.moss_key} is quantised, so the text half would be rounded into it; load the base unquantised to merge")
+            raise ValueError(f"{self.moss_key} is quantized, so the text half would be rounded into it; load the base unquantized to merge")
         base = self.get_base_layer()
         for name in self.active_adapters if adapter_names is None else adapter_names:
             if name in self.moss_configs and name not in self.merged_adapters:

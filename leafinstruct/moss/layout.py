@@ -1,11 +1,11 @@
-"""One forward pass as the adapters see it: which rows are text, which are patches, and who is whose neighbour.
+"""One forward pass as the adapters see it: which rows are text, which are patches, and who is whose neighbor.
 
-It is built once and shared by all layers. A convolution is then a gather and a sum over K taps: `neighbours(taps)[n, t]` is the row that stands at
-tap t of patch n. Several pictures, mixed shapes, partial pictures, padding and a KV cache change only this table. Patches of earlier chunks come
-first in its numbering, then those of this chunk, then one row of zeros for what lies outside the picture.
+It is built once and shared by all layers. A convolution is then a gather and a sum over K taps: `neighbors(taps)[n, t]` is the row that stands at
+tap t of patch n. Several images, mixed shapes, partial images, padding and a KV cache change only this table. Patches of earlier chunks come
+first in its numbering, then those of this chunk, then one row of zeros for what lies outside the image.
 
-The neighbours are found on a canvas, a table of every picture's grid with a border as wide as the kernel, so that no comparison of pairs is made and
-no row or picture can see into another.
+The neighbors are found on a canvas, a table of every image's grid with a border as wide as the kernel, so that no comparison of pairs is made and
+no row or image can see into another.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Taps:
-    """offsets: (dy, dx) of each neighbour, itself first. drawn: how many more are earlier patches drawn with `seed`."""
+    """offsets: (dy, dx) of each neighbor, itself first. drawn: how many more are earlier patches drawn with `seed`."""
 
     offsets: tuple[tuple[int, int], ...]
     drawn: int = 0
@@ -36,7 +36,7 @@ class Taps:
 
 
 def taps(shape: str, kernel: int, seed: int = 0) -> Taps:
-    """The neighbours of a kernel. shape: see MossConfig.taps; top_left has kernel^2, raster (k - 1)(2k - 1) + k."""
+    """The neighbors of a kernel. shape: see MossConfig.taps; top_left has kernel^2, raster (k - 1)(2k - 1) + k."""
     span = range(kernel)
     if shape == "shuffled":
         return Taps(((0, 0),), kernel * kernel - 1, seed)
@@ -67,10 +67,10 @@ class Layout:
 
     @property
     def remembered(self) -> int:
-        """B * R: rows that come before this chunk's patches in the numbering of neighbours."""
+        """B * R: rows that come before this chunk's patches in the numbering of neighbors."""
         return int(self.batch * self._history.shape[1])
 
-    def neighbours(self, shape: Taps) -> Tensor:
+    def neighbors(self, shape: Taps) -> Tensor:
         """(N_image, K) int64: for each patch of the chunk the rows at its taps; remembered + N_image stands for zeros."""
         if shape not in self._tables:
             self._tables[shape] = self._build(shape)
@@ -97,7 +97,7 @@ class Layout:
         return torch.stack(found, dim=1)
 
     def _drawn(self, shape: Taps, canvas: Tensor, group: Tensor, y: Tensor, x: Tensor, nothing: int) -> list[Tensor]:
-        """Earlier patches of the same picture, by a hash of the patch's number and the seed: the same on every device and for every prefix."""
+        """Earlier patches of the same image, by a hash of the patch's number and the seed: the same on every device and for every prefix."""
         inside = canvas[:, : canvas.shape[1], :] != nothing
         widths = inside.any(1).sum(1)[group]
         number = y * widths + x
@@ -109,13 +109,13 @@ class Layout:
         return found
 
     def kept(self, shapes: list[Taps]) -> tuple[Tensor, Tensor]:
-        """What the next chunk may need: rows (B, R) in the numbering of neighbours, its zero row where there are fewer; positions (B, R, 3)."""
+        """What the next chunk may need: rows (B, R) in the numbering of neighbors, its zero row where there are fewer; positions (B, R, 3)."""
         rank = torch.full((self.batch * self.length,), -1, dtype=torch.long, device=self.positions.device)
         rank[self.image] = self.remembered + torch.arange(len(self.image), device=rank.device)
         before = torch.arange(self.remembered, device=rank.device).view(self.batch, -1)
         rows = torch.cat([before, rank.view(self.batch, self.length)], dim=1)
         places = torch.cat([self._history, self.positions], dim=1)
-        last = places[..., 0].max(dim=1, keepdim=True).values  # the only picture that can go on
+        last = places[..., 0].max(dim=1, keepdim=True).values  # the only image that can go on
         wanted = (places[..., 0] == last) & (last >= 0)
         order = torch.arange(rows.shape[1], device=rank.device).where(wanted, torch.full_like(rows, -1)).sort(dim=1).indices
         width = int(places[..., 2].max()) + 1
@@ -128,7 +128,7 @@ class Layout:
 
 
 def _hash(number: Tensor) -> Tensor:
-    """Well-mixed non-negative numbers from whole ones (the finaliser of MurmurHash3, 32 bits). number: int64."""
+    """Well-mixed non-negative numbers from whole ones (the finalizer of MurmurHash3, 32 bits). number: int64."""
     number = (number ^ (number >> 16)) & 0xFFFFFFFF
     number = (number * 0x85EBCA6B) & 0xFFFFFFFF
     number = number ^ (number >> 13)

@@ -30,7 +30,7 @@ _DECODERS = {
     "emu2": r"(.*\.)?decoder\.lm\.model\.layers\.\d+\.(self_attn|mlp)\.\w+",
     "emu3": r"(.*\.)?text_model\.(model\.)?layers\.\d+\.(self_attn|mlp)\.\w+",
 }
-"""model_type -> what lies in the decoder. Beside it these models hold a picture encoder with attention of its own."""
+"""model_type -> what lies in the decoder. Beside it these models hold an image encoder with attention of its own."""
 _DEFAULT = r"(.*\.)?layers\.\d+\.self_attn\.(q|k|v|o)_proj"
 
 
@@ -144,7 +144,7 @@ class MossModel(BaseTuner):
 
     def _positions(self, ids: Any, patches: Patches | None, conv: conv_cache.ConvCache | None, starts: Tensor | None) -> Tensor:
         if ids is None:
-            raise ValueError("inputs_embeds do not tell which rows are patches: pass patch_pos, (B, T, 3) of (picture, y, x), -1 for text")
+            raise ValueError("inputs_embeds do not tell which rows are patches: pass patch_pos, (B, T, 3) of (image, y, x), -1 for text")
         if patches is None:
             raise ValueError(
                 "this model's config does not tell which ids are image patches: set image_tokens and image_grid in MossConfig, or pass patch_pos"
@@ -165,10 +165,10 @@ class MossModel(BaseTuner):
     def merge_adapter(self, adapter_names: list[str] | None = None, safe_merge: bool = False, modality: Literal["text"] = "text") -> None:
         """Add the text halves of adapters to the weights, exactly; image rows then cost a rank r_image + r_text correction, text rows nothing.
 
-        Raises ValueError for another modality: one weight cannot hold a half that depends on neighbours.
+        Raises ValueError for another modality: one weight cannot hold a half that depends on neighbors.
         """
         if modality != "text":
-            raise ValueError(f"modality {modality!r}: only the text half can be merged, since image rows depend on their neighbours")
+            raise ValueError(f"modality {modality!r}: only the text half can be merged, since image rows depend on their neighbors")
         super().merge_adapter(adapter_names=adapter_names, safe_merge=safe_merge)
 
     def merge_and_unload(self, progressbar: bool = False, safe_merge: bool = False, adapter_names: list[str] | None = None) -> nn.Module:

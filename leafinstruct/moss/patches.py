@@ -1,9 +1,9 @@
-"""Which positions of a sequence are image patches, and where in their picture: token ids -> patch_pos.
+"""Which positions of a sequence are image patches, and where in their image: token ids -> patch_pos.
 
-patch_pos[b, t] = (picture within the row, y, x), or -1 three times for what is no patch: text, padding, the tokens that begin and end a picture or a
-row of it. It is all that the adapter knows of pictures, so a backbone without image ids (patches given as vectors) passes it itself.
+patch_pos[b, t] = (image within the row, y, x), or -1 three times for what is no patch: text, padding, the tokens that begin and end an image or a
+row of it. It is all that the adapter knows of images, so a backbone without image ids (patches given as vectors) passes it itself.
 
-Chameleon's pictures have one shape; Emu3's have many, and a token after each row; Emu2's patches are vectors, and an id holds the place of each.
+Chameleon's images have one shape; Emu3's have many, and a token after each row; Emu2's patches are vectors, and an id holds the place of each.
 `of_model` reads all three from the model's config.
 """
 
@@ -18,7 +18,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Patches:
-    """ids: inclusive ranges of patches' ids. grid: (height, width) of every picture, or None where an id ends each row."""
+    """ids: inclusive ranges of patches' ids. grid: (height, width) of every image, or None where an id ends each row."""
 
     ids: tuple[tuple[int, int], ...]
     grid: tuple[int, int] | None = None
@@ -31,7 +31,7 @@ class Patches:
     def positions(self, input_ids: Tensor, starts: Tensor | None = None) -> Tensor:
         """patch_pos of token ids. input_ids: (B, T) from the very beginning of the sequence. Returns (B, T, 3) int64.
 
-        starts: (B, T) bool, the first tokens of documents that share a row; no picture goes on across one.
+        starts: (B, T) bool, the first tokens of documents that share a row; no image goes on across one.
         """
         patch = torch.zeros_like(input_ids, dtype=torch.bool)
         for low, high in self.ids:
@@ -43,14 +43,14 @@ class Patches:
         order = _since(patch, begins)  # 0, 1, 2 ... over the patches of a run
         if self.grid is not None:
             height, width = self.grid
-            begins = patch & (order % (height * width) == 0)  # two pictures may follow each other without a token between
+            begins = patch & (order % (height * width) == 0)  # two images may follow each other without a token between
             within = order % (height * width)
             y, x = within // width, within % width
         else:
             y = _since(line, begins) + 1  # rows ended so far
             x = _since(patch, begins | _before(line))
-        picture = begins.long().cumsum(1) - 1
-        found = torch.stack([picture, y, x], dim=-1)
+        image = begins.long().cumsum(1) - 1
+        found = torch.stack([image, y, x], dim=-1)
         return torch.where(patch[..., None], found, torch.full_like(found, -1))
 
 
@@ -74,12 +74,12 @@ def of_model(config: Any) -> Patches | None:
 
 
 def check_filled(positions: Tensor, grid: tuple[int, int] | None, starts: Tensor | None = None) -> None:
-    """Raises ValueError for a picture that is not whole, unless its sequence ends with it. positions: (B, T, 3). starts: see Patches.positions."""
+    """Raises ValueError for an image that is not whole, unless its sequence ends with it. positions: (B, T, 3). starts: see Patches.positions."""
     rows, times = (positions[..., 0] >= 0).nonzero(as_tuple=True)
     if not len(rows):
         return
-    picture, y, x = positions[rows, times].unbind(-1)
-    _, which = torch.stack([rows, picture]).unique(dim=1, return_inverse=True)
+    image, y, x = positions[rows, times].unbind(-1)
+    _, which = torch.stack([rows, image]).unique(dim=1, return_inverse=True)
     zeros = torch.zeros(int(which.max()) + 1, dtype=torch.long, device=positions.device)
     count = zeros.index_add(0, which, torch.ones_like(which))
     height, width = zeros.scatter_reduce(0, which, y, "amax") + 1, zeros.scatter_reduce(0, which, x, "amax") + 1
@@ -93,8 +93,8 @@ def check_filled(positions: Tensor, grid: tuple[int, int] | None, starts: Tensor
         first = int(wrong[0])
         shape = f"{grid[0]} x {grid[1]}" if grid else f"{int(height[first])} x {int(width[first])}"
         raise ValueError(
-            f"a picture of {int(count[first])} patches does not fill its grid of {shape} and something follows it; "
-            "give whole pictures, or leave a cut one at the very end of its sequence"
+            f"an image of {int(count[first])} patches does not fill its grid of {shape} and something follows it; "
+            "give whole images, or leave a cut one at the very end of its sequence"
         )
 
 

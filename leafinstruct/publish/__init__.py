@@ -1,1 +1,1 @@
-"""From shards to the Hub, and pictures back into shards that went there without."""
+"""From shards to the Hub, and images back into shards that went there without."""

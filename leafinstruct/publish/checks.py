@@ -1,11 +1,11 @@
 """What must not be published: read from the shards themselves, because they are what would go out.
 
-    license          a document states a licence that is not on push.licenses        unknown-license   it states none
+    license          a document states a license that is not on push.licenses        unknown-license   it states none
     opt-out          the recipe did not ask the record's source for opt-outs (opt_out: false)
     failed           a score could not be computed just then (state `failed`): nobody knows what it would have said
-    toy              the tiny CLIP judged pictures that it does not know             suppressed        `leaf remove` took the record out
+    toy              the tiny CLIP judged images that it does not know             suppressed        `leaf remove` took the record out
     unfinished       the build was cut short                                         drift             the recipe gives another dataset now
-    picture-license  a picture goes out as bytes, and its licence is not on push.picture_licenses
+    image-license  an image goes out as bytes, and its license is not on push.image_licenses
 
 Each can be allowed by name, but for `suppressed`. Only small columns are read: about 10,000 records a second.
 """
@@ -31,12 +31,12 @@ BESIDE = ("README.md", "SHA256SUMS", "croissant.json", "build.json", "examples/*
 """What goes out beside the shards, where it is there."""
 NAMED = 3
 """Ids and values that a message names of each fault."""
-UNKNOWN = "no licence stated"
+UNKNOWN = "no license stated"
 
-CURES = {
+HINTS = {
     "license": "list it in push.licenses if you may hand it on, or take the records out with `leaf remove`",
-    "unknown-license": "set push.unknown_license: allow if you have cleared the rights, or ingest what states its licence",
-    "picture-license": "set push.pictures: auto or reference, or list it in push.picture_licenses",
+    "unknown-license": "set push.unknown_license: allow if you have cleared the rights, or ingest what states its license",
+    "image-license": "set push.images: auto or reference, or list it in push.image_licenses",
     "opt-out": "set opt_out: true and build again",
     "toy": "set filter.alignment.model: ViT-B/32 and build again",
     "failed": "run `leaf build --retry-failed`",
@@ -49,7 +49,7 @@ CURES = {
 
 @dataclass(frozen=True)
 class Terms:
-    """What may go out. unasked: sources that the recipe did not ask for opt-outs, web_unasked: nor the hosts of pictures on the web."""
+    """What may go out. unasked: sources that the recipe did not ask for opt-outs, web_unasked: nor the hosts of images on the web."""
 
     config: PushConfig
     suppressed: Suppressed = NOTHING
@@ -73,15 +73,15 @@ class Fault:
         which = f"; for example {', '.join(self.ids)}" if self.ids else ""
         many = f"{self.records:,} record{'s' if self.records != 1 else ''}: " if self.records else ""
         allow = "" if self.kind == "suppressed" else f", or say --allow {self.kind}"
-        return f"{self.kind}: {many}{shown}{which}; {CURES[self.kind]}{allow}"
+        return f"{self.kind}: {many}{shown}{which}; {HINTS[self.kind]}{allow}"
 
 
 @dataclass
 class Survey:
-    """What the shards hold: records, pictures, and faults by kind."""
+    """What the shards hold: records, images, and faults by kind."""
 
     records: int = 0
-    pictures: int = 0
+    images: int = 0
     faults: dict[str, Fault] = field(default_factory=dict)
 
     def whole(self, kind: str, value: str) -> None:
@@ -101,13 +101,13 @@ class Survey:
 def survey(shards: Sequence[Path], terms: Terms, on_shard: Callable[[int], None] = lambda _: None) -> Survey:
     """Read every record of some shards. on_shard: told how many shards are read. Raises PublishError for one that cannot be read."""
     found = Survey()
-    documents, pictures = keys(terms.config.licenses), keys(terms.config.picture_licenses)
+    documents, images = keys(terms.config.licenses), keys(terms.config.image_licenses)
     for done, path in enumerate(shards):
         on_shard(done)
         for row in rows(path, COLUMNS):
             found.records += 1
-            found.pictures += len(row["image_info"] or ())
-            found.record(row["id"], _faults(row, terms, documents, pictures))
+            found.images += len(row["image_info"] or ())
+            found.record(row["id"], _faults(row, terms, documents, images))
     on_shard(len(shards))
     return found
 
@@ -142,13 +142,13 @@ def rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
 
 def refuse(found: Survey, allowed: Iterable[str], bytes_go_out: bool) -> None:
     """Raise PublishError, a line a kind, for every fault that is not allowed."""
-    passed = {*allowed} - {"suppressed"} | (set() if bytes_go_out else {"picture-license"})
-    lines = [str(found.faults[kind]) for kind in CURES if kind in found.faults and kind not in passed]
+    passed = {*allowed} - {"suppressed"} | (set() if bytes_go_out else {"image-license"})
+    lines = [str(found.faults[kind]) for kind in HINTS if kind in found.faults and kind not in passed]
     if lines:
         raise PublishError("\n".join(["this dataset may not be published as it is:", *lines]))
 
 
-def _faults(row: Row, terms: Terms, documents: frozenset[str], pictures: frozenset[str]) -> Iterator[tuple[str, str]]:
+def _faults(row: Row, terms: Terms, documents: frozenset[str], images: frozenset[str]) -> Iterator[tuple[str, str]]:
     stated = row["license"]
     if not (stated or "").strip():
         if terms.config.unknown_license == "refuse":
@@ -156,8 +156,8 @@ def _faults(row: Row, terms: Terms, documents: frozenset[str], pictures: frozens
     elif key(stated) not in documents:
         yield "license", stated
     for info in row["image_info"] or ():
-        if key(info["license"] or "") not in pictures:
-            yield "picture-license", info["license"] or UNKNOWN
+        if key(info["license"] or "") not in images:
+            yield "image-license", info["license"] or UNKNOWN
     if row["source"] in terms.unasked or (
         terms.web_unasked and any(str(info["ref"]).startswith("http") for info in row["image_info"] or ())
     ):

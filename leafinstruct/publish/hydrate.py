@@ -1,14 +1,14 @@
-"""`leaf hydrate`: references -> shards that hold their pictures again.
+"""`leaf hydrate`: references -> shards that hold their images again.
 
-    DIR/<task>.<split>-00000-of-00001.parquet    as it was built, to the byte and in its schema, where every picture could be had
-    DIR/missing.jsonl                            every picture that could not: record, address, reason (gone, changed, refused ...)
+    DIR/<task>.<split>-00000-of-00001.parquet    as it was built, to the byte and in its schema, where every image could be had
+    DIR/missing.jsonl                            every image that could not: record, address, reason (gone, changed, refused ...)
     DIR/.fetched/                                what was fetched, so that a run that was cut goes on
 
-A picture comes from a file or an archive of its source where the caller names the source's folder, else from its address, by the polite fetching of
-images/web: robots.txt, opt-outs and limits hold here as they hold in a build. Its sha256 decides whether it is the same picture; another one is
-`changed` and is not taken. A record of which one picture is missing is left out whole, since its text speaks of it.
+An image comes from a file or an archive of its source where the caller names the source's folder, else from its address, by the polite fetching of
+images/web: robots.txt, opt-outs and limits hold here as they hold in a build. Its sha256 decides whether it is the same image; another one is
+`changed` and is not taken. A record of which one image is missing is left out whole, since its text speaks of it.
 
-404 and a changed picture are verdicts. What may pass (no answer, 429, 5xx) is not: beyond `tolerate` nothing is written, and the same command
+404 and a changed image are verdicts. What may pass (no answer, 429, 5xx) is not: beyond `tolerate` nothing is written, and the same command
 goes on.
 """
 
@@ -45,13 +45,13 @@ if TYPE_CHECKING:
     from leafinstruct.images.web.store import Fetched
 
 CODE = 1
-"""Raised when the same references and pictures give other shards than before."""
+"""Raised when the same references and images give other shards than before."""
 
 
 @dataclass(frozen=True)
 class HydrateSettings:
     """roots: source -> folder that its references are relative to, `` for every source; fetch: None when nothing is asked of the web;
-    tolerate: share of pictures that may fail for a passing reason."""
+    tolerate: share of images that may fail for a passing reason."""
 
     roots: Mapping[str, Path]
     fetch: FetchConfig | None
@@ -70,7 +70,7 @@ def hydrate(settings: HydrateSettings, shards: Sequence[Path], out: Artifact, en
     for name in {name for report in out.reports() for name in report["files"]} - {path.name for path in shards}:
         (out.path / name).unlink(missing_ok=True)  # of other references, which stood here before
     out.keep_only(keys)
-    missing = [path for path in shards if not out.stands(path.stem, keys[path.stem]) or list(out.faults(path.stem))]
+    missing = [path for path in shards if not out.is_up_to_date(path.stem, keys[path.stem]) or list(out.faults(path.stem))]
     fetched = _fetch_all(settings, missing, out, engine)
     for path in missing:
         _write(path, keys[path.stem], settings, fetched, out)
@@ -115,38 +115,38 @@ def shards(place: str, revision: str | None) -> list[Path]:
 
 async def _ask(web: Any, found: dict[str, Fetched], part: Part) -> dict[str, Any]:
     """Task: what becomes of a shard's addresses. payload: the addresses."""
-    answers = await asyncio.gather(*(web.fetch(address) for address in part.payload))
+    answers = await asyncio.gather(*(web.fetch(url) for url in part.payload))
     found.update({answer.url: answer for answer in answers})
-    return {"counts": {"pictures": len(answers)}}
+    return {"counts": {"images": len(answers)}}
 
 
 def _fetch_all(settings: HydrateSettings, shards: Sequence[Path], out: Artifact, engine: Engine) -> dict[str, Fetched]:
     """What became of every address that some shards need, each asked once."""
-    wanted = {path.stem: [address for place in _pictures(path) if (address := _address(settings, *place)) is not None] for path in shards}
-    count = len({address for addresses in wanted.values() for address in addresses})
+    wanted = {path.stem: [url for place in _images(path) if (url := _url(settings, *place)) is not None] for path in shards}
+    count = len({url for urls in wanted.values() for url in urls})
     if not count:
         return {}
     if settings.fetch is None:
         raise PublishError(
-            f"{count:,} pictures are on the web: say --contact with an address where hosts can reach you, or name their folder with --root"
+            f"{count:,} images are on the web: say --contact with an address where hosts can reach you, or name their folder with --root"
         )
     from leafinstruct.images.web.client import Web
     from leafinstruct.images.web.store import Store
 
     web = Web(settings.fetch, Store(out.path / ".fetched"))
     found: dict[str, Fetched] = {}
-    needs = Needs("io", 4, "fetching pictures", release=web.close, unit="pictures", pulse=lambda: web.answered)
+    needs = Needs("io", 4, "fetching images", release=web.close, unit="images", pulse=lambda: web.answered)
 
     async def task(part: Part) -> dict[str, Any]:
         return await _ask(web, found, part)
 
-    for _ in engine.map(task, [Part(name, list(dict.fromkeys(addresses))) for name, addresses in wanted.items() if addresses], needs):
+    for _ in engine.map(task, [Part(name, list(dict.fromkeys(urls))) for name, urls in wanted.items() if urls], needs):
         pass
     failed = Counter(answer.reason for answer in found.values() if answer.state == "failed")
     if failed.total() > settings.tolerate * count:
         reasons = ", ".join(f"{number:,} x {reason}" for reason, number in failed.most_common(3))
         raise PublishError(
-            f"{failed.total():,} of {count:,} pictures could not be fetched just now ({reasons}), more than --tolerate {settings.tolerate:g} allows; "
+            f"{failed.total():,} of {count:,} images could not be fetched just now ({reasons}), more than --tolerate {settings.tolerate:g} allows; "
             "what was fetched is kept: run the same command again later"
         )
     return found
@@ -156,8 +156,7 @@ def _write(path: Path, key: str, settings: HydrateSettings, fetched: Mapping[str
     """One shard in the schema of its references, row group by row group, rows one by one as shard writes them."""
     shard, counts, missing = public.open_shard(path), Counter[str](), list[dict[str, Any]]()
     out.open(path.stem)
-    schema = shard.stored_schema
-    schema = schema.with_metadata({name: value for name, value in schema.metadata.items() if name != public.PICTURES})
+    schema = public.with_images(shard.stored_schema)
     with writing(out.path / path.name) as temporary, pq.ParquetWriter(temporary, schema, **public.WRITER) as file:
         for number in range(shard.row_groups):
             batches = []
@@ -168,7 +167,7 @@ def _write(path: Path, key: str, settings: HydrateSettings, fetched: Mapping[str
                 counts["failed"] += sum(item["passing"] for item in lost)
                 counts["left_out" if lost else "rows"] += 1
                 if not lost:
-                    counts["pictures"] += len(row["images"])
+                    counts["images"] += len(row["images"])
                     batches.append(pa.RecordBatch.from_pylist([row], schema=schema))
             if batches:
                 rows = pa.Table.from_batches(batches, schema)
@@ -178,7 +177,7 @@ def _write(path: Path, key: str, settings: HydrateSettings, fetched: Mapping[str
 
 
 def _filled(row: Row, settings: HydrateSettings, fetched: Mapping[str, Fetched], store: Path) -> list[dict[str, Any]]:
-    """Put the bytes into a row's `images`; returns the pictures that could not be had."""
+    """Put the bytes into a row's `images`; returns the images that could not be had."""
     lost: list[dict[str, Any]] = []
     infos = row["image_info"] or []
     if len(infos) != len(row["images"] or ()):
@@ -188,7 +187,7 @@ def _filled(row: Row, settings: HydrateSettings, fetched: Mapping[str, Fetched],
         standing = row["images"][index]
         data = standing["bytes"] if standing else _had(info, row["source"], settings, fetched, store)
         if not isinstance(data, Unreadable) and hashlib.sha256(data).hexdigest() != info["sha256"]:
-            data = Unreadable("changed", "there is another picture now: its sha256 is not the one that was pushed")
+            data = Unreadable("changed", "there is another image now: its sha256 is not the one that was pushed")
         if isinstance(data, Unreadable):
             place = {"id": row["id"], "image": index, "ref": info["ref"], "url": info["url"], "sha256": info["sha256"]}
             lost.append({**place, "reason": data.reason, "detail": data.detail, "passing": data.retryable})
@@ -201,12 +200,12 @@ def _had(info: Row, source: str, settings: HydrateSettings, fetched: Mapping[str
     root, ref = _root(settings, source), Ref.of(info["ref"] or "")
     if root is not None and ref.file is not None:
         return read(ref, root)
-    address = _address(settings, source, info["ref"] or "", info["url"])
-    if address is None:
+    url = _url(settings, source, info["ref"] or "", info["url"])
+    if url is None:
         return Unreadable(
-            "no_address", f"it was a file of the source {source}, whose folder is not known here: name it with --root {source}=DIR"
+            "no_url", f"it was a file of the source {source}, whose folder is not known here: name it with --root {source}=DIR"
         )
-    found = fetched[address]
+    found = fetched[url]
     if found.sha256 is None or found.segment is None:
         return Unreadable(found.reason, found.detail, retryable=found.state == "failed")
     from leafinstruct.images.web.store import stored
@@ -214,22 +213,22 @@ def _had(info: Row, source: str, settings: HydrateSettings, fetched: Mapping[str
     try:
         return stored(store, found.segment, found.offset or 0, found.size or 0, found.sha256)
     except OSError as error:
-        return Unreadable("unreadable", f"{address}: {error.strerror or error}", retryable=True)
+        return Unreadable("unreadable", f"{url}: {error.strerror or error}", retryable=True)
 
 
 def _root(settings: HydrateSettings, source: str) -> Path | None:
     return settings.roots.get(source, settings.roots.get(""))
 
 
-def _address(settings: HydrateSettings, source: str, ref: str, url: str | None) -> str | None:
-    """Where a picture is asked for on the web; None when it is read from a folder, or nowhere."""
+def _url(settings: HydrateSettings, source: str, ref: str, url: str | None) -> str | None:
+    """Where an image is asked for on the web; None when it is read from a folder, or nowhere."""
     if ref.startswith(("http://", "https://")):
         return ref
     return None if _root(settings, source) is not None else url
 
 
-def _pictures(path: Path) -> Iterator[tuple[str, str, str | None]]:
-    """Source, reference and address of every picture of a shard."""
+def _images(path: Path) -> Iterator[tuple[str, str, str | None]]:
+    """Source, reference and address of every image of a shard."""
     for batch in public.open_shard(path).batches(["source", "image_info.ref", "image_info.url"], 1024):
         for row in batch.to_pylist():
             for info in row["image_info"] or ():

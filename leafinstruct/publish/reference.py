@@ -1,4 +1,4 @@
-"""Shards without the pictures' bytes, in a folder of their own: what goes out where the bytes may not.
+"""Shards without the images' bytes, in a folder of their own: what goes out where the bytes may not.
 
     runs/<name>/push/<task>.<split>-00000-of-00001.parquet, README.md, SHA256SUMS
 
@@ -27,13 +27,13 @@ CODE = 1
 """Raised when the same shards give other references than before."""
 
 NOTICE = """
-> **Pictures are references.** This dataset holds no picture: every entry of `images` is null (`None` in `datasets`), and `image_info` says where
-> the picture lies (`url`, `ref`) and what its bytes were (`sha256`). `leaf hydrate {repo} --out DIR` fetches the pictures again, politely,
+> **Images are references.** This dataset holds no image: every entry of `images` is null (`None` in `datasets`), and `image_info` says where
+> the image lies (`url`, `ref`) and what its bytes were (`sha256`). `leaf hydrate {repo} --out DIR` fetches the images again, politely,
 > checks them, and writes shards that hold them.
 """
-_NOTICE = re.compile(r"\n> \*\*Pictures are references\.\*\*[^\n]*\n(?:> [^\n]*\n)*")
+_NOTICE = re.compile(r"\n> \*\*Images are references\.\*\*[^\n]*\n(?:> [^\n]*\n)*")
 _HEADING = re.compile(r"^# .*$", re.MULTILINE)
-_PICTURE = re.compile(r"!\[[^\]]*\]\(\s*(?:\./)?examples/[^)]*\)|<img\b[^>]*\bsrc=[\"'](?:\./)?examples/[^>]*>")
+_IMAGE = re.compile(r"!\[[^\]]*\]\(\s*(?:\./)?examples/[^)]*\)|<img\b[^>]*\bsrc=[\"'](?:\./)?examples/[^>]*>")
 
 
 def write(shards: Artifact, out: Artifact, repo: str, on_part: Callable[[int, int], None]) -> list[Path]:
@@ -45,7 +45,7 @@ def write(shards: Artifact, out: Artifact, repo: str, on_part: Callable[[int, in
         source = shards.path / f"{part}.parquet"
         report = shards.report(part)
         key = digest([CODE, report["files"][source.name] if report else None])
-        if not out.stands(part, key) or list(out.faults(part)):
+        if not out.is_up_to_date(part, key) or list(out.faults(part)):
             out.open(part)
             rows = _without_bytes(source, out.path / source.name)
             out.commit(part, key, {"counts": {"rows": rows}, "reasons": {}}, [out.path / source.name])
@@ -58,19 +58,19 @@ def write(shards: Artifact, out: Artifact, repo: str, on_part: Callable[[int, in
 
 
 def card(text: str, repo: str) -> str:
-    """A dataset's card, for the dataset without pictures: a notice under its title, none of the examples' pictures."""
-    bare = _PICTURE.sub("*(a picture)*", text)
+    """A dataset's card, for the dataset without images: a notice under its title, none of the examples' images."""
+    bare = _IMAGE.sub("*(an image)*", text)
     return _HEADING.sub(lambda found: f"{found[0]}\n{NOTICE.format(repo=repo).rstrip()}", bare, count=1)
 
 
 def without_notice(text: str) -> str:
-    """The card of a dataset whose pictures are back."""
+    """The card of a dataset whose images are back."""
     return _NOTICE.sub("", text)
 
 
 def _without_bytes(source: Path, target: Path) -> int:
     shard = public.open_shard(source)
-    schema = shard.stored_schema.with_metadata({**shard.stored_schema.metadata, public.PICTURES: b"reference"})
+    schema = shard.stored_schema.with_metadata({**shard.stored_schema.metadata, public.IMAGES: b"reference"})
     with writing(target) as temporary, pq.ParquetWriter(temporary, schema, **public.WRITER) as file:
         for number in range(shard.row_groups):
             rows = shard.stored_group(number, without=["images"]).combine_chunks()
@@ -85,7 +85,7 @@ def _without_bytes(source: Path, target: Path) -> int:
 
 def _beside(shards: Artifact, out: Artifact, repo: str) -> list[Path]:
     """README.md and build.json where they are (a build that was cut has none), and SHA256SUMS of the shards. No croissant.json, which tells of the
-    other shards' bytes; no examples/, which are pictures."""
+    other shards' bytes; no examples/, which are images."""
     made = []
     if (shards.path / "README.md").is_file():
         made.append(out.path / "README.md")

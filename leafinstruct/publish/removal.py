@@ -65,7 +65,7 @@ def _left(run: Path, records: int, shards: list[str], examples: int) -> list[str
         told.append(f"next: leaf build, which makes {len(shards)} shard{'s' if len(shards) != 1 else ''} anew, then leaf push")
     if examples or records:
         told.append(
-            f"their texts and pictures stay in the working files of {run} (ingest, filter, rewrite), which are not published, and in what runs "
+            f"their texts and images stay in the working files of {run} (ingest, filter, rewrite), which are not published, and in what runs "
             f"share, {run.parent}/.fetched, .answers and .codes; `leaf remove --purge` erases them there"
         )
         told.append(

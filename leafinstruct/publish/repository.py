@@ -132,7 +132,7 @@ class Repository:
         """Name a commit."""
         self._api.create_tag(self.name, tag=name, revision=commit, repo_type=KIND)
 
-    def address(self) -> str:
+    def url(self) -> str:
         return f"{self._api.endpoint}/datasets/{self.name}"
 
     def _list(self, head: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """push: shards -> the Hub, in one commit, or nothing.
 
     survey     every record of the shards, against the terms: what may not go out is refused, by name and number
-    files      shard/ as it was built, or push/ with references in place of pictures
+    files      shard/ as it was built, or push/ with references in place of images
     compare    with what is there: only what is new or changed is sent, what was pushed once and is built no more goes
     upload     one file after another; a cut costs the file that was under way
     commit     all of it or nothing; then the tag
@@ -52,14 +52,14 @@ class Pushed:
     """What came of it. commit: None where nothing was to do, and after a dry run; made: whether the repository is, or would be, a new one."""
 
     repo: str
-    pictures: Literal["bytes", "reference"]
+    images: Literal["bytes", "reference"]
     why: str
     plan: Plan
     survey: Survey
     made: bool
     private: bool
     commit: str | None = None
-    address: str = ""
+    url: str = ""
     notes: tuple[str, ...] = ()
 
 
@@ -77,18 +77,18 @@ def push(settings: PushSettings, shards: Artifact, out: Artifact, dry_run: bool,
 def _push(settings: PushSettings, shards: Artifact, out: Artifact, dry_run: bool, on_step: OnStep) -> Pushed:
     hub.check_name(settings.repo, "--repo", PublishError)
     found = _survey(settings, shards, on_step)
-    pictures, why = form(settings, found)
-    checks.refuse(found, settings.allowed, pictures == "bytes")
+    images, why = form(settings, found)
+    checks.refuse(found, settings.allowed, images == "bytes")
     kept = "nothing is to be seen there; what was uploaded is kept, run the same command again"
     speaking = partial(hub.speaking, f"--repo {settings.repo}", "a dry run uploads nothing" if dry_run else kept, PublishError)
     repository = Repository(settings.repo, settings.revision)
     with speaking():
         there = repository.look()
     _refuse_place(settings, there)
-    here = _files(settings, shards, out, pictures, on_step)
+    here = _files(settings, shards, out, images, on_step)
     change = plan.compare(here, there.files if there else {}, there.listed if there else {})
     notes = _notes(settings, there, change)
-    told = Pushed(settings.repo, pictures, why, change, found, there is None, there.private if there else not settings.public, notes=notes)
+    told = Pushed(settings.repo, images, why, change, found, there is None, there.private if there else not settings.public, notes=notes)
     if dry_run:
         return told
     if change.strangers and not settings.overwrite:
@@ -102,18 +102,18 @@ def _push(settings: PushSettings, shards: Artifact, out: Artifact, dry_run: bool
             commit = head if fresh.empty else repository.commit(here, fresh, head, _message(settings, fresh))
             if settings.tag is not None and (there is None or settings.tag not in there.tags):
                 repository.tag(settings.tag, commit)
-    return replace(told, address=repository.address(), commit=None if change.empty else commit)
+    return replace(told, url=repository.url(), commit=None if change.empty else commit)
 
 
 def form(settings: PushSettings, found: Survey) -> tuple[Literal["bytes", "reference"], str]:
-    """How pictures go out, and why, for a person."""
-    wanted = settings.terms.config.pictures
+    """How images go out, and why, for a person."""
+    wanted = settings.terms.config.images
     if wanted != "auto":
-        return wanted, f"push.pictures: {wanted}"
-    fault = found.faults.get("picture-license")
+        return wanted, f"push.images: {wanted}"
+    fault = found.faults.get("image-license")
     if fault is None:
-        return "bytes", "the licence of every picture is on push.picture_licenses"
-    return "reference", f"the pictures of {fault.records:,} records are under no licence of push.picture_licenses"
+        return "bytes", "the license of every image is on push.image_licenses"
+    return "reference", f"the images of {fault.records:,} records are under no license of push.image_licenses"
 
 
 def _survey(settings: PushSettings, shards: Artifact, on_step: OnStep) -> Survey:
@@ -129,7 +129,7 @@ def _survey(settings: PushSettings, shards: Artifact, on_step: OnStep) -> Survey
         found.whole("drift", "; ".join(settings.drifted[:4]))
     filtered = shards.upstream.upstream if shards.upstream else None
     if filtered is not None and (filtered.record or {}).get("toy"):
-        found.whole("toy", "the packaged tiny CLIP judged pictures that it does not know (allow_toy: true)")
+        found.whole("toy", "the packaged tiny CLIP judged images that it does not know (allow_toy: true)")
     return found
 
 
@@ -145,21 +145,21 @@ def _refuse_place(settings: PushSettings, there: Found | None) -> None:
         raise PublishError(f"--tag {settings.tag}: is there already and names another commit; give another tag, a name is a promise")
 
 
-def _files(settings: PushSettings, shards: Artifact, out: Artifact, pictures: str, on_step: OnStep) -> list[Local]:
+def _files(settings: PushSettings, shards: Artifact, out: Artifact, images: str, on_step: OnStep) -> list[Local]:
     """Every file that is to be there, our list too."""
-    if pictures == "bytes":
+    if images == "bytes":
         folder, sums = shards.path, {name: sha for report in shards.reports() for name, sha in report["files"].items()}
         beside = [path for pattern in checks.BESIDE for path in sorted(folder.glob(pattern)) if path.is_file()]
         paths = [*(folder / name for name in sorted(sums)), *beside]
     else:
         folder = out.path
-        paths = reference.write(shards, out, settings.repo, lambda done, of: on_step("leaving out pictures", done, of, 0))
+        paths = reference.write(shards, out, settings.repo, lambda done, of: on_step("leaving out images", done, of, 0))
         sums = {name: sha for report in out.reports() for name, sha in report["files"].items()}
     files = [
         Local(name, folder / name, (folder / name).stat().st_size, sums.get(name) or file_sha256(folder / name))
         for name in (path.relative_to(folder).as_posix() for path in paths)
     ]
-    return [*files, plan.listing(files, {"recipe": settings.name, "pictures": pictures})]
+    return [*files, plan.listing(files, {"recipe": settings.name, "images": images})]
 
 
 def _upload(
@@ -205,7 +205,7 @@ def facts(pushed: Pushed) -> dict[str, Any]:
     """What came of a push, for a machine."""
     return {
         "repo": pushed.repo,
-        "pictures": pushed.pictures,
+        "images": pushed.images,
         "records": pushed.survey.records,
         "private": pushed.private,
         "made": pushed.made,

@@ -204,7 +204,7 @@ def _sampled(told: Figures) -> str:
 def _unchecked(sources: Sequence[tuple[Found, Figures]], contact: str | None, web: int, images: int) -> Iterator[str]:
     """What the recipe does not check, a line each."""
     if contact is None and web:
-        yield f"images on the web: {web:,} of {images:,} in the sample, lost until filter.pictures.fetch is set (or --contact is given)"
+        yield f"images on the web: {web:,} of {images:,} in the sample, lost until filter.images.fetch is set (or --contact is given)"
     if any(told.apart for _, told in sources):
         yield "images in other archives of the crawl: the sample looks in a page's own archive, the build in all of them"
     if missing := sum(told.missing for _, told in sources):

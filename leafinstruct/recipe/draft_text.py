@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 FETCH = """\
-  pictures:
+  images:
     fetch: {{contact: {contact}}}   # images on the web are fetched; the hosts see this contact
 """
 NO_FETCH = """\
   # Images on the web are lost without these two lines; the hosts see the contact:
-  # pictures:
+  # images:
   #   fetch: {contact: you@example.org}
 """
 WHOLE = "  # truncated: keep     # without this line, a file that ends early stops the build: it may be a broken download\n"
@@ -43,15 +43,15 @@ filter:
     - {{score: text.exclamations, max: 10}}
     - {{score: text.repetition, max: 0.8}}
     # Images. A file that is no image, an icon, a separator or a flat color is dropped, its text stays.
-    - {{score: picture.decoded, min: 1}}
-    - {{score: picture.side, min: 32}}
-    - {{score: picture.aspect, max: 10}}
-    - {{score: picture.entropy, min: 0.5}}
+    - {{score: image.decoded, min: 1}}
+    - {{score: image.side, min: 32}}
+    - {{score: image.aspect, max: 10}}
+    - {{score: image.entropy, min: 0.5}}
     # Exact copies of a text: the first one stays.
     - {{score: duplicate.text, max: 0}}
     # Translations of a page share its images, so this rule would drop them:
-    # - {{score: duplicate.pictures, max: 0.5}}
-    # No text that refers to an image which was dropped ("in 6 pictures" where 5 are left).
+    # - {{score: duplicate.images, max: 0.5}}
+    # No text that refers to an image which was dropped ("in 6 images" where 5 are left).
     - {{score: reference.dangling, max: 0}}
     # Written rules, while there is no language model. 1 is spam; 5 is a sound page.
     - {{score: rules.text_quality, min: 2, model: {judge}}}

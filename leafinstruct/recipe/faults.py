@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from leafinstruct.errors import MAX_LINES, shortened
+from leafinstruct.errors import MAX_LINES, shortened, suggestion
 
 _IN_PYTHON = re.compile(r"dictionary(?: or instance of \w+)?")
 """What pydantic calls a mapping."""
@@ -32,8 +31,7 @@ def faults_of(error: ValidationError, recipe: type[BaseModel], kinds: Sequence[s
         if fault["type"] == "extra_forbidden":
             name = str(fault["loc"][-1])
             known = _known_keys(recipe, fault["loc"][:-1])
-            near = get_close_matches(name[:_MOST], known, n=1)
-            lines.append(f"{key}: unknown key" + (f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"))
+            lines.append(f"{key}: unknown key; {suggestion(name, known)}")
         elif fault["type"] == "too_short":
             lines.append(f"{key}: at least {fault['ctx']['min_length']} is needed")
         elif fault["type"] == "missing":
@@ -44,8 +42,8 @@ def faults_of(error: ValidationError, recipe: type[BaseModel], kinds: Sequence[s
             message = _IN_PYTHON.sub("mapping", fault["msg"].removeprefix("Value error, ").replace("valid tuple", "list"))
             secret = fault["loc"][:1] == ("llm",)  # somebody may have written a key where its variable's name belongs
             given = "" if fault["type"] == "value_error" or secret else f", not {_cut(repr(fault['input']))}"
-            cure = "; write it in quotes" if fault["type"] == "string_type" else ""
-            lines.append(f"{key}: {message[0].lower()}{message[1:]}{given}{cure}")
+            hint = "; write it in quotes" if fault["type"] == "string_type" else ""
+            lines.append(f"{key}: {message[0].lower()}{message[1:]}{given}{hint}")
     return lines
 
 

@@ -1,7 +1,7 @@
 """A recipe: YAML -> frozen settings.
 
 Validated completely before anything runs, without loading anything heavy: a typo costs a tenth of a second, not a night. Unknown keys
-name their nearest neighbour. Relative paths are relative to the recipe's file, so that a recipe works from any folder; prompts, cards and
+name their nearest neighbor. Relative paths are relative to the recipe's file, so that a recipe works from any folder; prompts, cards and
 questions are looked for beside the recipe, one folder up, then in the package (templates.py), and are part of what is fingerprinted.
 
 Chosen: pydantic (typed, frozen, its errors carry the key's path); runtime/settings_text.py reads the YAML.

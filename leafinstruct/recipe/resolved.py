@@ -25,9 +25,9 @@ def resolved(recipe: Recipe) -> dict[str, Any]:
     whole["ingest"]["sources"] = [
         {key: value for key, value in source.items() if key not in PATH_KEYS and value is not None} for source in whole["ingest"]["sources"]
     ]
-    fetch = recipe.filter.pictures.fetch
+    fetch = recipe.filter.images.fetch
     if fetch is not None:
-        whole["filter"]["pictures"]["fetch"] = {key: value for key, value in fetch.shaping.items() if key != "allow_hosts"}
+        whole["filter"]["images"]["fetch"] = {key: value for key, value in fetch.shaping.items() if key != "allow_hosts"}
     extra = {"extra_body": recipe.llm.public_extra_body} if recipe.llm.public_extra_body else {}
     offline = recipe.llm.provider == "offline"
     named = {**{name: whole["llm"][name] for name in _LLM}, "model": recipe.llm.model and basename(recipe.llm.model)}

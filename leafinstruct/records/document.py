@@ -1,8 +1,8 @@
-"""The interleaved document: an ordered tuple of text and picture segments.
+"""The interleaved document: an ordered tuple of text and image segments.
 
-ORDER IS THE DATA. A segment's `position` is given once, by the reader, and kept for ever: dropping a neighbour never renumbers, so a
-position names the same segment in the source, in every report and in the published row. A caption follows its picture; alt text is an
-attribute of the picture and never prose. There is no metadata bag: what a later stage needs has a field here, or does not travel.
+ORDER IS THE DATA. A segment's `position` is given once, by the reader, and kept for ever: dropping a neighbor never renumbers, so a
+position names the same segment in the source, in every report and in the published row. A caption follows its image; alt text is an
+attribute of the image and never prose. There is no metadata bag: what a later stage needs has a field here, or does not travel.
 
 Frozen dataclasses rather than pydantic models: a document is made once by our own readers, a hundred thousand times a minute.
 """
@@ -31,7 +31,7 @@ _LINE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """Where a picture's bytes are: exactly one of file, file + offset + length, url, file + time; `member` may stand with the first two.
+    """Where an image's bytes are: exactly one of file, file + offset + length, url, file + time; `member` may stand with the first two.
 
     `file` is relative to the root of the document's source, with forward slashes. `offset` and `length` are bytes of the file as it lies
     on disk (for WARC: the whole, possibly compressed, record). `time` is seconds from the start of a video. `member` names a piece of what
@@ -153,7 +153,7 @@ class Document:
 @dataclass(frozen=True, slots=True)
 class Frame:
     """What `ref`, a moment of a video, means, as JPEG: a reader decoded it to choose it. It holds while the video has this `stamp`
-    (pictures.read.stamp)."""
+    (images.read.stamp)."""
 
     ref: Ref
     stamp: str
@@ -165,7 +165,7 @@ class Rejected:
     """A record, or a piece of one, that a reader could not turn into a segment: data for the report, never an exception.
 
     reason: a short stable name (`broken_json`, `truncated`, ...) that reports count by; detail: one sentence for a person.
-    `whole` tells whether the record as a whole is lost, or only a piece of it (one picture entry) while its document goes on.
+    `whole` tells whether the record as a whole is lost, or only a piece of it (one image entry) while its document goes on.
     """
 
     file: str

@@ -1,7 +1,7 @@
 r"""Text of a document that says `<image>` or `<|im_start|>` -> text that says so to people, and to no reader of datasets.
 
-Formats that put a mark where a picture stands count marks, so a page about such formats breaks its row; and trainers hand text to tokenizers that
-take `<|im_start|>` for what begins a turn and `<|image_pad|>` for a picture. One rule for all formats:
+Formats that put a mark where an image stands count marks, so a page about such formats breaks its row; and trainers hand text to tokenizers that
+take `<|im_start|>` for what begins a turn and `<|image_pad|>` for an image. One rule for all formats:
 
     a backslash is put behind the `<` or `[` that begins what looks like a mark or a control token,     <image>   ->  <\image>
     also where backslashes stand there already, so that the way back is as simple:                      <\image>  ->  <\\image>

@@ -1,7 +1,7 @@
-"""The example: what a document became, a conversation whose turns mix text and pictures on both sides.
+"""The example: what a document became, a conversation whose turns mix text and images on both sides.
 
-A turn's parts are plain strings and pictures: a rewritten sentence has no position in the source any more, a picture keeps its own.
-The union of all parts holds every kept picture of the document exactly once and in document order (rewrite/parse checks it).
+A turn's parts are plain strings and images: a rewritten sentence has no position in the source any more, an image keeps its own.
+The union of all parts holds every kept image of the document exactly once and in document order (rewrite/parse checks it).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ Part = str | Image
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One score of one document, or of one of its pictures.
+    """One score of one document, or of one of its images.
 
-    name: `<family>.<name>`; position: of the picture, None for a score of the whole document; value is None unless state is ok, and
+    name: `<family>.<name>`; position: of the image, None for a score of the whole document; value is None unless state is ok, and
     then rounded to 1e-4; model: what computed it, None for plain arithmetic; detail: one sentence (the judge's reason).
     """
 

@@ -1,4 +1,4 @@
-"""Licences by name: which of them let anybody hand a work on, and when two names are one. Pure, for configs and rooms alike."""
+"""Licenses by name: which of them let anybody hand a work on, and when two names are one. Pure, for configs and rooms alike."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ OPEN = (
     "PDDL-1.0",
     "Unlicense",
 )
-"""SPDX names of licences under which anybody may hand on copies and changed copies, for any purpose."""
+"""SPDX names of licenses under which anybody may hand on copies and changed copies, for any purpose."""
 
 _BLANKS = re.compile(r"[\s_-]+")
 
 
 def key(name: str) -> str:
-    """What is compared of a licence's name: `CC BY 4.0` and `cc-by-4.0` are one; nothing else is guessed, so `CC-BY-3.0-DE` is no CC-BY-3.0."""
+    """What is compared of a license's name: `CC BY 4.0` and `cc-by-4.0` are one; nothing else is guessed, so `CC-BY-3.0-DE` is no CC-BY-3.0."""
     return _BLANKS.sub("-", name.strip()).casefold()
 
 
 def keys(names: Iterable[str]) -> frozenset[str]:
-    """A list of licences, to look names up in."""
+    """A list of licenses, to look names up in."""
     return frozenset(key(name) for name in names)

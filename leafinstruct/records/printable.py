@@ -1,7 +1,7 @@
 """How a person is told of what files hold: characters that no terminal obeys, lines of a width, folded where they are long.
 
-Whatever a file may hold (its name, addresses, licences, page text, a model's sentence) goes through `printable`, since a terminal obeys what it is
-shown: an escape in a file name could hide the line that names it. Escaping by hand of each colour library was refused: one filter by Unicode
+Whatever a file may hold (its name, addresses, licenses, page text, a model's sentence) goes through `printable`, since a terminal obeys what it is
+shown: an escape in a file name could hide the line that names it. Escaping by hand of each color library was refused: one filter by Unicode
 category also takes bidirectional overrides and broken surrogates. Every verb prints through it, so nothing heavy is imported here.
 """
 

@@ -5,7 +5,7 @@ strangers, while table.py's tables are ours to change.
 or with the value of FILLED. What to fill follows from `features` alone, so a column that is added later needs no entry here, and shards that
 were written before it stay readable.
 
-`messages` has one `{"type": "image"}` part for each picture, in order over all turns; `images` and `image_info` are parallel to those parts.
+`messages` has one `{"type": "image"}` part for each image, in order over all turns; `images` and `image_info` are parallel to those parts.
 Nothing of the moment (fetch time, cost) enters a row.
 """
 
@@ -48,14 +48,21 @@ PAGE = 1 << 20
 WRITER: dict[str, Any] = {"compression": "zstd", "write_page_index": True, "use_content_defined_chunking": True}
 """How a shard is written, for whoever writes one: the same rows in the same row groups are the same bytes, in shard and after `leaf hydrate`."""
 
-PICTURES = b"leafinstruct.pictures"
-"""Key of the Parquet metadata, `reference` in a shard whose pictures are references: each of `images` is null, `image_info` says what it was."""
+IMAGES, _IMAGES_BEFORE = b"leafinstruct.images", b"leafinstruct.pictures"
+"""Key of the Parquet metadata, `reference` in a shard whose images are references: each of `images` is null, `image_info` says what it was.
+The second is its name in shards that were published before 0.1.0."""
+
+
+def with_images(schema: pa.Schema) -> pa.Schema:
+    """Return the schema of a shard with image bytes, made from that of its references."""
+    kept = {name: value for name, value in schema.metadata.items() if name not in (IMAGES, _IMAGES_BEFORE)}
+    return schema.with_metadata(kept)
 
 
 def features() -> Any:
     """`datasets.Features` of the published row, schema 3; the one definition of its columns."""
     from datasets import Features, List, Value
-    from datasets import Image as Picture
+    from datasets import Image as ImageFeature
 
     text, number = Value("string"), Value("float64")
     named = List({"name": text, "identity": text})
@@ -66,7 +73,7 @@ def features() -> Any:
             "source": text,
             "task": text,
             "messages": List({"role": text, "content": List({"type": text, "text": text})}),
-            "images": List(Picture()),
+            "images": List(ImageFeature()),
             "image_info": List(
                 {
                     "sha256": text,
@@ -112,7 +119,7 @@ def schema() -> pa.Schema:
 
 
 def row_of(example: Example, data: Mapping[str, bytes], recipe: str) -> Row:
-    """The published row of an example. data: sha256 -> bytes of its pictures; recipe: `name@version`."""
+    """The published row of an example. data: sha256 -> bytes of its images; recipe: `name@version`."""
     images = example.images
     index = {image.position: at for at, image in enumerate(images)}
     return {
@@ -162,7 +169,7 @@ class PublishedShard:
         self.rows: int = file.metadata.num_rows
         self.row_groups: int = file.num_row_groups
         self.stored_schema = _stored_schema(file)
-        self.is_reference = PICTURES in (file.schema_arrow.metadata or {})
+        self.is_reference = not {IMAGES, _IMAGES_BEFORE}.isdisjoint(file.schema_arrow.metadata or {})
 
     @property
     def plain_bytes(self) -> int:

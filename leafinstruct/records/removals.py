@@ -2,7 +2,7 @@
 
     <recipe stem>.suppressed.jsonl      {"domain": "example.org", "reason": "asked by mail"}       one line an entry, sorted
 
-A person asks that a page, a site or a picture be taken out; the dataset may be built again a year later, from other files, on another machine.
+A person asks that a page, a site or an image be taken out; the dataset may be built again a year later, from other files, on another machine.
 So the list is no state of a run: it lies beside the recipe, is plain text, and is meant to be committed with it. To take an entry back, delete its
 line.
 
@@ -12,10 +12,10 @@ line.
     url      the page, or any image shown, has this URL, at which it was found or which it gives as its canonical one (compared as records/url.py
              says: http and https, case of the host, port 80 or 443, escapes, fragment and a slash at the end make no difference)
     domain   the page by either URL, or any image shown, lies on this host or on one below it
-    sha256   any picture shown has these bytes
+    sha256   any image shown has these bytes
     id       the example, or the document that it was made of
 
-An entry matches whole records: a picture is never cut out of an example, whose text would go on speaking of it.
+An entry matches whole records: an image is never cut out of an example, whose text would go on speaking of it.
 A line that cannot be read stops whoever reads the list, because a removal that is silently forgotten is the one fault that must not happen.
 """
 
@@ -71,28 +71,28 @@ class Shown:
     document_id: str
     url: str | None
     sha256: tuple[str, ...]
-    addresses: tuple[str, ...]
+    urls: tuple[str, ...]
     page_url: str | None = None
 
     @classmethod
     def of_example(cls, example: Example) -> Shown:
         """Of an example, before it is a row."""
-        pictures = [(image.sha256, (image.url, image.ref.url)) for image in example.images]
-        return cls._of(example.id, example.document_id, example.url, example.page_url, pictures)
+        images = [(image.sha256, (image.url, image.ref.url)) for image in example.images]
+        return cls._of(example.id, example.document_id, example.url, example.page_url, images)
 
     @classmethod
     def of_document(cls, document: Document, sha256: Mapping[int, str] | None = None) -> Shown:
         """Of a document. sha256: of images by position, where the document itself does not hold them."""
         known = sha256 or {}
-        pictures = [(image.sha256 or known.get(image.position), (image.url, image.ref.url)) for image in document.images]
-        return cls._of(document.id, document.id, document.url, document.page_url, pictures)
+        images = [(image.sha256 or known.get(image.position), (image.url, image.ref.url)) for image in document.images]
+        return cls._of(document.id, document.id, document.url, document.page_url, images)
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> Shown:
         """Of a published row, of which `id`, `document_id`, `url`, `page_url` and `image_info` are needed."""
         infos = row["image_info"] or ()
-        pictures = [(info["sha256"], (info["url"], info["ref"] if _on_web(info["ref"]) else None)) for info in infos]
-        return cls._of(row["id"], row["document_id"], row["url"], row.get("page_url"), pictures)
+        images = [(info["sha256"], (info["url"], info["ref"] if _on_web(info["ref"]) else None)) for info in infos]
+        return cls._of(row["id"], row["document_id"], row["url"], row.get("page_url"), images)
 
     @classmethod
     def _of(
@@ -101,10 +101,10 @@ class Shown:
         document: str,
         url: str | None,
         page_url: str | None,
-        pictures: Sequence[tuple[str | None, tuple[str | None, ...]]],
+        images: Sequence[tuple[str | None, tuple[str | None, ...]]],
     ) -> Shown:
-        addresses = dict.fromkeys(address for _, given in pictures for address in given if address)
-        return cls(identity, document, url, tuple(sha256 for sha256, _ in pictures if sha256), tuple(addresses), page_url)
+        image_urls = dict.fromkeys(one for _, given in images for one in given if one)
+        return cls(identity, document, url, tuple(sha256 for sha256, _ in images if sha256), tuple(image_urls), page_url)
 
 
 @dataclass(frozen=True)
@@ -138,10 +138,10 @@ class Suppressed:
         """The first entry that takes a record out, in the order of KINDS; None when it stays."""
         if not self.entries:
             return None
-        addresses = [address for address in (record.page_url, record.url, *record.addresses) if address]
+        urls = [url for url in (record.page_url, record.url, *record.urls) if url]
         candidates: dict[Kind, Iterable[str]] = {
-            "url": (normal(address) for address in addresses),
-            "domain": (name for address in addresses for name in _above(full_host(address))),
+            "url": (normal(url) for url in urls),
+            "domain": (name for url in urls for name in _above(full_host(url))),
             "sha256": record.sha256,
             "id": (record.id, record.document_id),
         }
@@ -215,7 +215,7 @@ def changes(out: Artifact) -> tuple[str, ...]:
     first = out
     while first.upstream is not None:
         first = first.upstream
-    follow = ("its input", "what its card tells", "picture files of") if first is not out and "removed" in (first.fingerprint or {}) else ()
+    follow = ("its input", "what its card tells", "image files of") if first is not out and "removed" in (first.fingerprint or {}) else ()
     return ("shard.suppressed", "ingest.removed", "filter.removed", *follow)
 
 

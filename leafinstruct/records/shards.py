@@ -46,12 +46,12 @@ def files(data: str, runs: Path, split: str | None = "train", asked: str = "trai
     found = sorted(folder.glob(pattern)) if split in ("train", None) or pattern == glob else []
     if not found:
         if not data.startswith("run:"):
-            cure = "give a folder that leaf build wrote"
+            hint = "give a folder that leaf build wrote"
         elif any(folder.glob("*.parquet")):
-            cure = f"by shard.splits of the recipe {data.removeprefix('run:')} it has no row"
+            hint = f"by shard.splits of the recipe {data.removeprefix('run:')} it has no row"
         else:
-            cure = f"`leaf build` of the recipe {data.removeprefix('run:')} makes them"
-        raise SourceError(f"{asked} {data}: no shard {folder / pattern}; {cure}")
+            hint = f"`leaf build` of the recipe {data.removeprefix('run:')} makes them"
+        raise SourceError(f"{asked} {data}: no shard {folder / pattern}; {hint}")
     return found
 
 
@@ -90,7 +90,7 @@ def opened(path: Path, columns: Sequence[str] = COLUMNS) -> PublishedShard:
     """A shard that holds images. Raises SchemaError for one of references or without a column, and what `open_shard` raises."""
     shard = open_shard(path)
     if shard.is_reference:
-        raise SchemaError(f"{path}: its pictures are references; `leaf hydrate` fetches them and writes shards that hold them")
+        raise SchemaError(f"{path}: its images are references; `leaf hydrate` fetches them and writes shards that hold them")
     shard.require(columns)
     return shard
 

@@ -1,8 +1,8 @@
-"""Parquet tables of documents, verdicts, scores, pictures and examples: with public.py and frames.py the only files that know a column name.
+"""Parquet tables of documents, verdicts, scores, images and examples: with public.py and frames.py the only files that know a column name.
 
 Arrow tables are built from row dictionaries under explicit schemas, so that a misspelt or mistyped field is an error where it is made.
-Segments are one list of structs, not parallel lists: a picture and a sentence can then never drift apart (the usual defect of
-interleaved formats). zstd, no dictionary for picture bytes, no statistics on them; the bytes of a file depend on its rows alone.
+Segments are one list of structs, not parallel lists: an image and a sentence can then never drift apart (the usual defect of
+interleaved formats). zstd, no dictionary for image bytes, no statistics on them; the bytes of a file depend on its rows alone.
 Each file is sealed when it is written and compared when it is read (checked.py).
 
 Every reader streams by row group; memory is bounded by one part (writers) or one row group (readers).
@@ -102,12 +102,12 @@ DOCUMENTS = pa.schema(_DOCUMENT)
 """ingest/documents-*: what a reader found."""
 
 VERDICTS = pa.schema([*_DOCUMENT, ("drops", pa.list_(_DROP))])
-"""filter/documents-* and filter/dropped-*, rewrite/dropped-*: a document and every rule that spoke against it or one of its pictures."""
+"""filter/documents-* and filter/dropped-*, rewrite/dropped-*: a document and every rule that spoke against it or one of its images."""
 
 SCORES = pa.schema([("document_id", pa.string()), *_CELL])
 """filter/scores-*: one row a cell."""
 
-PICTURES = pa.schema(
+IMAGES = pa.schema(
     [
         *((name, pa.string()) for name in ("ref", "file", "stamp", "state", "reason", "sha256")),
         ("width", pa.int32()),
@@ -117,8 +117,8 @@ PICTURES = pa.schema(
         ("bytes", pa.binary()),
     ]
 )
-"""filter/pictures-*: one row a reference, with size and time of its file (of an address: what was fetched) when it was read, and what was
-measured on the decoded picture."""
+"""filter/images-*: one row a reference, with size and time of its file (of an address: what was fetched) when it was read, and what was
+measured on the decoded image."""
 
 FETCHES = pa.schema(
     [
@@ -127,7 +127,7 @@ FETCHES = pa.schema(
         ("seconds", pa.float64()),
     ]
 )
-"""filter/fetches-*: what became of each address that the part's living documents show pictures at. Things of the moment stay here: no row of
+"""filter/fetches-*: what became of each address that the part's living documents show images at. Things of the moment stay here: no row of
 the dataset and no fingerprint holds them."""
 
 EMBEDDINGS = pa.schema(
@@ -141,14 +141,14 @@ EMBEDDINGS = pa.schema(
         ("unknown_words", pa.list_(pa.float32())),
     ]
 )
-"""filter/embeddings-*: one row a picture: its unit vector, its row of the document's image x segment matrix of cosines, and of each of those
+"""filter/embeddings-*: one row an image: its unit vector, its row of the document's image x segment matrix of cosines, and of each of those
 texts the share of tokens that the model never saw."""
 
-KEYS = pa.schema([("document_id", pa.string()), ("text", pa.string()), ("pictures", pa.list_(pa.string()))])
-"""filter/keys-*: of each document alive after alignment, digest of its normalised text and of its pictures."""
+KEYS = pa.schema([("document_id", pa.string()), ("text", pa.string()), ("images", pa.list_(pa.string()))])
+"""filter/keys-*: of each document alive after alignment, digest of its normalized text and of its images."""
 
-DUPLICATES = pa.schema([("document_id", pa.string()), ("text", pa.int64()), ("pictures", pa.float64())])
-"""filter/duplicates-*: how many earlier living documents share the text, and which share of the pictures stands in an earlier one."""
+DUPLICATES = pa.schema([("document_id", pa.string()), ("text", pa.int64()), ("images", pa.float64())])
+"""filter/duplicates-*: how many earlier living documents share the text, and which share of the images stands in an earlier one."""
 
 EXAMPLES = pa.schema(
     [
@@ -164,7 +164,7 @@ EXAMPLES = pa.schema(
         ("prompts", _NAMED),
     ]
 )
-"""rewrite/examples-*: pictures by sha256; their bytes stay in filter/pictures-* of the same part."""
+"""rewrite/examples-*: images by sha256; their bytes stay in filter/images-* of the same part."""
 
 
 def write(path: Path, rows: Iterable[Row], schema: pa.Schema, key: str = "") -> None:
@@ -239,7 +239,7 @@ def _segment_of(row: Row) -> Segment:
 
 def _image_of(row: Row) -> Image:
     fields = {name: row[name] for name in Image.__slots__ if name not in ("ref", "role")}
-    return Image(ref=Ref(**row["ref"]), role=row.get("role"), **fields)  # an example's pictures have their turn's role
+    return Image(ref=Ref(**row["ref"]), role=row.get("role"), **fields)  # an example's images have their turn's role
 
 
 def cell_row(cell: Cell) -> Row:
@@ -282,5 +282,5 @@ def example_of(row: Row) -> Example:
 
 
 def image_ref(row: Row) -> str:
-    """The reference of a picture segment's row, as one line."""
+    """The reference of an image segment's row, as one line."""
     return str(Ref(**row["ref"]))

@@ -1,4 +1,4 @@
-"""The funnel: how many documents and pictures each stage was given and kept, and what each rule removed.
+"""The funnel: how many documents and images each stage was given and kept, and what each rule removed.
 
 Read from the records and the parts' reports, never from memory, so it says the same after a kill, from another process, a week later.
 
@@ -59,17 +59,17 @@ class Step:
     stage: str
     what: str
     documents: int | None
-    pictures: int | None
+    images: int | None
     lost: bool = False
     cut: bool = False
 
     @property
     def told(self) -> tuple[str, str]:
-        """Documents and pictures in words, a loss with its sign; what ingest could not read was never counted among what it read, so nothing
+        """Documents and images in words, a loss with its sign; what ingest could not read was never counted among what it read, so nothing
         is taken away."""
         sign = "-" if self.lost and self.stage != "ingest" else ""
-        documents, pictures = ("" if count is None else f"{sign}{count:,}" for count in (self.documents, self.pictures))
-        return documents, pictures
+        documents, images = ("" if count is None else f"{sign}{count:,}" for count in (self.documents, self.images))
+        return documents, images
 
 
 def status(stages: Mapping[str, Artifact]) -> list[dict[str, Any]]:
@@ -96,7 +96,7 @@ def _entry(stage: str, artifact: Artifact) -> dict[str, Any]:
         "parts": len(reports),
         "counts": dict(sorted(totals.counts.items())),
         "reasons": {**dict(totals.reasons.most_common()), **({"suppressed": taken} if taken else {})},
-        "picture_reasons": dict(totals.picture_reasons.most_common()),
+        "image_reasons": dict(totals.image_reasons.most_common()),
         "languages": _languages(reports, "dropped"),
         "kept_languages": _languages(reports, "kept"),
         "rejected": [item for report in reports for item in report.get("rejected", ())],
@@ -130,15 +130,15 @@ def _unanswered(reports: Sequence[Report]) -> dict[str, dict[str, Any]]:
 
 
 def _shards(reports: Sequence[Report]) -> list[dict[str, Any]]:
-    """Published files by task and split, sorted: how many, with how many rows, pictures, bytes."""
+    """Published files by task and split, sorted: how many, with how many rows, images, bytes."""
     found: dict[tuple[str, str], dict[str, int]] = {}
     for report in reports:
         (file,) = report["files"]
         place = shards.named(Path(file))
         assert place is not None, "our own name"
-        cell = found.setdefault(place, {"shards": 0, "rows": 0, "pictures": 0, "bytes": 0})
+        cell = found.setdefault(place, {"shards": 0, "rows": 0, "images": 0, "bytes": 0})
         cell["shards"] += 1
-        for name in ("rows", "pictures", "bytes"):
+        for name in ("rows", "images", "bytes"):
             cell[name] += report["counts"].get(name, 0)
     return [{"task": task, "split": split, **cell} for (task, split), cell in sorted(found.items())]
 
@@ -169,7 +169,7 @@ def steps(entries: Sequence[dict[str, Any]]) -> Iterator[Step]:
         entry = by_stage[stage]
         if not entry["parts"]:
             continue
-        whole, piece = ("unreadable: ", "pieces lost: ") if stage == "ingest" else ("dropped by ", "pictures dropped by ")
+        whole, piece = ("unreadable: ", "pieces lost: ") if stage == "ingest" else ("dropped by ", "images dropped by ")
         for reason, count in entry["reasons"].items():
             what = "removed by request" if stage == "shard" else f"{whole}{reason}"
             split = entry["languages"] if reason == "languages" else {}
@@ -179,12 +179,12 @@ def steps(entries: Sequence[dict[str, Any]]) -> Iterator[Step]:
                 yield Step(stage, f"{what}: {language}", part, None, lost=True)
             if not split:
                 yield Step(stage, what, count, None, lost=True)
-        for reason, count in entry["picture_reasons"].items():
+        for reason, count in entry["image_reasons"].items():
             yield Step(stage, f"{piece}{reason}", None, count, lost=True)
-        number, pictures = entry["counts"].get(documents, 0), entry["counts"].get("pictures", 0)
+        number, images = entry["counts"].get(documents, 0), entry["counts"].get("images", 0)
         if cut and stage == "rewrite":
-            yield Step(stage, "documents with examples", kept, pictures)
-        yield Step(stage, label, number, pictures, cut=cut and stage in ("rewrite", "shard"))
+            yield Step(stage, "documents with examples", kept, images)
+        yield Step(stage, label, number, images, cut=cut and stage in ("rewrite", "shard"))
 
 
 def languages(entries: Sequence[dict[str, Any]]) -> list[tuple[str, list[int]]]:
@@ -248,9 +248,7 @@ def notices(entries: Sequence[dict[str, Any]], again: str) -> list[str]:
                 f"{entry['stage']}: {told['count']:,} {_UNANSWERED[state]} (most often: {told['message']}); ask again: {again} {flag}"
             )
         if entry["unfetched"]:
-            found.append(
-                f"{entry['stage']}: {entry['unfetched']:,} pictures are on the web and were not fetched; add filter.pictures.fetch"
-            )
+            found.append(f"{entry['stage']}: {entry['unfetched']:,} images are on the web and were not fetched; add filter.images.fetch")
         found += _unmapped(entry)
     return found
 
@@ -259,7 +257,7 @@ def _unmapped(entry: Mapping[str, Any]) -> list[str]:
     """A line for each source and pattern of text that looks like an image mark and is none of the recipe's."""
     sums: dict[tuple[str, str], list[Any]] = {}
     for item in entry["rejected"]:
-        if item["reason"] == "unmapped_mark":
+        if item["reason"] == "unmapped_placeholder":
             known = sums.setdefault((item["source"], item["pattern"]), [0, 0, item["hint"], f"{item['file']} {item['locator']}"])
             known[0] += item["times"]
             known[1] += item["rows"]

@@ -16,15 +16,15 @@ from leafinstruct.rewrite import prompt as prompts
 from leafinstruct.rewrite.worded import Task
 
 
-def question(document: Document, task: Task, pictures: Mapping[str, Sent], px: int, prompt: Prompt) -> Request:
-    """pictures: see prompt.request; px: longer side of the images as sent, pixels."""
-    named = [image.sha256 or "" for image in document.images if (image.sha256 or "") in pictures]
+def question(document: Document, task: Task, images: Mapping[str, Sent], px: int, prompt: Prompt) -> Request:
+    """images: see prompt.request; px: longer side of the images as sent, pixels."""
+    named = [image.sha256 or "" for image in document.images if (image.sha256 or "") in images]
     whole = Shown(len(named), px, None)
 
     def ask(shown: Shown) -> Request:
         if shown == whole:
-            return prompts.request(document, task, pictures, prompt)
-        sent = smaller({name: pictures[name] for name in named[: shown.images]}, shown.px, shown.jpeg)
+            return prompts.request(document, task, images, prompt)
+        sent = smaller({name: images[name] for name in named[: shown.images]}, shown.px, shown.jpeg)
         return prompts.request(document, task, sent, prompt)
 
     return fitted(ask, whole)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from leafinstruct.errors import suggestion
 from leafinstruct.rewrite.wording import Asks, FamilyName, Section, check_changes, check_untitled, is_wordless, known
 
 Given = Literal["nothing", "first", "half", "all_but_last"]
@@ -118,7 +118,7 @@ class RewriteConfig(Section):
     """References to images that the finished example may leave unanswered ("as shown below" with no image behind it). None accepts any number."""
     prompt: str = "rewrite"
     """Name of a template: prompts/<name>.md beside the recipe, one folder up, or in the package."""
-    picture_px: int = Field(default=512, gt=0)
+    image_px: int = Field(default=512, gt=0)
     """Longer side of the images as sent to a language model, pixels."""
 
     @field_validator("tasks", mode="before")
@@ -131,9 +131,8 @@ class RewriteConfig(Section):
         for task in tasks:
             if isinstance(task, str):
                 if task not in PACKAGED:
-                    near = get_close_matches(task, PACKAGED, n=1)
-                    hint = f"did you mean {near[0]!r}?" if near else f"packaged are {', '.join(PACKAGED)}."
-                    raise ValueError(f"unknown task {task!r}; {hint} A family of your own is a mapping with name, given and ask")
+                    hint = suggestion(task, PACKAGED, "packaged are")
+                    raise ValueError(f"unknown task {task!r}; {hint} (a family of your own is a mapping with name, given and ask)")
                 found.append(PACKAGED[task])
             elif isinstance(task, dict) and task.get("name") in PACKAGED:
                 found.append({**PACKAGED[task["name"]].model_dump(), **task})

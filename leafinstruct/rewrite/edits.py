@@ -2,7 +2,7 @@
 
 Now make the roof blue.                      an order: it is the request
 After: the roof is blue now.                 a result: the request is to show it
-The next picture shows the garden in May.    neither: no edit
+The next image shows the garden in May.    neither: no edit
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _OBJECT = (
     r"(?:an?|the|this|that|these|those|its?|her|his|their|him|them|my|your|our|one|two|three|some|more|another|all|every\w*|each|both)\b"
 )
 _CHANGE = re.compile(
-    # what is done to a picture needs no object that shows it
+    # what is done to an image needs no object that shows it
     r"(?:blur|brighten|crop|darken|enlarge|erase|flip|mirror|recolou?r|repaint|replace|resize|rotate|sharpen|shrink|swap)\b(?!-)"
     rf"|(?:add|colou?r|delete|draw|fill|move|paint|place|put|remove)\s+(?:in\s+)?{_OBJECT}|take .{{1,40}}? (?:away|off|out)\b"
     r"|(?:add|draw|paint|remove)\s+(?!to\b|up\b|on\b)\w+(?:\s+\w+){0,2}?(?=\s*[.!]?$|\s+(?:to|on|in|at|from|behind|above|below|beside|around)\b)"
@@ -36,7 +36,7 @@ _OTHER = re.compile(
     r"|a (?:comment|reservation|donation|difference|note|decision|conclusion)|(?:it|them) a (?:try|go|shot))\b",
     re.IGNORECASE,
 )
-"""What an order that is none about a picture speaks of: "Fill in the form", "Make the most of it"."""
+"""What an order that is none about an image speaks of: "Fill in the form", "Make the most of it"."""
 _RESULT = re.compile(r"^(?:after(?:wards)?|result|after the change)\s*:\s*", re.IGNORECASE)
 
 

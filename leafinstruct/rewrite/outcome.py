@@ -52,13 +52,13 @@ def example(
 
 
 def keep(document: Document, cells: tuple[Cell, ...], drops: Sequence[table.Row] = ()) -> Example | Refused:
-    """A conversation as its source tells it, whole or not at all: where a picture was dropped, a question or an answer is about nothing. Segments
+    """A conversation as its source tells it, whole or not at all: where an image was dropped, a question or an answer is about nothing. Segments
     without a role belong to whoever spoke last, to the user at the beginning."""
     if not document.is_conversation:
         return Refused(document, "not_a_conversation", "ok", "rewrite.mode is keep, but no segment has a role")
     if drops:
-        lost = f"its picture at {drops[0]['position']} was dropped by {drops[0]['rule']}"
-        return Refused(document, "picture_dropped", "ok", f"{lost}, and a conversation is kept whole or not at all")
+        lost = f"its image at {drops[0]['position']} was dropped by {drops[0]['rule']}"
+        return Refused(document, "image_dropped", "ok", f"{lost}, and a conversation is kept whole or not at all")
     role, roles = "user", []
     for segment in document.segments:
         role = segment.role or role

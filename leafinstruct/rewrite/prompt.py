@@ -15,7 +15,7 @@ from typing import Any
 
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.llm.quoting import quoted
-from leafinstruct.llm.request import Message, Picture, Request
+from leafinstruct.llm.request import Message, Request, SentImage
 from leafinstruct.records.document import Document, Image, Segment, Text
 from leafinstruct.records.text.language_names import named
 from leafinstruct.rewrite import answer_language
@@ -27,14 +27,14 @@ from leafinstruct.rewrite.worded import Task
 OFFLINE = "offline-templates@4"
 
 
-def request(document: Document, task: Task, pictures: Mapping[str, tuple[bytes, str]], prompt: Prompt) -> Request:
-    """The question. pictures: sha256 of the original -> bytes and media type as sent; those missing are named but not shown."""
+def request(document: Document, task: Task, images: Mapping[str, tuple[bytes, str]], prompt: Prompt) -> Request:
+    """The question. images: sha256 of the original -> bytes and media type as sent; those missing are named but not shown."""
     divided = parts_of(document, task.family)
     given = sum(isinstance(segment, Image) for segment in divided.context)
     count = len(document.images)
     language = "the document's own language" if document.language is None else named(document.language)
     system, _, user = prompt.fill(task=goal(task, given, count), language=language).partition("\n---\n")
-    parts: list[str | Picture] = []
+    parts: list[str | SentImage] = []
     lines = [user.strip(), *([f"title: {quoted(document.title)}"] if document.title else [])]
     number = 0
     for segment in document.segments:
@@ -43,9 +43,9 @@ def request(document: Document, task: Task, pictures: Mapping[str, tuple[bytes, 
             continue
         number += 1
         lines.append(f"image {number}{belonging(segment)}:")
-        picture = pictures.get(segment.sha256 or "")
-        if picture is not None:
-            parts += ["\n".join(lines), Picture(*picture)]
+        image = images.get(segment.sha256 or "")
+        if image is not None:
+            parts += ["\n".join(lines), SentImage(*image)]
             lines = []
     parts.append("\n".join([*lines, "End of the document."]))
     messages = (Message("system", (system.strip(),)), Message("user", tuple(parts)))

@@ -15,15 +15,15 @@ MAX_ROW = 512 << 20
 times counts each time, as its row holds it each time."""
 
 
-def sizes(pictures: Path, documents: Sequence[Document]) -> dict[str, int]:
+def sizes(images: Path, documents: Sequence[Document]) -> dict[str, int]:
     """sha256 -> bytes of the images of these documents; nothing while none of them can exceed MAX_ROW, so that no image is read for it.
 
-    pictures: the part's pictures-* file. Raises DamagedError.
+    images: the part's images-* file. Raises DamagedError.
     """
     shown = [Counter(image.sha256 or "" for image in document.images) for document in documents]
-    if max((max(count.values(), default=0) for count in shown), default=0) * table.unpacked_images(pictures) <= MAX_ROW:
+    if max((max(count.values(), default=0) for count in shown), default=0) * table.unpacked_images(images) <= MAX_ROW:
         return {}
-    return table.image_sizes(pictures, set().union(*shown) - {""})
+    return table.image_sizes(images, set().union(*shown) - {""})
 
 
 def too_large(document: Document, found: Mapping[str, int]) -> Refused | None:

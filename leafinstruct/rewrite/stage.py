@@ -1,8 +1,8 @@
-"""rewrite: kept documents -> examples with pictures on both sides; what cannot become one is dropped with the reason.
+"""rewrite: kept documents -> examples with images on both sides; what cannot become one is dropped with the reason.
 
 Everything runs in one event loop: with a language model the time is waiting, without one it is string building. The question, its check and
 its offline answerer come from prompt.py and parse.py, so the templates pass the same schema and the same one-to-one check as a model.
-Bytes of pictures are read only to be sent; examples refer to them by sha256.
+Bytes of images are read only to be sent; examples refer to them by sha256.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from leafinstruct.rewrite.worded import Files, Task, tasks_in
 from leafinstruct.runtime.artifact import Artifact, Fingerprint, digest, version, writing
 from leafinstruct.runtime.engine.base import Engine, Needs, Part
 
-CODE = 10
+CODE = 11
 """Raised when the same documents and answers give other examples than before."""
 
 
@@ -95,7 +95,7 @@ def run(settings: RewriteSettings, inputs: Artifact, out: Artifact, engine: Engi
     """
     parts = [Part(name, _key(settings, inputs, name)) for name in inputs.parts()]
     out.keep_only([part.name for part in parts])
-    missing = [part for part in parts if not out.stands(part.name, part.payload)]
+    missing = [part for part in parts if not out.is_up_to_date(part.name, part.payload)]
     client = Client(settings.llm, settings.answers)
     reports = list(
         engine.map(partial(rewrite, settings, inputs, out, client), missing, Needs("io", what="rewriting", release=client.close))
@@ -139,7 +139,7 @@ def estimate(settings: RewriteSettings, sample: Sequence[tuple[Document, Mapping
     pieces = [(piece.document, data) for document, data in pages for piece in steps.pieces(document, config.max_words, config.max_images)]
     chosen = [(document, tasks.choose(document, settings.tasks(document), Facts(), document.id), data) for document, data in pieces]
     tokens = [
-        estimate_tokens(prompt.request(document, task, all_as_sent(data, config.picture_px), settings.prompt))
+        estimate_tokens(prompt.request(document, task, all_as_sent(data, config.image_px), settings.prompt))
         for document, task, data in chosen
         if task is not None
     ]
@@ -153,7 +153,7 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
     documents, drops = _documents(inputs, part)
     cells = _cells(inputs, part, set(drops))
     answers: list[tuple[str, Answer]] = []
-    sizes = row_size.sizes(inputs.file("pictures", part.name), documents)
+    sizes = row_size.sizes(inputs.file("images", part.name), documents)
     outcomes: list[Example | Refused] = [
         row_size.too_large(document, sizes) or keep(document, cells[document.id], drops[document.id])
         for document in documents
@@ -172,8 +172,8 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
         asked_for = _with_resemblance(asked_for, settings, inputs, part)
         # templates need the places of images, not the images
         shown = set() if settings.offline else {image.sha256 or "" for item in asked_for for image in item.piece.document.images}
-        pictures = all_as_sent(_bytes(inputs, part, shown), settings.config.picture_px)
-        outcomes += await asyncio.gather(*(_rewrite(item, settings, client, pictures, answers) for item in asked_for))
+        images = all_as_sent(_bytes(inputs, part, shown), settings.config.image_px)
+        outcomes += await asyncio.gather(*(_rewrite(item, settings, client, images, answers) for item in asked_for))
     prompts = tuple(sorted(_prompts(settings, inputs).items()))
     examples = [replace(outcome, prompts=prompts) for outcome in outcomes if isinstance(outcome, Example)]
     refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
@@ -189,7 +189,7 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
             "documents": len(documents),
             "outcomes": len(outcomes),
             "examples": len(examples),
-            "pictures": sum(len(example.images) for example in examples),
+            "images": sum(len(example.images) for example in examples),
             "failed": sum(item.state in NO_VERDICT for item in refused),
             "declined": sum(item.state == "declined" for item in refused),
             **{f"task.{task}": count for task, count in sorted(Counter(example.task for example in examples).items())},
@@ -199,7 +199,7 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
         "details": [item.detail for item in refused if item.state in NO_VERDICT][:1],
         "asked_in": sorted({item.piece.document.language or "" for item in asked_for}),
         "cost": asked.cost_of(out.file("asked", part.name)),
-        "evidence": [out.file("asked", part.name).name],
+        "intermediate": [out.file("asked", part.name).name],
         "unanswered": asked.unanswered(out.file("asked", part.name)),
         "seconds": time.perf_counter() - started,
     }
@@ -219,11 +219,11 @@ def _reasons(refused: Sequence[Refused], kept: set[str]) -> dict[str, Counter[st
     for item in refused:
         if item.document.id in kept and item.document.images:
             lost[item.reason] += len(item.document.images)
-    return {"reasons": Counter(first.values()), "picture_reasons": lost}
+    return {"reasons": Counter(first.values()), "image_reasons": lost}
 
 
 async def _rewrite(
-    item: _Asked, settings: RewriteSettings, client: Client, pictures: Mapping[str, Sent], answers: list[tuple[str, Answer]]
+    item: _Asked, settings: RewriteSettings, client: Client, images: Mapping[str, Sent], answers: list[tuple[str, Answer]]
 ) -> Example | Refused:
     """One piece's outcome; `answers` is filled on the way."""
     config, piece, document = settings.config, item.piece, item.piece.document
@@ -234,7 +234,7 @@ async def _rewrite(
     task = tasks.choose(document, settings.tasks(document), item.facts, example_id(document.id, "", piece.number))
     if task is None:
         return _without_task(document, settings, item.facts)
-    answer = await client.ask(question(document, task, pictures, config.picture_px, settings.prompt))
+    answer = await client.ask(question(document, task, images, config.image_px, settings.prompt))
     answers.append((document.id, answer))
     if answer.value is None:
         return Refused(document, f"answer_{answer.state}", answer.state, answer.detail)
@@ -277,7 +277,7 @@ def _with_resemblance(items: Sequence[_Asked], settings: RewriteSettings, inputs
 
 
 def _documents(inputs: Artifact, part: Part) -> tuple[list[Document], dict[str, list[table.Row]]]:
-    """What filter kept of a part, and by id the pictures that it dropped from each."""
+    """What filter kept of a part, and by id the images that it dropped from each."""
     documents, drops = [], {}
     for row in table.read(inputs.checked("documents", part.name)):
         documents.append(table.document_of(row))
@@ -286,7 +286,7 @@ def _documents(inputs: Artifact, part: Part) -> tuple[list[Document], dict[str, 
 
 
 def _cells(inputs: Artifact, part: Part, wanted: set[str]) -> dict[str, tuple[Cell, ...]]:
-    """The scores of the wanted documents, dropped pictures included."""
+    """The scores of the wanted documents, dropped images included."""
     found: dict[str, list[Cell]] = {document: [] for document in wanted}
     for row in table.read(inputs.checked("scores", part.name)):
         if row["document_id"] in found:
@@ -295,7 +295,7 @@ def _cells(inputs: Artifact, part: Part, wanted: set[str]) -> dict[str, tuple[Ce
 
 
 def _bytes(inputs: Artifact, part: Part, names: set[str]) -> dict[str, bytes]:
-    return table.images(inputs.file("pictures", part.name), names - {""})
+    return table.images(inputs.file("images", part.name), names - {""})
 
 
 def _refuse_failures(settings: RewriteSettings, out: Artifact, reports: list[dict[str, Any]]) -> None:

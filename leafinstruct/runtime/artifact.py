@@ -34,8 +34,11 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from leafinstruct.errors import DamagedError, LeafInstructError, SourceError
+from leafinstruct.errors import DamagedError, DriftError, LeafInstructError, SourceError
 from leafinstruct.runtime.damage import refuse_folder, remove
+
+FORMAT = 2
+"""Version of the file names, columns and report keys of a stage's directory. Directories of 0.1.0's development have none and are not read."""
 
 Fingerprint = dict[str, Any]
 Report = dict[str, Any]
@@ -62,7 +65,7 @@ def file_sha256(path: Path) -> str:
 def writing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` and rename it there when the block ends well; otherwise nothing appears.
 
-    Raises SourceError (full disk, no permission) naming the file and the cure.
+    Raises SourceError (full disk, no permission) naming the file and the hint.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
@@ -71,8 +74,8 @@ def writing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     except OSError as error:
         refuse_folder(path)
-        cure = "free some space and run the same command again" if error.errno == 28 else "check the folder's permissions"
-        raise SourceError(f"{path}: cannot write: {error.strerror or error}; what was finished is kept, {cure}") from error
+        hint = "free some space and run the same command again" if error.errno == 28 else "check the folder's permissions"
+        raise SourceError(f"{path}: cannot write: {error.strerror or error}; what was finished is kept, {hint}") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -96,14 +99,18 @@ class Artifact:
         found = load(self.file("report", part, ".json"))
         return found if found is not None and found.get("part") == part else None
 
-    def stands(self, part: str, key: str) -> bool:
+    def is_up_to_date(self, part: str, key: str) -> bool:
         """Whether a part is whole, was made with this key and holds no failure: a stage that runs always tries failed units again.
 
         Its files must be there; their bytes are compared by who reads them.
         """
         report = self.report(part)
         made = report is not None and report["key"] == key and not report.get("counts", {}).get("failed")
-        return made and report is not None and all((self.path / name).is_file() for name in [*report["files"], *report.get("evidence", ())])
+        return (
+            made
+            and report is not None
+            and all((self.path / name).is_file() for name in [*report["files"], *report.get("intermediate", ())])
+        )
 
     def refused(self) -> list[str]:
         """Whole parts with questions that a language model refused or gave no readable answer to. They stand until somebody wants another try; what
@@ -149,8 +156,8 @@ class Artifact:
 
     @property
     def record(self) -> dict[str, Any] | None:
-        """What `finish` wrote, None while the stage is not done."""
-        return load(self.path / "record.json")
+        """What `finish` wrote, None while the stage is not done. Raises DriftError when another version of leafinstruct wrote it."""
+        return self._of_this_format("record.json")
 
     @property
     def is_whole(self) -> bool:
@@ -158,25 +165,39 @@ class Artifact:
         record, reports = self.record, list(self.reports())
         if record is None or not record["parts"] == len(reports) == len(self.parts()) or record["output"] != _output(reports):
             return False
-        return all((self.path / name).is_file() for report in reports for name in [*report["files"], *report.get("evidence", ())])
+        return all((self.path / name).is_file() for report in reports for name in [*report["files"], *report.get("intermediate", ())])
 
     @property
     def fingerprint(self) -> Fingerprint | None:
-        """What this directory was last built with, also when that build was cut short."""
-        return load(self.path / "fingerprint.json")
+        """What this directory was last built with, also when that build was cut short. Raises DriftError as `record` does."""
+        found = self._of_this_format("fingerprint.json")
+        return None if found is None else {name: value for name, value in found.items() if name != "format"}
+
+    def _of_this_format(self, name: str) -> dict[str, Any] | None:
+        found = load(self.path / name)
+        if found is not None and found.get("format") != FORMAT:
+            raise DriftError(
+                f"{self.path}: was made by another version of leafinstruct, which names columns and counts differently; "
+                "make it again with --rebuild (answers of a language model are kept)"
+            )
+        return found
 
     def begin(self, fingerprint: Fingerprint) -> None:
         """Open the directory for a build: from here until `finish` there is no record."""
         (self.path / "record.json").unlink(missing_ok=True)
-        save(self.path / "fingerprint.json", fingerprint)
+        self.save_fingerprint(fingerprint)
+
+    def save_fingerprint(self, fingerprint: Fingerprint) -> None:
+        """Write `fingerprint.json` again, from a record that holds it."""
+        save(self.path / "fingerprint.json", {**fingerprint, "format": FORMAT})
 
     def keep_only(self, parts: Iterable[str]) -> None:
         """Remove every file of parts that the plan does not hold any more, and temporary files of killed writers."""
         gone = set(self.parts()) - set(parts)
         for path in [*self.path.glob("*-*.*")] if gone else []:
-            if path.name.partition("-")[2].rpartition(".")[0] in gone:  # whole names: `edit` is no part of `picture-edit`
+            if path.name.partition("-")[2].rpartition(".")[0] in gone:  # whole names: `edit` is no part of `image-edit`
                 path.unlink()
-        for path in self.path.rglob(".*.tmp"):  # also below: indexes of archives, pictures of the card
+        for path in self.path.rglob(".*.tmp"):  # also below: indexes of archives, images of the card
             path.unlink()
 
     def totals(self) -> Totals:
@@ -187,12 +208,13 @@ class Artifact:
         """Write `record.json`: the stage is done."""
         totals = self.totals()
         record = {
+            "format": FORMAT,
             "stage": self.stage,
             "fingerprint": fingerprint,
             "parts": len(self.parts()),
             "counts": dict(sorted(totals.counts.items())),
             "reasons": dict(sorted(totals.reasons.items())),
-            "picture_reasons": dict(sorted(totals.picture_reasons.items())),
+            "image_reasons": dict(sorted(totals.image_reasons.items())),
             "output": _output(self.reports()),
             **facts,
         }
@@ -217,11 +239,11 @@ def _output(reports: Iterable[Report]) -> str:
 
 @dataclass(frozen=True)
 class Totals:
-    """Counts (`documents`, `pictures`, ...) and reasons (rule or defect -> how many), summed over parts; seconds of all workers."""
+    """Counts (`documents`, `images`, ...) and reasons (rule or defect -> how many), summed over parts; seconds of all workers."""
 
     counts: Counter[str]
     reasons: Counter[str]
-    picture_reasons: Counter[str]
+    image_reasons: Counter[str]
     seconds: float
 
 
@@ -231,7 +253,7 @@ def total(reports: Iterable[Report]) -> Totals:
     for report in reports:
         sums.counts.update(report.get("counts", {}))
         sums.reasons.update(report.get("reasons", {}))
-        sums.picture_reasons.update(report.get("picture_reasons", {}))
+        sums.image_reasons.update(report.get("image_reasons", {}))
         seconds += report.get("seconds", 0.0)
     return replace(sums, seconds=seconds)
 
@@ -249,12 +271,12 @@ def drift(old: object, new: object, path: str = "") -> list[str]:
 
 
 @contextmanager
-def one_build(directory: Path, verb: str = "leaf build", cure: str = "give this recipe another name") -> Iterator[None]:
+def one_build(directory: Path, verb: str = "leaf build", hint: str = "give this recipe another name") -> Iterator[None]:
     """Hold the directory's lock; the operating system releases it when the process dies, however it dies.
 
-    Raises LeafInstructError when another process holds it. verb, cure: what it does, and what else to do than wait.
+    Raises LeafInstructError when another process holds it. verb, hint: what it does, and what else to do than wait.
     """
-    with locked(directory / ".lock", 0, f"{directory}: another `{verb}` is running here; wait for it, or {cure}"):
+    with locked(directory / ".lock", 0, f"{directory}: another `{verb}` is running here; wait for it, or {hint}"):
         yield
 
 

@@ -1,4 +1,4 @@
-"""Speaking with the Hugging Face Hub, up and down: its errors as one line with a cure, its own progress bars off, no word of a token.
+"""Speaking with the Hugging Face Hub, up and down: its errors as one line with a hint, its own progress bars off, no word of a token.
 
 The token is the Hub's own (`hf auth login`, HF_TOKEN); it is neither read nor shown here. What the Hub's client says of a failure, in an error or
 in a log line about a retry, may quote an address that was signed for one upload, which is as good as a token for a while: queries of addresses are
@@ -17,9 +17,9 @@ from leafinstruct.errors import LeafInstructError
 
 MOVING = frozenset({409, 412})
 """Statuses by which a repository says that it moved on meanwhile."""
-_CURES = {
+_HINTS = {
     401: "the Hub does not accept the token: log in with `hf auth login`, or set HF_TOKEN",
-    403: "the token may not write there: make one that may (huggingface.co/settings/tokens), or ask the organisation",
+    403: "the token may not write there: make one that may (huggingface.co/settings/tokens), or ask the organization",
 }
 _READING = {
     401: "there is no such repository, or it is private: log in with `hf auth login`, or set HF_TOKEN",
@@ -33,13 +33,13 @@ _SECRET = re.compile(r"hf_\w{4,}|Bearer \S+")
 
 @contextmanager
 def speaking(what: str, kept: str, raised: type[LeafInstructError]) -> Iterator[None]:
-    """While uploading: whatever the Hub's client raises becomes `raised`, in one line: `what`, what was said, the cure, and what is `kept`."""
+    """While uploading: whatever the Hub's client raises becomes `raised`, in one line: `what`, what was said, the hint, and what is `kept`."""
     with _quietly():
         try:
             yield
         except _failures() as error:
-            cure = _CURES.get(status(error) or 0)
-            raise raised(f"{what}: the Hub did not take it: {said(error)}; {f'{cure}; ' if cure else ''}{kept}") from error
+            hint = _HINTS.get(status(error) or 0)
+            raise raised(f"{what}: the Hub did not take it: {said(error)}; {f'{hint}; ' if hint else ''}{kept}") from error
 
 
 def snapshot(
@@ -56,8 +56,8 @@ def snapshot(
         try:
             return Path(snapshot_download(repo, repo_type=kind, revision=revision, allow_patterns=files))
         except _failures() as error:
-            cure = _READING.get(status(error) or 0)
-            raise raised(f"{what}: cannot be had from the Hub: {said(error)}{f'; {cure}' if cure else ''}") from error
+            hint = _READING.get(status(error) or 0)
+            raise raised(f"{what}: cannot be had from the Hub: {said(error)}{f'; {hint}' if hint else ''}") from error
 
 
 def check_name(repo: str, option: str, raised: type[LeafInstructError]) -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-Tie = Literal["domain", "text", "near_text", "pictures"]
+GroupKey = Literal["domain", "text", "near_text", "images"]
 
 
 class ShardConfig(BaseModel):
@@ -16,22 +16,22 @@ class ShardConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     splits: dict[str, float] = {"train": 0.9, "validation": 0.05, "test": 0.05}
-    """Name -> share of groups: rows that `together` ties never stand in two splits."""
-    together: tuple[Tie, ...] = ("domain", "near_text", "pictures", "text")
-    """What holds documents on one side: the registered web domain (in a corpus of fewer than 10 domains it does not tie, and the card
-    warns), the same text, nearly the same text (MinHash, from a Jaccard similarity of about 0.75), a shared picture. Name fewer where a
-    corpus shares pictures by construction; with none, each document is a group."""
+    """Name -> share of groups: rows that one value of a `group_by` key never stand in two splits."""
+    group_by: tuple[GroupKey, ...] = ("domain", "images", "near_text", "text")
+    """What groups documents on one side of a split: the registered web domain (ignored in a corpus of fewer than 10 domains, and the card
+    warns), the same text, nearly the same text (MinHash, from a Jaccard similarity of about 0.75), a shared image. Name fewer where a
+    corpus shares images by construction; with none, each document is a group."""
     max_bytes: int = Field(default=500_000_000, gt=0)
-    """Aimed size of a shard, bytes of pictures and texts: what the Hub streams well."""
+    """Aimed size of a shard, bytes of images and texts: what the Hub streams well."""
     row_group_bytes: int = Field(default=100_000_000, gt=0)
     """Aimed size of a row group before compression, bytes."""
     card: str = "default"
     """Name of a card template: data_cards/<name>.md beside the recipe, one folder up, or in the package."""
 
-    @field_validator("together")
+    @field_validator("group_by")
     @classmethod
-    def _is_a_set(cls, together: tuple[Tie, ...]) -> tuple[Tie, ...]:
-        return tuple(sorted(set(together)))
+    def _is_a_set(cls, group_by: tuple[GroupKey, ...]) -> tuple[GroupKey, ...]:
+        return tuple(sorted(set(group_by)))
 
     @field_validator("splits")
     @classmethod

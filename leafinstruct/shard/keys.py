@@ -25,11 +25,11 @@ SCHEMA = pa.schema(
         ("digest", pa.string()),
         ("text", pa.uint64()),
         ("near_text", pa.list_(pa.uint64())),
-        ("pictures", pa.list_(pa.uint64())),
+        ("images", pa.list_(pa.uint64())),
     ]
 )
-"""One row a published row, in the order of rows-<part>.arrow. bytes: of its pictures and texts; digest: of all that the row says; the last three are
-the ties of its document (ties.py)."""
+"""One row a published row, in the order of rows-<part>.arrow. bytes: of its images and texts; digest: of all that the row says; the last three are
+the group keys of its document (group_keys.py)."""
 
 _KEY = b"leafinstruct.key"
 

@@ -28,7 +28,7 @@ def plan(config: ShardConfig, seed: int, keys: Mapping[str, pa.Table], shaping: 
     payload (key, places), where places is a table `part`, `index` of its rows in order.
     """
     rows = pa.concat_tables(keys.values())
-    groups = group(rows, config.together)
+    groups = group(rows, config.group_by)
     splits = [split_of(seed, name, config.splits) for name in groups.names]  # of each group
     points = np.array([unit(seed, f"shard\0{id}") for chunk in rows["id"].chunks for id in chunk.to_pylist()])
     table = pa.table(
@@ -70,15 +70,15 @@ def _runs(rows: pa.Table) -> Iterator[tuple[str, str, int, int]]:
 def facts(config: ShardConfig, groups: Groups, splits: Sequence[str]) -> dict[str, Any]:
     """What the card tells of the split. splits: of each group.
 
-    split_by: `domain` or `document`; together: ties in force; domains, groups: how many; largest_group: rows, its share of all rows and its
+    split_by: `domain` or `document`; group_by: keys in force; domains, groups: how many; largest_group: rows, its share of all rows and its
     split; warnings: sentences of ours for a person, empty where all is well.
     """
     sizes = np.bincount(groups.label)
     largest = min(np.flatnonzero(sizes == sizes.max()).tolist(), key=lambda at: groups.names[at])
     share = int(sizes[largest]) / len(groups.label)
     return {
-        "split_by": "domain" if "domain" in groups.together else "document",
-        "together": list(groups.together),
+        "split_by": "domain" if "domain" in groups.group_by else "document",
+        "group_by": list(groups.group_by),
         "domains": groups.domains,
         "groups": len(sizes),
         "largest_group": {"rows": int(sizes[largest]), "share": round(share, 4), "split": splits[largest]},
@@ -90,15 +90,15 @@ def _warnings(config: ShardConfig, groups: Groups, largest: float, where: str, f
     wanted = {name: share for name, share in config.splits.items() if share > 0}
     if len(wanted) < 2:
         return
-    if "domain" in config.together and "domain" not in groups.together and groups.domains:
+    if "domain" in config.group_by and "domain" not in groups.group_by and groups.domains:
         few = f"{groups.domains} web domain{'s' if groups.domains > 1 else ''}"
         yield f"the rows come from {few}, fewer than {FEW_DOMAINS}, so they are split by document and pages of one domain may stand in two splits"
     small = min(wanted, key=lambda name: wanted[name])
     if largest > wanted[small]:
-        cure = "; another seed, or fewer ties in shard.together, would part the rows otherwise" if largest > wanted[where] else ""
+        hint = "; another seed, or fewer keys in shard.group_by, would part the rows otherwise" if largest > wanted[where] else ""
         yield (
             f"the largest group of rows that belong together holds {largest:.1%} of all, more than the share of `{small}` "
-            f"({wanted[small]:.1%}), and stands in `{where}`{cure}"
+            f"({wanted[small]:.1%}), and stands in `{where}`{hint}"
         )
     for name in wanted:
         if name not in found:

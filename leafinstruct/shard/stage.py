@@ -1,4 +1,4 @@
-"""shard: examples -> Parquet files of the published row with picture bytes embedded, their checksums, and a dataset card.
+"""shard: examples -> Parquet files of the published row with image bytes embedded, their checksums, and a dataset card.
 
     gather (processes)   one part's rows (`rows-<part>.arrow`, memory-mapped later) and what planning needs of them (`keys-<part>.arrow`)
     plan   (here)        over keys only: which rows belong together, split and shard of every row
@@ -41,11 +41,11 @@ from leafinstruct.runtime.damage import remove
 from leafinstruct.runtime.engine.base import Engine, Needs, Part, hashing
 from leafinstruct.shard import keys as keys_of
 from leafinstruct.shard.config import ShardConfig
+from leafinstruct.shard.group_keys import GroupKeys, group_keys_of
 from leafinstruct.shard.plan import plan
 from leafinstruct.shard.suppressed import left_out, staying
-from leafinstruct.shard.ties import Ties, ties_of
 
-CODE = 7
+CODE = 8
 """Raised when the same examples give other shards than before."""
 
 LIBRARIES = ("datasets", "pyarrow")
@@ -110,7 +110,7 @@ def run(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine
     _clear(out, parts, shards)
     for path in damaged_shards(out, [part.name for part in shards], engine):
         forget(out, path)
-    missing = [part for part in shards if not out.stands(part.name, part.payload[0])]
+    missing = [part for part in shards if not out.is_up_to_date(part.name, part.payload[0])]
     for _ in engine.map(partial(write, settings, out), missing, Needs(what="writing shards")):
         pass
     facts: dict[str, Any] = {**split, "schema": public.SCHEMA_VERSION, **({"suppressed": count} if count else {})}
@@ -179,8 +179,10 @@ def gather(settings: ShardSettings, inputs: Artifact, out: Artifact, part: Part)
     here = staying(settings.suppressed, inputs, part.name)
     told = {example.document_id for example in here}
     wanted = {image.sha256 or "" for example in here for image in example.images}
-    data = table.images(inputs.upstream.file("pictures", part.name), wanted)
-    ties = {item.id: ties_of(item) for item in table.documents(inputs.upstream.checked("documents", part.name)) if item.id in told}
+    data = table.images(inputs.upstream.file("images", part.name), wanted)
+    grouping = {
+        item.id: group_keys_of(item) for item in table.documents(inputs.upstream.checked("documents", part.name)) if item.id in told
+    }
     schema, keys, places = public.schema(), [], []
     with writing(out.file("rows", part.name, ".arrow")) as temporary:
         with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, schema) as file:
@@ -189,7 +191,7 @@ def gather(settings: ShardSettings, inputs: Artifact, out: Artifact, part: Part)
                 start = sink.tell()
                 file.write_batch(pa.RecordBatch.from_pylist([row], schema=schema))
                 places.append((start, sink.tell() - start))
-                keys.append(_key(example, row, ties[example.document_id]))
+                keys.append(_key(example, row, grouping[example.document_id]))
         seal.put(temporary, places)
     keys_of.write(keys_of.file_of(out, part.name), part.payload, keys)
     return {"counts": {"rows": len(here)}, "seconds": time.perf_counter() - started}
@@ -202,16 +204,16 @@ def write(settings: ShardSettings, out: Artifact, part: Part) -> dict[str, Any]:
     out.open(part.name)
     path = out.path / f"{part.name}.parquet"
     schema = public.schema()
-    pictures = 0
+    images = 0
     with (
         writing(path) as temporary,
         pq.ParquetWriter(temporary, schema, **public.WRITER) as file,
     ):
         for group in _groups(_rows(out, places), settings.config.row_group_bytes):
             rows = pa.Table.from_batches(group, schema)
-            pictures += sum(len(images) for images in rows.column("images"))
+            images += sum(len(of_row) for of_row in rows.column("images"))
             file.write_table(rows, row_group_size=max(1, rows.num_rows))
-    counts = Counter({"rows": len(places), "pictures": pictures, "bytes": path.stat().st_size})
+    counts = Counter({"rows": len(places), "images": images, "bytes": path.stat().st_size})
     return out.commit(part.name, identity, {"counts": counts, "reasons": {}, "seconds": time.perf_counter() - started}, [path])
 
 
@@ -244,7 +246,7 @@ def _groups(rows: Iterator[pa.RecordBatch], aim: int) -> Iterator[list[pa.Record
         yield group
 
 
-def _key(example: Example, row: table.Row, ties: Ties) -> dict[str, Any]:
+def _key(example: Example, row: table.Row, group_keys: GroupKeys) -> dict[str, Any]:
     """A row of keys.SCHEMA."""
     shown = {**row, "images": [info["sha256"] for info in row["image_info"]]}
     texts = (part["text"] or "" for turn in row["messages"] for part in turn["content"])
@@ -255,9 +257,9 @@ def _key(example: Example, row: table.Row, ties: Ties) -> dict[str, Any]:
         "host": host_of(example.page_url or example.url),
         "bytes": sum(len(image["bytes"]) for image in row["images"]) + sum(len(text.encode()) for text in texts),
         "digest": digest(shown),
-        "text": ties.text,
-        "near_text": ties.near_text,
-        "pictures": ties.pictures,
+        "text": group_keys.text,
+        "near_text": group_keys.near_text,
+        "images": group_keys.images,
     }
 
 

@@ -11,10 +11,10 @@ from leafinstruct.card.template import fill
 from leafinstruct.records import shards
 from leafinstruct.runtime.artifact import writing
 from leafinstruct.train.config import TrainConfig
-from leafinstruct.train.tally import PICTURES
+from leafinstruct.train.tally import IMAGES
 
 SHOWN = 20
-"""Licences that are named; the rest is one sum."""
+"""Licenses that are named; the rest is one sum."""
 LIBRARIES = ("leafinstruct", "torch", "transformers", "peft")
 
 
@@ -41,7 +41,7 @@ def write(
         "train": config.model_dump(),
         "adapter": config.adapter.model_dump(),
         "global_batch": config.batch * config.accumulate * processes,
-        "counts": {"rows": 0, "pictures": 0, "tokens": 0, "said": 0, "cut": 0, **counts},
+        "counts": {"rows": 0, "images": 0, "tokens": 0, "target_tokens": 0, "cut": 0, **counts},
         "trainable": trainable,
         "licenses": licenses(files),
         "losses": _losses(reached),
@@ -61,7 +61,7 @@ def dataset(data: str) -> str:
 
 
 def licenses(files: Sequence[Path]) -> list[tuple[str, int]]:
-    """Rows by licence, the most first; one that is not stated is a state of its own."""
+    """Rows by license, the most first; one that is not stated is a state of its own."""
     found: Counter[str] = Counter()
     for path in files:
         for batch in shards.values(path, "license"):
@@ -73,9 +73,7 @@ def licenses(files: Sequence[Path]) -> list[tuple[str, int]]:
 
 def _losses(reached: Mapping[str, float]) -> list[tuple[str, float | None, float | None]]:
     """What, in training, in validation; without what neither has."""
-    ordinals = [
-        (f"picture {number}" + (" and later" if number == PICTURES else ""), f"image_loss_{number}") for number in range(1, PICTURES + 1)
-    ]
-    names = [("text", "text_loss"), ("pictures", "image_loss"), *ordinals]
-    rows = [(said, reached.get(name), reached.get(f"eval_{name}")) for said, name in names]
+    ordinals = [(f"image {number}" + (" and later" if number == IMAGES else ""), f"image_loss_{number}") for number in range(1, IMAGES + 1)]
+    names = [("text", "text_loss"), ("images", "image_loss"), *ordinals]
+    rows = [(label, reached.get(name), reached.get(f"eval_{name}")) for label, name in names]
     return [row for row in rows if row[1] is not None or row[2] is not None]

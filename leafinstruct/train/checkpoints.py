@@ -37,22 +37,22 @@ def saved(folder: Path, kept: int) -> None:
         shutil.rmtree(path)
 
 
-def tidy(folder: Path, tell: Callable[[str], None]) -> None:
+def tidy(folder: Path, log: Callable[[str], None]) -> None:
     """Remove what a kill left half written, and what is damaged, of which a line is given to `tell`. Folders that somebody else named alike stay."""
     for path in _all(folder):
         fault = _fault(path) if _finished(path) else None
         if fault is not None:
-            tell(f"{path.name} is damaged ({fault}) and removed")
+            log(f"{path.name} is damaged ({fault}) and removed")
         if fault is not None or not _finished(path):
             shutil.rmtree(path)
 
 
-def is_done(out: Artifact, tell: Callable[[str], None]) -> bool:
+def is_done(out: Artifact, log: Callable[[str], None]) -> bool:
     """Whether a run has ended and its adapter is what was saved; a damaged one is a line given to `tell`."""
     record = out.record
     odd = damaged(out.path / "adapter", (record or {}).get("adapter"))
     if odd is not None:
-        tell(f"adapter/{odd}; it is saved again from the last checkpoint")
+        log(f"adapter/{odd}; it is saved again from the last checkpoint")
     return record is not None and odd is None
 
 
@@ -62,7 +62,7 @@ def step(path: Path | None) -> int:
 
 
 def check(path: Path, model: Any) -> None:
-    """Raises TrainError where a checkpoint does not hold what the model's adapter has, or its optimiser and schedule cannot be read, without which
+    """Raises TrainError where a checkpoint does not hold what the model's adapter has, or its optimizer and schedule cannot be read, without which
     a run would go on otherwise than it was. Shared-out ones (FSDP) are folders, and looked at when they are read."""
     from peft import get_peft_model_state_dict
     from safetensors import SafetensorError, safe_open

@@ -62,11 +62,11 @@ class AdapterConfig(_Section):
     alpha_image: float = Field(default=64.0, gt=0)
     """The image half is scaled by alpha_image / r_image."""
     kernel_size: int = Field(default=2, ge=1)
-    """k of the k x k neighbourhood."""
+    """k of the k x k neighborhood."""
     conv_mode: Literal["full_space", "rank", "depthwise"] = "full_space"
     """full_space is the paper's."""
     taps: Literal["top_left", "raster", "shuffled"] = "top_left"
-    """Which neighbours. symmetric ones see what is to be learnt, so they are not here."""
+    """Which neighbors. symmetric ones see what is to be learnt, so they are not here."""
     taps_seed: int = 0
     """Of shuffled taps."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
@@ -88,13 +88,13 @@ class TrainConfig(_Section):
     """Fill a row with several documents, none of which sees another; false: one document a row."""
     condition_dropout: float = Field(default=0.0, ge=0, le=1)
     """Share of rows that are shown without what stands before their first answer, in each epoch others: what guidance compares with."""
-    picture_tokens: int | None = Field(default=None, ge=1)
-    """Patches of a picture at most, marks not counted; larger ones are made smaller. None: the backbone's usual area. Chameleon and Emu2 have one
+    image_tokens: int | None = Field(default=None, ge=1)
+    """Patches of an image at most, marks not counted; larger ones are made smaller. None: the backbone's usual area. Chameleon and Emu2 have one
     shape."""
-    picture_floor: int = Field(default=256, ge=1)
-    """A row that is too long has its pictures made smaller, down to so many patches each, before it is cut."""
+    image_floor: int = Field(default=256, ge=1)
+    """A row that is too long has its images made smaller, down to so many patches each, before it is cut."""
     steps: int = Field(default=1000, ge=1)
-    """Optimiser steps."""
+    """Optimizer steps."""
     batch: int = Field(default=1, ge=1)
     """Rows of one pass, on each device; with packing a row is about `context` tokens."""
     accumulate: int = Field(default=8, ge=1)
@@ -110,7 +110,7 @@ class TrainConfig(_Section):
     image_loss: float = Field(default=1.0, ge=0)
     """Weight of the mean loss of image tokens; each modality has its own mean, else 1,024 codes would drown 100 words."""
     z_loss: float = Field(default=0.0, ge=0)
-    """Weight of the mean squared log-normaliser, which keeps logits from drifting; 1e-5 is what Chameleon was trained with. 0 for none."""
+    """Weight of the mean squared log-normalizer, which keeps logits from drifting; 1e-5 is what Chameleon was trained with. 0 for none."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the frozen weights and of what is computed with them; the adapter is float32 always. auto: weights as stored, bfloat16 where the GPU
     can."""
@@ -125,9 +125,9 @@ class TrainConfig(_Section):
     evaluate_rows: int = Field(default=200, ge=1)
     """Rows of it at most."""
     samples: int = Field(default=2, ge=0)
-    """Rows of it whose answers are drawn at each validation, as a picture to look at."""
+    """Rows of it whose answers are drawn at each validation, as an image to look at."""
     sample_tokens: int = Field(default=2100, ge=1)
-    """Of such an answer at most: two pictures of Chameleon and some words. An answer of Emu3 wants 8,300 a picture."""
+    """Of such an answer at most: two images of Chameleon and some words. An answer of Emu3 wants 8,300 an image."""
     report_to: list[Literal["tensorboard", "wandb"]] = []
     """Beside `log.jsonl`. Each is an extra: `leafinstruct[tensorboard]`, `leafinstruct[wandb]`."""
     fsdp: dict[str, Any] | None = None

@@ -4,7 +4,7 @@ with its backbone, adapter, precision and rows, of which the first warms up; the
     weights        bytes of the backbone as it is loaded
     adapter        weights, gradients and AdamW's two moments, float32
     activations    what autograd keeps for the backward pass of a whole batch: counted by its own hooks, parameters left out
-    logits         the gradient of all logits, and two temporary copies of the labelled ones in float32, alive when everything above is
+    logits         the gradient of all logits, and two temporary copies of the labeled ones in float32, alive when everything above is
     program        of a process on the CPU: Python and libraries, as the system counts them now
 
 Linear in tokens, which holds for attention that keeps no (T, T) matrix; rows are padded to the longest of their batch, and the longest batch is what
@@ -35,30 +35,30 @@ PASSES = 3
 
 def is_out_of_memory(error: BaseException) -> bool:
     """CUDA's, Python's, and torch's on the CPU, which is a RuntimeError."""
-    said = str(error)
+    message = str(error)
     known = ("not enough memory", "can't allocate memory", "out of memory", "bad_alloc")
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
-        isinstance(error, RuntimeError) and any(word in said for word in known)
+        isinstance(error, RuntimeError) and any(word in message for word in known)
     )
 
 
 @contextmanager
-def memory_told(cure: str) -> Iterator[None]:
-    """Running out of memory in the block raises TrainError, with the cure."""
+def explain_out_of_memory(hint: str) -> Iterator[None]:
+    """Running out of memory in the block raises TrainError, with the hint."""
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        raise TrainError(f"out of memory: {cure}") from error
+        raise TrainError(f"out of memory: {hint}") from error
 
 
-def tell(config: TrainConfig, model: Any, backbone: Any, collator: Collator, rows: Rows, out: Callable[[str], None]) -> None:
+def report(config: TrainConfig, model: Any, backbone: Any, collator: Collator, rows: Rows, out: Callable[[str], None]) -> None:
     """Lines for a person. model: adapted; its adapter is changed by the trial."""
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
     lengths = rows.lengths().tolist()
     longest, mean = (config.context,) * 2 if config.packing else (max(lengths), sum(lengths) / len(lengths))
-    with memory_told("lower train.context, or set train.gradient_checkpointing: true"):
+    with explain_out_of_memory("lower train.context, or set train.gradient_checkpointing: true"):
         backbone.model = model = model.to(device).train()
         kept, seconds, tokens = _probe(config, model, backbone, collator, rows[lengths.index(max(lengths))], device)
     program = _program(model) if device.type == "cpu" else 0  # after the trial, which loads libraries and pages weights in
@@ -89,13 +89,13 @@ def memory(model: Any, batch: int, longest: int, kept: float) -> dict[str, float
 def _probe(
     config: TrainConfig, model: Any, backbone: Any, collator: Collator, row: Mapping[str, Any], device: torch.device
 ) -> tuple[float, float, int]:
-    """Bytes kept for a backward pass, seconds of a pass and of an optimiser's step's share, tokens of the pass."""
+    """Bytes kept for a backward pass, seconds of a pass and of an optimizer's step's share, tokens of the pass."""
     if config.gradient_checkpointing:
         model.get_base_model().activation_checkpointing_enable({"use_reentrant": False})
         model.enable_input_require_grads()
     batch = {name: value.to(device) for name, value in collator([_cut(row)]).items()}
     labels, _ = batch.pop("labels"), batch.pop("lengths")
-    optimiser = torch.optim.AdamW([value for value in model.parameters() if value.requires_grad])
+    optimizer = torch.optim.AdamW([value for value in model.parameters() if value.requires_grad])
     known = {value.untyped_storage().data_ptr() for value in model.parameters()}
     best, kept = float("inf"), 0
     half = processes.in_bfloat16(config.precision)
@@ -112,8 +112,8 @@ def _probe(
         with torch.autograd.graph.saved_tensors_hooks(note, lambda value: value), torch.autocast(device.type, torch.bfloat16, enabled=half):
             losses = backbone.losses(batch, labels)
         (losses.value.sum() / max(1, int((labels != -100).sum()))).backward()
-        optimiser.step()
-        optimiser.zero_grad()
+        optimizer.step()
+        optimizer.zero_grad()
         if device.type != "cpu":
             torch.accelerator.synchronize(device)
         kept = sum(seen.values())
@@ -126,7 +126,7 @@ def _cut(row: Mapping[str, Any]) -> dict[str, Any]:
     whole = dict(row)
     if len(row["vectors"]):
         return whole
-    return {**whole, "ids": row["ids"][:PROBE], "said": row["said"][:PROBE]}
+    return {**whole, "ids": row["ids"][:PROBE], "loss_mask": row["loss_mask"][:PROBE]}
 
 
 def _program(model: Any) -> int:

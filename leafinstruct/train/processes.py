@@ -18,7 +18,7 @@ import torch
 from leafinstruct.errors import TrainError
 
 PATIENCE = timedelta(hours=12)
-"""That the others wait while the first one encodes pictures. `leaf train --dry-run` does that beforehand, in one process."""
+"""That the others wait while the first one encodes images. `leaf train --dry-run` does that beforehand, in one process."""
 
 SMALL = 50_000_000
 """Parameters; a product of one row with a matrix of such a model takes less than a thread to wake."""

@@ -18,10 +18,10 @@ from transformers import TrainerCallback
 from leafinstruct._quiet_import import quiet
 from leafinstruct.errors import RecipeError, TrainError
 from leafinstruct.runtime.artifact import writing
-from leafinstruct.train.tally import PICTURES
+from leafinstruct.train.tally import IMAGES
 
 TOLD = ("text_loss", "image_loss", "learning_rate")
-EVALUATED = ("eval_text_loss", "eval_image_loss", *(f"eval_image_loss_{number}" for number in range(1, PICTURES + 1)))
+EVALUATED = ("eval_text_loss", "eval_image_loss", *(f"eval_image_loss_{number}" for number in range(1, IMAGES + 1)))
 
 
 def check(names: Sequence[str]) -> None:
@@ -36,7 +36,7 @@ class Sink(Protocol):
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None: ...
 
-    def picture(self, step: int, name: str, path: Path) -> None: ...
+    def image(self, step: int, name: str, path: Path) -> None: ...
 
     def close(self) -> None: ...
 
@@ -63,7 +63,7 @@ class Log:
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **{name: float(f"{value:.6g}") for name, value in values.items()}}) + "\n")
 
-    def picture(self, step: int, name: str, path: Path) -> None:
+    def image(self, step: int, name: str, path: Path) -> None:
         """It lies in the folder already."""
 
     def close(self) -> None:
@@ -100,7 +100,7 @@ class TensorBoard:
             kind = "validation" if name.startswith("eval_") else "train"
             self._writer.add_scalar(f"{kind}/{name.removeprefix('eval_')}", value, step)
 
-    def picture(self, step: int, name: str, path: Path) -> None:
+    def image(self, step: int, name: str, path: Path) -> None:
         import numpy as np
         from PIL import Image
 
@@ -133,14 +133,14 @@ class Wandb:
             )
         except wandb.errors.Error as error:
             raise TrainError(
-                f"train.report_to wandb: {str(error).splitlines()[0][:200]}; `wandb login` or `wandb offline` cures it"
+                f"train.report_to wandb: {str(error).splitlines()[0][:200]}; `wandb login` or `wandb offline` hints it"
             ) from error
         self._image = wandb.Image
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         self._run.log(dict(values), step=step)
 
-    def picture(self, step: int, name: str, path: Path) -> None:
+    def image(self, step: int, name: str, path: Path) -> None:
         self._run.log({f"samples/{name}": self._image(str(path))}, step=step)
 
     def close(self) -> None:
@@ -150,9 +150,9 @@ class Wandb:
 class Reporting(TrainerCallback):
     """Hands each line of progress on, in the process that speaks."""
 
-    def __init__(self, tell: Callable[[str], None], to: Sequence[Sink], saved: Callable[[], None]) -> None:
+    def __init__(self, log: Callable[[str], None], to: Sequence[Sink], saved: Callable[[], None]) -> None:
         """saved: what is to be done when a checkpoint is whole, by the process that speaks."""
-        self._tell, self._to, self._saved = tell, to, saved
+        self._log, self._to, self._saved = log, to, saved
 
     def on_save(self, _: Any, state: Any, __: Any, **___: Any) -> None:
         if state.is_world_process_zero:
@@ -171,9 +171,9 @@ class Reporting(TrainerCallback):
             sink.scalars(state.global_step, {name: float(value) for name, value in logs.items()})
         where = f"step {state.global_step:,} of {state.max_steps:,}"
         if "eval_loss" in logs:
-            self._tell(f"{where}, validation: {_said(logs, EVALUATED)}")
+            self._log(f"{where}, validation: {_said(logs, EVALUATED)}")
         else:
-            self._tell(f"{where}: {_said(logs, TOLD)}; {_pace(logs)}")
+            self._log(f"{where}: {_said(logs, TOLD)}; {_pace(logs)}")
 
 
 def _said(logs: Mapping[str, float], names: Sequence[str]) -> str:
@@ -181,6 +181,4 @@ def _said(logs: Mapping[str, float], names: Sequence[str]) -> str:
 
 
 def _pace(logs: Mapping[str, float]) -> str:
-    return (
-        f"{logs['tokens_per_second']:,.0f} tokens/s, {logs['pictures_per_second']:,.1f} pictures/s, {logs['waiting']:.0%} waiting for data"
-    )
+    return f"{logs['tokens_per_second']:,.0f} tokens/s, {logs['images_per_second']:,.1f} images/s, {logs['waiting']:.0%} waiting for data"

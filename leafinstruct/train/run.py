@@ -1,8 +1,8 @@
 """One training run: `runs/<name>/train/`.
 
-    tokens/             rows as the model reads them (tokens); tokens-validation/ likewise; codes of their pictures stand in `runs/.codes/`,
+    tokens/             rows as the model reads them (tokens); tokens-validation/ likewise; codes of their images stand in `runs/.codes/`,
                         for all runs
-    checkpoint-<step>/  the Trainer's: adapter, optimiser, schedule, random state; the last two
+    checkpoint-<step>/  the Trainer's: adapter, optimizer, schedule, random state; the last two
     samples/step-<n>/   answers on validation rows, drawn (samples)
     log.jsonl           every line of progress, as numbers (reports)
     adapter/            the trained adapter, as PEFT saves it, and its card
@@ -34,7 +34,7 @@ from leafinstruct.errors import DriftError, RecipeError, SourceError, TrainError
 from leafinstruct.moss import MossConfig, MossConfigError
 from leafinstruct.moss.match import count
 from leafinstruct.records import shards
-from leafinstruct.runtime.artifact import Artifact, drift, one_build, save
+from leafinstruct.runtime.artifact import FORMAT, Artifact, drift, one_build, save
 from leafinstruct.runtime.last_write import last_write
 from leafinstruct.train import card, checkpoints, estimate, processes, reports, samples, weights
 from leafinstruct.train.config import UNSHAPING, TrainConfig
@@ -43,11 +43,11 @@ from leafinstruct.train.data.data import Data
 from leafinstruct.train.data.packing import check_attention
 
 LARGE = 0.1
-"""Share of the base's parameters above which an adapter must be asked for: it is rarely meant, and its optimiser needs twice its size again. Of the
+"""Share of the base's parameters above which an adapter must be asked for: it is rarely meant, and its optimizer needs twice its size again. Of the
 packaged base, which is tiny, any may be had."""
 KEPT = 2
 """Checkpoints."""
-CURE = "train.gradient_checkpointing: true goes on from the last checkpoint with less; or lower train.batch or context and start over (--rebuild)"
+HINT = "train.gradient_checkpointing: true goes on from the last checkpoint with less; or lower train.batch or context and start over (--rebuild)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Sizes:
     trainable: int
 
     @property
-    def optimiser_bytes(self) -> int:
+    def optimizer_bytes(self) -> int:
         """Weights, gradients and two moments of what is trained."""
         return 16 * self.trainable
 
@@ -70,7 +70,7 @@ class Sizes:
     def __str__(self) -> str:
         return (
             f"{self.trainable:,} trainable parameters, {self.share:.2%} of the base's {self.base:,}; "
-            f"with gradients and AdamW {self.optimiser_bytes / 1e6:,.1f} MB"
+            f"with gradients and AdamW {self.optimizer_bytes / 1e6:,.1f} MB"
         )
 
 
@@ -84,7 +84,7 @@ def train(
     rebuild: bool,
     allow_large: bool,
     dry_run: bool,
-    tell: Told,
+    log: Told,
     template: str | None = None,
     arguments: Sequence[str] = ("train", "RECIPE"),
 ) -> Path | None:
@@ -100,10 +100,10 @@ def train(
     if processes.alone():
         processes.keep_freed_memory()
     first = state.is_main_process
-    tell = tell if first else lambda _: None
+    log = log if first else lambda _: None
     backbone = _backbone(config)
     adapter, sizes = _adapter(config, backbone)
-    tell(str(sizes))
+    log(str(sizes))
     if sizes.share > LARGE and config.backbone.weights != tiny.NAME and not (allow_large or dry_run):
         raise TrainError(f"the adapter has {sizes.share:.0%} of the base's parameters: lower its ranks, or say --allow-large")
     out = Artifact(directory / "train")
@@ -112,21 +112,21 @@ def train(
         identity = weights.identity(config.backbone.name, config.backbone.weights)
         if first:
             try:
-                counts = dict(data.make(backbone, identity, files, not dry_run, tell))
+                counts = dict(data.make(backbone, identity, files, not dry_run, log))
             except SourceError:
                 for line in contexts.fits(data.train, config.context) if dry_run else ():
-                    tell(line)  # which context would do
+                    log(line)  # which context would do
                 raise
             if rebuild and not dry_run:  # not before: the data may be of no use, and then nothing is lost
                 checkpoints.forget(out.path, (data.train.path, data.validation.path))
-            checkpoints.tidy(out.path, tell)
+            checkpoints.tidy(out.path, log)
         state.wait_for_everyone()
         _cast(backbone.model, config.precision)
         if dry_run:
             if first:
                 for line in contexts.lines(data.train, counts, config.context):
-                    tell(line)
-                estimate.tell(config, _adapted(backbone, adapter, seed), backbone, data.collator(backbone), data.rows, tell)
+                    log(line)
+                estimate.report(config, _adapted(backbone, adapter, seed), backbone, data.collator(backbone), data.rows, log)
             return None
         fingerprint = {
             "train": config.shaping,
@@ -135,23 +135,23 @@ def train(
             "rows": [report["key"] for report in data.train.reports()],
             "processes": state.num_processes,
         }
-        done = checkpoints.is_done(out, tell)
+        done = checkpoints.is_done(out, log)
         _check_drift(out, {**fingerprint, "processes": (out.fingerprint or {}).get("processes")} if done else fingerprint)
         if done:
-            tell(f"nothing to do: {config.steps:,} steps are trained")
+            log(f"nothing to do: {config.steps:,} steps are trained")
             return out.path / "adapter" if first else None
         state.wait_for_everyone()
         if first:
             out.begin(fingerprint)
-        with estimate.memory_told(CURE):
-            _fit(config, backbone, adapter, data, out.path, seed, tell)
+        with estimate.explain_out_of_memory(HINT):
+            _fit(config, backbone, adapter, data, out.path, seed, log)
         if first:
             reached = reports.reached(out.path / "log.jsonl")
             if template is not None:
                 card.write(
                     out.path / "adapter", template, config, directory.name, files, counts, sizes.trainable, reached, state.num_processes
                 )
-            record = {"fingerprint": fingerprint, "counts": counts, "parameters": sizes.trainable, "reached": reached}
+            record = {"format": FORMAT, "fingerprint": fingerprint, "counts": counts, "parameters": sizes.trainable, "reached": reached}
             with last_write():
                 save(out.path / "record.json", {**record, "adapter": checkpoints.sums(out.path / "adapter")})
     return out.path / "adapter" if first else None
@@ -167,10 +167,10 @@ def _check_machine(config: TrainConfig, dry_run: bool, arguments: Sequence[str])
 
 
 def _backbone(config: TrainConfig) -> Any:
-    said = config.backbone
-    backbone, odd = load(said.name, Path(said.weights), Path(said.decoder) if said.decoder is not None else None)
+    given = config.backbone
+    backbone, odd = load(given.name, Path(given.weights), Path(given.decoder) if given.decoder is not None else None)
     if odd:
-        raise TrainError(f"{said.weights}: {len(odd)} keys differ from the model's, first {odd[0]}; `leaf doctor` tells more")
+        raise TrainError(f"{given.weights}: {len(odd)} keys differ from the model's, first {odd[0]}; `leaf doctor` tells more")
     if config.packing:
         check_attention(backbone.model)
     if config.context > (most := positions(backbone)):
@@ -228,7 +228,7 @@ def _adapted(backbone: Any, adapter: MossConfig, seed: int) -> Any:
     return model
 
 
-def _fit(config: TrainConfig, backbone: Any, adapter: MossConfig, data: Data, folder: Path, seed: int, tell: Told) -> None:
+def _fit(config: TrainConfig, backbone: Any, adapter: MossConfig, data: Data, folder: Path, seed: int, log: Told) -> None:
     from transformers.utils import logging
 
     from leafinstruct.train.trainer import InterleavedTrainer
@@ -238,7 +238,7 @@ def _fit(config: TrainConfig, backbone: Any, adapter: MossConfig, data: Data, fo
     held_out, last = data.held_out(), checkpoints.last(folder)
     if last is not None:
         checkpoints.check(last, model)
-        tell(f"going on from {last.name}")
+        log(f"going on from {last.name}")
     first = processes.state().is_main_process
     settings = {**config.shaping, "data": card.dataset(config.data)}
     sinks = reports.sinks(config.report_to, folder, folder.parent.name, settings, checkpoints.step(last)) if first else []
@@ -250,7 +250,7 @@ def _fit(config: TrainConfig, backbone: Any, adapter: MossConfig, data: Data, fo
         train_dataset=data.shown(),
         eval_dataset=held_out,
         data_collator=collator,
-        callbacks=[reports.Reporting(tell, sinks, lambda: checkpoints.saved(folder, KEPT))],
+        callbacks=[reports.Reporting(log, sinks, lambda: checkpoints.saved(folder, KEPT))],
         backbone=backbone,
         weights={"text": config.text_loss, "image": config.image_loss, "z": config.z_loss},
         samples=partial(_draw, config, backbone, chosen, folder / "samples", seed, sinks),
@@ -281,7 +281,7 @@ def _draw(
         if first:
             path = samples.write(folder, number, sample, said, step)
             for sink in sinks:
-                sink.picture(step, str(number), path)
+                sink.image(step, str(number), path)
 
 
 def _arguments(config: TrainConfig, folder: Path, seed: int, evaluate: bool) -> Any:

@@ -1,9 +1,9 @@
-"""Answers of the model in training, drawn beside those of the dataset, because a falling loss does not say whether pictures can be looked at.
+"""Answers of the model in training, drawn beside those of the dataset, because a falling loss does not say whether images can be looked at.
 
     samples/step-<n>/<k>.png    what was asked; below it the model's answer at this step, and the dataset's, each part in order
     samples/step-<n>/<k>.txt    the words of the model's answer: the sheet's letters are those of Pillow's own font, which lacks many scripts
 
-The same rows and the same seed each time, so that sheets of two steps can be compared. Pictures of a prompt and of its answer have the area that the
+The same rows and the same seed each time, so that sheets of two steps can be compared. Images of a prompt and of its answer have the area that the
 row's have in training: the adapter has seen no other, and larger ones would leave no room for an answer.
 """
 
@@ -27,14 +27,14 @@ from leafinstruct.runtime.artifact import writing
 from leafinstruct.train.config import TrainConfig
 from leafinstruct.train.data.codes import Grid
 from leafinstruct.train.data.encode import NAMES, Encoded, encode
-from leafinstruct.train.data.pictures import Pictures
+from leafinstruct.train.data.images import Images
 
 TOP_K = 200
-"""Of the codes of a sampled picture."""
+"""Of the codes of a sampled image."""
 WIDTH, MARGIN, GAP = 1000, 28, 14
 """Of a sheet, pixels."""
 SMALL, LARGE = 192, 320
-"""Longer side of a picture on a sheet: a smaller one is enlarged with its pixels kept square, a larger one reduced."""
+"""Longer side of an image on a sheet: a smaller one is enlarged with its pixels kept square, a larger one reduced."""
 LETTERS = 1200
 """Of one text on a sheet."""
 INK, FAINT, PAPER, BAND = "#1d1d1f", "#6e6e73", "#ffffff", "#eef1f5"
@@ -42,7 +42,7 @@ INK, FAINT, PAPER, BAND = "#1d1d1f", "#6e6e73", "#ffffff", "#eef1f5"
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A row. asked: of the turns before the first answer; wanted: that answer. grid: of pictures that are drawn, None for the usual one."""
+    """A row. asked: of the turns before the first answer; wanted: that answer. grid: of images that are drawn, None for the usual one."""
 
     id: str
     asked: list[Segment]
@@ -53,34 +53,34 @@ class Sample:
 
 def choose(files: Sequence[Path], number: int, backbone: Backbone, config: TrainConfig) -> list[Sample]:
     """The first rows of which an answer fits the context, and can be shown."""
-    pictures = Pictures(backbone, config.picture_tokens, config.picture_floor)
+    images = Images(backbone, config.image_tokens, config.image_floor)
     found: list[Sample] = []
     for row in (row for path in files for row in shards.rows(path)):
         if len(found) == number:
             break
-        encoded = encode(backbone, row, config.context, pictures)
-        if isinstance(encoded, Encoded) and (sample := _sample(row, pictures, encoded.patches)) is not None:
+        encoded = encode(backbone, row, config.context, images)
+        if isinstance(encoded, Encoded) and (sample := _sample(row, images, encoded.patches)) is not None:
             found.append(sample)
     return found
 
 
-def _sample(row: Mapping[str, Any], pictures: Pictures, patches: int) -> Sample | None:
-    """None where a picture of the answer cannot be decoded: of a row that is cut, those behind the cut never were."""
-    images = iter(row["images"] or ())
+def _sample(row: Mapping[str, Any], images: Images, patches: int) -> Sample | None:
+    """None where an image of the answer cannot be decoded: of a row that is cut, those behind the cut never were."""
+    of_row = iter(row["images"] or ())
     asked: list[Segment] = []
     prompt: list[Segment] = []
     for turn in row["messages"]:
         parts: list[Segment] = []
         for part in turn["content"] or ():
-            found = part["text"] if part["type"] == "text" else decode(next(images)["bytes"])
+            found = part["text"] if part["type"] == "text" else decode(next(of_row)["bytes"])
             if isinstance(found, Undecodable):
                 return None
             parts.append(found)
         prompt.append(NAMES[turn["role"]])
         if turn["role"] == "assistant":
-            return Sample(row["id"], asked, prompt, parts, pictures.drawn(patches))
+            return Sample(row["id"], asked, prompt, parts, images.drawn(patches))
         asked += parts
-        prompt += paragraphs(pictures.shaped(parts, patches))
+        prompt += paragraphs(images.shaped(parts, patches))
     raise AssertionError("a row that can be trained on has an answer")
 
 
@@ -91,7 +91,7 @@ def answer(backbone: Backbone, sample: Sample, tokens: int, context: int, seed: 
     found: list[Segment] = []
     try:
         for part in generate(backbone, sample.prompt, settings):
-            found.append(f"[a picture was cut: {part.steps:,} of {part.of:,} tokens]" if isinstance(part, Unfinished) else part)
+            found.append(f"[an image was cut: {part.steps:,} of {part.of:,} tokens]" if isinstance(part, Unfinished) else part)
     except BackboneError as error:
         found.append(f"[{error}]")
     return found or ["[nothing was said]"]
@@ -103,7 +103,7 @@ def write(folder: Path, number: int, sample: Sample, said: Sequence[Segment], st
     with writing(path) as temporary:
         sheet(sample, said, step).save(temporary, "PNG")
     with writing(path.with_suffix(".txt")) as temporary:
-        lines = [part if isinstance(part, str) else f"[picture of {part.width} x {part.height}]" for part in said]
+        lines = [part if isinstance(part, str) else f"[image of {part.width} x {part.height}]" for part in said]
         temporary.write_text("\n\n".join(lines) + "\n", encoding="utf-8")
     return path
 
@@ -146,13 +146,13 @@ def _short(text: str) -> str:
     return text if len(text) <= LETTERS else text[: LETTERS - 1] + "…"
 
 
-def _scaled(picture: Image.Image) -> Image.Image:
-    longer = max(picture.size)
+def _scaled(image: Image.Image) -> Image.Image:
+    longer = max(image.size)
     wanted = min(max(longer, SMALL), LARGE)
-    size = tuple(max(1, round(side * wanted / longer)) for side in picture.size)
+    size = tuple(max(1, round(side * wanted / longer)) for side in image.size)
     framed = Image.new("RGB", (size[0] + 2, size[1] + 2), FAINT)
     how = Image.Resampling.NEAREST if wanted > longer else Image.Resampling.LANCZOS
-    framed.paste(picture.convert("RGB").resize((size[0], size[1]), how), (1, 1))
+    framed.paste(image.convert("RGB").resize((size[0], size[1]), how), (1, 1))
     return framed
 
 

@@ -1,7 +1,7 @@
-"""The HF Trainer with a loss for each modality, and a validation of its own. Everything else is its own: optimiser, schedule, accumulation,
+"""The HF Trainer with a loss for each modality, and a validation of its own. Everything else is its own: optimizer, schedule, accumulation,
 checkpoints, exact resume, torchrun, FSDP.
 
-loss = text_loss * mean over labelled text tokens + image_loss * mean over labelled patches + z_loss * mean squared log-normaliser
+loss = text_loss * mean over labeled text tokens + image_loss * mean over labeled patches + z_loss * mean squared log-normalizer
 
 Each mean is over the tokens of the whole optimizer step: of all its passes, on all processes. So the gradient does not depend on how the rows of a
 step are cut into passes and processes. A mean of the means of passes does: there a patch in a pass with few patches counts more than one in a full
@@ -42,7 +42,7 @@ class InterleavedTrainer(Trainer):
         self.model_accepts_loss_kwargs = False  # tokens are counted by get_batch_samples, for each modality
         self.loss_is_scaled_for_ga = True  # the Trainer would divide by the number of passes
         self._backbone, self._weights, self._samples = backbone, weights, samples
-        self._begin = backbone.script(None).begin
+        self._begin = backbone.image_layout(None).begin
         self._tally, self._pace = Tally(), Pace()
         self._counts = torch.zeros(3, dtype=torch.long, device=self.args.device)  # of the step that is under way, on all processes
 
@@ -63,7 +63,7 @@ class InterleavedTrainer(Trainer):
         return (total, {}) if return_outputs else total
 
     def _counted(self, labels: Tensor) -> Tensor:
-        """Labelled text tokens, patches and ids of a batch, (3,) int64."""
+        """Labeled text tokens, patches and ids of a batch, (3,) int64."""
         found = self._backbone.targets(labels.to(self.args.device))
         return torch.stack([found.text.sum(), found.image.sum(), found.ids.sum()])
 
@@ -89,7 +89,7 @@ class InterleavedTrainer(Trainer):
         return norm
 
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
-        """See Trainer; counts the labelled tokens of the step. The time that the batches take is time spent waiting for data."""
+        """See Trainer; counts the labeled tokens of the step. The time that the batches take is time spent waiting for data."""
         began = time.monotonic()
         batches, items = super().get_batch_samples(*args, **kwargs)
         self._pace.waited += time.monotonic() - began
@@ -134,7 +134,7 @@ class InterleavedTrainer(Trainer):
 
 
 class Pace:
-    """How fast it goes since the last line: tokens, pictures and seconds; padding and validation do not count."""
+    """How fast it goes since the last line: tokens, images and seconds; padding and validation do not count."""
 
     def __init__(self) -> None:
         self.waited = 0.0
@@ -150,13 +150,13 @@ class Pace:
         self._began += seconds
 
     def told(self, together: Callable[[Tensor], Tensor], device: torch.device) -> dict[str, float]:
-        """Of all processes: tokens_per_second, pictures_per_second; waiting: share of this one's time that it waited for data."""
+        """Of all processes: tokens_per_second, images_per_second; waiting: share of this one's time that it waited for data."""
         counts = torch.stack(self._counts).sum(0) if self._counts else torch.zeros(2, dtype=torch.long, device=device)
-        tokens, pictures = together(counts).tolist()
+        tokens, images = together(counts).tolist()
         seconds = max(time.monotonic() - self._began, 1e-6)
         found = {
             "tokens_per_second": tokens / seconds,
-            "pictures_per_second": pictures / seconds,
+            "images_per_second": images / seconds,
             "waiting": min(1.0, self.waited / seconds),
         }
         self.waited, self._began, self._counts = 0.0, time.monotonic(), []

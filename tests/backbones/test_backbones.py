@@ -1,4 +1,4 @@
-"""Pictures and text as ids and back; weights in the published layout; what is not the right file says so."""
+"""Images and text as ids and back; weights in the published layout; what is not the right file says so."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import peft
 import pytest
 import torch
 from backbones.tiny_backbones import (
-    EMU2_MARKS,
+    EMU2_SPECIAL_TOKENS,
     checkpoint,
     diffusion,
     gen_folder,
@@ -35,7 +35,7 @@ from leafinstruct.backbones.emu2.decoder import Emu2ForCausalLM
 from leafinstruct.backbones.emu2.diffusion import Diffusion
 from leafinstruct.backbones.emu3 import Emu3
 from leafinstruct.backbones.load import load
-from leafinstruct.backbones.vqgan import Decoder, Vqgan, to_picture
+from leafinstruct.backbones.vqgan import Decoder, Vqgan, to_image
 from leafinstruct.errors import BackboneError
 
 RED = Image.new("RGB", (24, 16), (220, 30, 30))
@@ -62,39 +62,39 @@ def test_an_adapter_learns_to_draw_with_the_loss_on_codes():
     model = peft.get_peft_model(base, moss.MossConfig(r_text=8, r_image=8)).train()
     ids = page(0)
     labels = torch.where(ids < 68, ids, -100)
-    optimiser = torch.optim.AdamW([value for value in model.parameters() if value.requires_grad], lr=2e-2)
+    optimizer = torch.optim.AdamW([value for value in model.parameters() if value.requires_grad], lr=2e-2)
     losses = []
     for _ in range(40):
         loss = model(input_ids=ids, labels=labels).loss
         losses.append(loss.item())
         loss.backward()
-        optimiser.step()
-        optimiser.zero_grad()
+        optimizer.step()
+        optimizer.zero_grad()
     assert losses[-1] < 0.8 * losses[0]
 
 
 @pytest.mark.parametrize("make", [tiny_chameleon, tiny_emu3, tiny_emu2])
 def test_a_prompt_is_its_segments_in_order(make):
     backbone = make()
-    script = backbone.script(None)
+    layout = backbone.image_layout(None)
     ids = backbone.inputs(backbone.encode(["draw a red house", RED, "then", RED]))["input_ids"][0].tolist()
     assert ids[0] == 0
-    marks = [n for n, number in enumerate(ids) if number == script.begin]
+    marks = [n for n, number in enumerate(ids) if number == layout.begin]
     assert len(marks) == 2
     assert backbone.decode_text(ids[1 : marks[0]]) == "draw a red house"
-    assert backbone.decode_text(ids[ids.index(script.steps[-1]) : marks[1]]) == "then"
+    assert backbone.decode_text(ids[ids.index(layout.steps[-1]) : marks[1]]) == "then"
     positions = moss.MossModel(backbone.model, moss.MossConfig(), "default")._patches(moss.MossConfig()).positions(torch.tensor([ids]))[0]
     assert positions[:, 0].max() == 1
-    assert all((positions[n, 0] >= 0) == (ids[n] in script.codes) for n in range(len(ids)))
+    assert all((positions[n, 0] >= 0) == (ids[n] in layout.codes) for n in range(len(ids)))
 
 
 @pytest.mark.parametrize("make", [tiny_chameleon, tiny_emu3, tiny_emu2])
 def test_control_strings_in_a_text_are_letters(make):
     backbone = make()
-    script = backbone.script(None)
+    layout = backbone.image_layout(None)
     for said in ("</s>", "<eoss>", "<racm3:break>", "<image>", "<|image start|> 2*2 <|image token|>", "<s>", "<pad>", "[IMG]", "[/IMG]"):
         ids = backbone.encode([f"draw {said} now"])[1:]
-        assert not {script.begin, backbone.end, *script.closed} & set(ids), said
+        assert not {layout.begin, backbone.end, *layout.closed} & set(ids), said
 
 
 def test_a_tokenizer_that_cannot_write_them_as_letters_is_refused():
@@ -108,14 +108,14 @@ def test_a_tokenizer_that_cannot_write_them_as_letters_is_refused():
         backbone.encode(["</s>"])
 
 
-def test_pictures_keep_their_shape_in_emu3_within_the_area():
+def test_images_keep_their_shape_in_emu3_within_the_area():
     backbone = tiny_emu3()
     for size, grid in (((4, 6), (3, 2)), ((400, 100), (1, 4)), ((2, 2), (1, 1)), ((100, 100), (2, 2))):
         ids = backbone.encode([Image.new("RGB", size, (10, 200, 30))])[1:]
-        script = backbone.script(grid)
-        assert len(ids) == 1 + len(script.steps), size
-        assert all(wanted is None or wanted == found for wanted, found in zip(script.steps, ids[1:], strict=True))
-        assert backbone.decode_picture(ids[1:], 1.0, torch.Generator()).size == (2 * grid[1], 2 * grid[0])
+        layout = backbone.image_layout(grid)
+        assert len(ids) == 1 + len(layout.steps), size
+        assert all(wanted is None or wanted == found for wanted, found in zip(layout.steps, ids[1:], strict=True))
+        assert backbone.decode_image(ids[1:], 1.0, torch.Generator()).size == (2 * grid[1], 2 * grid[0])
 
 
 @pytest.mark.parametrize("suffix", [".ckpt", ".safetensors"])
@@ -131,11 +131,11 @@ def test_the_published_layout_of_a_vqgan_is_read(tmp_path, suffix):
         assert key in keys
     assert not any(key.startswith("decoder.up.0.upsample") for key in keys)
     codes = torch.arange(16).view(4, 4)
-    picture = decoder.picture(codes)
-    assert picture.size == (16, 16)
+    image = decoder.image(codes)
+    assert image.size == (16, 16)
     other = codes.clone()
     other[0, 0] = 60
-    assert np.asarray(decoder.picture(other)).tolist() != np.asarray(picture).tolist()
+    assert np.asarray(decoder.image(other)).tolist() != np.asarray(image).tolist()
 
 
 def test_widths_of_levels_are_the_published_ones():
@@ -200,12 +200,12 @@ def test_emu2_gen_loads_from_its_folders_and_draws(tmp_path):
     assert len(items) == 1 + 1 + 16 + 1
     for one, other in zip(items[2:-1], tiny_emu2().encode([RED])[2:-1], strict=True):
         torch.testing.assert_close(one, other)
-    assert backbone.decode_picture(items[2:], 1.0, torch.Generator().manual_seed(0)).size == (16, 16)
+    assert backbone.decode_image(items[2:], 1.0, torch.Generator().manual_seed(0)).size == (16, 16)
 
 
 def test_the_research_repositorys_names_of_emu2_are_known(tmp_path):
     emu2().save_pretrained(tmp_path)
-    tokenizer(EMU2_MARKS).save_pretrained(tmp_path)
+    tokenizer(EMU2_SPECIAL_TOKENS).save_pretrained(tmp_path)
     path = tmp_path / "model.safetensors"
     names = (("model.visual.", "visual."), ("model.decoder.", "decoder."), ("project_up.", "vl_adapter.projection."),
              ("project_down.", "decoder.lm.stu_regress_head."))  # fmt: skip
@@ -238,7 +238,7 @@ def test_emu2s_loss_is_of_ids_and_of_vectors_each_said_by_the_place_before():
         model(given["input_ids"], patches=given["patches"][1:])
 
 
-def test_a_row_of_emu2_may_begin_within_a_picture_and_a_batch_mix_text_and_pictures():
+def test_a_row_of_emu2_may_begin_within_an_image_and_a_batch_mix_text_and_images():
     model = exact(emu2())
     cut, text = page(0)[:, 6:], page(1)[:, -4:]
     rows = torch.cat([cut, torch.cat([text, torch.ones(1, cut.shape[1] - 4, dtype=torch.long)], 1)])
@@ -302,7 +302,7 @@ def test_an_adapter_learns_to_draw_vectors(tmp_path):
 
 
 @pytest.mark.parametrize("bits", [4, 8])
-def test_quantised_bases_are_trained_saved_and_not_merged(bits, tmp_path):
+def test_quantized_bases_are_trained_saved_and_not_merged(bits, tmp_path):
     from transformers import BitsAndBytesConfig
 
     interleaved().save_pretrained(tmp_path / "base")
@@ -310,11 +310,11 @@ def test_quantised_bases_are_trained_saved_and_not_merged(bits, tmp_path):
         BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_compute_dtype=torch.float32) if bits == 4 else BitsAndBytesConfig(load_in_8bit=True)
     )
 
-    def quantised() -> Any:
+    def quantized() -> Any:
         return Interleaved.from_pretrained(tmp_path / "base", quantization_config=how, device_map="cpu")
 
     ids = page(0)
-    base = peft.prepare_model_for_kbit_training(quantised(), use_gradient_checkpointing=False)
+    base = peft.prepare_model_for_kbit_training(quantized(), use_gradient_checkpointing=False)
     assert type(base.model.layers[0].self_attn.q_proj).__name__ == ("Linear4bit" if bits == 4 else "Linear8bitLt")
     torch.manual_seed(0)
     with torch.no_grad():
@@ -322,19 +322,19 @@ def test_quantised_bases_are_trained_saved_and_not_merged(bits, tmp_path):
     model = peft.get_peft_model(base, moss.MossConfig(r_text=4, r_image=4)).train()
     with torch.no_grad():
         assert torch.equal(model(input_ids=ids).logits, plain)
-    optimiser = torch.optim.AdamW([value for value in model.parameters() if value.requires_grad], lr=1e-2)
+    optimizer = torch.optim.AdamW([value for value in model.parameters() if value.requires_grad], lr=1e-2)
     losses = []
     for _ in range(12):
         loss = model(input_ids=ids, labels=ids).loss
         losses.append(loss.item())
         loss.backward()
-        optimiser.step()
-        optimiser.zero_grad()
+        optimizer.step()
+        optimizer.zero_grad()
     assert min(losses[-3:]) < losses[0]
-    with pytest.raises(ValueError, match="is quantised, so the text half would be rounded"):
+    with pytest.raises(ValueError, match="is quantized, so the text half would be rounded"):
         model.merge_adapter(modality="text")
     model.eval().save_pretrained(tmp_path / "adapter")
-    again = peft.PeftModel.from_pretrained(quantised(), tmp_path / "adapter").eval()
+    again = peft.PeftModel.from_pretrained(quantized(), tmp_path / "adapter").eval()
     with torch.no_grad():
         assert torch.equal(again(input_ids=ids).logits, model(input_ids=ids).logits)
 
@@ -356,14 +356,14 @@ def test_folders_that_are_something_else(tmp_path):
     with pytest.raises(BackboneError, match="no tokenizer that can be loaded"):
         load("emu2", tmp_path)
     tokenizer({}).save_pretrained(tmp_path)
-    with pytest.raises(BackboneError, match=r"the vocabulary has no \[IMG\], which pictures need; is this Emu2's tokenizer\?"):
+    with pytest.raises(BackboneError, match=r"the vocabulary has no \[IMG\], which images need; is this Emu2's tokenizer\?"):
         load("emu2", tmp_path)
     with pytest.raises(BackboneError, match="unet cannot be loaded"):
         Diffusion.load(tmp_path)
     model = emu2()
     model.config.d_model = 8
     with pytest.raises(BackboneError, match="draws vectors of 12, the model says vectors of 8"):
-        Emu2(model, tokenizer(EMU2_MARKS), Diffusion(*diffusion()))
+        Emu2(model, tokenizer(EMU2_SPECIAL_TOKENS), Diffusion(*diffusion()))
     config = emu2().config
     with pytest.raises(BackboneError, match=r"vision_config\.subln is True; Emu2's encoder has none"):
         Emu2ForCausalLM(type(config)(**{**config.to_dict(), "vision_config": {**config.vision_config, "subln": True}}))
@@ -408,19 +408,19 @@ def test_a_wrong_vocabulary_or_codebook(tmp_path):
     model = interleaved()
     config = vq()
     config.num_embeddings = 32
-    with pytest.raises(BackboneError, match="the picture decoder knows 32 codes, the model 64"):
+    with pytest.raises(BackboneError, match="the image decoder knows 32 codes, the model 64"):
         Vqgan(model.model.vqmodel, Decoder(config))
-    pictures = Vqgan(model.model.vqmodel, Decoder(vq()))
-    pictures.codes = 32
-    with pytest.raises(BackboneError, match="the picture tokenizer has 32 codes, the vocabulary 64"):
-        Chameleon(model, None, pictures)
+    images = Vqgan(model.model.vqmodel, Decoder(vq()))
+    images.codes = 32
+    with pytest.raises(BackboneError, match="the image tokenizer has 32 codes, the vocabulary 64"):
+        Chameleon(model, None, images)
     del model.config.vocabulary_map["<eoss>"]
     with pytest.raises(BackboneError, match="the vocabulary has no <eoss>"):
-        Chameleon(model, None, pictures)
+        Chameleon(model, None, images)
     with pytest.raises(BackboneError, match=r"the vocabulary has no <\|image start\|>"):
         Emu3(None, tokenizer({}))
 
 
 def test_pixels_are_clipped_and_rounded():
     pixels = torch.tensor([-2.0, 0.0, 2.0]).view(3, 1, 1)
-    assert np.asarray(to_picture(pixels)).tolist() == [[[0, 128, 255]]]
+    assert np.asarray(to_image(pixels)).tolist() == [[[0, 128, 255]]]

@@ -13,7 +13,7 @@ from PIL import Image
 
 from leafinstruct.backbones.batched import answers
 from leafinstruct.backbones.generate import Settings, generate
-from leafinstruct.backbones.sampling import LIKELIEST
+from leafinstruct.backbones.sampling import GREEDY
 from leafinstruct.errors import BackboneError
 from leafinstruct.moss import MossConfig
 
@@ -27,7 +27,7 @@ PROMPTS = (
 
 
 def adapted(taps: str = "top_left", mode: str = "full_space"):
-    """A random model that ends pictures and begins others: marks are made likely."""
+    """A random model that ends images and begins others: marks are made likely."""
     from peft import get_peft_model
 
     torch.manual_seed(5)
@@ -56,7 +56,7 @@ def test_a_batch_draws_what_one_by_one_draws(taps, mode):
     backbone = adapted(taps, mode)
     prompts = [backbone.encode(prompt) for prompt in PROMPTS]
     prompts[1] = [*prompts[1], BOI]
-    settings = Settings(LIKELIEST, LIKELIEST, max_tokens=60, max_pictures=2)
+    settings = Settings(GREEDY, GREEDY, max_tokens=60, max_images=2)
     found = answers(backbone, prompts, settings, batch=3)
     for prompt, answer in zip(prompts, found, strict=True):
         begun = prompt[-1] == BOI
@@ -70,14 +70,14 @@ def test_a_batch_draws_what_one_by_one_draws(taps, mode):
             assert [one if isinstance(one, str) else one.tobytes() for one in answer.segments] == [
                 one if isinstance(one, str) else one.tobytes() for one in segments
             ]
-    assert any(isinstance(segment, Image.Image) for answer in found for segment in answer.segments), "no picture was begun"
+    assert any(isinstance(segment, Image.Image) for answer in found for segment in answer.segments), "no image was begun"
 
 
-def test_one_picture_ends_an_answer():
+def test_one_image_ends_an_answer():
     backbone = adapted()
     prompts = [[*backbone.encode(prompt), BOI] for prompt in PROMPTS]
-    for answer in answers(backbone, prompts, Settings(LIKELIEST, LIKELIEST), one_picture=True):
-        assert (answer.ended, len(answer.ids), len(answer.segments)) == ("picture", 17, 1)
+    for answer in answers(backbone, prompts, Settings(GREEDY, GREEDY), one_image=True):
+        assert (answer.ended, len(answer.ids), len(answer.segments)) == ("image", 17, 1)
 
 
 def test_vectors_and_guidance_are_refused():

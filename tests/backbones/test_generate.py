@@ -1,4 +1,4 @@
-"""Text and pictures drawn in turn: whole pictures, in order, as the settings say."""
+"""Text and images drawn in turn: whole images, in order, as the settings say."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ HOT = Settings(text=Sampling(1.5), image=Sampling(1.5), max_tokens=120)
 
 
 def eager(name: str, more: float = 8.0) -> Any:
-    """The backbone with a liking for beginning pictures."""
+    """The backbone with a liking for beginning images."""
     backbone = BACKBONES[name]
 
     class Eager(type(backbone)):
         def words(self, out):
             found = super().words(out).clone()
-            found[self.script(None).begin] += more
+            found[self.image_layout(None).begin] += more
             return found
 
     wrapped = Eager.__new__(Eager)
@@ -49,29 +49,29 @@ def pixels(segments: list[Any]) -> list[Any]:
 
 
 @backbones
-def test_pictures_are_whole_and_in_order_and_the_ids_tell_the_same(name):
+def test_images_are_whole_and_in_order_and_the_ids_tell_the_same(name):
     backbone, ids = eager(name), []
     segments = list(generate(backbone, ["draw a red house"], HOT, ids.append))
-    script = backbone.script(None)
+    layout = backbone.image_layout(None)
     shown = [segment for segment in segments if isinstance(segment, Image.Image)]
     assert len(shown) >= 2
-    assert {picture.size for picture in shown} == {SIZES[name]}
-    ids = [item if isinstance(item, int) else int(script.codes[0]) for item in ids]
+    assert {image.size for image in shown} == {SIZES[name]}
+    ids = [item if isinstance(item, int) else int(layout.codes[0]) for item in ids]
     at, order = 0, []
     while at < len(ids):
-        if ids[at] != script.begin:
-            assert ids[at] not in script.codes
-            assert ids[at] not in script.closed
+        if ids[at] != layout.begin:
+            assert ids[at] not in layout.codes
+            assert ids[at] not in layout.closed
             if backbone.decode_text([ids[at]]) and order[-1:] != ["text"]:
                 order.append("text")
             at += 1
             continue
-        body = ids[at + 1 : at + 1 + len(script.steps)]
-        for wanted, found in zip(script.steps, body, strict=False):
-            assert found == wanted if wanted is not None else found in script.codes
-        order.append("picture" if len(body) == len(script.steps) else "cut")
+        body = ids[at + 1 : at + 1 + len(layout.steps)]
+        for wanted, found in zip(layout.steps, body, strict=False):
+            assert found == wanted if wanted is not None else found in layout.codes
+        order.append("image" if len(body) == len(layout.steps) else "cut")
         at += 1 + len(body)
-    kinds = ["text" if isinstance(item, str) else "picture" if isinstance(item, Image.Image) else "cut" for item in segments]
+    kinds = ["text" if isinstance(item, str) else "image" if isinstance(item, Image.Image) else "cut" for item in segments]
     assert kinds == order
 
 
@@ -83,16 +83,16 @@ def test_the_same_seed_gives_the_same_and_another_another(name):
 
 
 @backbones
-def test_no_more_pictures_than_allowed(name):
+def test_no_more_images_than_allowed(name):
     for most in (0, 1):
-        segments = list(generate(eager(name), ["draw"], Settings(HOT.text, HOT.image, max_pictures=most, max_tokens=80)))
+        segments = list(generate(eager(name), ["draw"], Settings(HOT.text, HOT.image, max_images=most, max_tokens=80)))
         assert sum(isinstance(segment, Image.Image) for segment in segments) == most
 
 
 @backbones
-def test_a_cut_picture_is_told_and_the_end_is_the_end(name):
+def test_a_cut_image_is_told_and_the_end_is_the_end(name):
     backbone = eager(name, 1000.0)
-    steps = len(backbone.script(None).steps)
+    steps = len(backbone.image_layout(None).steps)
     assert list(generate(backbone, ["draw"], Settings(max_tokens=5))) == [Unfinished(4, steps)]
 
     class Ends(type(backbone)):
@@ -116,26 +116,26 @@ def test_a_cache_changes_nothing_with_an_adapter(name, data):
     backbone = MAKERS[name](model)
     prompt = data.draw(st.lists(st.sampled_from(["draw a house", Image.new("RGB", (20, 14), (200, 30, 30))]), max_size=3))
     drawn: list[Any] = []
-    list(generate(backbone, prompt, Settings(image=Sampling(0.0), max_tokens=24, max_pictures=1), drawn.append))
-    sequence, script = backbone.encode(prompt), backbone.script(None)
+    list(generate(backbone, prompt, Settings(image=Sampling(0.0), max_tokens=24, max_images=1), drawn.append))
+    sequence, layout = backbone.encode(prompt), backbone.image_layout(None)
     begun, step = False, None
     for item in drawn:
         with torch.no_grad():
             out = model(**backbone.inputs(sequence), use_cache=False)
         logits = out.logits[0, -1]
         if step is None:
-            logits[[*script.codes.tolist(), *script.closed, *([script.begin] if begun else [])]] = -torch.inf
+            logits[[*layout.codes.tolist(), *layout.closed, *([layout.begin] if begun else [])]] = -torch.inf
             assert item == int(logits.argmax())
-            begun = begun or item == script.begin
-            step = 0 if item == script.begin else None
+            begun = begun or item == layout.begin
+            step = 0 if item == layout.begin else None
         else:
-            if script.steps[step] is not None:
-                assert item == script.steps[step]
+            if layout.steps[step] is not None:
+                assert item == layout.steps[step]
             elif isinstance(item, Tensor):
                 close(item, out.patches[0, -1])
             else:
-                assert item == int(script.codes[logits[script.codes].argmax()])
-            step = step + 1 if step + 1 < len(script.steps) else None
+                assert item == int(layout.codes[logits[layout.codes].argmax()])
+            step = step + 1 if step + 1 < len(layout.steps) else None
         sequence.append(item)
 
 
@@ -147,21 +147,21 @@ def test_guidance_moves_codes_away_from_the_unprompted(name):
         """Prompted: code 1 a little above code 0; unprompted: code 1 far above. Guided: code 0."""
 
         def step(self, items, cache):
-            script = self.script(None)
+            layout = self.image_layout(None)
             prompted = cache if cache is not None else len(items) > 1
             seen.append(prompted)
             found = torch.zeros(200)
-            found[script.begin] = 5.0
-            found[script.codes[:2]] = torch.tensor([1.0, 1.1] if prompted else [1.0, 3.0])
+            found[layout.begin] = 5.0
+            found[layout.codes[:2]] = torch.tensor([1.0, 1.1] if prompted else [1.0, 3.0])
             return found, prompted
 
     known = Known.__new__(Known)
     known.__dict__.update(backbone.__dict__)
-    codes = known.script(None).codes
+    codes = known.image_layout(None).codes
     for guidance, wanted in ((1.0, codes[1]), (2.0, codes[0])):
         seen.clear()
         ids: list[int] = []
-        list(generate(known, ["draw"], Settings(image=Sampling(0.0), guidance=guidance, max_pictures=1, max_tokens=6), ids.append))
+        list(generate(known, ["draw"], Settings(image=Sampling(0.0), guidance=guidance, max_images=1, max_tokens=6), ids.append))
         assert {number for number in ids if number in codes} == {int(wanted)}
         assert (False in seen) == (guidance != 1.0)
 
@@ -177,9 +177,9 @@ def test_top_k_draws_only_from_the_likeliest():
 def test_emu3_draws_the_shape_that_is_asked_for():
     segments = list(generate(eager("emu3"), ["draw"], Settings(HOT.text, HOT.image, grid=(2, 4), max_tokens=60)))
     assert {segment.size for segment in segments if isinstance(segment, Image.Image)} == {(8, 4)}
-    with pytest.raises(BackboneError, match="a picture of 0 x 4 patches cannot be drawn"):
+    with pytest.raises(BackboneError, match="an image of 0 x 4 patches cannot be drawn"):
         next(generate(BACKBONES["emu3"], ["draw"], Settings(grid=(0, 4))))
-    with pytest.raises(BackboneError, match="Chameleon draws pictures of 4 x 4 patches only, not 2 x 4"):
+    with pytest.raises(BackboneError, match="Chameleon draws images of 4 x 4 patches only, not 2 x 4"):
         next(generate(BACKBONES["chameleon"], ["draw"], Settings(grid=(2, 4))))
 
 
@@ -187,13 +187,13 @@ def test_emu2_guides_its_decoder_by_what_it_draws_for_an_empty_prompt():
     backbone, seen = eager("emu2"), []
 
     class Watched(type(backbone._decoder)):
-        def picture(self, vectors, unprompted, guidance, generator):
+        def image(self, vectors, unprompted, guidance, generator):
             seen.append((vectors, unprompted, guidance))
-            return super().picture(vectors, unprompted, guidance, generator)
+            return super().image(vectors, unprompted, guidance, generator)
 
     backbone._decoder = Watched.__new__(Watched)
     backbone._decoder.__dict__.update(BACKBONES["emu2"]._decoder.__dict__)
-    asked = Settings(max_pictures=1, max_tokens=20)
+    asked = Settings(max_images=1, max_tokens=20)
     plain = next(item for item in generate(backbone, ["draw a red house"], asked) if isinstance(item, Image.Image))
     guided = next(item for item in generate(backbone, ["draw a red house"], replace(asked, guidance=3.0)) if isinstance(item, Image.Image))
     assert pixels([plain]) != pixels([guided])
@@ -202,17 +202,17 @@ def test_emu2_guides_its_decoder_by_what_it_draws_for_an_empty_prompt():
     assert guidance == 3.0
     torch.testing.assert_close(same, vectors)
     empty: list[Any] = []
-    list(generate(eager("emu2", 1000.0), [], Settings(max_tokens=17, max_pictures=1), empty.append))
+    list(generate(eager("emu2", 1000.0), [], Settings(max_tokens=17, max_images=1), empty.append))
     torch.testing.assert_close(unprompted, torch.stack([item for item in empty if isinstance(item, Tensor)]))
 
 
 def test_emu2_without_a_decoder_tells_but_does_not_draw():
     backbone = eager("emu2", 1000.0)
     backbone._decoder = None
-    with pytest.raises(BackboneError, match="Emu2 alone draws no pixels: load the picture decoder of Emu2-Gen, or set max_pictures to 0"):
+    with pytest.raises(BackboneError, match="Emu2 alone draws no pixels: load the image decoder of Emu2-Gen, or set max_images to 0"):
         list(generate(backbone, ["draw"], Settings(max_tokens=30)))
-    assert all(isinstance(item, str) for item in generate(backbone, ["draw"], Settings(text=Sampling(1.5), max_tokens=30, max_pictures=0)))
-    with pytest.raises(BackboneError, match="Emu2 draws pictures of 4 x 4 patches only, not 2 x 2"):
+    assert all(isinstance(item, str) for item in generate(backbone, ["draw"], Settings(text=Sampling(1.5), max_tokens=30, max_images=0)))
+    with pytest.raises(BackboneError, match="Emu2 draws images of 4 x 4 patches only, not 2 x 2"):
         next(generate(backbone, ["draw"], Settings(grid=(2, 2))))
 
 
@@ -228,7 +228,7 @@ def test_an_answer_ends_before_a_stop_string(name):
 
     backbone = Talker.__new__(Talker)
     backbone.__dict__.update(BACKBONES[name].__dict__)
-    how = Settings(text=Sampling(1.5), max_pictures=0, max_tokens=60)
+    how = Settings(text=Sampling(1.5), max_images=0, max_tokens=60)
     (free,) = generate(backbone, ["draw"], how)
     words = free.split()
     first, later = words[len(words) // 2], words[-1]
@@ -266,13 +266,13 @@ def test_why_an_answer_ended():
     assert list(generate(backbone, ["now"], Settings(max_tokens=999))) == [" ".join(["draw"] * 254)]
     backbone.said = backbone.end
     assert ended(backbone, ["now"], Settings()) == "end"
-    with pytest.raises(BackboneError, match="the prompt takes 257 tokens, and the model reads 256: give less text or fewer pictures"):
+    with pytest.raises(BackboneError, match="the prompt takes 257 tokens, and the model reads 256: give less text or fewer images"):
         next(generate(backbone, ["now " * 256], Settings()))
 
 
 @backbones
 def test_what_is_given_costs_no_pass_of_its_own(name):
-    """Marks inside a picture are not drawn, so they are read together with what follows them."""
+    """Marks inside an image are not drawn, so they are read together with what follows them."""
     backbone, passes, ids = eager(name, 1000.0), [], []
 
     class Counted(type(backbone)):
@@ -282,7 +282,7 @@ def test_what_is_given_costs_no_pass_of_its_own(name):
 
     backbone.__class__ = Counted
     list(generate(backbone, ["draw"], Settings(max_tokens=60), ids.append))
-    steps = backbone.script(None).steps
+    steps = backbone.image_layout(None).steps
     given = sum(steps[at % (len(steps) + 1) - 1] is not None for at in range(60) if at % (len(steps) + 1))
     assert given > 0
     assert len(passes) == 60 - given

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from leafinstruct.backbones.sampling import LIKELIEST, Sampling, sampled
+from leafinstruct.backbones.sampling import GREEDY, Sampling, sampled
 from leafinstruct.errors import BackboneError
 
 LOGITS = torch.tensor([0.0, 3.0, 1.0, -torch.inf])
@@ -13,7 +13,7 @@ LOGITS = torch.tensor([0.0, 3.0, 1.0, -torch.inf])
 
 def test_so_near_to_zero_is_zero():
     generator = torch.Generator().manual_seed(0)
-    assert sampled(LOGITS, Sampling(1e-40), generator) == sampled(LOGITS, LIKELIEST, generator) == 1
+    assert sampled(LOGITS, Sampling(1e-40), generator) == sampled(LOGITS, GREEDY, generator) == 1
 
 
 def test_what_is_shut_is_never_drawn_and_top_k_shuts_the_rest():
@@ -22,7 +22,7 @@ def test_what_is_shut_is_never_drawn_and_top_k_shuts_the_rest():
     assert {sampled(LOGITS, Sampling(5.0, 2), generator) for _ in range(200)} == {1, 2}
 
 
-@pytest.mark.parametrize("how", [LIKELIEST, Sampling(1.0)])
+@pytest.mark.parametrize("how", [GREEDY, Sampling(1.0)])
 @pytest.mark.parametrize("logits", [torch.tensor([0.0, torch.nan]), torch.full((3,), -torch.inf)])
 def test_scores_that_are_no_numbers_are_told(how, logits):
     with pytest.raises(BackboneError, match="the model's scores are no numbers"):

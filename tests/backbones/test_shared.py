@@ -20,7 +20,7 @@ def test_an_image_within_the_denoising_of_another_changes_neither():
     vectors = [torch.randn(16, 12, generator=torch.Generator().manual_seed(seed)) for seed in (1, 2)]
 
     def image(number: int) -> bytes:
-        return decoder.picture(vectors[number], None, 1.0, torch.Generator().manual_seed(number)).tobytes()
+        return decoder.image(vectors[number], None, 1.0, torch.Generator().manual_seed(number)).tobytes()
 
     wanted, found = [image(0), image(1)], list[bytes]()
 

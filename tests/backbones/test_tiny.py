@@ -62,17 +62,17 @@ def test_another_packaged_name_is_one_line(name, weights):
 def test_no_text_is_lost_and_none_is_a_mark(backbone, text):
     ids = backbone.encode([text])[1:]
     assert backbone.decode_text(ids) == text.strip()
-    assert not {*range(len(tiny.MARKS)), *backbone.script(None).codes.tolist()} & set(ids)
+    assert not {*range(len(tiny.SPECIAL_TOKENS)), *backbone.image_layout(None).codes.tolist()} & set(ids)
 
 
 def test_texts_that_follow_one_another_stand_in_lines_of_their_own(backbone):
     """In rows for training, in prompts, and in the true lessons of the examination alike."""
-    image = conftest.picture(conftest.COLOURS[0])
+    image = conftest.image_bytes(conftest.COLORS[0])
     found = encode(
         backbone, conftest.row(0, ["It is far.", "First: go.", image, "Then stop.", image, image, "Now.", "Rest."], ["Look.", "How?"]), 512
     )
     assert isinstance(found, Encoded)
-    patches = {int(code) for code in backbone.script(None).codes} | {*range(len(tiny.MARKS))}
+    patches = {int(code) for code in backbone.image_layout(None).codes} | {*range(len(tiny.SPECIAL_TOKENS))}
     assert backbone.decode_text([item for item in found.items if item not in patches]) == (
         "USER:Look.\nHow?ASSISTANT:It is far.\nFirst: go.Then stop.Now.\nRest."
     )
@@ -86,31 +86,31 @@ def test_texts_that_follow_one_another_stand_in_lines_of_their_own(backbone):
     assert texts == [howto.intro, "\n" + howto.steps[0].text, *(step.text for step in howto.steps[1:]), howto.outro]
 
 
-@pytest.mark.parametrize("mark", [*tiny.MARKS, "IMGIMGAZ"])
+@pytest.mark.parametrize("mark", [*tiny.SPECIAL_TOKENS, "IMGIMGAZ"])
 def test_its_own_control_strings_are_letters(backbone, mark):
     test_no_text_is_lost_and_none_is_a_mark.hypothesis.inner_test(backbone, f"draw {mark} now")
-    assert {BEGIN, END} < set(tiny.MARKS)
+    assert {BEGIN, END} < set(tiny.SPECIAL_TOKENS)
 
 
 @pytest.mark.parametrize(("style", "decibels"), [("pencil", 30), ("chalk", 27)])
 def test_a_drawing_comes_back_from_its_codes(backbone, style, decibels):
     shown = drawings(60, style)
     back = []
-    for picture in shown:
-        items = backbone.encode([picture])[1:]
+    for image in shown:
+        items = backbone.encode([image])[1:]
         assert len(items) == 66
-        back.append(backbone.decode_picture(items[1:], 1.0, torch.Generator()))
+        back.append(backbone.decode_image(items[1:], 1.0, torch.Generator()))
     apart = np.stack([np.asarray(one, float) - np.asarray(two, float) for one, two in zip(shown, back, strict=True)])
     assert 10 * np.log10(255**2 / np.square(apart).mean()) > decibels
 
 
 def test_the_nearest_patch_is_taken_remembered_or_not(backbone):
-    book = backbone.pictures.book
+    book = backbone.images.book
     fresh = PatchVq(book, 8)
-    for picture in drawings(5):
-        wanted = fresh.nearest(torch.from_numpy(patches([picture])[0])).tolist()
-        assert fresh.encode(picture) == wanted
-        assert fresh.encode(picture) == wanted
+    for image in drawings(5):
+        wanted = fresh.nearest(torch.from_numpy(patches([image])[0])).tolist()
+        assert fresh.encode(image) == wanted
+        assert fresh.encode(image) == wanted
     tiles = book[:64].reshape(8, 8, PATCH, PATCH, 3).permute(0, 2, 1, 3, 4).reshape(64, 64, 3)
     assert fresh.encode(Image.fromarray(tiles.numpy())) == list(range(64)), "a patch of the book is its own code"
 
@@ -120,12 +120,12 @@ def test_captions_name_all_that_is_drawn_and_never_what_is_held_out():
     for number in range(400):
         scene, caption = captioned(stream(SEED, "caption", number))
         for item in scene.items:
-            assert f"{item.colour} {item.noun}" in caption
+            assert f"{item.color} {item.noun}" in caption
         name = caption.partition(":")[0].removeprefix("an ").removeprefix("a ")
         if name in things:
             things[name] += 1
             if len(scene.items) > 1 and scene.items[1].kind in {part[0] for part in PLANS[name].parts}:
-                assert not is_held_out(name, scene.items[0].colour, scene.items[1].colour)
+                assert not is_held_out(name, scene.items[0].color, scene.items[1].color)
     assert min(things.values()) > 10
 
 
@@ -136,17 +136,17 @@ def test_leaf_generate_draws_from_it_by_name(tmp_path):
     told = json.loads((tmp_path / "one/segments.json").read_text())
     assert told["base"]["name"] == tiny.NAME
     assert told["adapter"] is None
-    assert [part["width"] for part in told["answer"] if part["type"] == "picture"] == [64]
+    assert [part["width"] for part in told["answer"] if part["type"] == "image"] == [64]
 
 
-def test_it_draws_what_a_caption_says_and_tells_what_a_picture_shows(backbone):
+def test_it_draws_what_a_caption_says_and_tells_what_an_image_shows(backbone):
     """52 and 34 of 60 when it was packed (tiny-1/README.md); a base that lost its weights draws and says nothing right."""
-    found = remembered(backbone, 24, SEED, framed, seen(backbone.pictures, "pencil"))
+    found = remembered(backbone, 24, SEED, framed, seen(backbone.images, "pencil"))
     assert found["drawn"] >= 0.6
     assert found["named"] >= 0.3
 
 
-def test_it_copies_a_picture_and_worse_where_a_text_says_what_it_shows(backbone):
+def test_it_copies_an_image_and_worse_where_a_text_says_what_it_shows(backbone):
     """53 and 23 of 60 (tiny-1/README.md)."""
     found = copied(backbone, 24, SEED, framed, "pencil")
     assert found["alone"] >= 0.7

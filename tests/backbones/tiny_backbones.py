@@ -18,8 +18,8 @@ from leafinstruct.backbones.emu3 import Emu3
 from leafinstruct.backbones.vqgan import Decoder, Vqgan
 
 WORDS = ["draw", "a", "red", "house", "now", "the", "door", "then", "it", "is", "done", "*", *"0123456789", "<", ">", "eoss", "s", "/"]
-EMU2_MARKS = {"[IMG]": BOI, "[/IMG]": EOI, "<image>": PLACE, "[gIMG]": 199}
-EMU3_MARKS = {"<|image start|>": 121, "<|image token|>": 122, "<|extra_200|>": EOL, "<|extra_201|>": 123, "<|image end|>": 124}
+EMU2_SPECIAL_TOKENS = {"[IMG]": BOI, "[/IMG]": EOI, "<image>": PLACE, "[gIMG]": 199}
+EMU3_SPECIAL_TOKENS = {"<|image start|>": 121, "<|image token|>": 122, "<|extra_200|>": EOL, "<|extra_201|>": 123, "<|image end|>": 124}
 
 
 def tokenizer(marks: dict[str, int]) -> Any:
@@ -55,11 +55,11 @@ def tiny_chameleon(model: Any = None) -> Chameleon:
 
 
 def tiny_emu3(model: Any = None) -> Emu3:
-    return Emu3(model if model is not None else emu3(), tokenizer(EMU3_MARKS), grid=(3, 2))
+    return Emu3(model if model is not None else emu3(), tokenizer(EMU3_SPECIAL_TOKENS), grid=(3, 2))
 
 
 def tiny_emu2(model: Any = None) -> Emu2:
-    return Emu2(model if model is not None else emu2(), tokenizer(EMU2_MARKS), Diffusion(*diffusion(), steps=2))
+    return Emu2(model if model is not None else emu2(), tokenizer(EMU2_SPECIAL_TOKENS), Diffusion(*diffusion(), steps=2))
 
 
 def diffusion() -> tuple[Any, Any, Any]:
@@ -88,7 +88,7 @@ def diffusion() -> tuple[Any, Any, Any]:
 def gen_folder(folder: Path) -> Path:
     """Emu2-Gen as published: a folder for each part."""
     emu2().save_pretrained(folder / "multimodal_encoder")
-    tokenizer(EMU2_MARKS).save_pretrained(folder / "tokenizer")
+    tokenizer(EMU2_SPECIAL_TOKENS).save_pretrained(folder / "tokenizer")
     for name, part in zip(("unet", "vae", "scheduler"), diffusion(), strict=True):
         part.save_pretrained(folder / name)
     return folder

@@ -73,16 +73,16 @@ def test_numbers_are_as_a_person_writes_them(value, told):
     assert cards.number(value) == told
 
 
-def made(folder: Path, licences: list[str | None], text: str = "on the green table, please", **filter_section: object) -> Path:
-    """A recipe over one source a licence, one document each, two pictures in every document."""
+def made(folder: Path, licenses: list[str | None], text: str = "on the green table, please", **filter_section: object) -> Path:
+    """A recipe over one source a license, one document each, two images in every document."""
     sources = []
-    for number, licence in enumerate(licences):
+    for number, license in enumerate(licenses):
         steps = [
             (f"Put the block {number} {text}.", png(dot=number)),
             ("Then turn it round.", png((9, 90, number), dot=30)),
         ]
         mmc4(folder / f"data{number}", {f"https://h.example/{number}": steps})
-        sources.append({"kind": "mmc4", "name": f"s{number}", "path": f"data{number}", "license": licence})
+        sources.append({"kind": "mmc4", "name": f"s{number}", "path": f"data{number}", "license": license})
     return recipe(
         folder,
         ingest={"sources": sources},
@@ -97,33 +97,33 @@ def body(folder: Path) -> str:
     return (folder / "runs/t/shard/README.md").read_text(encoding="utf-8").split("\n---\n", 1)[1]
 
 
-def test_a_hostile_licence_stays_in_its_cell(tmp_path):
+def test_a_hostile_license_stays_in_its_cell(tmp_path):
     build(made(tmp_path, ["MIT", HOSTILE]))
-    text = body(tmp_path).split("## Build it again")[0]  # behind it stands the recipe, whose author wrote the licence, in a fence
+    text = body(tmp_path).split("## Build it again")[0]  # behind it stands the recipe, whose author wrote the license, in a fence
     assert [line for line in text.splitlines() if "Mine" in line] == [f"| {cell(HOSTILE)} | 1 | 2 |"]
     for harm in ("<script", "](https://evil", "\n# Mine", "![p]"):
         assert harm not in text
     assert "| MIT | 1 | 2 |" in text
 
 
-def test_many_licences_are_shown_as_the_largest_and_the_others(tmp_path):
+def test_many_licenses_are_shown_as_the_largest_and_the_others(tmp_path):
     build(made(tmp_path, ["common", "common", *(f"L{number:02d}" for number in range(SHOWN + 4))]))
     text = (tmp_path / "runs/t/shard/README.md").read_text(encoding="utf-8")
-    table = text.split("| licence, as stated")[1].split("\n\n")[0].splitlines()[2:]
+    table = text.split("| license, as stated")[1].split("\n\n")[0].splitlines()[2:]
     assert table[0] == "| common | 2 | 4 |"
     assert table[1] == "| L00 | 1 | 2 |"
     assert table[SHOWN:] == ["| 5 others | 5 | 10 |"]
 
 
-def test_the_card_tells_pictures_dropped_from_kept_documents_from_the_rest(tmp_path):
-    """s0 loses one picture and is kept; s1 loses both and is dropped: three pictures were dropped, one of them from a kept document."""
+def test_the_card_tells_images_dropped_from_kept_documents_from_the_rest(tmp_path):
+    """s0 loses one image and is kept; s1 loses both and is dropped: three images were dropped, one of them from a kept document."""
     path = made(tmp_path, ["MIT", "MIT"])
     for image in [next((tmp_path / "data0/images").iterdir()), *(tmp_path / "data1/images").iterdir()]:
-        image.write_bytes(b"no picture")
+        image.write_bytes(b"no image")
     build(path)
     text = (tmp_path / "runs/t/shard/README.md").read_text(encoding="utf-8")
-    table = text.split("| pictures dropped by, in kept and in dropped documents")[1].split("\n\n")
-    assert table[0].splitlines()[2:] == ["| `picture.decoded` | 3 |"]
+    table = text.split("| images dropped by, in kept and in dropped documents")[1].split("\n\n")
+    assert table[0].splitlines()[2:] == ["| `image.decoded` | 3 |"]
     assert table[1].startswith("Of these, 1 were dropped from documents that were kept")
 
 

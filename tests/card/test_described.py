@@ -25,7 +25,7 @@ HARM = (
 HEADINGS = [
     "t@dev",
     "What is in it",
-    "Licences",
+    "Licenses",
     "Examples",
     "guide",
     "Questions and answers",
@@ -35,40 +35,40 @@ HEADINGS = [
 ]
 
 
-def picture(number: int) -> bytes:
-    """A PNG with a comment, a profile and a payload behind its end, none of which may get into the card's pictures."""
+def image_bytes(number: int) -> bytes:
+    """A PNG with a comment, a profile and a payload behind its end, none of which may get into the card's images."""
     buffer, note = io.BytesIO(), PngInfo()
     note.add_text("Comment", "SECRET-PAYLOAD")
-    colours = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    Image.open(io.BytesIO(png((40 * number % 200, 90, 30), (400, 200), dot=number))).save(buffer, "PNG", pnginfo=note, icc_profile=colours)
+    colors = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.open(io.BytesIO(png((40 * number % 200, 90, 30), (400, 200), dot=number))).save(buffer, "PNG", pnginfo=note, icc_profile=colors)
     return buffer.getvalue() + b"SECRET-PAYLOAD"
 
 
-def sources(folder: Path, licences: dict[str, str | None], text: str, pages: int = 3) -> list[dict[str, Any]]:
-    """An MMC4 source for each licence; the pages of one differ in their words and pictures."""
+def sources(folder: Path, licenses: dict[str, str | None], text: str, pages: int = 3) -> list[dict[str, Any]]:
+    """An MMC4 source for each license; the pages of one differ in their words and images."""
     found = []
-    for at, (name, licence) in enumerate(licences.items()):
+    for at, (name, license) in enumerate(licenses.items()):
         steps = {
             f"https://{name}.example/{page}?q=<b>&x='\"": [
-                (f"Put block {page} of {name} on the table. {text}", picture(10 * at + page)),
-                (f"Then turn it round: {' '.join(f'{name}{page}word{word}' for word in range(60))}.", picture(100 + 10 * at + page)),
+                (f"Put block {page} of {name} on the table. {text}", image_bytes(10 * at + page)),
+                (f"Then turn it round: {' '.join(f'{name}{page}word{word}' for word in range(60))}.", image_bytes(100 + 10 * at + page)),
             ]
             for page in range(pages)
         }
         mmc4(folder / name, steps)
-        found.append({"kind": "mmc4", "name": name, "path": name, "license": licence})
+        found.append({"kind": "mmc4", "name": name, "path": name, "license": license})
     return found
 
 
-def written(folder: Path, licences: dict[str, str | None], text: str = "It is red.", **sections: Any) -> Path:
+def written(folder: Path, licenses: dict[str, str | None], text: str = "It is red.", **sections: Any) -> Path:
     return recipe(
         folder,
         part_size=2,
-        ingest={"sources": sources(folder, licences, text)},
+        ingest={"sources": sources(folder, licenses, text)},
         filter={
             "min_words": 1,
             "alignment": {"model": "leaf:tiny-clip-1", "allow_toy": True},
-            "rules": [{"score": "text.words", "min": 5}, {"score": "duplicate.text", "max": 0}, {"score": "picture.side", "min": 64}],
+            "rules": [{"score": "text.words", "min": 5}, {"score": "duplicate.text", "max": 0}, {"score": "image.side", "min": 64}],
         },
         **{"rewrite": {"tasks": ["guide"]}, "shard": {"splits": {"train": 0.5, "test": 0.5}}} | sections,
     )
@@ -76,7 +76,7 @@ def written(folder: Path, licences: dict[str, str | None], text: str = "It is re
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The shard folder of a dataset of three licences, one of them hostile, and of none; every page writes HARM."""
+    """The shard folder of a dataset of three licenses, one of them hostile, and of none; every page writes HARM."""
     folder = tmp_path_factory.mktemp("mixed")
     build(written(folder, {"open": "CC-BY-4.0", "closed": "CC-BY-NC-4.0", "hostile": f"Mine: '\"{HARM}", "silent": None}, HARM))
     yield folder / "runs/t/shard"
@@ -95,8 +95,8 @@ def test_the_front_matter_is_ours_and_the_hubs_library_reads_it(mixed):
     assert fields == front(mixed)
     assert fields["license"] == "other"
     assert fields["license_name"] == "mixed"
-    assert "CC-BY-NC-4.0: 3 records, 6 pictures; " in fields["license_details"]
-    assert fields["license_details"].endswith("none stated: 3 records, 6 pictures")
+    assert "CC-BY-NC-4.0: 3 records, 6 images; " in fields["license_details"]
+    assert fields["license_details"].endswith("none stated: 3 records, 6 images")
     assert "\n" not in fields["license_details"]
     assert list(front(mixed)) == [
         *("pretty_name", "license", "license_name", "license_details", "language", "task_categories", "tags", "size_categories"),
@@ -124,8 +124,8 @@ def test_each_configuration_loads_from_the_folder(mixed, tmp_path, caplog):
     assert not caplog.records
 
 
-def test_no_page_and_no_licence_writes_the_card(mixed):
-    """Rendered with HTML on, as the Hub's renderer has it: our headings, our pictures, no link, no HTML, no formula."""
+def test_no_page_and_no_license_writes_the_card(mixed):
+    """Rendered with HTML on, as the Hub's renderer has it: our headings, our images, no link, no HTML, no formula."""
     text = (mixed / "README.md").read_text(encoding="utf-8").split("\n---\n", 1)[1]
     tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(text)
     inline = [child for token in tokens for child in token.children or ()]
@@ -157,13 +157,13 @@ def test_only_what_may_be_shown_is_shown_and_written_anew(mixed):
             assert (image.format, image.size, image.info) == ("PNG", (256, 128), {})
 
 
-@pytest.mark.parametrize("licences", [{"a": None}, {"a": "CC-BY-ND-4.0", "b": "all rights reserved"}])
-def test_nothing_is_shown_where_no_licence_allows_it(tmp_path, licences):
-    build(written(tmp_path, licences))
+@pytest.mark.parametrize("licenses", [{"a": None}, {"a": "CC-BY-ND-4.0", "b": "all rights reserved"}])
+def test_nothing_is_shown_where_no_license_allows_it(tmp_path, licenses):
+    build(written(tmp_path, licenses))
     folder = tmp_path / "runs/t/shard"
     assert "## Examples" not in (folder / "README.md").read_text(encoding="utf-8")
     assert not list(folder.glob("examples/*"))
-    assert front(folder)["license"] == ("unknown" if licences == {"a": None} else "other")
+    assert front(folder)["license"] == ("unknown" if licenses == {"a": None} else "other")
 
 
 def test_what_is_shown_no_more_is_taken_away(tmp_path):
@@ -183,13 +183,13 @@ def test_build_json_counts_what_is_in_the_files(mixed):
         path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in mixed.glob("*.parquet")
     }
     assert sum(shard["rows"] for shard in told["shards"]) == len(published) == 12
-    assert told["rows"]["silent"] == {"records": 3, "pictures": 6}
-    assert {entry["license"]: entry["pictures"] for entry in told["licenses"]}[None] == 6
+    assert told["rows"]["silent"] == {"records": 3, "images": 6}
+    assert {entry["license"]: entry["images"] for entry in told["licenses"]}[None] == 6
     assert told["stages"]["filter"]["counts"]["kept"] == 12
-    sides = [score["value"] for row in published for score in row["scores"] if score["name"] == "picture.side"]
-    assert told["scores"]["picture.side"]["published"]["cells"] == {"ok": len(sides)}
-    assert told["scores"]["picture.side"]["published"]["50%"] == 200
-    assert told["scores"]["picture.side"]["level"] == "image"
+    sides = [score["value"] for row in published for score in row["scores"] if score["name"] == "image.side"]
+    assert told["scores"]["image.side"]["published"]["cells"] == {"ok": len(sides)}
+    assert told["scores"]["image.side"]["published"]["50%"] == 200
+    assert told["scores"]["image.side"]["level"] == "image"
     assert told["scores"]["text.words"]["level"] == "document"
 
 
@@ -245,7 +245,7 @@ def test_mlcroissant_takes_the_croissant_and_reads_the_records(mixed):
         f"https://spdx.org/licenses/{name}.html" for name in ("CC-BY-4.0", "CC-BY-NC-4.0")
     }
     assert about.data_collection_type == ["Secondary Data Analysis"]
-    assert "12 documents with 24 pictures" in about.data_collection
+    assert "12 documents with 24 images" in about.data_collection
     assert any(sentence.startswith("Toy scores") for sentence in about.data_limitations)
     assert "text.words: at least 5; 0 of 12 failed" in about.data_preprocessing_protocol
     told = {record["examples/id"].decode(): record for record in data.records("examples")}

@@ -39,7 +39,7 @@ def test_costs_that_were_not_kept_are_no_zero(reports):
 
 
 @pytest.mark.parametrize(
-    ("pictures", "expected"),
+    ("images", "expected"),
     [
         ({("guide", "assistant"): 3}, ["text-to-image"]),
         ({("conversation", "user"): 3}, ["image-text-to-text"]),
@@ -48,8 +48,8 @@ def test_costs_that_were_not_kept_are_no_zero(reports):
         ({("edit", "user"): 0}, ["text-generation"]),
     ],
 )
-def test_tasks_follow_from_where_pictures_stand(pictures, expected):
-    sides = {(task, role, "image"): count for (task, role), count in pictures.items()}
+def test_tasks_follow_from_where_images_stand(images, expected):
+    sides = {(task, role, "image"): count for (task, role), count in images.items()}
     assert categories({**sides, ("guide", "user", "text"): 9}) == expected
 
 
@@ -86,7 +86,7 @@ def history(**changes: Any) -> dict[str, Any]:
         ({"unreadable": [("damaged_record", 1_200)]}, {}, {}, "1,200 records of archives are damaged"),
         ({"unreadable": [("too_damaged", 1)]}, {}, {}, "1 archives are so damaged that reading stopped"),
         ({"unreadable": [("too_large", 3)]}, {}, {}, "3 files, parts of files, records or images are larger than what is read"),
-        ({"unfetched": 1204}, {}, {}, "1,204 pictures are on the web and were not fetched"),
+        ({"unfetched": 1204}, {}, {}, "1,204 images are on the web and were not fetched"),
         ({"rewrite": {"failed": 3}}, {}, {}, "3 documents were dropped in rewrite because something failed"),
         ({}, {"warnings": ["no row fell to split `test`"]}, {}, "No row fell to split `test`."),
         ({}, {"suppressed": 4}, {}, "4 examples were taken out"),
@@ -100,9 +100,9 @@ def test_a_limit_is_told_where_it_holds_and_only_there(changes, facts, states, b
     assert len(found) == len(usual) + 1
 
 
-def test_a_picture_without_a_licence_is_a_limit_too():
-    (told,) = [line for line in limits(history(), {"warnings": []}, {"MIT": (9, 8), None: (0, 1)}, {}) if "licence" in line]
-    assert told.startswith("0 records and 1 pictures state no licence")
+def test_an_image_without_a_license_is_a_limit_too():
+    (told,) = [line for line in limits(history(), {"warnings": []}, {"MIT": (9, 8), None: (0, 1)}, {}) if "license" in line]
+    assert told.startswith("0 records and 1 images state no license")
 
 
 def test_the_recipe_as_told_keeps_no_secret_and_reads_as_a_recipe(tmp_path):
@@ -111,7 +111,7 @@ def test_the_recipe_as_told_keeps_no_secret_and_reads_as_a_recipe(tmp_path):
         ingest={"sources": [{"kind": "html", "name": "own", "path": "/home/someone/pages", "license": "MIT"}]},
         filter={
             "alignment": {"allow_toy": True},
-            "pictures": {"fetch": {"contact": "someone@example.org", "in_flight": 7}},
+            "images": {"fetch": {"contact": "someone@example.org", "in_flight": 7}},
             "rules": [{"score": "duplicate.text", "max": 0}, {"score": "text.words", "min": 0, "max": 9}],
         },
         llm={
@@ -129,5 +129,5 @@ def test_the_recipe_as_told_keeps_no_secret_and_reads_as_a_recipe(tmp_path):
     assert "base_url" not in told["llm"]
     told["llm"]["base_url"] = "http://127.0.0.1:1/v1"
     told["ingest"]["sources"][0]["path"] = "/home/someone/pages"
-    told["filter"]["pictures"]["fetch"]["contact"] = "someone@example.org"
+    told["filter"]["images"]["fetch"]["contact"] = "someone@example.org"
     assert resolved(recipes.Recipe.model_validate(told)) == resolved(recipes.load(path).recipe)

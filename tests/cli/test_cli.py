@@ -126,7 +126,7 @@ def test_status_names_a_stage_that_is_older_than_its_input(tmp_path):
 
 
 def test_names_with_escapes_reach_no_terminal(tmp_path):
-    """A file name may colour, erase or overwrite; every verb shows it without the escape, JSON shows it escaped."""
+    """A file name may color, erase or overwrite; every verb shows it without the escape, JSON shows it escaped."""
     name = "red\x1b[31m\u202e.jsonl"
     path = made(tmp_path)
     (tmp_path / "data/docs.jsonl").rename(tmp_path / "data" / name)
@@ -205,7 +205,7 @@ def on_a_terminal(columns: int, *arguments: str | Path, **variables: str) -> str
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with a dropped document, a picture lost, a page that writes Greek and something that cannot be read."""
+    """A run with a dropped document, an image lost, a page that writes Greek and something that cannot be read."""
     folder = tmp_path_factory.mktemp("finished")
     path = made(folder)
     greek = [("Ζωγράφισε έναν κόκκινο τοίχο στο γρασίδι.", png()), ("Then add a brown roof on top of it.", png(dot=40))]
@@ -223,7 +223,7 @@ CHANGE = ("--set", "filter.min_words=6")
 def test_status_in_a_file_has_no_escapes_no_bars_and_whole_names(finished):
     lines = leaf("status", finished, *CHANGE, COLUMNS="40").stdout.splitlines()
     cells = [line.split() for line in lines]
-    assert cells[1] == ["documents", "of", "read", "pictures"]
+    assert cells[1] == ["documents", "of", "read", "images"]
     assert ["unreadable:", "broken_json", "1"] in cells
     assert ["read", "4", "100.0%", "7"] in cells
     assert ["dropped", "by", "min_words", "-1", "25.0%"] in cells
@@ -261,12 +261,12 @@ def test_no_color_and_a_terminal_that_is_not_utf_8_are_honoured(finished):
 def test_status_for_machines_keeps_its_keys(finished):
     told = json.loads(leaf("status", finished, *CHANGE, "--json").stdout)
     for entry in told["stages"]:
-        assert {"stage", "state", "parts", "counts", "reasons", "picture_reasons", "rejected", "worker_seconds", "path"} <= set(entry)
+        assert {"stage", "state", "parts", "counts", "reasons", "image_reasons", "rejected", "worker_seconds", "path"} <= set(entry)
         assert entry["seconds"] > 0
     assert told["stages"][-1]["shards"] == [
         {"task": task, "split": split, **cell}
         for task, split, cell in [
-            (item["task"], item["split"], {name: item[name] for name in ("shards", "rows", "pictures", "bytes")})
+            (item["task"], item["split"], {name: item[name] for name in ("shards", "rows", "images", "bytes")})
             for item in told["stages"][-1]["shards"]
         ]
     ]

@@ -1,4 +1,4 @@
-"""Bad input: one line that names the place and the cure, exit code 1, and nothing else harmed."""
+"""Bad input: one line that names the place and the hint, exit code 1, and nothing else harmed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_missing_or_empty_sources_are_named(tmp_path, kind, make):
     assert str(tmp_path / "data") in fault(tmp_path)
 
 
-def test_a_broken_line_is_a_reason_and_its_neighbours_live(tmp_path):
+def test_a_broken_line_is_a_reason_and_its_neighbors_live(tmp_path):
     path = mmc4(tmp_path / "data", pages(4))
     lines = path.read_text().splitlines()
     path.write_text("\n".join([lines[0], lines[1][:40], "", "[1]", lines[2], lines[3]]) + "\n")
@@ -71,7 +71,7 @@ def test_a_cut_gzip_stops_the_build_after_all_else_unless_told_to_keep(tmp_path)
     assert 3 < len(rows(tmp_path / "runs/t/shard")) < 33
 
 
-def test_pictures_that_are_missing_cut_or_no_pictures_are_reasons(tmp_path):
+def test_images_that_are_missing_cut_or_no_images_are_reasons(tmp_path):
     mmc4(tmp_path / "data", pages(4))
     images = sorted((tmp_path / "data/images").glob("docs-0-*.png"))
     images[0].unlink()
@@ -84,18 +84,18 @@ def test_pictures_that_are_missing_cut_or_no_pictures_are_reasons(tmp_path):
 
     dropped = [row for path in (tmp_path / "runs/t/filter").glob("dropped-*.parquet") for row in table.read(path)]
     assert len(dropped) == 1
-    reasons = [drop["detail"].split(":")[0] for drop in dropped[0]["drops"] if drop["rule"] == "picture.decoded"]
-    assert reasons == ["missing", "truncated", "not_a_picture"]
+    reasons = [drop["detail"].split(":")[0] for drop in dropped[0]["drops"] if drop["rule"] == "image.decoded"]
+    assert reasons == ["missing", "truncated", "not_an_image"]
 
 
 def test_zero_documents_say_which_rule_took_them(tmp_path):
     mmc4(tmp_path / "data", pages(4))
-    recipe(tmp_path, ingest=source("data"), filter={**LAX, "rules": [{"score": "picture.side", "min": 5000, "drop": "document"}]})
-    assert "no document is left after filter: picture.side removed 4" in fault(tmp_path)
+    recipe(tmp_path, ingest=source("data"), filter={**LAX, "rules": [{"score": "image.side", "min": 5000, "drop": "document"}]})
+    assert "no document is left after filter: image.side removed 4" in fault(tmp_path)
     assert not (tmp_path / "runs/t/filter/record.json").exists()
 
 
-def test_a_recipe_fault_names_key_and_neighbour(tmp_path):
+def test_a_recipe_fault_names_key_and_neighbor(tmp_path):
     recipe(tmp_path, ingest=source("data"), filtre=LAX)
     assert "filtre: unknown key; did you mean 'filter'?" in fault(tmp_path)
     assert "no such recipe" in leaf("build", tmp_path / "none.yaml").stderr
@@ -172,7 +172,7 @@ def test_a_full_disk_is_one_line_and_what_was_done_is_kept(tmp_path):
 
 
 def noise(seed: int) -> bytes:
-    """A picture that no compression makes small."""
+    """An image that no compression makes small."""
     import io
 
     import numpy as np

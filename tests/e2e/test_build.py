@@ -22,7 +22,7 @@ STEPS = (
 
 
 def pages(count: int, start: int = 0) -> dict[str, list[tuple[str, bytes | None]]]:
-    """Documents that differ in words and pictures, on twelve hosts."""
+    """Documents that differ in words and images, on twelve hosts."""
     return {
         f"https://host{number % 12}.example/{number}": [
             (f"{step} Number {number}.{' It is an odd one.' * (number % 2)}", png((40 + number % 200, 20 * index, 90), dot=2 * index + 1))
@@ -82,7 +82,7 @@ def test_run_again_it_does_nothing_and_loads_nothing_heavy(sketch, monkeypatch):
     assert shard_sums(sketch / "runs/my-dataset/shard") == before
 
 
-def test_shards_open_with_datasets_and_pictures_are_decoded(sketch):
+def test_shards_open_with_datasets_and_images_are_decoded(sketch):
     from datasets import Image, load_dataset
 
     files = [str(path) for path in sorted((sketch / "runs/my-dataset/shard").glob("*.train-*.parquet"))]
@@ -92,7 +92,7 @@ def test_shards_open_with_datasets_and_pictures_are_decoded(sketch):
     for row in data:
         shown = [part for turn in row["messages"] for part in turn["content"] if part["type"] == "image"]
         assert len(shown) == len(row["images"]) == len(row["image_info"])
-        assert [info["width"] for info in row["image_info"]] == [picture.width for picture in row["images"]]
+        assert [info["width"] for info in row["image_info"]] == [image.width for image in row["images"]]
         assert [turn["role"] for turn in row["messages"]] == ["user", "assistant"]
         mixed += any(part["type"] == "image" for part in row["messages"][1]["content"])
         assert row["provenance"]["recipe"] == "my-dataset@dev"
@@ -107,10 +107,10 @@ TEMPLATE = (
 
 
 def test_trls_vision_collator_encodes_the_rows_as_they_are(sketch):
-    """A LLaVA processor of four patches a picture, made here: no weights are needed to see whether every picture finds its place."""
+    """A LLaVA processor of four patches an image, made here: no weights are needed to see whether every image finds its place."""
     from leafinstruct.filter.scores.alignment import load_clip
 
-    load_clip()  # transformers imports torchvision, which wants the same cure on a CPU build
+    load_clip()  # transformers imports torchvision, which wants the same hint on a CPU build
     from datasets import load_dataset
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import CLIPImageProcessorPil, LlavaProcessor, PreTrainedTokenizerFast
@@ -119,9 +119,9 @@ def test_trls_vision_collator_encodes_the_rows_as_they_are(sketch):
     words = Tokenizer(models.WordLevel({"<pad>": 0, "<unk>": 1, "<image>": 2}, unk_token="<unk>"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", unk_token="<unk>", additional_special_tokens=["<image>"])
-    pictures = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    images = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
     processor = LlavaProcessor(
-        pictures, tokenizer, patch_size=16, vision_feature_select_strategy="full", chat_template=TEMPLATE, num_additional_image_tokens=0
+        images, tokenizer, patch_size=16, vision_feature_select_strategy="full", chat_template=TEMPLATE, num_additional_image_tokens=0
     )
     shards = sketch / "runs/my-dataset/shard"
     for task in ("guide", "continuation", "next_step"):
@@ -189,20 +189,20 @@ def test_workers_do_not_change_a_byte(tmp_path):
     assert sums[0] == sums[1]
 
 
-def test_a_moved_threshold_reads_no_picture_and_calls_no_model(own):
+def test_a_moved_threshold_reads_no_image_and_calls_no_model(own):
     first = InlineEngine()
     build(own, engine=first)
-    assert first.total("looking", "pictures_read") == first.total("looking", "pictures_embedded") == 72
+    assert first.total("looking", "images_read") == first.total("looking", "images_embedded") == 72
     tight = InlineEngine()
     rule = "filter.rules[2]={score: alignment.own, min: -1, uncalibrated: true}"
     build(own, rule, engine=tight)
     build(own, rule, "filter.rules[0].max=3", engine=tight)
     assert tight.total("looking", "documents") == 48  # both looked again, over evidence
-    assert tight.total("looking", "pictures_read") == 0
-    assert tight.total("looking", "pictures_embedded") == 0
+    assert tight.total("looking", "images_read") == 0
+    assert tight.total("looking", "images_embedded") == 0
 
 
-def test_pictures_of_documents_that_text_rules_dropped_are_never_read(tmp_path):
+def test_images_of_documents_that_text_rules_dropped_are_never_read(tmp_path):
     spam = {
         f"https://spam.example/{number}": [(f"Visit https://a{number}.shop and http://b.shop now now", png(dot=number))] * 3
         for number in range(5)
@@ -219,13 +219,13 @@ def test_pictures_of_documents_that_text_rules_dropped_are_never_read(tmp_path):
     )
     engine = InlineEngine()
     build(path, engine=engine)
-    assert engine.total("looking", "pictures_read") == 15
-    read = [row["ref"] for file in (tmp_path / "runs/t/filter").glob("pictures-*.parquet") for row in table.read(file, ["ref"])]
+    assert engine.total("looking", "images_read") == 15
+    read = [row["ref"] for file in (tmp_path / "runs/t/filter").glob("images-*.parquet") for row in table.read(file, ["ref"])]
     assert len(read) == 15
     loose = InlineEngine()
     build(path, "filter.rules[0].max=1000", "filter.min_words=1", engine=loose)
-    assert loose.total("looking", "pictures_read") == 15  # only those that came back to life, each once
-    assert loose.total("looking", "pictures_embedded") == 5  # the same five pictures stand three times each
+    assert loose.total("looking", "images_read") == 15  # only those that came back to life, each once
+    assert loose.total("looking", "images_embedded") == 5  # the same five images stand three times each
 
 
 def test_an_added_document_changes_its_part_and_one_shard(own):
@@ -279,7 +279,7 @@ def test_a_limit_is_a_run_of_its_own(own):
 def test_dry_run_makes_nothing_and_marks_what_it_estimates(own):
     llm = "llm={provider: openai, base_url: 'http://localhost:9/v1', model: m}"
     offline = json.loads(leaf("build", own, "--dry-run", "--json").stdout)
-    assert (offline["documents"], offline["pictures"], offline["requests"]) == (24, 72, 0)
+    assert (offline["documents"], offline["images"], offline["requests"]) == (24, 72, 0)
     assert "documents" in offline["estimated"]
     text = leaf("build", own, "--dry-run", "--set", llm).stdout
     assert "price unknown" in text

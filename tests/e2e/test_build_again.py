@@ -1,4 +1,4 @@
-"""Building again: after a kill at the worst moment, a changed picture, a moved folder, a detour over other settings. Never stale, never mixed."""
+"""Building again: after a kill at the worst moment, a changed image, a moved folder, a detour over other settings. Never stale, never mixed."""
 
 from __future__ import annotations
 
@@ -74,9 +74,9 @@ def test_a_detour_over_tighter_rules_leaves_no_trace(own):
     build(own)
     wanted = shard_sums(run_of(own) / "shard")
     scores = [row for path in (run_of(own) / "filter").glob("scores-*.parquet") for row in table.read(path)]
-    middle = median(row["value"] for row in scores if row["name"] == "picture.entropy")
+    middle = median(row["value"] for row in scores if row["name"] == "image.entropy")
     shutil.rmtree(own.parent / "runs")
-    tight = f"filter.rules[1]={{score: picture.entropy, min: {middle}}}", "filter.rules[2]={score: text.words, max: 40}"
+    tight = f"filter.rules[1]={{score: image.entropy, min: {middle}}}", "filter.rules[2]={score: text.words, max: 40}"
     build(own, *tight, until="filter")
     build(own)
     assert shard_sums(run_of(own) / "shard") == wanted
@@ -93,27 +93,27 @@ def test_workers_end_with_a_parent_that_was_killed(tmp_path):
         time.sleep(0.05)
     process.kill()
     process.wait()
-    gone, alive = psutil.wait_procs(workers, timeout=300)
-    assert len(gone) == 2, alive
+    gone, kept = psutil.wait_procs(workers, timeout=300)
+    assert len(gone) == 2, kept
 
 
-def test_a_changed_picture_is_read_again_and_only_that_part_is_looked_at(own):
+def test_a_changed_image_is_read_again_and_only_that_part_is_looked_at(own):
     build(own)
     before = {row["document_id"]: [info["sha256"] for info in row["image_info"]] for row in rows(run_of(own) / "shard")}
     changed = own.parent / "data/images/docs-3-1.png"
     changed.write_bytes(png((9, 200, 9), size=(90, 70), dot=30))
     engine = InlineEngine()
     build(own, engine=engine)
-    assert engine.total("looking", "pictures_read") == 1
-    assert engine.total("looking", "pictures_embedded") == 1
+    assert engine.total("looking", "images_read") == 1
+    assert engine.total("looking", "images_embedded") == 1
     assert len(engine.reports["looking"]) == 1
     after = {row["document_id"]: [info["sha256"] for info in row["image_info"]] for row in rows(run_of(own) / "shard")}
     assert sum(before[document] != after[document] for document in before) == 1
     idle = InlineEngine()
-    assert all(outcome.stood for outcome in build(own, engine=idle))
+    assert all(outcome.up_to_date for outcome in build(own, engine=idle))
 
 
-def test_a_missing_picture_that_comes_back_is_found(own):
+def test_a_missing_image_that_comes_back_is_found(own):
     path = own.parent / "data/images/docs-0-0.png"
     data = path.read_bytes()
     path.unlink()
@@ -166,7 +166,7 @@ def test_prompts_one_folder_up_are_found_from_any_folder(own, monkeypatch):
         assert recipes.load(path).template("prompts", "judge").text.startswith("mine")
 
 
-def test_a_document_without_pictures_may_be_kept_when_the_recipe_wants_it(tmp_path):
+def test_a_document_without_images_may_be_kept_when_the_recipe_wants_it(tmp_path):
     mmc4(tmp_path / "data", {**pages(3), "https://x.example": [("Only words, but many of them, as in a letter to a friend.", None)]})
     path = recipe(
         tmp_path,

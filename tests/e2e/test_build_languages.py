@@ -28,7 +28,7 @@ def page(code: str, number: int) -> list[tuple[str, bytes | None]]:
 def own(folder: Path) -> Path:
     pages = [(code, number) for code, count in PAGES.items() for number in range(count)]
     mmc4(folder / "data", {f"https://{code}.example/{number}": page(code, 3 * at + number) for at, (code, number) in enumerate(pages)})
-    rules = [{"score": "picture.side", "min": 48}]
+    rules = [{"score": "image.side", "min": 48}]
     return recipe(
         folder,
         part_size=3,
@@ -81,7 +81,7 @@ def test_other_languages_are_dropped_before_an_image_is_read(chosen):
     assert {drops[0]["rule"] for drops in dropped.values()} == {"languages"}
     assert "Arabic (ar)" in dropped["https://ar.example/0"][0]["detail"]
     assert "undetermined" in dropped["https://none.example/0"][0]["detail"]
-    read = {row["file"] for path in run.glob("filter/pictures-*") for row in table.read(path, ["file"])}
+    read = {row["file"] for path in run.glob("filter/images-*") for row in table.read(path, ["file"])}
     assert len(read) == 2 * 4  # two images of each page that stays
     asked = {row["document_id"] for path in run.glob("filter/asked-*") for row in table.read(path)}
     assert len(asked) == 4
@@ -161,8 +161,8 @@ def test_building_again_with_other_languages_reads_only_what_comes_back(tmp_path
     first = shard_sums(run_of(path) / "shard")
     loose = InlineEngine()
     build(path, "filter.languages=[en, de]", engine=loose)
-    assert loose.total("looking", "pictures_read") == 2 * 2
-    assert loose.total("looking", "pictures_embedded") <= 2 * 2
+    assert loose.total("looking", "images_read") == 2 * 2
+    assert loose.total("looking", "images_embedded") <= 2 * 2
     assert {row["language"] for row in rows(run_of(path) / "shard")} == {"en", "de"}
     same = InlineEngine()
     build(path, "filter.languages=[de, en]", engine=same)

@@ -18,7 +18,7 @@ from report.looking import Page
 
 from leafinstruct import pipeline
 from leafinstruct.llm import clock as clocks
-from leafinstruct.llm.request import Picture
+from leafinstruct.llm.request import SentImage
 from leafinstruct.recipe import load as recipes
 from leafinstruct.records import table
 from leafinstruct.report import funnel
@@ -48,7 +48,7 @@ def is_judge(body: Body) -> bool:
 
 
 def answer(body: Body) -> Step:
-    """What a willing model says: fours for the judge; for the rewriter every picture in order."""
+    """What a willing model says: fours for the judge; for the rewriter every image in order."""
     if is_judge(body):
         return good(
             {
@@ -84,7 +84,7 @@ def own(tmp_path: Path, server: Misbehaving) -> Path:
     )
 
 
-def test_judge_and_rewriter_see_the_pictures_in_their_places_and_a_repeat_costs_nothing(own, server):
+def test_judge_and_rewriter_see_the_images_in_their_places_and_a_repeat_costs_nothing(own, server):
     build(own)
     assert len(server.seen) == 12
     for seen in server.seen:
@@ -107,7 +107,7 @@ def test_judge_and_rewriter_see_the_pictures_in_their_places_and_a_repeat_costs_
 
 
 def test_the_page_shows_what_the_judge_said_and_runs_none_of_it(own, server, tmp_path):
-    sentence = "It tells </script><b>three</b> steps, each with its picture."
+    sentence = "It tells </script><b>three</b> steps, each with its image."
     kinds = ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value")
     told = {kind: {"score": 2 if kind == "text_quality" else 5, "reason": sentence} for kind in kinds}
     server.always = depending(lambda body: good(told) if is_judge(body) else answer(body))
@@ -115,7 +115,7 @@ def test_the_page_shows_what_the_judge_said_and_runs_none_of_it(own, server, tmp
     inspection.inspect(pipeline.artifacts(recipes.load(own)), tmp_path / "page.html", 100, lambda *_: None)
     scripts = dict(Page((tmp_path / "page.html").read_text(encoding="utf-8")).scripts)
     records = json.loads(scripts["data"])
-    assert [record["said"] for record in records] == [dict.fromkeys((f"judge.{kind}" for kind in kinds), sentence)] * 6
+    assert [record["explanations"] for record in records] == [dict.fromkeys((f"judge.{kind}" for kind in kinds), sentence)] * 6
     names = [score["name"] for score in json.loads(scripts["meta"])["scores"]["own"]]
     assert [record["scores"][names.index("judge.text_quality")] for record in records] == [2.0] * 6
     assert all(record["example"]["turns"][0]["parts"][0]["text"] == "Show me how." for record in records)
@@ -137,7 +137,7 @@ def test_a_moved_threshold_asks_nobody_and_a_loosened_one_only_about_those_it_br
     assert len(server.seen) == 12
 
 
-def test_an_answer_that_reorders_pictures_is_repaired_with_the_reason_and_else_dropped(own, server):
+def test_an_answer_that_reorders_images_is_repaired_with_the_reason_and_else_dropped(own, server):
     stubborn = "host3.example/3"
 
     def choose(body: Body) -> Step:
@@ -157,14 +157,14 @@ def test_an_answer_that_reorders_pictures_is_repaired_with_the_reason_and_else_d
 
 
 def named(body: Body) -> Body:
-    """A body as the journal has it: pictures by the sha256 of the bytes that were sent."""
+    """A body as the journal has it: images by the sha256 of the bytes that were sent."""
 
     def told(part: Any) -> Any:
         if not isinstance(part, dict) or part["type"] != "image_url":
             return part
         head, _, data = part["image_url"]["url"].partition(",")
-        picture = Picture(base64.b64decode(data), head.removeprefix("data:").removesuffix(";base64"))
-        return {"type": "picture", "sha256": picture.sha256, "media_type": picture.media_type, "bytes": len(picture.data)}
+        image = SentImage(base64.b64decode(data), head.removeprefix("data:").removesuffix(";base64"))
+        return {"type": "image", "sha256": image.sha256, "media_type": image.media_type, "bytes": len(image.data)}
 
     messages = body["messages"]
     return {

@@ -1,4 +1,4 @@
-"""Pictures on the web through a whole build, from a real local server: who is asked, how often, and what is told of it."""
+"""Images on the web through a whole build, from a real local server: who is asked, how often, and what is told of it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SENTENCES = ["Take a sharp red pencil and a clean sheet of thick paper", "Draw a
 
 
 class Gallery(ThreadingHTTPServer):
-    """Serves pictures by name; `out_of_order` paths answer 503, `moved` ones redirect; every request is counted."""
+    """Serves images by name; `out_of_order` paths answer 503, `moved` ones redirect; every request is counted."""
 
     daemon_threads = True
 
@@ -40,7 +40,7 @@ class Gallery(ThreadingHTTPServer):
         return f"127.0.0.1:{self.server_address[1]}"
 
     @property
-    def pictures(self) -> Counter[str]:
+    def images(self) -> Counter[str]:
         """Requests by path, without those for robots.txt and tdmrep.json."""
         return Counter({path: count for path, count in self.asked.items() if path.endswith(".png")})
 
@@ -80,7 +80,7 @@ def gallery() -> Iterator[Gallery]:
 
 
 def pages(folder: Path, gallery: Gallery, names: dict[str, str]) -> None:
-    """MMC4 without picture files. names: document -> its text; every document shows two pictures on the gallery's server."""
+    """MMC4 without image files. names: document -> its text; every document shows two images on the gallery's server."""
     lines = []
     for name, extra in names.items():
         infos = [{"raw_url": f"http://{gallery.name}/{name}-{index}.png", "matched_text_index": index} for index in (0, 1)]
@@ -97,7 +97,7 @@ def web_recipe(folder: Path, gallery: Gallery, *rules: dict[str, Any], **fetch: 
         filter={
             "min_words": 5,
             "rules": [{"score": "text.capitals", "max": 0.3}, *rules],
-            "pictures": {"fetch": settings, "tolerate_failures": 0},
+            "images": {"fetch": settings, "tolerate_failures": 0},
             "alignment": {"allow_toy": True},
             "judge": {"enabled": False},
         },
@@ -118,10 +118,10 @@ def told(path: Path, name: str, *changes: str) -> dict[str, Any]:
     return dict(found)
 
 
-def test_only_pictures_of_documents_that_the_text_rules_left_alive_are_requested(tmp_path, gallery):
+def test_only_images_of_documents_that_the_text_rules_left_alive_are_requested(tmp_path, gallery):
     pages(tmp_path, gallery, {"calm": "", "loud": "BUY THIS NOW AND TELL ALL YOUR FRIENDS ABOUT IT TODAY OR NEVER"})
     build(web_recipe(tmp_path, gallery))
-    assert gallery.pictures == {"/calm-0.png": 1, "/calm-1.png": 1}
+    assert gallery.images == {"/calm-0.png": 1, "/calm-1.png": 1}
     (row,) = rows(tmp_path / "runs" / "t" / "shard")
     assert [info["ref"] for info in row["image_info"]] == [f"http://{gallery.name}/calm-{index}.png" for index in (0, 1)]
 
@@ -130,11 +130,11 @@ def test_what_was_fetched_is_never_fetched_again_also_by_another_run(tmp_path, g
     pages(tmp_path, gallery, {"calm": "", "missing": ""})
     path = web_recipe(tmp_path, gallery)
     build(path)
-    assert gallery.pictures.total() == 4
+    assert gallery.images.total() == 4
     first = shard_sums(tmp_path / "runs" / "t" / "shard")
     build(path, rebuild=True)
     build(path, "name=other", "filter.min_words=4")
-    assert gallery.pictures.total() == 4
+    assert gallery.images.total() == 4
     assert shard_sums(tmp_path / "runs" / "t" / "shard") == first
 
 
@@ -143,36 +143,36 @@ def test_a_loosened_text_rule_requests_only_what_it_brings_back(tmp_path, galler
     path = web_recipe(tmp_path, gallery)
     build(path)
     build(path, "filter.rules[0].max=1.0")
-    assert gallery.pictures == {f"/{name}-{index}.png": 1 for name in ("calm", "loud") for index in (0, 1)}
+    assert gallery.images == {f"/{name}-{index}.png": 1 for name in ("calm", "loud") for index in (0, 1)}
 
 
 def test_an_outage_is_not_a_verdict_and_the_next_run_asks_only_for_what_failed(tmp_path, gallery):
     pages(tmp_path, gallery, {"calm": "", "quiet": ""})
     gallery.out_of_order = {"/quiet-1.png"}
     path = web_recipe(tmp_path, gallery)
-    with pytest.raises(SourceError, match=r"1 of 4 pictures on the web could not be fetched just now .* run the same command again"):
+    with pytest.raises(SourceError, match=r"1 of 4 images on the web could not be fetched just now .* run the same command again"):
         build(path)
     assert not (tmp_path / "runs" / "t" / "filter" / "record.json").exists()
     gallery.out_of_order.clear()
     gallery.asked.clear()
     build(path)
-    assert gallery.pictures == {"/quiet-1.png": 1}
+    assert gallery.images == {"/quiet-1.png": 1}
     assert len(rows(tmp_path / "runs" / "t" / "shard")) == 2
 
 
-def test_within_the_tolerance_a_failed_picture_costs_its_document_and_retry_failed_asks_again(tmp_path, gallery):
+def test_within_the_tolerance_a_failed_image_costs_its_document_and_retry_failed_asks_again(tmp_path, gallery):
     pages(tmp_path, gallery, {"calm": "", "quiet": ""})
     gallery.out_of_order = {"/quiet-1.png"}
     path = web_recipe(tmp_path, gallery)
-    tolerant = "filter.pictures.tolerate_failures=0.5"
+    tolerant = "filter.images.tolerate_failures=0.5"
     *_, last = build(path, tolerant, until="filter")
     assert last.record["counts"]["failed"] == 1
     gallery.out_of_order.clear()
     build(path, tolerant)
-    assert gallery.pictures["/quiet-1.png"] == 1
+    assert gallery.images["/quiet-1.png"] == 1
     assert len(rows(tmp_path / "runs" / "t" / "shard")) == 1
     build(path, tolerant, retry_failed=True)
-    assert gallery.pictures == {"/calm-0.png": 1, "/calm-1.png": 1, "/quiet-0.png": 1, "/quiet-1.png": 2}
+    assert gallery.images == {"/calm-0.png": 1, "/calm-1.png": 1, "/quiet-0.png": 1, "/quiet-1.png": 2}
     assert len(rows(tmp_path / "runs" / "t" / "shard")) == 2
 
 
@@ -200,7 +200,7 @@ def test_how_fast_it_is_fetched_is_no_part_of_what_was_made(tmp_path, gallery):
     pages(tmp_path, gallery, {"calm": ""})
     path = web_recipe(tmp_path, gallery)
     build(path)
-    assert all(outcome.stood for outcome in build(path, "filter.pictures.fetch.in_flight=3", "filter.pictures.fetch.timeout=7"))
+    assert all(outcome.up_to_date for outcome in build(path, "filter.images.fetch.in_flight=3", "filter.images.fetch.timeout=7"))
 
 
 def test_a_private_address_is_refused_unless_its_host_is_allowed_by_name(tmp_path, gallery):
@@ -212,14 +212,14 @@ def test_a_private_address_is_refused_unless_its_host_is_allowed_by_name(tmp_pat
     assert told(path, "calm")["segments"][0]["found"]["reason"].startswith("private_address")
 
 
-def test_without_the_section_nothing_is_requested_and_the_reason_names_the_cure(tmp_path, gallery):
+def test_without_the_section_nothing_is_requested_and_the_reason_names_the_hint(tmp_path, gallery):
     pages(tmp_path, gallery, {"calm": ""})
     path = web_recipe(tmp_path, gallery)
-    answer = leaf("build", path, "--set", "filter.pictures.fetch=null", cwd=tmp_path)
+    answer = leaf("build", path, "--set", "filter.images.fetch=null", cwd=tmp_path)
     assert answer.returncode == 1
-    assert "filter.pictures.fetch" in answer.stderr
+    assert "filter.images.fetch" in answer.stderr
     assert not gallery.asked
-    without = ("--set", "filter.pictures.fetch=null", "--set", "filter.min_images=0", "--set", "filter.rules=[]")
+    without = ("--set", "filter.images.fetch=null", "--set", "filter.min_images=0", "--set", "filter.rules=[]")
     done = leaf("build", path, "--stage", "filter", *without, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (done.stdout.count("were not fetched"), done.stderr.count("not fetched")) == (1, 0)
@@ -232,7 +232,7 @@ def test_an_emptied_store_is_filled_again(tmp_path, gallery):
     shutil.rmtree(tmp_path / "runs" / ".fetched")
     shutil.rmtree(tmp_path / "runs" / "t" / "filter")
     build(path)
-    assert gallery.pictures == {"/calm-0.png": 2, "/calm-1.png": 2}
+    assert gallery.images == {"/calm-0.png": 2, "/calm-1.png": 2}
 
 
 @pytest.mark.parametrize("place", ["bytes", "line"])
@@ -253,8 +253,8 @@ def test_a_bit_in_the_store_costs_one_request_and_nothing_else(tmp_path, gallery
     assert len(list(verify(copy))) == 1
     engine = InlineEngine()
     build(path, engine=engine, rebuild=True)
-    assert gallery.pictures == {"/calm-0.png": 1, "/calm-1.png": 2, "/slow-0.png": 1, "/slow-1.png": 1}
-    assert [report.get("repaired") for report in engine.reports["fetching pictures"]] == [{"fetched images": 1}]
+    assert gallery.images == {"/calm-0.png": 1, "/calm-1.png": 2, "/slow-0.png": 1, "/slow-1.png": 1}
+    assert [report.get("repaired") for report in engine.reports["fetching images"]] == [{"fetched images": 1}]
     assert shard_sums(tmp_path / "runs/t/shard") == before
     assert list(verify(store)) == []
 
@@ -271,6 +271,6 @@ def test_bytes_that_change_between_fetching_and_looking_are_fetched_by_the_next_
         if not file.name.startswith("fetches-"):
             file.unlink()
     build(path)
-    assert sorted(gallery.pictures.values()) == [1, 2]
+    assert sorted(gallery.images.values()) == [1, 2]
     (row,) = rows(tmp_path / "runs/t/shard")
     assert len(row["images"]) == 2

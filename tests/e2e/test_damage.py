@@ -17,7 +17,7 @@ from e2e.test_build import pages
 from making import InlineEngine, build, leaf, mmc4, recipe, rows
 
 from leafinstruct.errors import DamagedError, DriftError, SourceError
-from leafinstruct.filter.passes import EVIDENCE
+from leafinstruct.filter.passes import INTERMEDIATE
 from leafinstruct.images.web.store import Fetched, Store
 from leafinstruct.pipeline import Outcome
 from leafinstruct.records import table
@@ -110,7 +110,7 @@ def test_a_damaged_published_file_is_made_again(own, kind, damage):
     lines = [*told(outcomes), *(line for outcome in outcomes for line in outcome.changes)]
     assert len(lines) == 1
     assert path.name.removesuffix(".parquet") in lines[0]
-    assert all(outcome.stood and not outcome.repaired for outcome in build(own))
+    assert all(outcome.up_to_date and not outcome.repaired for outcome in build(own))
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
@@ -118,7 +118,7 @@ def test_a_damaged_published_file_is_made_again(own, kind, damage):
     "kind",
     [
         "ingest/documents-*",
-        *(f"filter/{kind}-*" for kind in ("documents", "scores", "pictures", "embeddings", "keys", "duplicates", "judged", "asked")),
+        *(f"filter/{kind}-*" for kind in ("documents", "scores", "images", "embeddings", "keys", "duplicates", "judged", "asked")),
         *(f"rewrite/{kind}-*" for kind in ("examples", "dropped", "asked")),
         *(f"shard/{kind}-*" for kind in ("rows", "keys")),
     ],
@@ -136,7 +136,7 @@ def test_a_damaged_part_is_made_again_when_it_is_read(own, kind, damage):
         path.unlink(missing_ok=True)
     build(own)
     assert published(run) == before
-    assert all(outcome.stood and not outcome.repaired for outcome in build(own))
+    assert all(outcome.up_to_date and not outcome.repaired for outcome in build(own))
 
 
 @pytest.mark.parametrize("damage", [flip, cut, zero, empty], ids=lambda damage: damage.__name__)
@@ -148,13 +148,13 @@ def test_a_damaged_report_counts_as_none_and_is_written_again(own, stage, kind, 
     damage(path)
     assert [line for line in told(build(own)) if path.name in line]
     assert published(run_of(own)) == before
-    assert all(outcome.stood and not outcome.repaired for outcome in build(own))
+    assert all(outcome.up_to_date and not outcome.repaired for outcome in build(own))
 
 
 def test_files_of_two_parts_that_were_swapped_are_noticed(own):
     run = run_of(own)
     before = published(run)
-    for kind in ("ingest/documents-*", "filter/pictures-*", "filter/documents-*", "filter/scores-*", "rewrite/examples-*"):
+    for kind in ("ingest/documents-*", "filter/images-*", "filter/documents-*", "filter/scores-*", "rewrite/examples-*"):
         first, second = sorted(run.glob(kind))[:2]
         first.rename(run / "held")
         second.rename(first)
@@ -177,7 +177,7 @@ def test_no_flipped_bit_reaches_a_shard(own):
             report.unlink()
         build(own)
         assert published(run) == before, path
-        assert all(outcome.stood for outcome in build(own)), path
+        assert all(outcome.up_to_date for outcome in build(own)), path
 
 
 def test_a_reader_of_a_damaged_file_says_so_in_one_line(own):
@@ -196,7 +196,7 @@ class Killed(BaseException):
 def test_a_kill_while_a_damaged_part_is_made_again_loses_nothing(own, monkeypatch):
     run = run_of(own)
     before = published(run)
-    flip(one(run, "filter/pictures-*"))
+    flip(one(run, "filter/images-*"))
     for path in run.glob("shard/*"):
         path.unlink() if path.is_file() else shutil.rmtree(path)
     commit = Artifact.commit
@@ -249,7 +249,7 @@ def test_a_damaged_file_of_the_embedded_corpus_is_drawn_again_before_it_is_read(
     run = tmp_path / "runs/t"
     before = published(run)
     damage(sorted((run / "sketchbook/book").glob(kind))[0])
-    for path in [*run.glob("ingest/re*"), *run.glob("filter/pictures-*"), *run.glob("filter/re*"), *run.glob("shard/*.parquet")]:
+    for path in [*run.glob("ingest/re*"), *run.glob("filter/images-*"), *run.glob("filter/re*"), *run.glob("shard/*.parquet")]:
         path.unlink()
     build(tmp_path / "recipe.yaml")
     assert published(run) == before
@@ -305,7 +305,7 @@ def test_an_image_file_that_rotted_never_goes_out_under_the_old_sha256(own):
     old = hashlib.sha256(rotten.read_bytes()).hexdigest()
     other = (own.parent / "data/images/docs-5-2.png").read_bytes()
     same_times(rotten, lambda data: other[: len(data)] + bytes(max(0, len(data) - len(other))))
-    path = next(path for path in run.glob("filter/pictures-*") if any(row["sha256"] == old for row in table.read(path, ["sha256"])))
+    path = next(path for path in run.glob("filter/images-*") if any(row["sha256"] == old for row in table.read(path, ["sha256"])))
     group = pq.read_metadata(path).row_group(0)
     column = next(group.column(at) for at in range(group.num_columns) if group.column(at).path_in_schema == "bytes")
     data = bytearray(path.read_bytes())
@@ -326,7 +326,7 @@ def test_verify_names_every_kind_of_damaged_file_and_what_it_advises_helps(own):
     assert leaf("verify", own).returncode == 0
     kinds = [
         *("ingest/documents-*", "ingest/report-*", "ingest/record.json", "ingest/fingerprint.json", "ingest/sources.json"),
-        *(f"filter/{kind}-*" for kind in ("documents", "dropped", "scores", *EVIDENCE[1:])),
+        *(f"filter/{kind}-*" for kind in ("documents", "dropped", "scores", *INTERMEDIATE[1:])),
         *(f"rewrite/{kind}-*" for kind in ("examples", "dropped", "asked", "report")),
         *(
             f"shard/{kind}"
@@ -364,7 +364,7 @@ def test_verify_names_a_missing_fingerprint(own):
 
 def test_verify_sees_files_that_were_swapped(own):
     run = run_of(own)
-    first, second = sorted(run.glob("filter/pictures-*"))[:2]
+    first, second = sorted(run.glob("filter/images-*"))[:2]
     first.rename(run / "held")
     second.rename(first)
     (run / "held").rename(second)

@@ -1,7 +1,7 @@
 """Every recipe for a published corpus, run on files in that corpus's own layout and names: what its comments promise is where it looks.
 
 The corpora are made here, field for field as they are published. Only two lines of a recipe are changed: the CLIP, which would be fetched, is the
-packaged one (so its bound is lifted), and pictures on the web come from a server on this machine.
+packaged one (so its bound is lifted), and images on the web come from a server on this machine.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ WORDS = [
     "orange",
     "white",
     "brown",
-    "grey",
+    "gray",
     "pencil",
     "brush",
     "paper",
@@ -128,7 +128,7 @@ WORDS = [
 
 
 def photo(seed: int) -> bytes:
-    """A picture with something on it, 240 x 180."""
+    """An image with something on it, 240 x 180."""
     generator, buffer = np.random.default_rng(seed), io.BytesIO()
     small = Image.fromarray(generator.integers(0, 255, (6, 8, 3), dtype=np.uint8))
     small.resize((240, 180), Image.Resampling.BICUBIC).save(buffer, "JPEG")
@@ -142,19 +142,19 @@ def sentence(page: int, step: int) -> str:
 
 
 class Gallery(ThreadingHTTPServer):
-    """Answers every address with a picture of its own, /robots.txt with 404."""
+    """Answers every address with an image of its own, /robots.txt with 404."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Picture)
+        super().__init__(("127.0.0.1", 0), _Image)
 
     @property
-    def address(self) -> str:
+    def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
 
 
-class _Picture(BaseHTTPRequestHandler):
+class _Image(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         found = self.path.endswith(".jpg")
         body = photo(zlib.crc32(self.path.encode())) if found else b""
@@ -202,7 +202,7 @@ def run(folder: Path, name: str, *changes: str, limit: int = 10, **variables: st
 
 
 def local(gallery: Gallery) -> str:
-    return f"filter.pictures.fetch.allow_hosts=['127.0.0.1:{gallery.server_address[1]}']"
+    return f"filter.images.fetch.allow_hosts=['127.0.0.1:{gallery.server_address[1]}']"
 
 
 def mmc4_record(number: int, address: str) -> dict[str, Any]:
@@ -228,7 +228,7 @@ def mmc4_record(number: int, address: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("suffix", ["_v3.jsonl", "_v2.jsonl.zip", "_v3.jsonl.gz"])
 def test_mmc4(tmp_path, gallery, suffix):
-    text = "".join(json.dumps(mmc4_record(number, gallery.address)) + "\n" for number in range(14))
+    text = "".join(json.dumps(mmc4_record(number, gallery.url)) + "\n" for number in range(14))
     path = tmp_path / "data/mmc4" / f"docs_no_face_shard_0{suffix}"
     path.parent.mkdir(parents=True)
     if suffix.endswith(".zip"):
@@ -245,10 +245,10 @@ def test_mmc4(tmp_path, gallery, suffix):
 def test_obelics(tmp_path, gallery):
     made = []
     for number in range(14):
-        page = f"{gallery.address}/lesson-{number}.html"
+        page = f"{gallery.url}/lesson-{number}.html"
         about = {"document_url": page, "unformatted_src": "2.jpg", "alt_text": f"a house {number}", "original_width": 240, "format": "jpg"}
         warc = {"filename": "crawl-data/x.warc.gz", "offset": 1, "length": 2}
-        addresses = [f"{gallery.address}/lesson-{number}/{step}.jpg" for step in range(2)]
+        addresses = [f"{gallery.url}/lesson-{number}/{step}.jpg" for step in range(2)]
         made.append(
             {
                 "images": [addresses[0], None, addresses[1], None],
@@ -266,7 +266,7 @@ def test_obelics(tmp_path, gallery):
     pq.write_table(pa.Table.from_pylist(made), tmp_path / "data/obelics/train-00000-of-01335.parquet", row_group_size=4)
     found = run(tmp_path, "obelics", local(gallery))
     assert len(found) == 10
-    assert {row["url"] for row in found} <= {f"{gallery.address}/lesson-{number}.html" for number in range(14)}
+    assert {row["url"] for row in found} <= {f"{gallery.url}/lesson-{number}.html" for number in range(14)}
     assert all(len(row["images"]) == 2 for row in found)
 
 
@@ -276,7 +276,7 @@ def test_common_crawl(tmp_path, gallery):
         return f"<html><head><title>t</title></head><body><main><h1>Lesson {number}</h1>{steps}</main></body></html>".encode()
 
     (tmp_path / "data/warc").mkdir(parents=True)
-    archive = b"".join(gzip.compress(record(f"{gallery.address}/lesson-{number}.html", page(number)), mtime=0) for number in range(14))
+    archive = b"".join(gzip.compress(record(f"{gallery.url}/lesson-{number}.html", page(number)), mtime=0) for number in range(14))
     (tmp_path / "data/warc/CC-MAIN-20240220211055-20240221001055-00000.warc.gz").write_bytes(archive)
     assert len(run(tmp_path, "common-crawl", local(gallery))) == 10
 
@@ -287,8 +287,8 @@ def test_youcook2(tmp_path):
     folder.mkdir(parents=True)
     for number in range(3):
         name = f"GLd3aX16zB{number}"
-        pictures = [Image.open(io.BytesIO(photo(number * 100 + shot))) for shot in range(6) for _ in range(4)]
-        film(folder / f"{name}.mp4", pictures, rate=1)
+        images = [Image.open(io.BytesIO(photo(number * 100 + shot))) for shot in range(6) for _ in range(4)]
+        film(folder / f"{name}.mp4", images, rate=1)
         steps = [{"segment": [shot * 4, shot * 4 + 3], "id": shot, "sentence": sentence(number, shot)} for shot in range(6)]
         database[name] = {
             "duration": 24.0,
@@ -327,8 +327,8 @@ def test_vist(tmp_path):
 def test_own_videos(tmp_path):
     (tmp_path / "data/videos").mkdir(parents=True)
     for number in range(2):
-        pictures = [Image.open(io.BytesIO(photo(number * 100 + shot))) for shot in range(5) for _ in range(5)]
-        film(tmp_path / f"data/videos/{number}.mp4", pictures, rate=1)
+        images = [Image.open(io.BytesIO(photo(number * 100 + shot))) for shot in range(5) for _ in range(5)]
+        film(tmp_path / f"data/videos/{number}.mp4", images, rate=1)
         cues = [f"00:00:{shot * 5:02d}.000 --> 00:00:{shot * 5 + 4:02d}.500\n{sentence(number, shot)}\n" for shot in range(5)]
         (tmp_path / f"data/videos/{number}.en.vtt").write_text("WEBVTT\n\n" + "\n".join(cues))
     found = run(tmp_path, "own-videos")
@@ -356,10 +356,10 @@ def test_interleavedbench(tmp_path):
 
 
 def test_hub(tmp_path):
-    picture = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     part = pa.struct([("index", pa.int64()), ("text", pa.string()), ("type", pa.string())])
     schema = pa.schema(
-        [("messages", pa.list_(pa.struct([("content", pa.list_(part)), ("role", pa.string())]))), ("images", pa.list_(picture))]
+        [("messages", pa.list_(pa.struct([("content", pa.list_(part)), ("role", pa.string())]))), ("images", pa.list_(image))]
     )
     made = [
         {

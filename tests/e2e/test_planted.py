@@ -1,8 +1,8 @@
 """Ground truth: on a seed that no training and no threshold saw, each planted defect falls to the rule meant for it, and clean documents stay.
 
 The labels are read here and by no stage. A duplicate and its original are the same text, so which of the two stays is a matter of ids: a pair
-counts as found when exactly one is left, and an original that its copy replaced is not lost. A picture defect (`icon`, `broken`) is found
-when that picture is gone, whether or not the rest of its document lives on.
+counts as found when exactly one is left, and an original that its copy replaced is not lost. An image defect (`icon`, `broken`) is found
+when that image is gone, whether or not the rest of its document lives on.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ MEANT = {
     "duplicate": {"duplicate.text"},
     "spam": {"text.links", "text.capitals", "text.exclamations", "text.repetition"},
     "too_short": {"min_words"},
-    "icon": {"picture.side"},
-    "broken": {"picture.decoded"},
+    "icon": {"image.side"},
+    "broken": {"image.decoded"},
     "shuffled": {"rules.narrative_coherence"},
 }
 
@@ -54,7 +54,7 @@ def reasons(row: dict[str, Any]) -> set[str]:
     return {drop["rule"] for drop in row["drops"]}
 
 
-def test_every_document_is_labelled_once_in_four_formats_and_five_topics(found):
+def test_every_document_is_labeled_once_in_four_formats_and_five_topics(found):
     labels, rows = found
     assert set(labels) == set(rows)
     assert len(labels) == 1012  # twelve of them videos
@@ -89,7 +89,7 @@ def test_clean_documents_stay(found):
     assert len(lost) / len(clean) <= 0.05, f"{len(lost)} of {len(clean)}: {Counter(rows[place]['drops'][0]['rule'] for place in lost)}"
 
 
-def test_the_picture_that_is_dropped_is_the_planted_one(found):
+def test_the_image_that_is_dropped_is_the_planted_one(found):
     labels, rows = found
     for defect in ("icon", "broken", "misaligned"):
         right = wrong = 0
@@ -97,14 +97,14 @@ def test_the_picture_that_is_dropped_is_the_planted_one(found):
             drops = [drop for drop in rows[place]["drops"] if drop["rule"] in MEANT[defect] and drop["position"] is not None]
             if label["defect"] != defect or not drops:
                 continue
-            pictures = _picture_positions(found, place)
-            right += pictures[label["defect_image"]] in {drop["position"] for drop in drops}
-            wrong += pictures[label["defect_image"]] not in {drop["position"] for drop in drops}
+            images = _image_positions(found, place)
+            right += images[label["defect_image"]] in {drop["position"] for drop in drops}
+            wrong += images[label["defect_image"]] not in {drop["position"] for drop in drops}
         assert right / (right + wrong) >= 0.95, f"{defect}: {right} right, {wrong} wrong"
 
 
-def _picture_positions(found: Any, place: Place) -> list[int]:
-    """Positions of all pictures of a document, the dropped ones too."""
+def _image_positions(found: Any, place: Place) -> list[int]:
+    """Positions of all images of a document, the dropped ones too."""
     row = found[1][place]
     kept = [segment["position"] for segment in row["segments"] if segment["type"] == "image"]
     return sorted({*kept, *(drop["position"] for drop in row["drops"] if drop["position"] is not None)})

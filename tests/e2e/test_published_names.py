@@ -41,7 +41,7 @@ def test_no_server_and_no_folder_reaches_what_is_published(tmp_path, world):
             f"llm.base_url=http://localhost:{port}/v1",
             f"llm.model={MODEL}",
             f"filter.rules[2].model={MODEL}",
-            f"filter.pictures.fetch.allow_hosts=['{world.name}', secret-mirror.internal]",
+            f"filter.images.fetch.allow_hosts=['{world.name}', secret-mirror.internal]",
         )
         for word in ("--set", change)
     ]

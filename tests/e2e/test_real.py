@@ -26,7 +26,7 @@ def run(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"kind": "mmc4", "name": "lines", "path": str(real / "messy/broken_lines.jsonl")},
         {"kind": "warc", "name": "cut", "path": str(real / "messy/truncated.warc.gz")},
     ]
-    rules = [{"score": "picture.side", "min": 48}, {"score": "duplicate.text", "max": 0}]
+    rules = [{"score": "image.side", "min": 48}, {"score": "duplicate.text", "max": 0}]
     path = recipe(
         folder, part_size=20, ingest={"truncated": "keep", "sources": sources}, filter={"rules": rules, "alignment": {"allow_toy": True}}
     )
@@ -35,20 +35,20 @@ def run(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "runs/t"
 
 
-def test_every_form_gives_its_documents_and_pictures(run):
-    documents, pictures = Counter[str](), Counter[str]()
+def test_every_form_gives_its_documents_and_images(run):
+    documents, images = Counter[str](), Counter[str]()
     for path in (run / "ingest").glob("documents-*.parquet"):
         for page in table.documents(path):
             documents[page.source] += 1
-            pictures[page.source] += len(page.images)
+            images[page.source] += len(page.images)
     assert (documents["mmc4"], documents["pages"], documents["crawl"]) == (17, 37, 19)
-    assert (pictures["mmc4"], pictures["pages"], pictures["crawl"]) == (76, 189, 107)
+    assert (images["mmc4"], images["pages"], images["crawl"]) == (76, 189, 107)
     assert (documents["messy"], documents["lines"], documents["cut"]) == (2, 5, 2)
 
 
-def test_every_picture_of_the_forms_is_read_and_each_row_decodes(run):
+def test_every_image_of_the_forms_is_read_and_each_row_decodes(run):
     states = Counter[str]()
-    for path in (run / "filter").glob("pictures-*.parquet"):
+    for path in (run / "filter").glob("images-*.parquet"):
         for row in table.read(path, ["sha256", "reason"]):
             states["read" if row["sha256"] else row["reason"].split(":")[0]] += 1
     assert set(states) <= {"read", "url_not_fetched", "missing", "not_in_archive"}

@@ -59,7 +59,7 @@ def test_the_whole_build_imports_neither_torch_nor_clip(path):
 def test_no_row_no_record_and_no_file_has_a_score_of_clip_and_the_card_says_so(path):
     build(path)
     stages = pipeline.artifacts(recipes.load(path))
-    assert names(path) == {"document", "text", "picture", "duplicate", "reference", "rules"}
+    assert names(path) == {"document", "text", "image", "duplicate", "reference", "rules"}
     found = rows(stages["shard"].path)
     assert len(found) >= 3
     assert {score["name"].partition(".")[0] for row in found for score in row["scores"]}.isdisjoint({"alignment", "coherence"})
@@ -86,7 +86,7 @@ def test_a_rule_that_comes_and_goes_brings_and_takes_the_scores(path):
     build(path, *change)
     assert names(path) >= {"alignment", "coherence"}
     build(path)
-    assert names(path) == {"document", "text", "picture", "duplicate", "reference", "rules"}
+    assert names(path) == {"document", "text", "image", "duplicate", "reference", "rules"}
 
 
 def test_a_named_model_scores_without_a_rule(path):

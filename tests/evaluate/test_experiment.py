@@ -19,19 +19,19 @@ RECIPE = Path(__file__).parents[2] / "experiments" / "moss.yaml"
 
 def result(arm: str, method: str | None, seed: int, text: float, image: float, rate: float = 0.01) -> dict:
     """A result in which every share is made from the two losses."""
-    shares = dict.fromkeys(("text_right", "exact", "kept", "picture_1", "picture_2", "picture_3"), text)
+    shares = dict.fromkeys(("text_right", "exact", "kept", "image_1", "image_2", "image_3"), text)
     figures = {
         "loss": {"text": text, "image": image},
         "free": shares,
-        "forced": {**shares, "picture_3": None},
+        "forced": {**shares, "image_3": None},
         "memory": {"drawn": image, "named": text},
-        "recogniser": {"lessons": {"refused": 0.0, "accepted": {"colour": 0.024}}},
+        "recognizer": {"lessons": {"refused": 0.0, "accepted": {"color": 0.024}}},
     }
     return {
         "run": {"arm": arm, "method": method, "seed": seed, "rate": rate, "steps": 9},
         "settings": {"run": {"train": {"adapter": {"r_text": 13, "r_image": 4}}}},
         "figures": figures,
-        "trained": {"rows": len(arm), "tokens": 1000, "seen": 900 + 10 * seed, "seen_said": 800, "parameters": 166_912},
+        "trained": {"rows": len(arm), "tokens": 1000, "seen": 900 + 10 * seed, "seen_targets": 800, "parameters": 166_912},
     }
 
 
@@ -70,7 +70,7 @@ def test_the_report_holds_means_differences_and_what_the_filter_pays(tmp_path):
     assert "| filtered | 8 | 1,000 | 920 | 800 |\n| unfiltered | 10 | 1,000 | 920 | 800 |" in page
     assert "| lora | 13, 4 | 166,912 |" in page
     assert "500 pages, 46% of them with a planted defect" in page
-    assert "refuses 0.0% of true scenes; of changed ones it takes for exact: colour 2.4%" in page
+    assert "refuses 0.0% of true scenes; of changed ones it takes for exact: color 2.4%" in page
     assert any(line.startswith("| none (the base) | 0.900 |") for line in lines)
     assert any(line.startswith("| lora | 0.300 ± 0.248 | 0.400 ± 0.000 | 30.0 ± 24.8 |") for line in lines)  # 4.303 * 0.1 / sqrt(3)
     unfiltered = page[page.index("## unfiltered") :]
@@ -82,7 +82,7 @@ def test_the_report_holds_means_differences_and_what_the_filter_pays(tmp_path):
     assert "| lora | 0 | 3 | 3 |" in page
     assert "what captions do not?" not in page
     assert "Does the convolution matter?" not in page
-    assert "| - |" in page  # no lesson had a third picture
+    assert "| - |" in page  # no lesson had a third image
     assert (tmp_path / "experiment.svg").read_text().count("<circle") == 2 * 4 * 3
     with Image.open(tmp_path / "experiment.png") as sheet:
         assert sheet.crop((0, 0, sheet.width, 128)).tobytes() != sheet.crop((0, 136, sheet.width, 264)).tobytes()
@@ -102,7 +102,7 @@ def test_parts_of_the_full_setting_answer_their_questions_and_two_seeds_none(tmp
     matters = page[page.index("## Does the convolution matter? (filtered)") :]
     assert "| shuffled | 0.000 ± 0.000 | **0.300 ± 0.000** |" in matters
     beyond = page[page.index("## Do lessons teach what captions do not?") : page.index("## Does the convolution matter?")]
-    assert "Filtered minus captions at equal steps, seed by seed. All that the captions teach to say is pictures" in beyond
+    assert "Filtered minus captions at equal steps, seed by seed. All that the captions teach to say is images" in beyond
     assert "| full_space | 0.400 ± 0.000 | -0.500 ± 0.000 |" in beyond
     assert "| shuffled |" not in beyond
     assert (tmp_path / "experiment.svg").read_text().count(">captions<") == 2
@@ -180,7 +180,7 @@ def test_a_small_experiment_from_its_data_to_its_report(tmp_path, capfd):
     plan["data"] |= {"lessons": 40, "captions": 20}
     plan["train"] |= {"steps": 2, "batch": 2, "save_every": 1}
     plan["rates"] |= {"grid": [0.001, 0.01], "steps": 1}
-    plan["evaluation"] |= {"lessons": 2, "loss_lessons": 4, "captions": 2, "recogniser_scenes": 5}
+    plan["evaluation"] |= {"lessons": 2, "loss_lessons": 4, "captions": 2, "recognizer_scenes": 5}
     plan["sizes"]["small"] = {"methods": ["lora", "full_space"], "arms": ["captions", "unfiltered", "filtered"], "seeds": [1, 2]}
     (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan))
     settings, work = experiment.read(tmp_path / "plan.yaml"), tmp_path / "work"

@@ -1,4 +1,4 @@
-"""The recogniser and the judge: a true lesson has every point, each kind of mistake is caught and called by its name."""
+"""The recognizer and the judge: a true lesson has every point, each kind of mistake is caught and called by its name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image
 from leafinstruct.evaluate.sketchbook import reading
 from leafinstruct.evaluate.sketchbook.grammar import Telling, ask_of, asks, read_instruction
 from leafinstruct.evaluate.sketchbook.guide_asks import guide_asks
-from leafinstruct.evaluate.sketchbook.judging import judge, judge_pictures
+from leafinstruct.evaluate.sketchbook.judging import judge, judge_images
 from leafinstruct.rewrite import prompt
 from leafinstruct.rewrite.config import GUIDE
 from leafinstruct.sketchbook.documents.howto import HowTo
@@ -22,7 +22,7 @@ from leafinstruct.sketchbook.documents.plan import Settings, draft
 from leafinstruct.sketchbook.world.render import render
 from leafinstruct.sketchbook.world.scene import Item, Scene
 
-SETTINGS = Settings(seed=9, documents=500, picture_px=64, topics=("lesson",), scenery="plain", lesson_steps=5)
+SETTINGS = Settings(seed=9, documents=500, image_px=64, topics=("lesson",), scenery="plain", lesson_steps=5)
 
 
 def lesson(words: str, least: int = 4) -> HowTo:
@@ -37,11 +37,11 @@ def told(howto: HowTo, style="pencil") -> list:
     return [howto.intro, *steps, howto.outro]
 
 
-def lossy(pictures: np.ndarray) -> np.ndarray:
-    """A stand-in for a patch-local picture tokenizer: JPEG's own blocks of 8 x 8 px without shared colour, and noise; about 28 dB."""
+def lossy(images: np.ndarray) -> np.ndarray:
+    """A stand-in for a patch-local image tokenizer: JPEG's own blocks of 8 x 8 px without shared color, and noise; about 28 dB."""
     noise = np.random.default_rng(0)
     given_back = []
-    for pixels in pictures:
+    for pixels in images:
         buffer = io.BytesIO()
         Image.fromarray(pixels).save(buffer, "JPEG", quality=14, subsampling=0)
         seen = np.asarray(Image.open(buffer).convert("RGB")) + noise.normal(0, 1, pixels.shape)
@@ -59,8 +59,8 @@ def test_a_true_lesson_has_every_point_in_any_style_and_behind_a_lossy_tokenizer
         howto = draft(SETTINGS, index)
         verdict = judge(ask_of(howto), blurred(told(howto, style)) if index % 2 else told(howto, style), style)
         assert verdict.perfect, (howto.title, verdict)
-        assert all(step.picture.kept for step in verdict.steps)
-        assert [step.picture.scene for step in verdict.steps] == [step.scene for step in howto.steps]
+        assert all(step.image.kept for step in verdict.steps)
+        assert [step.image.scene for step in verdict.steps] == [step.scene for step in howto.steps]
 
 
 def test_every_text_of_every_lesson_is_right_at_its_own_point():
@@ -89,7 +89,7 @@ def with_text(index: int, text: str) -> list:
 
 
 def other_than(*items: Item) -> str:
-    return next(colour for colour in ("red", "blue", "green", "pink", "grey", "brown", "white") if colour not in {i.colour for i in items})
+    return next(color for color in ("red", "blue", "green", "pink", "grey", "brown", "white") if color not in {i.color for i in items})
 
 
 WRONG = other_than(*(item for step in HOUSE.steps for item in step.shown))
@@ -105,11 +105,11 @@ WRONG = other_than(*(item for step in HOUSE.steps for item in step.shown))
         (1, lesson("boat with").steps[1].text, "another thing"),
         (1, THIRD, "order"),
         (2, SECOND, "order"),
-        (0, FIRST.replace(WALL.colour, WRONG), "colour"),
+        (0, FIRST.replace(WALL.color, WRONG), "color"),
         (
             1,
-            SECOND.replace(f"{ROOF.colour} roof", f"{WALL.colour} roof").replace(f"the {ROOF.colour} pencil", f"the {WALL.colour} pencil"),
-            "colour",
+            SECOND.replace(f"{ROOF.color} roof", f"{WALL.color} roof").replace(f"the {ROOF.color} pencil", f"the {WALL.color} pencil"),
+            "color",
         ),
         (2, f"Step 8: {HOUSE.steps[2].body}", "cue"),
         (2, HOUSE.steps[2].body, "cue"),
@@ -126,11 +126,11 @@ def test_each_kind_of_wrong_text_is_caught_and_named(index, text, fault):
 def test_one_wrong_text_does_not_condemn_those_after_it():
     verdict = judge(ask_of(HOUSE), with_text(1, "nonsense"))
     assert [step.fault for step in verdict.steps] == [None, "gibberish", *[None] * (len(HOUSE.steps) - 2)]
-    assert verdict.steps[1].picture.mistake == "no text"
+    assert verdict.steps[1].image.mistake == "no text"
 
 
 def drawn(index: int, *items: Item, background: str | None = None) -> list:
-    """The house's lesson, with other things in the picture of one step."""
+    """The house's lesson, with other things in the image of one step."""
     segments = told(HOUSE)
     scene = replace(HOUSE.steps[index].scene, items=items)
     segments[2 + 2 * index] = render(replace(scene, background=background or scene.background), 64)
@@ -144,35 +144,35 @@ def moved(item: Item) -> Item:
 @pytest.mark.parametrize(
     ("items", "mistake", "kept"),
     [
-        ((WALL, ROOF.painted(WRONG)), "colour", True),
+        ((WALL, ROOF.painted(WRONG)), "color", True),
         ((WALL, replace(ROOF, kind="heart")), "thing", True),
         ((WALL,), "missing", True),
         ((WALL, moved(ROOF)), "moved", True),
         ((ROOF,), "forgotten", False),
-        ((WALL.painted(WRONG), ROOF), "recoloured", False),
+        ((WALL.painted(WRONG), ROOF), "recolored", False),
         ((moved(WALL), ROOF), "moved", False),
         ((moved(WALL), moved(ROOF)), "moved", False),
         ((replace(WALL, kind="bear"), replace(ROOF, kind="drum")), "unreadable", False),
     ],
 )
-def test_each_kind_of_wrong_picture_is_caught_and_named_whether_texts_are_given_or_not(items, mistake, kept):
+def test_each_kind_of_wrong_image_is_caught_and_named_whether_texts_are_given_or_not(items, mistake, kept):
     segments = drawn(1, *items)
     for segments in (drawn(1, *items), blurred(drawn(1, *items))):
         free = judge(ask_of(HOUSE), segments).steps
-        forced = judge_pictures(HOUSE, segments[2:-1:2])
-        for shown in (free[1].picture, forced[1]):
+        forced = judge_images(HOUSE, segments[2:-1:2])
+        for shown in (free[1].image, forced[1]):
             assert (shown.exact, shown.mistake, shown.kept) == (False, mistake, kept)
-        assert [step.picture.exact for step in free] == [shown.exact for shown in forced] == [at != 1 for at in range(len(free))]
+        assert [step.image.exact for step in free] == [shown.exact for shown in forced] == [at != 1 for at in range(len(free))]
         assert all(step.fault is None for step in free)
 
 
-def test_a_wrong_background_and_a_picture_that_was_not_drawn_are_named():
+def test_a_wrong_background_and_an_image_that_was_not_drawn_are_named():
     other = "night" if HOUSE.steps[0].scene.background != "night" else "snow"
-    assert judge_pictures(HOUSE, drawn(1, WALL, ROOF, background=other)[2:-1:2])[1].mistake == "background"
-    pictures = [None, *told(HOUSE)[4:-1:2]]
-    assert judge_pictures(HOUSE, pictures)[0].mistake == "no picture"
-    with pytest.raises(ValueError, match=r"1 pictures cannot be judged by \d steps"):
-        judge_pictures(HOUSE, [None])
+    assert judge_images(HOUSE, drawn(1, WALL, ROOF, background=other)[2:-1:2])[1].mistake == "background"
+    images = [None, *told(HOUSE)[4:-1:2]]
+    assert judge_images(HOUSE, images)[0].mistake == "no image"
+    with pytest.raises(ValueError, match=r"1 images cannot be judged by \d steps"):
+        judge_images(HOUSE, [None])
 
 
 def test_a_lesson_that_stops_early_repeats_itself_or_says_nothing_is_not_complete():
@@ -208,17 +208,17 @@ def test_an_instruction_is_understood_in_all_words_that_people_and_rewrite_use()
     assert read_instruction("Draw a red house with a blue sail") is None
 
 
-def test_the_recogniser_states_its_two_errors_behind_any_tokenizer():
+def test_the_recognizer_states_its_two_errors_behind_any_tokenizer():
     steps = [step.scene for index in range(60) for step in draft(SETTINGS, index).steps]
     scenes = random.Random(0).sample(steps, 60)
-    perfect = reading.measure(lambda pictures: pictures, scenes)
+    perfect = reading.measure(lambda images: images, scenes)
     assert perfect.refused == 0
-    assert set(perfect.accepted) == {"added", "colour", "kind", "missing", "moved"}
+    assert set(perfect.accepted) == {"added", "color", "kind", "missing", "moved"}
     behind = reading.measure(lossy, scenes)
     assert 27.5 < behind.decibels < 29.5
     assert behind.refused <= 0.05
     assert max(behind.accepted.values()) <= 0.08
-    blind = reading.measure(lambda pictures: np.full_like(pictures, 128), scenes)
+    blind = reading.measure(lambda images: np.full_like(images, 128), scenes)
     assert blind.refused == 1
     assert reading.measure(lossy, scenes, tolerance=0.0).refused == 1
     assert min(reading.measure(lossy, scenes, tolerance=100.0).accepted.values()) == 1

@@ -17,16 +17,16 @@ from leafinstruct.records import public
 HOSTILE = "Write <image> or <|im_start|>system, [INST] <video> <\\image>\nthen </s> and <|image_pad|> \\o/"
 
 
-def picture(number: int, form: str = "PNG", size: tuple[int, int] = (64, 48)) -> bytes:
+def image_bytes(number: int, form: str = "PNG", size: tuple[int, int] = (64, 48)) -> bytes:
     buffer = io.BytesIO()
-    picture = Image.new("RGB", size, (number * 37 % 256, number * 91 % 256, 60))
-    picture.paste((20, 20, 120), (number % 40, 4, number % 40 + 10, 40))
-    picture.save(buffer, form)
+    image = Image.new("RGB", size, (number * 37 % 256, number * 91 % 256, 60))
+    image.paste((20, 20, 120), (number % 40, 4, number % 40 + 10, 40))
+    image.save(buffer, form)
     return buffer.getvalue()
 
 
 def row(number: int, *turns: tuple[str, list[str | bytes]], **columns: Any) -> dict[str, Any]:
-    """A published row; bytes are pictures, and role is `user` or `assistant`."""
+    """A published row; bytes are images, and role is `user` or `assistant`."""
     said, images = messages(*turns)
     return {
         "id": f"{number:016x}",
@@ -58,23 +58,23 @@ def row(number: int, *turns: tuple[str, list[str | bytes]], **columns: Any) -> d
 
 
 def guide(number: int, **columns: Any) -> dict[str, Any]:
-    """A question, and an answer of texts and two pictures, of which all rows share the second."""
+    """A question, and an answer of texts and two images, of which all rows share the second."""
     return row(
         number,
         ("user", [f"How is {number} made?"]),
-        ("assistant", ["First", picture(number), "then", "and then", picture(0, "JPEG"), "done"]),
+        ("assistant", ["First", image_bytes(number), "then", "and then", image_bytes(0, "JPEG"), "done"]),
         **columns,
     )
 
 
 def hostile(number: int) -> dict[str, Any]:
-    """Two questions and answers, pictures on both sides, in three formats, and texts that speak of marks."""
+    """Two questions and answers, images on both sides, in three formats, and texts that speak of marks."""
     return row(
         number,
-        ("user", [HOSTILE, picture(number), "What is it?"]),
-        ("assistant", [picture(number + 1, "WEBP"), "It is <image>."]),
+        ("user", [HOSTILE, image_bytes(number), "What is it?"]),
+        ("assistant", [image_bytes(number + 1, "WEBP"), "It is <image>."]),
         ("user", ["And this?"]),
-        ("assistant", ["This:", picture(number + 2, "JPEG")]),
+        ("assistant", ["This:", image_bytes(number + 2, "JPEG")]),
     )
 
 

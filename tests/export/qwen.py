@@ -38,7 +38,7 @@ def processor() -> Any:
 
 
 def understood(tokenizer: Any, tokens: list[int], labels: list[int], pad: int, grids: Any) -> dict[str, Any]:
-    """What became of a row. pad: the token of a picture's patch."""
+    """What became of a row. pad: the token of an image's patch."""
     return {
         "text": tokenizer.decode(tokens),
         "learnt": tokenizer.decode([token for token in labels if token >= 0 and token != pad]),

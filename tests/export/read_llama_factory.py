@@ -1,5 +1,5 @@
 """Run by a Python that has llamafactory: `read_llama_factory.py DIR DATASET ANSWER`. Loads an export as its trainer does, and writes what it made of
-each row, as JSON: input_ids as text, labels as text, patches of pictures among both, and the grids of the pictures."""
+each row, as JSON: input_ids as text, labels as text, patches of images among both, and the grids of the images."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from export.dataset import HOSTILE, dataset, guide, picture, row, shard
+from export.dataset import HOSTILE, dataset, guide, image_bytes, row, shard
 from making import leaf
 from markdown_it import MarkdownIt
 
@@ -41,11 +41,11 @@ def made(data: object, name: str, out: Path, **options: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_every_row_and_picture_is_there_once(tmp_path, name):
+def test_every_row_and_image_is_there_once(tmp_path, name):
     record = made(dataset(tmp_path), name, tmp_path / "out")
     assert record["counts"]["rows"] == 11
-    assert record["counts"]["pictures"] == 9 * 2 + 2 * 3
-    assert record["counts"]["answer_pictures"] == 9 * 2 + 2 * 2
+    assert record["counts"]["images"] == 9 * 2 + 2 * 3
+    assert record["counts"]["answer_images"] == 9 * 2 + 2 * 2
     assert record["counts"]["escaped_texts"] == 2 * 2
     assert record["reasons"] == {}
     assert list(record["splits"]) == ["train", "validation"]
@@ -54,7 +54,7 @@ def test_every_row_and_picture_is_there_once(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["conversations", *CHAT])
-def test_marks_count_as_many_as_pictures_and_texts_come_back(tmp_path, name):
+def test_marks_count_as_many_as_images_and_texts_come_back(tmp_path, name):
     out = tmp_path / "out"
     made(dataset(tmp_path), name, out)
     rows = {item["id"]: item for path in sorted((tmp_path / "runs/made/shard").glob("*")) for item in pq.read_table(path).to_pylist()}
@@ -63,7 +63,7 @@ def test_marks_count_as_many_as_pictures_and_texts_come_back(tmp_path, name):
     for item in found:
         row, paths = rows[item["id"]], item.get("image", item.get("images"))
         assert sum(text.count("<image>") for text in said(item)) == len(paths)
-        assert not any(mark in text for text in said(item) for mark in FORMATS[name].marks if mark != "<image>")
+        assert not any(mark in text for text in said(item) for mark in FORMATS[name].placeholders if mark != "<image>")
         assert [(out / path).read_bytes() for path in paths] == [image["bytes"] for image in row["images"]]
         assert [Path(path).stem for path in paths] == [info["sha256"] for info in row["image_info"]]
         lines = [[part["text"] if part["type"] == "text" else "<image>" for part in message["content"]] for message in row["messages"]]
@@ -114,7 +114,7 @@ def test_tar_shards_are_bounded_and_their_bytes_depend_on_the_rows_alone(tmp_pat
     assert {(item.mtime, item.uid, item.gid, item.uname, item.gname, item.mode) for item in members} == {(0, 0, 0, "", "", 0o644)}
 
 
-def test_a_picture_larger_than_a_tar_shard_has_one_of_its_own(tmp_path):
+def test_an_image_larger_than_a_tar_shard_has_one_of_its_own(tmp_path):
     path = shard(tmp_path / "d" / "guide.train-00000-of-00001.parquet", [guide(1), guide(2)])
     assert len(made(path, "webdataset", tmp_path / "out", tar_bytes=1)["splits"]["train"]) == 2
 
@@ -194,10 +194,10 @@ def test_a_whole_export_is_left_alone_and_a_broken_one_made_again(tmp_path):
     first = export(str(shards), FORMATS["ms-swift"], tmp_path / "out", tmp_path)
     before = everything(tmp_path / "out")
     second = export(str(shards), FORMATS["ms-swift"], tmp_path / "out", tmp_path)
-    assert (first.stood, second.stood) == (False, True)
+    assert (first.up_to_date, second.up_to_date) == (False, True)
     assert second.record == first.record
     (tmp_path / "out" / "train.jsonl").unlink()
-    assert not export(str(shards), FORMATS["ms-swift"], tmp_path / "out", tmp_path).stood
+    assert not export(str(shards), FORMATS["ms-swift"], tmp_path / "out", tmp_path).up_to_date
     assert everything(tmp_path / "out") == before
 
 
@@ -228,20 +228,20 @@ def test_another_export_is_replaced_only_when_asked_and_what_is_not_ours_stays(t
 def test_rows_that_a_format_cannot_hold_are_left_out_with_a_reason_and_listed(tmp_path):
     rows = [
         guide(1),
-        guide(2, images=[{"bytes": picture(1), "path": None}]),
-        guide(3, images=[{"bytes": None, "path": "a.png"}, {"bytes": picture(1), "path": None}]),
+        guide(2, images=[{"bytes": image_bytes(1), "path": None}]),
+        guide(3, images=[{"bytes": None, "path": "a.png"}, {"bytes": image_bytes(1), "path": None}]),
         row(4, ("user", ["look"]), ("assistant", [b"<svg onload=alert(1)>"])),
         guide(5, messages=[]),
-        row(6, ("assistant", ["Hello", picture(6)]), ("user", ["Hi"]), ("assistant", ["So"])),
-        row(7, ("user", ["Hi"]), ("assistant", [picture(7)]), ("user", ["Thanks"])),
-        row(8, ("user", ["Be brief."]), ("user", ["What is <ima"]), ("user", ["ge>?", picture(8)]), ("assistant", ["A mark."])),
+        row(6, ("assistant", ["Hello", image_bytes(6)]), ("user", ["Hi"]), ("assistant", ["So"])),
+        row(7, ("user", ["Hi"]), ("assistant", [image_bytes(7)]), ("user", ["Thanks"])),
+        row(8, ("user", ["Be brief."]), ("user", ["What is <ima"]), ("user", ["ge>?", image_bytes(8)]), ("assistant", ["A mark."])),
     ]
     rows[0]["image_info"] = []
     rows[-1]["provenance"] = None
     broken = guide(9)
     broken["image_info"][1]["sha256"] = "0" * 64
     path = shard(tmp_path / "d" / "guide.train-00000-of-00001.parquet", [*rows, broken])
-    common = {"bad_messages": 1, "no_bytes": 1, "not_a_picture": 1, "pictures_differ": 1, "sha256_differs": 1}
+    common = {"bad_messages": 1, "no_bytes": 1, "not_an_image": 1, "images_differ": 1, "sha256_differs": 1}
     assert made(path, "conversations", tmp_path / "c")["reasons"] == common
     for name in CHAT:
         out = tmp_path / name
@@ -249,7 +249,7 @@ def test_rows_that_a_format_cannot_hold_are_left_out_with_a_reason_and_listed(tm
         (first, last) = told(out, name)
         assert [turn["content"] for turn in last["messages"]] == ["Be brief.\nWhat is <ima\nge>?\n<image>", "A mark."]
         listed = [json.loads(line) for line in (out / "left-out.jsonl").read_text().splitlines()]
-        assert [(item["row"], item["reason"]) for item in listed][:2] == [(1, "pictures_differ"), (2, "no_bytes")]
+        assert [(item["row"], item["reason"]) for item in listed][:2] == [(1, "images_differ"), (2, "no_bytes")]
         assert len(listed) == 7
         assert "`left-out.jsonl` says which and why" in (out / "README.md").read_text()
     assert first["image_info"][0]["license"] == ""
@@ -308,9 +308,9 @@ def test_the_verb(tmp_path):
     dataset(tmp_path)
     done = leaf("export", "run:made", "--to", "llama-factory", "--out", "lf", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "11 rows, 24 pictures in lf/ (how to load it: README.md)\n"
+    assert done.stdout == "11 rows, 24 images in lf/ (how to load it: README.md)\n"
     assert "export: llama-factory: 11 of 11 rows" in done.stderr
-    assert "22 of 24 pictures stand in answers. LLaMA-Factory does not train a model to draw them" in done.stderr
+    assert "22 of 24 images stand in answers. LLaMA-Factory does not train a model to draw them" in done.stderr
     info = json.loads((tmp_path / "lf" / "dataset_info.json").read_text())
     assert {name: entry["file_name"] for name, entry in info.items()} == {
         "made_train": "train.jsonl",
@@ -326,7 +326,7 @@ def test_the_verb(tmp_path):
     assert f"[{'|'.join(FORMATS)}]" in leaf("export", "--help").stdout
 
 
-LIST = ["Do this.", "3. Cut it.\n   - well", picture(1), "     more\n\n   Press it.\n4. Bake it.", "```\nx\n```", "Done."]
+LIST = ["Do this.", "3. Cut it.\n   - well", image_bytes(1), "     more\n\n   Press it.\n4. Bake it.", "```\nx\n```", "Done."]
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -345,7 +345,17 @@ def test_a_list_keeps_its_bytes_and_is_apart_from_the_texts_beside_it(name):
 
 @pytest.mark.parametrize("name", ["conversations", "llama-factory", "ms-swift"])
 def test_a_markdown_parser_finds_the_lists_around_marks(name):
-    parts = ["Do:", picture(1), "3. Cut.\n4. Mix.", picture(2), "   - well", picture(3), "   Wait.\n\n5. Bake.", picture(4), "Done."]
+    parts = [
+        "Do:",
+        image_bytes(1),
+        "3. Cut.\n4. Mix.",
+        image_bytes(2),
+        "   - well",
+        image_bytes(3),
+        "   Wait.\n\n5. Bake.",
+        image_bytes(4),
+        "Done.",
+    ]
     sample = sample_of(row(1, ("user", ["Go"]), ("assistant", parts)))
     assert isinstance(sample, Sample)
     record = FORMATS[name].record(sample)

@@ -42,7 +42,7 @@ def test_shards_are_taken_from_whichever_folder_they_lie_in(tmp_path, hub, shard
     holds(hub.make("me/made", private=True), {f"{'data' if 'train' in name else 'held/out'}/{name}": data for name, data in shards.items()})
     done = asked(hub, tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "11 rows, 24 pictures in out/ (how to load it: README.md)\n"
+    assert done.stdout == "11 rows, 24 images in out/ (how to load it: README.md)\n"
     assert [line for line in done.stderr.splitlines() if not line.startswith("leaf: ")] == []  # no bar of the Hub's client
     record = json.loads((tmp_path / "out/record.json").read_text())
     assert (record["dataset"], record["splits"]) == ("me/made", {"train": ["train.json"], "validation": ["validation.json"]})
@@ -53,10 +53,10 @@ def test_shards_are_taken_from_whichever_folder_they_lie_in(tmp_path, hub, shard
     assert str(tmp_path) not in (tmp_path / "out/README.md").read_text() + json.dumps(record)
     hub.repos["me/made"].private = False
     again = asked(hub, tmp_path, "--split", "train", "--rebuild", token="")
-    assert again.stdout == "9 rows, 20 pictures in out/ (how to load it: README.md)\n"
+    assert again.stdout == "9 rows, 20 images in out/ (how to load it: README.md)\n"
 
 
-def test_what_cannot_be_had_is_one_line_with_the_cure(tmp_path, hub, shards):
+def test_what_cannot_be_had_is_one_line_with_the_hint(tmp_path, hub, shards):
     none = asked(hub, tmp_path)
     repo = hub.make("me/made", private=True)
     holds(repo, {})
@@ -81,9 +81,9 @@ def test_a_dataset_of_references_names_what_fetches_them(tmp_path, hub, shards):
     path = tmp_path / "runs/made/shard/guide.validation-00000-of-00001.parquet"
     table = pq.read_table(path)
     bare = [{**row, "images": [None] * len(row["images"])} for row in table.to_pylist()]
-    schema = table.schema.with_metadata({**table.schema.metadata, public.PICTURES: b"reference"})
+    schema = table.schema.with_metadata({**table.schema.metadata, public.IMAGES: b"reference"})
     pq.write_table(type(table).from_pylist(bare, schema=schema), path)
     holds(hub.make("me/made", private=True), {path.name: path.read_bytes()})
     done = asked(hub, tmp_path)
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
-    assert done.stderr.endswith("its pictures are references; `leaf hydrate` fetches them and writes shards that hold them\n")
+    assert done.stderr.endswith("its images are references; `leaf hydrate` fetches them and writes shards that hold them\n")

@@ -1,4 +1,4 @@
-"""LLaMA-Factory and ms-swift read what was exported for them: each mark its picture, no other mark, loss where it belongs.
+"""LLaMA-Factory and ms-swift read what was exported for them: each mark its image, no other mark, loss where it belongs.
 
 Their packages want other versions of transformers and peft than ours, so each has a Python of its own, which LEAF_LLAMA_FACTORY and LEAF_MS_SWIFT
 name (docs/exports.md says how it is made). Elsewhere these tests are skipped.

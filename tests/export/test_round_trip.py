@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from export.dataset import HOSTILE, dataset, picture
+from export.dataset import HOSTILE, dataset, image_bytes
 from making import build, recipe
 
 from leafinstruct.export.run import FORMATS, export
@@ -35,12 +35,12 @@ def test_rows_come_back_from_their_export(tmp_path):
         assert [(out / str(image.ref.file)).read_bytes() for image in document.images] == [image["bytes"] for image in row["images"]]
         parts = [(turn["role"], part["text"]) for turn in row["messages"] for part in turn["content"]]
         runs = [(key, [text for _, text in run]) for key, run in groupby(parts, lambda part: (part[0], part[1] is None))]
-        wanted = [(role, text) for (role, is_picture), texts in runs for text in (texts if is_picture else ["\n".join(texts)])]
+        wanted = [(role, text) for (role, is_image), texts in runs for text in (texts if is_image else ["\n".join(texts)])]
         assert [(item.role, item.text if isinstance(item, Text) else None) for item in document.segments] == wanted
 
 
 def test_records_come_back_through_a_build(tmp_path):
-    data = [picture(number, form) for number, form in enumerate(("PNG", "JPEG", "WEBP", "PNG"))]
+    data = [image_bytes(number, form) for number, form in enumerate(("PNG", "JPEG", "WEBP", "PNG"))]
     for number, item in enumerate(data):
         (tmp_path / f"{number}.jpg").write_bytes(item)  # whatever they are
     turns = [

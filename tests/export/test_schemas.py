@@ -26,7 +26,7 @@ LANGUAGES = {"1": "", "2": "", "3": "en"}
 def test_golden_shards_are_exported(version, name, tmp_path):
     record = export(str(FOLDERS[version]), FORMATS[name], tmp_path / "out", tmp_path).record
     assert record["counts"]["rows"] == 2
-    assert record["counts"]["pictures"] == IMAGES[version]
+    assert record["counts"]["images"] == IMAGES[version]
     assert record["reasons"] == {}
     assert list(record["splits"]) == ["train", "test"]
 
@@ -42,4 +42,4 @@ def test_an_exported_record_has_the_values_of_its_row(version, tmp_path):
 
 def test_a_shard_without_a_later_column_is_exported(tmp_path):
     record = export(str(earlier_and_later(tmp_path)), FORMATS["conversations"], tmp_path / "out", tmp_path).record
-    assert (record["counts"]["rows"], record["counts"]["pictures"]) == (1, 2)
+    assert (record["counts"]["rows"], record["counts"]["images"]) == (1, 2)

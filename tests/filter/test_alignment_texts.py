@@ -68,7 +68,7 @@ def padded(model: Clip, text: str) -> np.ndarray:
 def test_cosines_are_those_of_texts_padded_to_the_context(model):
     short = [text for text in texts() if len(text.split()) <= 12]
     assert len(short) >= 6
-    images = model.pictures([Pil.effect_noise((64, 64), 40 + number).convert("RGB") for number in range(3)])
+    images = model.images([Pil.effect_noise((64, 64), 40 + number).convert("RGB") for number in range(3)])
     rows, _ = model.texts(short)
     expected = np.stack([padded(model, text) for text in short])
     assert np.abs(rows @ images.T - expected @ images.T).max() < 1e-5

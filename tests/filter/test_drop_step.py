@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from making import document
 
 from leafinstruct.filter.config import FilterConfig, Rule
-from leafinstruct.filter.decision import Trial
+from leafinstruct.filter.decision import Decision
 from leafinstruct.records.document import Document, Image, Text
 from leafinstruct.records.example import Cell
 from leafinstruct.records.text.owners import steps_of_figures
@@ -28,24 +28,24 @@ def owned(*parts: str, **owners: int) -> Document:
     return replace(page, segments=tuple(segments))
 
 
-def lose(page: Document, *names: str, drop: str = "step", **config: int) -> Trial:
-    """The trial of a document whose images of these names do not decode."""
-    rule = Rule.model_validate({"score": "picture.decoded", "min": 1, "drop": drop})
-    trial = Trial(page, FilterConfig(**{"min_images": 0, "min_words": 0, **config}), (rule,))
-    trial.weigh([Cell("picture.decoded", float(image.sha256 not in names), position=image.position) for image in page.images])
-    return trial
+def lose(page: Document, *names: str, drop: str = "step", **config: int) -> Decision:
+    """The decision of a document whose images of these names do not decode."""
+    rule = Rule.model_validate({"score": "image.decoded", "min": 1, "drop": drop})
+    decision = Decision(page, FilterConfig(**{"min_images": 0, "min_words": 0, **config}), (rule,))
+    decision.weigh([Cell("image.decoded", float(image.sha256 not in names), position=image.position) for image in page.images])
+    return decision
 
 
-def left(trial: Trial) -> list[int]:
-    return [segment.position for segment in trial.document.segments]
+def left(decision: Decision) -> list[int]:
+    return [segment.position for segment in decision.document.segments]
 
 
 def test_an_image_takes_its_owner_and_captions_and_nothing_else():
     page = owned("# T", "intro", "step a", "!a", "> of a", "step b", "!b", a=2, b=5)
-    trial = lose(page, "a")
-    assert left(trial) == [0, 1, 5, 6]
-    assert [(drop.rule, drop.position) for drop in trial.image_drops] == [("picture.decoded", 3)]
-    assert trial.image_drops[0].detail == "its text [2] and its caption [4] were dropped with it"
+    decision = lose(page, "a")
+    assert left(decision) == [0, 1, 5, 6]
+    assert [(drop.rule, drop.position) for drop in decision.image_drops] == [("image.decoded", 3)]
+    assert decision.image_drops[0].detail == "its text [2] and its caption [4] were dropped with it"
     assert left(lose(page, "a", drop="image")) == [0, 1, 2, 5, 6]
 
 
@@ -57,9 +57,9 @@ def test_a_captioned_figure_takes_the_text_of_its_step_along():
     """A reader states that the caption owns its image; the step is the text that the structure of the page gives it."""
     page = document("# T", "intro to it", "step a", "!a", "> of a", "step b", "!b", "> of b", "step c", "!c", "> of c")
     assert [image.owner for image in page.images] == [4, 7, 10]
-    trial = lose(page, "a", "c")
-    assert left(trial) == [0, 1, 5, 6, 7]
-    assert trial.image_drops[0].detail == "its text [2] and its caption [4] were dropped with it"
+    decision = lose(page, "a", "c")
+    assert left(decision) == [0, 1, 5, 6, 7]
+    assert decision.image_drops[0].detail == "its text [2] and its caption [4] were dropped with it"
     two = document("# T", "step a", "!a", "> of a", "!b", "> of b", "step c", "!c", "> of c")
     assert left(lose(two, "a")) == [0, 1, 4, 5, 6, 7, 8]
     assert left(lose(two, "a", "b")) == [0, 6, 7, 8]
@@ -104,30 +104,30 @@ def test_a_heading_goes_when_it_then_heads_nothing(parts, owners, lost, kept):
 )
 def test_of_a_list_only_the_item_next_to_the_image_goes(text, image_first, rest):
     parts = ("intro", "!a", f"- {text}") if image_first else ("intro", f"- {text}", "!a")
-    trial = lose(owned(*parts, a=2 if image_first else 1), "a")
-    assert [one.text for one in trial.document.texts] == ["intro", *([rest] if rest else [])]
+    decision = lose(owned(*parts, a=2 if image_first else 1), "a")
+    assert [one.text for one in decision.document.texts] == ["intro", *([rest] if rest else [])]
     if rest:
-        assert trial.image_drops[0].detail.startswith(f"the {'first' if image_first else 'last'} item of its list")
+        assert decision.image_drops[0].detail.startswith(f"the {'first' if image_first else 'last'} item of its list")
 
 
 def test_where_the_owner_is_unknown_only_the_image_and_its_captions_go_and_the_drop_says_so():
-    trial = lose(owned("x", "!a", "> of a", "y"), "a")
-    assert left(trial) == [0, 3]
-    assert trial.image_drops[0].detail == "the owner of the image is unknown, so no text was dropped with it"
+    decision = lose(owned("x", "!a", "> of a", "y"), "a")
+    assert left(decision) == [0, 3]
+    assert decision.image_drops[0].detail == "the owner of the image is unknown, so no text was dropped with it"
 
 
 def test_the_reason_of_the_score_comes_first():
     page = owned("intro", "x", "!a", a=1)
-    rule = Rule(score="picture.decoded", min=1, drop="step")
-    trial = Trial(page, FilterConfig(min_images=0, min_words=0), (rule,))
-    trial.weigh([Cell("picture.decoded", 0.0, position=2, detail="truncated: file ends early")])
-    assert trial.image_drops[0].detail == "truncated: file ends early; its text [1] was dropped with it"
+    rule = Rule(score="image.decoded", min=1, drop="step")
+    decision = Decision(page, FilterConfig(min_images=0, min_words=0), (rule,))
+    decision.weigh([Cell("image.decoded", 0.0, position=2, detail="truncated: file ends early")])
+    assert decision.image_drops[0].detail == "truncated: file ends early; its text [1] was dropped with it"
 
 
 def test_minima_are_judged_again_without_the_text():
     page = owned("one two", "three four five", "!a", "six", "!b", a=1, b=3)
     assert [(drop.rule, drop.value) for drop in lose(page, "a", min_words=4).verdicts] == [("min_words", 3.0)]
-    assert lose(page, "a", min_words=3).alive
+    assert lose(page, "a", min_words=3).kept
     assert [drop.rule for drop in lose(page, "a", min_images=2).verdicts] == ["min_images"]
 
 
@@ -139,11 +139,11 @@ def test_positions_and_other_texts_are_never_changed(kinds, data):
     owners = {name: data.draw(st.sampled_from(texts)) for name in images if texts and data.draw(st.booleans())}
     page = owned(*parts, **owners)
     lost = data.draw(st.sets(st.sampled_from(images))) if images else set()
-    trial = lose(page, *lost)
+    decision = lose(page, *lost)
     before = {segment.position: segment for segment in page.segments}
-    after = trial.document.segments
+    after = decision.document.segments
     assert [one.position for one in after] == sorted({one.position for one in after})
-    assert {one.sha256 for one in trial.document.images} == set(images) - lost
+    assert {one.sha256 for one in decision.document.images} == set(images) - lost
     figures = steps_of_figures(page)
     steps = {image.sha256: figures.get(image.position, image.owner) for image in page.images}
     mine = {steps[name] for name in lost} - {steps[name] for name in images if name not in lost}

@@ -49,16 +49,16 @@ def test_documents_without_words_are_no_copies_of_each_other():
     assert duplicate.text_digest(document("* * *", file="1")) != duplicate.text_digest(document("---", file="2"))
 
 
-def test_shared_pictures_are_a_share():
+def test_shared_images_are_a_share():
     one, two = document("x", "!a", "!b", file="1"), document("y", "!a", "!c", file="2")
     verdicts = {
-        row["document_id"]: row["pictures"] for row in duplicate.reduce([("p", [duplicate.key_row(one), duplicate.key_row(two)])])["p"]
+        row["document_id"]: row["images"] for row in duplicate.reduce([("p", [duplicate.key_row(one), duplicate.key_row(two)])])["p"]
     }
     assert sorted(verdicts.values()) == [0.0, 0.5]
     assert verdicts[min(one.id, two.id)] == 0.0
 
 
-def test_a_picture_repeated_inside_a_document_counts_its_earlier_selves():
+def test_an_image_repeated_inside_a_document_counts_its_earlier_selves():
     cells = duplicate.within(document("!a", "x", "!b", "!a", "!a"))
     assert [(cell.position, cell.value) for cell in cells] == [(0, 0.0), (2, 0.0), (3, 1.0), (4, 2.0)]
     page = document("!a", "!b")

@@ -14,7 +14,7 @@ from making import document, png
 from leafinstruct.filter.config import JudgeConfig
 from leafinstruct.filter.scores import judge
 from leafinstruct.llm.prompt import Prompt
-from leafinstruct.llm.request import Answer, Picture
+from leafinstruct.llm.request import Answer, SentImage
 
 PROMPT = Prompt("judge", "Judge it.\n---\nThe document:")
 STEPS = (
@@ -61,10 +61,10 @@ def test_letters_apart_are_no_words():
     assert scores("B u y n o w a n d s a v e m o n e y t o d a y")["text_quality"] == 3
 
 
-def test_pictures_stand_in_their_true_places():
+def test_images_stand_in_their_true_places():
     sent = {name: (png(dot=at), "image/png") for at, name in enumerate("abc")}
     parts = judge.request(document(*STEPS), sent, JudgeConfig(), PROMPT).messages[1].parts
-    kinds = ["P" if isinstance(part, Picture) else part for part in parts]
+    kinds = ["P" if isinstance(part, SentImage) else part for part in parts]
     places = [index for index, part in enumerate(kinds) if part == "P"]
     assert [parts[index].data for index in places] == [sent[name][0] for name in "abc"]
     before = "".join(part for part in kinds[: places[1]] if part != "P")
@@ -72,10 +72,10 @@ def test_pictures_stand_in_their_true_places():
     assert "blue door" not in before
 
 
-def test_pictures_beyond_the_limit_are_named_but_not_shown():
+def test_images_beyond_the_limit_are_named_but_not_shown():
     sent = {name: (png(), "image/png") for name in "abc"}
-    parts = judge.request(document(*STEPS), sent, JudgeConfig(max_pictures=1), PROMPT).messages[1].parts
-    assert sum(isinstance(part, Picture) for part in parts) == 1
+    parts = judge.request(document(*STEPS), sent, JudgeConfig(max_images=1), PROMPT).messages[1].parts
+    assert sum(isinstance(part, SentImage) for part in parts) == 1
     assert "".join(part for part in parts if isinstance(part, str)).count("(not shown)") == 2
 
 
@@ -161,7 +161,7 @@ def test_columns_tell_rules_from_a_model_and_failures_from_verdicts():
     assert [(cell.name.split(".")[0], cell.value, cell.state) for cell in failed] == [("judge", None, "failed")] * 4
 
 
-def test_a_long_document_is_cut_where_it_says_so_and_keeps_its_pictures():
+def test_a_long_document_is_cut_where_it_says_so_and_keeps_its_images():
     page = document("one two three four", "!a", "five six", "!b")
     cut = judge.shorten(page, 3)
     assert [text.text for text in cut.texts] == ["one two three [cut here]"]

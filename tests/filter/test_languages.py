@@ -9,7 +9,7 @@ from making import document
 
 from leafinstruct.filter.catalog import PASSES, SCORES
 from leafinstruct.filter.config import FilterConfig, Rule
-from leafinstruct.filter.decision import Drop, Trial
+from leafinstruct.filter.decision import Decision, Drop
 from leafinstruct.filter.passes import language_cell
 from leafinstruct.filter.scores.text import scores
 from leafinstruct.records.document import Document
@@ -20,9 +20,9 @@ WITHOUT = document("12 34 56", "!a")
 
 
 def judged(page: Document, *rules: Rule, **config: object) -> list[Drop]:
-    trial = Trial(page, FilterConfig(**{"min_words": 1, **config}), rules)  # type: ignore[arg-type]
-    trial.weigh([language_cell(page), *scores(page)])
-    return trial.verdicts
+    decision = Decision(page, FilterConfig(**{"min_words": 1, **config}), rules)  # type: ignore[arg-type]
+    decision.weigh([language_cell(page), *scores(page)])
+    return decision.verdicts
 
 
 def test_a_document_of_a_listed_language_stays():

@@ -62,14 +62,14 @@ def test_names_of_hosts_without_end_are_counted_in_linear_time(unit):
 
 
 def test_a_text_that_refers_to_an_image_in_each_line_is_read_in_linear_time():
-    lines = "as shown below, see figure 9 and the picture above\n" * 15_000
+    lines = "as shown below, see figure 9 and the image above\n" * 15_000
     found = dangling([Text(0, "One."), Text(1, lines)])
     assert len(found) == 45_000
     assert {item.kind for item in found} == {"below", "above", "number"}
 
 
 def test_a_document_that_refers_to_an_image_in_each_part_is_read_in_linear_time():
-    parts = [Text(position, "As shown above, in the picture below.", "heading" if position % 2 else "prose") for position in range(9_000)]
+    parts = [Text(position, "As shown above, in the image below.", "heading" if position % 2 else "prose") for position in range(9_000)]
     assert len(dangling([*parts, Image(9_000, Ref(file="a.png"))])) > 9_000
 
 

@@ -301,7 +301,7 @@ def test_real_pages_are_in_order(real, tmp_path):
 
 def test_shuffled_lessons_are_caught_and_others_are_not(tmp_path):
     """All topics and formats of Sketchbook: 90% of the shuffled, at most 1% of the others."""
-    source = {"kind": "sketchbook", "seed": 8_112, "documents": 1000, "picture_px": 32, "defects": {"shuffled": 0.5}}
+    source = {"kind": "sketchbook", "seed": 8_112, "documents": 1000, "image_px": 32, "defects": {"shuffled": 0.5}}
     pages = _ingested(recipe(tmp_path, ingest={"sources": [source]}))
     lines = (tmp_path / "runs/t/sketchbook/sketchbook/labels.jsonl").read_text(encoding="utf-8").splitlines()
     defects = {(label["file"], label["locator"]): label["defect"] for label in map(json.loads, lines)}

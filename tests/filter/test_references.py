@@ -9,7 +9,7 @@ from making import build, document, mmc4, png, recipe
 
 from leafinstruct.filter.catalog import PASSES, SCORES
 from leafinstruct.filter.config import FilterConfig, Rule
-from leafinstruct.filter.decision import Trial
+from leafinstruct.filter.decision import Decision
 from leafinstruct.filter.scores import references
 from leafinstruct.records import table
 from leafinstruct.records.example import Cell
@@ -31,18 +31,18 @@ def test_a_rule_on_it_drops_the_document_and_the_drop_says_why(drop):
     page = document("A story in 2 pictures.", "one", "!a", "two", "!b")
     owners = {"a": 1, "b": 3}
     segments = (replace(one, owner=owners[one.sha256]) if hasattr(one, "sha256") else one for one in page.segments)
-    rules = (Rule(score="picture.decoded", min=1, drop=drop), Rule(score="reference.dangling", max=0))
-    trial = Trial(replace(page, segments=tuple(segments)), FilterConfig(min_words=1), rules)
-    trial.weigh([Cell("picture.decoded", value, position=at) for at, value in ((2, 0.0), (4, 1.0))])
-    assert trial.alive
-    trial.weigh(references.scores(trial.document))
-    assert [(one.rule, one.value, one.threshold, one.detail) for one in trial.verdicts] == [
+    rules = (Rule(score="image.decoded", min=1, drop=drop), Rule(score="reference.dangling", max=0))
+    decision = Decision(replace(page, segments=tuple(segments)), FilterConfig(min_words=1), rules)
+    decision.weigh([Cell("image.decoded", value, position=at) for at, value in ((2, 0.0), (4, 1.0))])
+    assert decision.kept
+    decision.weigh(references.scores(decision.document))
+    assert [(one.rule, one.value, one.threshold, one.detail) for one in decision.verdicts] == [
         ("reference.dangling", 1.0, 0.0, '"in 2 pictures", but 1 image is left')
     ]
 
 
 def test_a_build_drops_what_lost_an_image_and_keeps_what_lost_none(tmp_path):
-    """The broken image is dropped by picture.decoded, the repeated one by duplicate.within, which is the last pass that drops an image."""
+    """The broken image is dropped by image.decoded, the repeated one by duplicate.within, which is the last pass that drops an image."""
     one, two = png(), png((10, 200, 30), dot=40)
     told = "A long story of a cat and a dog in 3 pictures, which you may read aloud."
     pages = {

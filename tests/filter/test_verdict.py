@@ -1,15 +1,15 @@
-"""Decisions: bounds, what a failing picture costs, what is judged again."""
+"""Decisions: bounds, what a failing image costs, what is judged again."""
 
 import pytest
 from making import document
 
 from leafinstruct.filter.config import FilterConfig, Rule
-from leafinstruct.filter.decision import Drop, Trial, judge
+from leafinstruct.filter.decision import Decision, Drop, judge
 from leafinstruct.records.example import Cell
 
 
-def trial(*parts: str, rules: tuple[Rule, ...] = (), **config: int) -> Trial:
-    return Trial(document(*parts), FilterConfig(**{"min_images": 1, "min_words": 1, **config}), rules)
+def decision(*parts: str, rules: tuple[Rule, ...] = (), **config: int) -> Decision:
+    return Decision(document(*parts), FilterConfig(**{"min_images": 1, "min_words": 1, **config}), rules)
 
 
 @pytest.mark.parametrize(
@@ -27,72 +27,71 @@ def test_a_drop_says_rule_value_and_the_bound_that_was_crossed():
     assert judge(rule, None) == Drop("text.links", None, 2.0, "not_scored")
 
 
-def test_two_pictures_have_no_sequence_and_the_reason_says_so():
+def test_two_images_have_no_sequence_and_the_reason_says_so():
     rule = Rule(score="coherence.sequence", min=0.0, model="m")
-    cell = Cell("coherence.sequence", None, "not_scored", detail="not enough pictures")
+    cell = Cell("coherence.sequence", None, "not_scored", detail="not enough images")
     drop = judge(rule, cell)
     assert drop is not None
-    assert (drop.value, drop.threshold, drop.state, drop.detail) == (None, 0.0, "not_scored", "not enough pictures")
+    assert (drop.value, drop.threshold, drop.state, drop.detail) == (None, 0.0, "not_scored", "not enough images")
 
 
-def test_a_dropped_picture_takes_its_captions_and_nothing_else_and_positions_stay():
-    found = trial("# T", "!a", "> of a", "> more of a", "words here", "!b", "> of b", rules=(Rule(score="picture.side", min=48),))
-    found.weigh([Cell("picture.decoded", 1.0, position=1), Cell("picture.side", 20.0, position=1)])
+def test_a_dropped_image_takes_its_captions_and_nothing_else_and_positions_stay():
+    found = decision("# T", "!a", "> of a", "> more of a", "words here", "!b", "> of b", rules=(Rule(score="image.side", min=48),))
+    found.weigh([Cell("image.decoded", 1.0, position=1), Cell("image.side", 20.0, position=1)])
     # b has no cell: what was not scored is not known to be good
-    assert sorted((drop.position, drop.rule) for drop in found.image_drops) == [(1, "picture.side"), (5, "picture.decoded")]
+    assert sorted((drop.position, drop.rule) for drop in found.image_drops) == [(1, "image.side"), (5, "image.decoded")]
     assert [segment.position for segment in found.document.segments] == [0, 4]
     assert found.verdicts[0].rule == "min_images"
 
 
-def test_minima_are_judged_again_after_pictures_were_dropped():
-    rules = (Rule(score="picture.side", min=48),)
-    sides = [Cell("picture.decoded", 1.0, position=position) for position in (1, 3)]
-    sides += [Cell("picture.side", side, position=position) for position, side in ((1, 20.0), (3, 64.0))]
-    two = trial("words", "!a", "words", "!b", rules=rules, min_images=2)
+def test_minima_are_judged_again_after_images_were_dropped():
+    rules = (Rule(score="image.side", min=48),)
+    sides = [Cell("image.decoded", 1.0, position=position) for position in (1, 3)]
+    sides += [Cell("image.side", side, position=position) for position, side in ((1, 20.0), (3, 64.0))]
+    two = decision("words", "!a", "words", "!b", rules=rules, min_images=2)
     two.weigh(sides)
     assert [(drop.rule, drop.value, drop.threshold) for drop in two.verdicts] == [("min_images", 1.0, 2.0)]
-    one = trial("words", "!a", "words", "!b", rules=rules, min_images=1)
+    one = decision("words", "!a", "words", "!b", rules=rules, min_images=1)
     one.weigh(sides)
-    assert one.alive
+    assert one.kept
     assert [image.position for image in one.document.images] == [3]
 
 
-def test_a_caption_that_goes_with_its_picture_counts_no_more_words():
-    found = trial("one two", "!a", "> three four five", "!b", rules=(Rule(score="picture.side", min=48),), min_words=4)
-    cells = [Cell("picture.decoded", 1.0, position=position) for position in (1, 3)]
-    found.weigh([*cells, Cell("picture.side", 8.0, position=1), Cell("picture.side", 64.0, position=3)])
+def test_a_caption_that_goes_with_its_image_counts_no_more_words():
+    found = decision("one two", "!a", "> three four five", "!b", rules=(Rule(score="image.side", min=48),), min_words=4)
+    cells = [Cell("image.decoded", 1.0, position=position) for position in (1, 3)]
+    found.weigh([*cells, Cell("image.side", 8.0, position=1), Cell("image.side", 64.0, position=3)])
     assert found.verdicts[0].rule == "min_words"
     assert found.verdicts[0].value == 2.0
 
 
-def test_a_picture_rule_may_cost_the_document():
-    found = trial("words", "!a", "!b", rules=(Rule(score="picture.side", min=48, drop="document"),))
+def test_an_image_rule_may_cost_the_document():
+    found = decision("words", "!a", "!b", rules=(Rule(score="image.side", min=48, drop="document"),))
     found.weigh(
-        [Cell("picture.decoded", 1.0, position=at) for at in (1, 2)]
-        + [Cell("picture.side", s, position=at) for at, s in ((1, 64.0), (2, 8.0))]
+        [Cell("image.decoded", 1.0, position=at) for at in (1, 2)] + [Cell("image.side", s, position=at) for at, s in ((1, 64.0), (2, 8.0))]
     )
-    assert not found.alive
+    assert not found.kept
     assert found.verdicts[0].position == 2
 
 
 def test_what_cannot_be_decoded_is_dropped_without_any_rule():
-    found = trial("words", "!a", "!b")
-    found.weigh([Cell("picture.decoded", 0.0, position=1, detail="truncated: file ends early"), Cell("picture.decoded", 1.0, position=2)])
-    assert found.alive
-    assert [(drop.rule, drop.position, drop.detail) for drop in found.image_drops] == [("picture.decoded", 1, "truncated: file ends early")]
+    found = decision("words", "!a", "!b")
+    found.weigh([Cell("image.decoded", 0.0, position=1, detail="truncated: file ends early"), Cell("image.decoded", 1.0, position=2)])
+    assert found.kept
+    assert [(drop.rule, drop.position, drop.detail) for drop in found.image_drops] == [("image.decoded", 1, "truncated: file ends early")]
 
 
 @pytest.mark.parametrize("rules", [(), (Rule(score="judge.text_quality", min=3, uncalibrated=True),)])
 def test_a_failure_drops_with_its_state_whatever_the_rules(rules):
-    found = trial("words", "!a", rules=rules)
+    found = decision("words", "!a", rules=rules)
     found.weigh([Cell("judge.text_quality", None, "failed", model="m", detail="connection refused")])
     assert found.verdicts == [Drop("judge.text_quality", None, None, "failed", None, "connection refused")]
 
 
 def test_the_dead_are_weighed_no_further():
-    found = trial("words", "!a", rules=(Rule(score="text.links", max=0),))
+    found = decision("words", "!a", rules=(Rule(score="text.links", max=0),))
     found.weigh([Cell("text.links", 3.0)])
-    found.weigh([Cell("picture.decoded", 1.0, position=1)])
+    found.weigh([Cell("image.decoded", 1.0, position=1)])
     assert [cell.name for cell in found.cells] == ["text.links"]
 
 
@@ -120,6 +119,6 @@ def test_a_rule_over_a_score_that_is_switched_off_is_refused(section, message):
         ({"score": "text.words", "min": float("nan")}, "finite number"),
     ],
 )
-def test_a_wrong_rule_names_its_cure(rule, message):
+def test_a_wrong_rule_names_its_hint(rule, message):
     with pytest.raises(ValueError, match=message):
         Rule.model_validate(rule)

@@ -85,7 +85,7 @@ FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthChec
 
 def sound(kind: str, folder: Path) -> tuple[str, bytes]:
     """Name and bytes of a sound file of a kind."""
-    steps = [{"from": "human", "value": "look <image>"}, {"from": "gpt", "value": "a picture"}]
+    steps = [{"from": "human", "value": "look <image>"}, {"from": "gpt", "value": "an image"}]
     if kind == "mmc4":
         line = {"url": "http://a.org", "text_list": ["One.", "Two."], "image_info": [{"image_name": "a.png", "matched_text_index": 1}]}
         return "a.jsonl", b"\n".join([json.dumps(line).encode()] * 3)
@@ -218,18 +218,18 @@ def test_subtitles(cuts, name, tmp_path_factory):
     assert all(later.start >= earlier.start for earlier, later in pairwise(cues))
 
 
-PICTURES = {}
+IMAGES = {}
 for _kind, _options in {"PNG": {}, "JPEG": {}, "GIF": {}, "WEBP": {}, "BMP": {}, "TIFF": {}, "AVIF": {}}.items():
     _buffer = io.BytesIO()
     shade((200, 30, 30), 20).save(_buffer, _kind, **_options)
-    PICTURES[_kind] = _buffer.getvalue()
+    IMAGES[_kind] = _buffer.getvalue()
 
 
-@pytest.mark.parametrize("kind", PICTURES)
+@pytest.mark.parametrize("kind", IMAGES)
 @FEW
 @given(cuts=CUTS)
-def test_pictures(kind, cuts):
-    data = mutated(PICTURES[kind], cuts)
+def test_images(kind, cuts):
+    data = mutated(IMAGES[kind], cuts)
     started = time.process_time()
     probe(data)
     found = decode(data, 64)
@@ -243,7 +243,7 @@ def test_cells(cuts, member, tmp_path_factory):
     path = tmp_path_factory.mktemp("cell") / "a.parquet"
     path.write_bytes(mutated(sound("parquet", path.parent)[1], cuts))
     found = containers.cell(path, member)
-    assert isinstance(found, bytes) or found.reason in {"missing_cell", "not_a_picture_value", "too_large", "truncated"}
+    assert isinstance(found, bytes) or found.reason in {"missing_cell", "not_an_image_value", "too_large", "truncated"}
 
 
 BOMBS = {

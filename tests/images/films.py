@@ -14,32 +14,32 @@ from leafinstruct.images.unreadable import Unreadable
 from leafinstruct.images.video import frames
 
 
-def shade(colour: tuple[int, int, int], mark: int = 0, blurred: bool = False) -> Image.Image:
-    """A picture of 96 x 64 with a bar at `mark`; a blurred one has soft edges."""
-    picture = Image.new("RGB", (96, 64), colour)
-    ImageDraw.Draw(picture).rectangle((mark, 10, mark + 14, 50), fill=(250, 250, 250))
-    return picture.resize((6, 4)).resize((96, 64), Image.Resampling.BICUBIC) if blurred else picture
+def shade(color: tuple[int, int, int], mark: int = 0, blurred: bool = False) -> Image.Image:
+    """An image of 96 x 64 with a bar at `mark`; a blurred one has soft edges."""
+    image = Image.new("RGB", (96, 64), color)
+    ImageDraw.Draw(image).rectangle((mark, 10, mark + 14, 50), fill=(250, 250, 250))
+    return image.resize((6, 4)).resize((96, 64), Image.Resampling.BICUBIC) if blurred else image
 
 
 def film(
     path: Path,
-    pictures: list[Image.Image],
+    images: list[Image.Image],
     times: list[float] | None = None,
     rate: int = 10,
     gop: int = 250,
     codec: str = "",
     **options: Any,
 ) -> Path:
-    """A video of one frame a picture; times: of the frames in seconds, else evenly by rate."""
+    """A video of one frame an image; times: of the frames in seconds, else evenly by rate."""
     with av.open(str(path), "w") as out:
         stream = out.add_stream(codec or ("libx264" if path.suffix != ".webm" else "libvpx"), rate=rate)
-        stream.width, stream.height, stream.pix_fmt = pictures[0].width, pictures[0].height, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = images[0].width, images[0].height, "yuv420p"
         stream.codec_context.gop_size = gop
         stream.codec_context.thread_count = 1  # libvpx with threads was seen to spin for ever on a busy machine
         stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)
         stream.options = {"crf": "12", "bf": "2", **options}
-        for number, picture in enumerate(pictures):
-            frame = av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")
+        for number, image in enumerate(images):
+            frame = av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
             frame.time_base = stream.codec_context.time_base
             frame.pts = round((times[number] if times else number / rate) * 1000)
             for packet in stream.encode(frame):

@@ -1,4 +1,4 @@
-"""ICC profiles made by hand, whose effect no one can mistake: a wide one, one that changes the colours' places, a press's."""
+"""ICC profiles made by hand, whose effect no one can mistake: a wide one, one that changes the colors' places, a press's."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def screen(red: tuple[float, ...], green: tuple[float, ...], blue: tuple[float, 
     return _profile(b"mntr", b"RGB ", b"XYZ ", {**tags, b"rTRC": curve, b"gTRC": curve, b"bTRC": curve})
 
 
-def grey(gamma: float) -> bytes:
+def gray(gamma: float) -> bytes:
     curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256))
     return _profile(b"mntr", b"GRAY", b"XYZ ", {b"wtpt": b"XYZ " + bytes(4) + _fixed(0.9642, 1.0, 0.8249), b"kTRC": curve})
 
 
 def press() -> bytes:
-    """Inks whose only colour is how much of the cyan one there is: none is white, all is (L*, a*, b*) = (50, 60, 0), a pink."""
+    """Inks whose only color is how much of the cyan one there is: none is white, all is (L*, a*, b*) = (50, 60, 0), a pink."""
     straight = bytes(range(256))
     none, full = bytes((255, 128, 128)), bytes((128, 188, 128))
     lattice = b"".join(full if corner & 8 else none for corner in range(16))  # cyan is the slowest of four inputs

@@ -32,49 +32,49 @@ REFUSED = {
     "drawing.svg": "svg",
     "empty.png": "empty",
     "huge_30000x30000.png": "too_many_pixels",
-    "page_named.jpg": "not_a_picture",
-    "truncated.mp4": "not_a_picture",
-    "truncated.parquet": "not_a_picture",
+    "page_named.jpg": "not_an_image",
+    "truncated.mp4": "not_an_image",
+    "truncated.parquet": "not_an_image",
 }
 
 
-def encoded(picture: Pil.Image, format_: str = "PNG", **options: object) -> bytes:
+def encoded(image: Pil.Image, format_: str = "PNG", **options: object) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, format_, **options)
+    image.save(buffer, format_, **options)
     return buffer.getvalue()
 
 
 def pixels(data: bytes, max_side: int | None = None) -> np.ndarray:
-    picture = decode(data, max_side)
-    assert isinstance(picture, Pil.Image), picture
-    return np.asarray(picture)
+    image = decode(data, max_side)
+    assert isinstance(image, Pil.Image), image
+    return np.asarray(image)
 
 
 @pytest.mark.parametrize("name", READABLE)
-def test_an_unusual_picture_is_probed_and_decoded(real, name):
+def test_an_unusual_image_is_probed_and_decoded(real, name):
     data = (real / "messy" / name).read_bytes()
     assert probe(data) == READABLE[name]
-    picture = decode(data)
-    assert (picture.mode, picture.size) == ("RGB", (READABLE[name].width, READABLE[name].height))
+    image = decode(data)
+    assert (image.mode, image.size) == ("RGB", (READABLE[name].width, READABLE[name].height))
     small = decode(data, 100)
-    assert max(small.size) == min(100, max(picture.size))
+    assert max(small.size) == min(100, max(image.size))
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_is_no_picture_has_one_reason(real, name):
+def test_what_is_no_image_has_one_reason(real, name):
     data = (real / "messy" / name).read_bytes()
     assert {probe(data).reason, decode(data).reason, decode(data, 64).reason} == {REFUSED[name]}
 
 
-def test_a_picture_cut_off_has_a_header_and_no_pixels(real):
+def test_an_image_cut_off_has_a_header_and_no_pixels(real):
     data = (real / "messy" / "truncated.jpg").read_bytes()
     assert probe(data) == Probe("JPEG", 962, 343, "RGB", 1, rotated=False)
     assert decode(data).reason == "truncated"
 
 
-def test_every_messy_picture_is_expected_here(real):
-    pictures = {file.name for file in (real / "messy").iterdir()} - {name for name in REFUSED if name.endswith(("mp4", "parquet"))}
-    assert {name for name in pictures if not name.endswith((".html", ".jsonl", ".gz"))} <= READABLE.keys() | REFUSED.keys() | {
+def test_every_messy_image_is_expected_here(real):
+    images = {file.name for file in (real / "messy").iterdir()} - {name for name in REFUSED if name.endswith(("mp4", "parquet"))}
+    assert {name for name in images if not name.endswith((".html", ".jsonl", ".gz"))} <= READABLE.keys() | REFUSED.keys() | {
         "truncated.jpg"
     }
 
@@ -105,7 +105,7 @@ def test_the_pixel_limit_is_the_callers(real):
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A grey PNG that declares a size and holds no pixels."""
+    """A gray PNG that declares a size and holds no pixels."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
@@ -115,7 +115,7 @@ def png_header(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_turned_picture_comes_out_upright(orientation):
+def test_a_turned_image_comes_out_upright(orientation):
     """The red corner is at the top left of what a person sees, however the pixels are stored."""
     upright = Pil.new("RGB", (80, 40), "white")
     upright.paste((255, 0, 0), (0, 0, 20, 10))
@@ -138,15 +138,15 @@ def test_a_camera_may_write_its_orientation_in_either_order_of_bytes(order):
 
 
 def test_transparent_pixels_lie_on_white():
-    for picture in (Pil.new("RGBA", (4, 4), (0, 0, 0, 0)), Pil.new("LA", (4, 4), (0, 0)), Pil.new("PA", (4, 4), (0, 0))):
-        data = encoded(picture, "PNG") if picture.mode != "PA" else encoded(picture.convert("RGBA"), "WEBP", lossless=True)
+    for image in (Pil.new("RGBA", (4, 4), (0, 0, 0, 0)), Pil.new("LA", (4, 4), (0, 0)), Pil.new("PA", (4, 4), (0, 0))):
+        data = encoded(image, "PNG") if image.mode != "PA" else encoded(image.convert("RGBA"), "WEBP", lossless=True)
         assert pixels(data).min() == 255
     palette = Pil.new("P", (4, 4), 0)
     assert pixels(encoded(palette, "PNG", transparency=0)).min() == 255
     assert pixels(encoded(Pil.new("RGB", (4, 4), (9, 9, 9)), "PNG", transparency=(9, 9, 9))).min() == 255
 
 
-def test_half_transparent_black_is_grey():
+def test_half_transparent_black_is_gray():
     assert set(pixels(encoded(Pil.new("RGBA", (2, 2), (0, 0, 0, 128)))).ravel()) == {127}
 
 
@@ -157,13 +157,13 @@ def test_sixteen_bits_are_scaled_and_not_clipped():
 
 
 def test_of_an_animation_the_first_frame_counts():
-    frames = [Pil.new("RGB", (8, 8), colour) for colour in ("red", "blue", "lime")]
+    frames = [Pil.new("RGB", (8, 8), color) for color in ("red", "blue", "lime")]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
     assert probe(data).frames == 2
     assert tuple(pixels(data)[0, 0]) == (255, 0, 0)
 
 
-def test_cmyk_keeps_its_colours():
+def test_cmyk_keeps_its_colors():
     found = pixels(encoded(Pil.new("RGB", (16, 16), (200, 30, 30)).convert("CMYK"), "JPEG", quality=95))
     assert abs(found.astype(int).mean(axis=(0, 1)) - (200, 30, 30)).max() < 12
 
@@ -177,9 +177,9 @@ def test_the_longer_side_is_at_most_what_was_asked_and_nothing_grows(size):
 
 
 def test_formats_outside_the_list_are_not_opened():
-    assert probe(encoded(Pil.new("RGB", (4, 4)), "PPM")).reason == "not_a_picture"
-    assert probe(encoded(Pil.new("RGB", (4, 4)), "ICO")).reason == "not_a_picture"
-    assert probe(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 1 1\n").reason == "not_a_picture"
+    assert probe(encoded(Pil.new("RGB", (4, 4)), "PPM")).reason == "not_an_image"
+    assert probe(encoded(Pil.new("RGB", (4, 4)), "ICO")).reason == "not_an_image"
+    assert probe(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 1 1\n").reason == "not_an_image"
 
 
 def test_pillow_s_own_limit_is_as_it_was():
@@ -196,17 +196,17 @@ samples = [
 
 
 @given(st.sampled_from(samples), st.integers(0, 10_000), st.binary(min_size=1, max_size=8), st.integers(0, 10_000))
-def test_damage_anywhere_is_a_reason_or_a_picture_and_never_raises(data, place, junk, cut):
+def test_damage_anywhere_is_a_reason_or_an_image_and_never_raises(data, place, junk, cut):
     broken = bytearray(data)
     place %= len(broken)
     broken[place : place + len(junk)] = junk
     for found in (bytes(broken), bytes(broken[: cut % len(broken)])):
         assert isinstance(probe(found), Probe | Undecodable)
-        picture = decode(found, 32)
-        assert isinstance(picture, Undecodable) or picture.mode == "RGB"
+        image = decode(found, 32)
+        assert isinstance(image, Undecodable) or image.mode == "RGB"
 
 
-def test_pictures_of_real_pages_all_decode(real):
+def test_images_of_real_pages_all_decode(real):
     files = sorted(file for file in (real / "mmc4" / "images").iterdir())
     outcomes = [decode(file.read_bytes(), 64) for file in files]
     assert [Path(file).name for file, outcome in zip(files, outcomes, strict=True) if isinstance(outcome, Undecodable)] == []

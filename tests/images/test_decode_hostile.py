@@ -27,8 +27,8 @@ print(getattr(probe(data), "reason", ""), getattr(decode(data, 256), "reason", "
 
 def cost(folder, data: bytes) -> tuple[str, str, int]:
     """Reasons of probe and decode, and megabytes at the peak, in a process of its own."""
-    (folder / "picture").write_bytes(data)
-    found = subprocess.run([sys.executable, "-W", "error", "-c", PEAK, folder / "picture"], capture_output=True, text=True, check=True)
+    (folder / "image").write_bytes(data)
+    found = subprocess.run([sys.executable, "-W", "error", "-c", PEAK, folder / "image"], capture_output=True, text=True, check=True)
     probed, decoded, megabytes = found.stdout.strip().split(",")
     return probed, decoded, int(megabytes)
 
@@ -83,11 +83,11 @@ def test_a_bomb_costs_less_than_50_megabytes(tmp_path, make, probed, decoded):
 
 
 @pytest.mark.parametrize(("mode", "times"), [("RGB", 1.0), ("RGBA", 2.0), ("P", 1.3), ("I;16", 1.5)])
-def test_a_large_picture_is_held_as_seldom_as_can_be(tmp_path, mode, times):
+def test_a_large_image_is_held_as_seldom_as_can_be(tmp_path, mode, times):
     """24 million pixels are 96 MB in Pillow: times of that, and 20 MB for the decoder."""
     samples = np.zeros((4_000, 6_000), np.uint16) if mode == "I;16" else None
-    picture = Pil.new(mode, (6_000, 4_000)) if samples is None else Pil.fromarray(samples)
-    probed, decoded, megabytes = cost(tmp_path, encoded(picture, "PNG", compress_level=1))
+    image = Pil.new(mode, (6_000, 4_000)) if samples is None else Pil.fromarray(samples)
+    probed, decoded, megabytes = cost(tmp_path, encoded(image, "PNG", compress_level=1))
     assert (probed, decoded) == ("", "")
     assert megabytes < 96 * times + 20
 
@@ -149,7 +149,7 @@ def oriented(entry: bytes) -> bytes:
     ],
     ids=["text", "byte", "undefined", "not a number", "fraction", "99", "junk"],
 )
-def test_an_orientation_that_means_nothing_leaves_the_picture_as_it_is(entry):
+def test_an_orientation_that_means_nothing_leaves_the_image_as_it_is(entry):
     assert probe(oriented(entry)) == Probe("JPEG", 80, 40, "RGB", 1, rotated=False)
     assert decode(oriented(entry)).size == (80, 40)
 
@@ -173,7 +173,7 @@ def test_xmp_turns_nothing():
     assert (probe(data).width, decode(data).size) == (80, (80, 40))
 
 
-def test_a_jpeg_with_further_pictures_behind_it_is_a_jpeg():
+def test_a_jpeg_with_further_images_behind_it_is_a_jpeg():
     first, second = Pil.new("RGB", (16, 16), "red"), Pil.new("RGB", (16, 16), "blue")
     data = encoded(first, "MPO", save_all=True, append_images=[second])
     assert probe(data) == Probe("JPEG", 16, 16, "RGB", 2, rotated=False)
@@ -202,7 +202,7 @@ def test_every_mode_comes_out_as_rgb_at_every_size(format_, mode):
         assert (found.mode, found.size, type(found)) == ("RGB", size, Pil.Image)
 
 
-def test_sixteen_bit_colour_is_scaled():
+def test_sixteen_bit_color_is_scaled():
     """Pillow writes none: one pixel of (0x8012, 0x4034, 0xFF56), by hand."""
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0))
     data = b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(b"\0\x80\x12\x40\x34\xff\x56")) + chunk(b"IEND", b"")
@@ -210,23 +210,23 @@ def test_sixteen_bit_colour_is_scaled():
 
 
 @pytest.mark.parametrize("mode", ["I", "F"])
-def test_numbers_of_unknown_range_are_no_colours(mode):
+def test_numbers_of_unknown_range_are_no_colors(mode):
     found = decode(encoded(Pil.new(mode, (4, 4)), "TIFF"))
     assert found == Undecodable("broken", "samples are 32-bit numbers of unknown range")
 
 
 def test_a_palette_may_be_partly_transparent():
     """Entry by entry: opaque red, half a black, nothing."""
-    picture = Pil.new("P", (3, 1))
-    picture.putpalette([255, 0, 0, 0, 0, 0, 9, 9, 9])
-    picture.putdata([0, 1, 2])
-    assert pixels(encoded(picture, "PNG", transparency=bytes((255, 128, 0)))).tolist() == [[[255, 0, 0], [127, 127, 127], [255, 255, 255]]]
+    image = Pil.new("P", (3, 1))
+    image.putpalette([255, 0, 0, 0, 0, 0, 9, 9, 9])
+    image.putdata([0, 1, 2])
+    assert pixels(encoded(image, "PNG", transparency=bytes((255, 128, 0)))).tolist() == [[[255, 0, 0], [127, 127, 127], [255, 255, 255]]]
 
 
-def test_what_is_transparent_does_not_colour_what_is_scaled_down():
-    picture = Pil.new("RGBA", (64, 64), (0, 255, 0, 0))
-    picture.paste((0, 0, 0, 255), (0, 0, 32, 64))
-    small = pixels(encoded(picture), 4).astype(int)
+def test_what_is_transparent_does_not_color_what_is_scaled_down():
+    image = Pil.new("RGBA", (64, 64), (0, 255, 0, 0))
+    image.paste((0, 0, 0, 255), (0, 0, 32, 64))
+    small = pixels(encoded(image), 4).astype(int)
     assert (small[..., 0] == small[..., 1]).all()
 
 
@@ -245,7 +245,7 @@ def test_what_is_transparent_does_not_colour_what_is_scaled_down():
         ("TIFF", {"compression": "tiff_lzw"}, {"truncated", "broken"}),
     ],
 )
-def test_a_file_cut_off_is_no_picture(format_, options, reasons, share):
+def test_a_file_cut_off_is_no_image(format_, options, reasons, share):
     data = encoded(Pil.radial_gradient("L").convert("RGB"), format_, **options)
     found = decode(data[: int(len(data) * share)])
     assert isinstance(found, Undecodable)
@@ -259,22 +259,22 @@ def test_a_file_cut_off_is_no_picture(format_, options, reasons, share):
         (b"<!DOCTYPE svg PUBLIC ''>\n<svg/>", "svg"),
         (b"<!-- made by hand -->\n<SVG/>", "svg"),
         (b"<?xml version='1.0'?><!--" + b"x" * 5_000 + b"--><svg/>", "svg"),
-        (b"<!doctype html><html><body><svg/></body></html>", "not_a_picture"),
-        (b"<html><svg/></html>", "not_a_picture"),
-        (b"<?xml version='1.0'?><rss/>", "not_a_picture"),
+        (b"<!doctype html><html><body><svg/></body></html>", "not_an_image"),
+        (b"<html><svg/></html>", "not_an_image"),
+        (b"<?xml version='1.0'?><rss/>", "not_an_image"),
     ],
 )
 def test_drawings_and_pages_are_told_apart(data, reason):
     assert probe(data).reason == decode(data).reason == reason
 
 
-def test_a_picture_of_no_pixels_is_none():
+def test_an_image_of_no_pixels_is_none():
     for data in (gif((0, 0), (0, 0)), encoded(Pil.new("RGB", (1, 1)), "BMP")[:18] + bytes(8)):
         assert isinstance(decode(data, 10), Undecodable)
         assert isinstance(probe(data), Undecodable)
 
 
-def test_a_picture_is_as_it_was_whoever_closes_what():
+def test_an_image_is_as_it_was_whoever_closes_what():
     """What decode gives out does not hang on the file that it came from."""
     found = decode(encoded(Pil.new("RGB", (8, 8), "teal")))
     buffer = io.BytesIO()

@@ -20,8 +20,8 @@ from leafinstruct.records.document import Ref
 RED, BLUE, GREEN = (200, 30, 30), (30, 30, 200), (30, 160, 40)
 
 
-def colour(path: Path, time: float) -> tuple[int, ...]:
-    """The colour in the corner of a frame."""
+def color(path: Path, time: float) -> tuple[int, ...]:
+    """The color in the corner of a frame."""
     data = frames.frame(path, time)
     assert isinstance(data, bytes), data
     return tuple(Image.open(io.BytesIO(data)).convert("RGB").getpixel((90, 60)))
@@ -32,23 +32,23 @@ def near(found: tuple[int, ...], wanted: tuple[int, int, int]) -> bool:
 
 
 def test_the_sharp_frame_is_chosen_over_blurred_ones(tmp_path):
-    pictures = [shade(RED, 20, blurred=index not in range(8, 13)) for index in range(20)]
-    ((time,),) = choose(film(tmp_path / "b.mp4", pictures), [(0.0, 2.0)], 1)
+    images = [shade(RED, 20, blurred=index not in range(8, 13)) for index in range(20)]
+    ((time,),) = choose(film(tmp_path / "b.mp4", images), [(0.0, 2.0)], 1)
     assert 0.8 <= time <= 1.2
 
 
 def test_frames_come_from_inside_the_segment_and_from_its_longest_shot(tmp_path):
     path = film(tmp_path / "a.mp4", [shade(RED, 20)] * 10 + [shade(BLUE, 40)] * 30 + [shade(GREEN, 10)] * 5)
     chosen = choose(path, [(0.0, 1.0), (0.5, 4.5), (4.0, 4.5)], 1)
-    assert [near(colour(path, times[0]), wanted) for times, wanted in zip(chosen, (RED, BLUE, GREEN), strict=True)] == [True] * 3
+    assert [near(color(path, times[0]), wanted) for times, wanted in zip(chosen, (RED, BLUE, GREEN), strict=True)] == [True] * 3
     assert all(start <= time < end for (time,), (start, end) in zip(chosen, [(0.0, 1.0), (0.5, 4.5), (4.0, 4.5)], strict=True))
 
 
 def test_a_frame_beside_a_cut_is_not_chosen_while_others_are_left(tmp_path):
     path = film(tmp_path / "a.mp4", [shade(RED, 20)] * 10 + [shade(BLUE, 40)] * 10)
     ((first, second),) = choose(path, [(0.0, 2.0)], 2)
-    assert near(colour(path, first), RED)
-    assert near(colour(path, second), BLUE)
+    assert near(color(path, first), RED)
+    assert near(color(path, second), BLUE)
     assert first <= 0.85
     assert second >= 1.1
 
@@ -56,10 +56,10 @@ def test_a_frame_beside_a_cut_is_not_chosen_while_others_are_left(tmp_path):
 def test_a_frame_of_a_dissolve_is_not_chosen_while_others_are_left(tmp_path):
     red, blue = shade(RED, 20), shade(BLUE, 20)
     dissolve = [Image.blend(red, blue, (index + 1) / 9) for index in range(8)]  # sharper than the end it leads to: the bar is the same
-    pictures = [red] * 6 + dissolve + [blue.resize((24, 16)).resize((96, 64))] * 20
-    ((time,),) = choose(film(tmp_path / "a.mp4", pictures), [(0.7, 3.4)], 1)
+    images = [red] * 6 + dissolve + [blue.resize((24, 16)).resize((96, 64))] * 20
+    ((time,),) = choose(film(tmp_path / "a.mp4", images), [(0.7, 3.4)], 1)
     assert time >= 1.4
-    assert near(colour(tmp_path / "a.mp4", time), BLUE)
+    assert near(color(tmp_path / "a.mp4", time), BLUE)
 
 
 def test_of_frames_as_sharp_a_key_frame_is_chosen(tmp_path):
@@ -81,28 +81,28 @@ def test_times_are_those_of_the_frames_also_with_a_variable_rate(tmp_path):
     chosen = choose(path, [(time, time + 0.01) for time in times[:-1]], 1)
     assert [found for (found,) in chosen] == times[:-1]
     for index, time in enumerate(times[:-1]):
-        assert near(colour(path, time), (40 * index, 20, 20))
+        assert near(color(path, time), (40 * index, 20, 20))
 
 
 def test_frames_can_be_taken_in_any_order(tmp_path):
-    pictures = [shade((6 * index, 20, 60), 10) for index in range(40)]
-    path = film(tmp_path / "a.mp4", pictures, gop=12)
+    images = [shade((6 * index, 20, 60), 10) for index in range(40)]
+    path = film(tmp_path / "a.mp4", images, gop=12)
     for index in (0, 39, 3, 2, 20, 21, 0):
-        assert near(colour(path, index / 10), (6 * index, 20, 60)), index
+        assert near(color(path, index / 10), (6 * index, 20, 60)), index
 
 
 def test_a_time_without_a_frame_is_missing(tmp_path):
     path = film(tmp_path / "a.mp4", [shade(RED)] * 10)
     for time in (0.05, 5.0, -1.0):
         assert frames.frame(path, time).reason == "missing_frame"
-    assert near(colour(path, 0.0), RED)
+    assert near(color(path, 0.0), RED)
 
 
 def test_a_changed_file_is_opened_anew(tmp_path):
     path = film(tmp_path / "a.mp4", [shade(RED)] * 10)
-    assert near(colour(path, 0.2), RED)
+    assert near(color(path, 0.2), RED)
     film(path, [shade(BLUE)] * 12)
-    assert near(colour(path, 0.2), BLUE)
+    assert near(color(path, 0.2), BLUE)
 
 
 def test_segments_where_there_is_nothing(tmp_path):
@@ -116,18 +116,18 @@ def test_containers(tmp_path, name):
     options = {} if name != "a.webm" else {"crf": "10"}
     path = film(tmp_path / name, [shade(RED, 20)] * 10 + [shade(BLUE, 40)] * 10, gop=5, **options)
     (first,), (second,) = choose(path, [(0.0, 1.0), (1.0, 2.0)], 1)
-    assert near(colour(path, first), RED)
-    assert near(colour(path, second), BLUE)
+    assert near(color(path, first), RED)
+    assert near(color(path, second), BLUE)
 
 
 def test_what_is_no_video(tmp_path):
     (tmp_path / "page.mp4").write_text("<html>not found</html>" * 100)
     (tmp_path / "empty.mp4").write_bytes(b"")
-    shade(RED).save(tmp_path / "picture.png")
-    (tmp_path / "picture.mp4").write_bytes((tmp_path / "picture.png").read_bytes())
+    shade(RED).save(tmp_path / "image.png")
+    (tmp_path / "image.mp4").write_bytes((tmp_path / "image.png").read_bytes())
     (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile /etc/passwd\n")
     (tmp_path / "play.mp4").write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n/etc/passwd\n#EXT-X-ENDLIST\n")
-    reasons = {"page": "not_a_video", "empty": "empty", "picture": "not_a_video", "list": "not_a_video", "play": "not_a_video"}
+    reasons = {"page": "not_a_video", "empty": "empty", "image": "not_a_video", "list": "not_a_video", "play": "not_a_video"}
     for name, reason in reasons.items():
         path = tmp_path / f"{name}.mp4"
         assert frames.facts(path).reason == reason

@@ -18,7 +18,7 @@ from leafinstruct.images.video.video import Video
 
 SEGMENTS = [(index * 0.75, (index + 1) * 0.75) for index in range(8)]
 """Some hold key frames enough at a GOP of 2, none at one of 250."""
-PICTURES = [shade((6 * index % 250, 37 * index % 200, 60), index) for index in range(60)]
+IMAGES = [shade((6 * index % 250, 37 * index % 200, 60), index) for index in range(60)]
 
 
 def chosen(path: Path, segments: list[tuple[float, float]] = SEGMENTS, per_segment: int = 1) -> list[Chosen]:
@@ -39,8 +39,8 @@ def wide(path: Path, bits: str, shape: Fraction, **flags: str) -> Path:
         stream.codec_context.sample_aspect_ratio = shape
         stream.codec_context.gop_size = 2
         stream.options = {"crf": "12", "sc_threshold": "0", **flags}
-        for picture in PICTURES:
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")))
+        for image in IMAGES:
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")))
         out.mux(stream.encode(None))
     return path
 
@@ -62,7 +62,7 @@ def wide(path: Path, bits: str, shape: Fraction, **flags: str) -> Path:
 )
 def test_what_is_kept_is_what_frame_gives(tmp_path, name, codec, options, gop):
     """Over every way to decode: key frames alone, without those that no other refers to, all."""
-    path = film(tmp_path / name, PICTURES, gop=gop, codec=codec, **options)
+    path = film(tmp_path / name, IMAGES, gop=gop, codec=codec, **options)
     found = chosen(path, per_segment=2)
     kept = taken(found)
     assert set(kept) == {time for item in found for time in item.times}
@@ -81,7 +81,7 @@ def test_what_is_kept_is_upright_and_in_shape(tmp_path, bits, shape):
 
 
 def test_frames_above_the_bound_are_not_held_and_the_same_ones_are_chosen(tmp_path, monkeypatch):
-    path = film(tmp_path / "a.mp4", PICTURES)
+    path = film(tmp_path / "a.mp4", IMAGES)
     segments = [(0.0, 2.0), (2.0, 4.0), (4.0, 6.0)]
     whole = chosen(path, segments, 3)
     one = 96 * 64 * 3 // 2
@@ -104,14 +104,14 @@ def test_an_interlaced_key_frame_is_not_kept(tmp_path):
 
 def test_a_frame_whose_time_another_had_before_it_is_not_kept(tmp_path, monkeypatch):
     """`frame` would give the first of them."""
-    path = film(tmp_path / "a.mp4", PICTURES)
+    path = film(tmp_path / "a.mp4", IMAGES)
     monkeypatch.setattr(Video, "_seconds", lambda _, stamp: stamp // 4096 * 4096 / 12800)  # several frames a time
     with_names = [item for item in chosen(path, [(0.0, 5.0)], 12) if item.times]
     for time, data in taken(with_names).items():
         assert frames.frame(path, time) == data
 
 
-def test_neighbours_are_decoded_once(tmp_path, monkeypatch):
+def test_neighbors_are_decoded_once(tmp_path, monkeypatch):
     """Steps that touch, judged by key frames or by all frames: each frame comes out of a decoder once, and no seek goes back."""
     seen: list[float] = []
     whole = Video._decoded
@@ -124,10 +124,10 @@ def test_neighbours_are_decoded_once(tmp_path, monkeypatch):
     monkeypatch.setattr(Video, "_decoded", counted)
     for gop in (2, 250):
         seen.clear()
-        kept = taken(chosen(film(tmp_path / f"{gop}.mp4", PICTURES, gop=gop, sc_threshold="0")))
+        kept = taken(chosen(film(tmp_path / f"{gop}.mp4", IMAGES, gop=gop, sc_threshold="0")))
         assert len(kept) >= 7
         assert len(seen) == len(set(seen)) <= 60
     seen.clear()
-    path = film(tmp_path / "a.avi", PICTURES, gop=5, codec="mpeg4", b="4M", crf="")
+    path = film(tmp_path / "a.avi", IMAGES, gop=5, codec="mpeg4", b="4M", crf="")
     chosen(path, [(0.0, 2.0), (2.0, 2.4), (2.4, 4.4), (4.4, 6.0)])  # with key frames enough, and not; all frames are decoded either way
     assert len(seen) == len(set(seen))

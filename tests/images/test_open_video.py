@@ -18,13 +18,13 @@ from PIL import Image
 from leafinstruct.images.video import frames, video
 from leafinstruct.images.video.video import Video, VideoError, opened
 
-COLOURS = [(6 * index % 250, 37 * index % 200, 60) for index in range(60)]
+COLORS = [(6 * index % 250, 37 * index % 200, 60) for index in range(60)]
 
 
 def shown(frame: av.VideoFrame | bytes) -> int:
-    """Which of COLOURS a frame shows."""
+    """Which of COLORS a frame shows."""
     pixels = np.asarray(Image.open(io.BytesIO(frame)).convert("RGB")) if isinstance(frame, bytes) else frame.to_ndarray(format="rgb24")
-    return min(range(len(COLOURS)), key=lambda index: int(np.abs(pixels[60, 90].astype(int) - COLOURS[index]).sum()))
+    return min(range(len(COLORS)), key=lambda index: int(np.abs(pixels[60, 90].astype(int) - COLORS[index]).sum()))
 
 
 @pytest.mark.parametrize("gop", [5, 250])
@@ -32,7 +32,7 @@ def shown(frame: av.VideoFrame | bytes) -> int:
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".avi", ".ts", ".flv", ".webm"])
 def test_a_time_names_one_frame_in_every_container_and_order(tmp_path, suffix, between, gop):
     options = {"bf": between} if suffix != ".webm" else {"crf": "10"}
-    path = film(tmp_path / f"a{suffix}", [shade(colour, 10) for colour in COLOURS], gop=gop, **options)
+    path = film(tmp_path / f"a{suffix}", [shade(color, 10) for color in COLORS], gop=gop, **options)
     with opened(path) as whole:
         assert [(time, shown(frame)) for time, frame in whole.frames(0.0, "DEFAULT")] == [(index / 10, index) for index in range(60)]
     segments = [(index * 0.6, (index + 1) * 0.6) for index in range(10)]
@@ -46,7 +46,7 @@ def test_a_time_names_one_frame_in_every_container_and_order(tmp_path, suffix, b
 
 def test_times_count_from_the_first_frame_and_before_it_there_is_none(tmp_path):
     """A stream that begins late, with time stamps of decoding below zero: players show its first frame at once."""
-    path = film(tmp_path / "a.mkv", [shade(colour, 10) for colour in COLOURS[:20]], times=[7 + index / 10 for index in range(20)])
+    path = film(tmp_path / "a.mkv", [shade(color, 10) for color in COLORS[:20]], times=[7 + index / 10 for index in range(20)])
     assert choose(path, [(0.0, 0.1)], 1) == [(0.0,)]
     assert shown(frames.frame(path, 1.3)) == 13
     assert frames.frame(path, 7.0).reason == "missing_frame"
@@ -54,23 +54,23 @@ def test_times_count_from_the_first_frame_and_before_it_there_is_none(tmp_path):
 
 @pytest.mark.parametrize("between", ["0", "2"])
 def test_reading_begins_with_a_key_frame_where_a_seek_does_not_end_at_one(tmp_path, between):
-    """MPEG-4 in a transport stream: the seek ends anywhere, and the decoder draws grey for what it has not read."""
-    pictures = [shade(COLOURS[index % 60], index % 80) for index in range(240)]
-    path = film(tmp_path / "a.ts", pictures, gop=50, codec="mpeg4", bf=between, crf="", b="4M")
+    """MPEG-4 in a transport stream: the seek ends anywhere, and the decoder draws gray for what it has not read."""
+    images = [shade(COLORS[index % 60], index % 80) for index in range(240)]
+    path = film(tmp_path / "a.ts", images, gop=50, codec="mpeg4", bf=between, crf="", b="4M")
     for index in (150, 5, 93, 147, 32, 239):
         assert shown(frames.frame(path, index / 10)) == index % 60
 
 
-def test_times_count_from_the_first_sound_where_the_picture_comes_later(tmp_path):
+def test_times_count_from_the_first_sound_where_the_image_comes_later(tmp_path):
     """As subtitles do: a camera that started a second after its microphone."""
-    film(tmp_path / "silent.mp4", [shade(colour, 10) for colour in COLOURS[:20]])
+    film(tmp_path / "silent.mp4", [shade(color, 10) for color in COLORS[:20]])
     sound(tmp_path / "sound.mp4")
     with (
         av.open(str(tmp_path / "silent.mp4")) as seen,
         av.open(str(tmp_path / "sound.mp4")) as heard,
         av.open(str(tmp_path / "a.mkv"), "w") as out,
     ):
-        picture, tone = (out.add_stream_from_template(stream) for stream in (seen.streams.video[0], heard.streams.audio[0]))
+        image, tone = (out.add_stream_from_template(stream) for stream in (seen.streams.video[0], heard.streams.audio[0]))
         for packet in heard.demux(audio=0):
             if packet.dts is not None:
                 packet.stream = tone
@@ -78,7 +78,7 @@ def test_times_count_from_the_first_sound_where_the_picture_comes_later(tmp_path
         for packet in seen.demux(video=0):
             if packet.dts is not None:
                 packet.pts, packet.dts = (round(stamp + 1 / packet.time_base) for stamp in (packet.pts, packet.dts))
-                packet.stream = picture
+                packet.stream = image
                 out.mux(packet)
     with opened(tmp_path / "a.mkv") as whole:
         found = [(round(time, 2), shown(frame)) for time, frame in whole.frames(0.0, "DEFAULT")]
@@ -104,8 +104,8 @@ def test_a_video_that_does_not_say_how_long_it_is(tmp_path):
     with av.open(pipe, "w", format="matroska") as out:
         stream = out.add_stream("libx264", rate=10)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
-        for colour in COLOURS:
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(np.asarray(shade(colour, 10)), format="rgb24")))
+        for color in COLORS:
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(np.asarray(shade(color, 10)), format="rgb24")))
         out.mux(stream.encode(None))
     (tmp_path / "a.mkv").write_bytes(pipe.data)
     assert frames.facts(tmp_path / "a.mkv").duration is None
@@ -129,7 +129,7 @@ def test_the_cover_of_a_song_is_no_video(tmp_path):
 
 
 def test_damage_in_the_middle_costs_its_segment_alone(tmp_path):
-    path = film(tmp_path / "a.mp4", [shade(colour, index) for index, colour in enumerate(COLOURS)], gop=10)
+    path = film(tmp_path / "a.mp4", [shade(color, index) for index, color in enumerate(COLORS)], gop=10)
     data = bytearray(path.read_bytes())
     with av.open(str(path)) as container:
         hurt = [
@@ -146,8 +146,8 @@ def test_damage_in_the_middle_costs_its_segment_alone(tmp_path):
 
 
 def test_what_a_decoder_patched_up_is_not_shown(tmp_path):
-    """A bit that toppled in every slice of a second: nothing is refused, and every picture up to the next key frame is wrong."""
-    path = film(tmp_path / "a.ts", [shade(colour, index) for index, colour in enumerate(COLOURS)], gop=10, codec="mpeg4", crf="", b="4M")
+    """A bit that toppled in every slice of a second: nothing is refused, and every image up to the next key frame is wrong."""
+    path = film(tmp_path / "a.ts", [shade(color, index) for index, color in enumerate(COLORS)], gop=10, codec="mpeg4", crf="", b="4M")
     data = bytearray(path.read_bytes())
     for place in range(len(data) * 4 // 10, len(data) * 5 // 10, 188):
         data[place + 100] ^= 0x55
@@ -155,7 +155,7 @@ def test_what_a_decoder_patched_up_is_not_shown(tmp_path):
     with opened(path) as whole:
         found = [(round(time * 10), shown(frame)) for time, frame in whole.frames(0.0, "DEFAULT")]
     assert 40 <= len(found) < 60
-    assert [index for index, colour in found if index != colour] == []
+    assert [index for index, color in found if index != color] == []
 
 
 @pytest.mark.parametrize(("ratio", "width"), [(Fraction(4, 3), 128), (Fraction(20, 1), 96)])
@@ -170,7 +170,7 @@ def test_frames_have_the_shape_they_are_shown_in_unless_no_camera_has_such_sampl
 
 
 def test_a_moment_far_from_any_key_frame_is_given_up(tmp_path, monkeypatch):
-    path = film(tmp_path / "a.mp4", [shade(colour, 10) for colour in COLOURS], sc_threshold="0")
+    path = film(tmp_path / "a.mp4", [shade(color, 10) for color in COLORS], sc_threshold="0")
     monkeypatch.setattr(video, "FAR", 20)
     assert choose(path, [(0.0, 1.0), (1.0, 2.0)], 1)[1] != ()  # going on from where the last one ended
     assert choose(path, [(4.0, 5.0)], 1).reason == "broken"
@@ -214,7 +214,7 @@ def megabytes(path: Path) -> int:
 
 @LINUX
 @pytest.mark.parametrize("suffix", [".mov", ".avi"])
-def test_a_picture_bomb_in_a_video_is_not_decoded_while_the_file_is_probed(tmp_path, suffix):
+def test_an_image_bomb_in_a_video_is_not_decoded_while_the_file_is_probed(tmp_path, suffix):
     """14,000 x 14,000 pixels in 0.6 MB, whose header in the container says 64 x 64."""
     buffer = io.BytesIO()
     Image.new("RGB", (14_000, 14_000)).save(buffer, "PNG")
@@ -230,7 +230,7 @@ def test_a_picture_bomb_in_a_video_is_not_decoded_while_the_file_is_probed(tmp_p
 
 
 @LINUX
-def test_a_picture_bomb_is_not_decoded_to_learn_its_size(tmp_path):
+def test_an_image_bomb_is_not_decoded_to_learn_its_size(tmp_path):
     """FLV names no streams before its frames are probed."""
     film(tmp_path / "a.flv", [Image.new("RGB", (6_000, 6_000), "red")] * 3, gop=1, preset="ultrafast", threads="1")
     assert frames.facts(tmp_path / "a.flv").reason == "too_many_pixels"

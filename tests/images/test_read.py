@@ -74,10 +74,10 @@ def test_a_file_above_the_limit_is_refused(root, monkeypatch):
     assert fetch(Ref(file="a/x.png"), root).reason == "too_large"
 
 
-def test_an_address_is_not_fetched_here_and_names_the_cure(root):
+def test_an_address_is_not_fetched_here_and_names_the_hint(root):
     found = fetch(Ref(url="http://a.example/x.png"), root)
     assert found.reason == "url_not_fetched"
-    assert "filter.pictures.fetch" in found.detail
+    assert "filter.images.fetch" in found.detail
 
 
 def test_a_failing_disk_is_worth_another_try(root, monkeypatch):

@@ -60,7 +60,7 @@ def test_no_answer_is_not_a_permission(server, tmp_path):
     server.scripts = {FILE: [answer(b"", 429)]}
     found = one(server, tmp_path, "/a.png")
     assert (found.state, found.reason) == ("failed", "opt_out_unknown")
-    assert server.pictures == {}
+    assert server.images == {}
     assert one(server, tmp_path, "/a.png").sha256 is not None
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from images.web_server import PICTURE, Wild, answer, redirect, wild
+from images.web_server import IMAGE, Wild, answer, redirect, wild
 from pydantic import ValidationError
 
 from leafinstruct.images.config import FetchConfig
@@ -50,10 +50,10 @@ def one(server: Wild, folder: Path, path: str, **settings: Any) -> Fetched:
     return fetch(folder, [server.url(path)], allow_hosts=[server.name], **settings)[0]
 
 
-def test_a_picture_is_fetched_and_kept_as_it_came(server, tmp_path):
+def test_an_image_is_fetched_and_kept_as_it_came(server, tmp_path):
     found = one(server, tmp_path, "/a.png")
-    assert (found.state, found.reason, found.status, found.media, found.size) == ("ok", "", 200, "image/png", len(PICTURE))
-    assert stored(tmp_path, found.segment, found.offset, found.size, found.sha256) == PICTURE
+    assert (found.state, found.reason, found.status, found.media, found.size) == ("ok", "", 200, "image/png", len(IMAGE))
+    assert stored(tmp_path, found.segment, found.offset, found.size, found.sha256) == IMAGE
     assert server.agents == {f"leafinstruct/{__import__('leafinstruct').__version__} (+crew@example.org)"}
     assert server.asked == {"/robots.txt": 1, "/.well-known/tdmrep.json": 1, "/a.png": 1}
 
@@ -64,12 +64,12 @@ def test_a_picture_is_fetched_and_kept_as_it_came(server, tmp_path):
         ("/nothing", "ok", "http_404"),
         ("/gone", "ok", "http_410"),
         ("/forbidden", "ok", "http_403"),
-        ("/page", "ok", "not_a_picture"),
+        ("/page", "ok", "not_an_image"),
         ("/loop", "ok", "too_many_redirects"),
         ("/to-metadata", "ok", "private_address"),
         ("/to-private", "ok", "private_address"),
-        ("/to-file", "ok", "bad_address"),
-        ("/to-nowhere", "ok", "bad_address"),
+        ("/to-file", "ok", "bad_url"),
+        ("/to-nowhere", "ok", "bad_url"),
         ("/noai", "ok", "opt_out"),
         ("/noimageai", "ok", "opt_out"),
         ("/reserved", "ok", "opt_out"),
@@ -79,10 +79,10 @@ def test_a_picture_is_fetched_and_kept_as_it_came(server, tmp_path):
         ("/broken-zip", "ok", "broken_encoding"),
         ("/brotli", "ok", "unknown_encoding"),
         ("/cut-zip", "ok", "broken_encoding"),
-        ("/to-no-address", "ok", "bad_address"),
-        ("/to-no-port", "ok", "bad_address"),
-        ("/to-odd-bytes", "ok", "bad_address"),
-        ("/odd-type", "ok", "not_a_picture"),
+        ("/to-no-address", "ok", "bad_url"),
+        ("/to-no-port", "ok", "bad_url"),
+        ("/to-odd-bytes", "ok", "bad_url"),
+        ("/odd-type", "ok", "not_an_image"),
         ("/huge-header", "ok", "bad_answer"),
         ("/garbage", "ok", "bad_answer"),
         ("/drip", "failed", "timeout"),
@@ -97,15 +97,15 @@ def test_every_misbehaviour_is_an_outcome(server, tmp_path, path, state, reason)
     json.dumps(found.media, ensure_ascii=False).encode()  # no lone surrogates: no table would hold them
 
 
-@pytest.mark.parametrize("path", ["/zipped", "/plain-bytes", "/to-picture"])
-def test_what_is_odd_but_honest_is_a_picture(server, tmp_path, path):
+@pytest.mark.parametrize("path", ["/zipped", "/plain-bytes", "/to-image"])
+def test_what_is_odd_but_honest_is_an_image(server, tmp_path, path):
     found = one(server, tmp_path, path)
-    assert stored(tmp_path, found.segment, found.offset, found.size, found.sha256) == PICTURE
+    assert stored(tmp_path, found.segment, found.offset, found.size, found.sha256) == IMAGE
 
 
 def test_the_address_that_the_bytes_came_from_is_told(server, tmp_path):
-    found = one(server, tmp_path, "/to-picture")
-    assert (found.url, found.final_url) == (server.url("/to-picture"), server.url("/a.png"))
+    found = one(server, tmp_path, "/to-image")
+    assert (found.url, found.final_url) == (server.url("/to-image"), server.url("/a.png"))
 
 
 def test_nothing_private_is_asked_by_default(server, tmp_path):
@@ -122,7 +122,7 @@ def test_nothing_private_is_asked_by_default(server, tmp_path):
     ]
     odd = ["2130706433", "017700000001", "0x7f000001", "0x7f.1", "0177.0.0.1", "127.1", "0", "127.0.0.1.", "%31%32%37.0.0.1", "a@127.0.0.1"]
     found = fetch(tmp_path, [server.url("/a.png", name) for name in private + odd])
-    assert [(item.state, item.reason) for item in found] == [("ok", "private_address")] * len(private) + [("ok", "bad_address")] * len(odd)
+    assert [(item.state, item.reason) for item in found] == [("ok", "private_address")] * len(private) + [("ok", "bad_url")] * len(odd)
     assert not server.asked
 
 
@@ -191,7 +191,7 @@ def test_robots_txt_is_kept_to_and_asked_once(server, tmp_path):
     found = fetch(tmp_path, [server.url(path) for path in ("/private/a.png", "/b.png", "/private/open.png")], allow_hosts=[server.name])
     assert [item.reason for item in found] == ["robots", "", ""]
     assert server.asked["/robots.txt"] == 1
-    assert server.pictures == {"/b.png": 1, "/private/open.png": 1}
+    assert server.images == {"/b.png": 1, "/private/open.png": 1}
     fetch(tmp_path, [server.url("/c.png")], allow_hosts=[server.name])
     assert server.asked["/robots.txt"] == 1  # kept for a day, also for another run
 
@@ -220,9 +220,9 @@ def test_a_robots_txt_that_cannot_be_unpacked_forbids_for_now(server, tmp_path):
 def test_a_crawl_delay_is_kept_to(server, tmp_path):
     server.robots = (200, "User-agent: *\nCrawl-delay: 0.3\n")
     fetch(tmp_path, [server.url(f"/{index}.png") for index in range(4)], allow_hosts=[server.name], per_host=4)
-    pictures = sorted(server.times)[2:]  # after robots.txt and tdmrep.json
-    assert len(pictures) == 4
-    assert all(later - earlier >= 0.25 for earlier, later in itertools.pairwise(pictures))
+    images = sorted(server.times)[2:]  # after robots.txt and tdmrep.json
+    assert len(images) == 4
+    assert all(later - earlier >= 0.25 for earlier, later in itertools.pairwise(images))
 
 
 def test_an_endless_crawl_delay_is_a_refusal(server, tmp_path):
@@ -266,7 +266,7 @@ def test_who_asks_for_an_hour_is_left_alone_by_all_others_too(server, tmp_path):
     server.scripts = {"/a.png": [answer(b"", 429, "text/plain", "Retry-After: 3600")]}
     found = fetch(tmp_path, [server.url(f"/{name}.png") for name in "abcdefgh"], allow_hosts=[server.name], per_host=1)
     assert {(item.state, item.reason) for item in found} == {("failed", "asks_to_wait")}
-    assert server.pictures == {"/a.png": 1}
+    assert server.images == {"/a.png": 1}
 
 
 def test_429_without_a_time_makes_the_host_wait_twice_as_long_each_time(server, tmp_path):
@@ -281,14 +281,14 @@ def test_who_pushes_back_on_end_is_given_up(server, tmp_path):
     server.scripts = {f"/{index}.png": [answer(b"", 503, "text/plain", "Retry-After: 0")] * 2 for index in range(50)}
     found = fetch(tmp_path, [server.url(f"/{index}.png") for index in range(50)], allow_hosts=[server.name], per_host=1)
     assert [item.reason for item in found] == ["http_503"] * 8 + ["asks_to_wait"] * 42
-    assert server.pictures.total() == 8
+    assert server.images.total() == 8
 
 
 def test_a_host_that_drips_is_given_up(server, tmp_path):
     urls = [server.url(f"/drip{index}") for index in range(200)]
     found = fetch(tmp_path, urls, allow_hosts=[server.name], per_host=8, timeout=0.5, robots=False, opt_out=False)
     assert {item.reason for item in found} == {"timeout", "host_down"}
-    assert server.pictures.total() <= 16
+    assert server.images.total() <= 16
 
 
 @pytest.mark.parametrize(
@@ -335,7 +335,7 @@ def test_what_was_had_against_the_hosts_will_is_not_given_to_who_heeds_it(server
     assert one(server, tmp_path, "/private/a.png", robots=False).sha256 is not None
     assert one(server, tmp_path, "/noai").reason == "opt_out"
     assert one(server, tmp_path, "/private/a.png").reason == "robots"
-    assert server.pictures == {"/noai": 2, "/private/a.png": 1}
+    assert server.images == {"/noai": 2, "/private/a.png": 1}
 
 
 def test_what_was_had_under_a_larger_limit_is_too_large_under_a_smaller_one(server, tmp_path):
@@ -343,7 +343,7 @@ def test_what_was_had_under_a_larger_limit_is_too_large_under_a_smaller_one(serv
     found = one(server, tmp_path, "/a.png", max_bytes=10)
     assert (found.state, found.reason, found.sha256) == ("ok", "too_large", None)
     assert one(server, tmp_path, "/a.png") == kept
-    assert server.pictures == {"/a.png": 1}
+    assert server.images == {"/a.png": 1}
 
 
 def test_thousands_in_flight_are_no_thousands_of_threads(server, tmp_path):

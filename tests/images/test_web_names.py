@@ -91,7 +91,7 @@ def test_a_portal_that_answers_for_every_name_makes_nothing_a_private_address(tm
 def test_a_name_server_in_trouble_may_be_better_tomorrow(tmp_path):
     world = World(a_test=socket.EAI_AGAIN, iana_org=[PUBLIC])
     (found,) = fetch(tmp_path, world, ["http://a.test/a.png"], retries=1)
-    assert (*outcome(found), found.attempts) == ("failed", "name_not_resolved", 1)  # the name was tried twice, the picture once
+    assert (*outcome(found), found.attempts) == ("failed", "name_not_resolved", 1)  # the name was tried twice, the image once
     assert world.asked == {"a.test": 2}
 
 
@@ -131,7 +131,7 @@ def test_a_redirect_to_a_name_at_a_private_address_is_not_followed(server, tmp_p
     world = World(mirror_test=["127.0.0.1"], evil_test=["127.0.0.1"], iana_org=[PUBLIC])
     (found,) = fetch(tmp_path, world, [server.url("/x", "mirror.test")], allow_hosts=["mirror.test"])
     assert found.reason == "private_address"
-    assert server.pictures == {"/x": 1}
+    assert server.images == {"/x": 1}
 
 
 def test_a_name_server_that_changes_its_mind_changes_no_connection(server, tmp_path):
@@ -149,7 +149,7 @@ def test_a_name_server_that_changes_its_mind_changes_no_connection(server, tmp_p
 
 
 def test_slow_names_cost_living_hosts_nothing(server, tmp_path):
-    """Forty names whose server hangs, and one that is found: its picture has all of its time."""
+    """Forty names whose server hangs, and one that is found: its image has all of its time."""
     import threading
 
     free = threading.Event()
@@ -164,7 +164,7 @@ def test_slow_names_cost_living_hosts_nothing(server, tmp_path):
         web = Web(FetchConfig(contact="a@b.org", retries=0, timeout=4.0, in_flight=4, allow_hosts=("mirror.test",)), Store(tmp_path), ask)
         slow = [asyncio.ensure_future(web.fetch(f"http://slow{index}.test/a.png")) for index in range(40)]
         good = asyncio.ensure_future(web.fetch(server.url("/a.png", "mirror.test")))
-        await asyncio.sleep(5.0)  # more than a picture has; its name waits for a thread as long
+        await asyncio.sleep(5.0)  # more than an image has; its name waits for a thread as long
         free.set()
         try:
             return await good, list(await asyncio.gather(*slow))

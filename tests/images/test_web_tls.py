@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import trustme
-from images.web_server import PICTURE
+from images.web_server import IMAGE
 
 FETCH = """
 import asyncio, json, sys
@@ -37,9 +37,9 @@ class _Answer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "image/png")
-        self.send_header("Content-Length", str(len(PICTURE)))
+        self.send_header("Content-Length", str(len(IMAGE)))
         self.end_headers()
-        self.wfile.write(PICTURE)
+        self.wfile.write(IMAGE)
 
     def log_message(self, *_: object) -> None:
         pass

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 
 from making import png
 
-PICTURE = png()
+IMAGE = png()
 FILES = ("/robots.txt", "/.well-known/tdmrep.json")
 
 
 class Wild:
     """`asked`: requests by path; `at_once`: the most that were in hand at a time; `scripts`: path -> answers for its first requests, in turn;
-    `hold`: seconds before each answer; `together`: no picture is answered before so many requests are there at a time."""
+    `hold`: seconds before each answer; `together`: no image is answered before so many requests are there at a time."""
 
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
@@ -38,7 +38,7 @@ class Wild:
         self._thread.start()
 
     @property
-    def pictures(self) -> Counter[str]:
+    def images(self) -> Counter[str]:
         """Requests by path, without those for robots.txt and tdmrep.json."""
         return Counter({path: count for path, count in self.asked.items() if path not in FILES})
 
@@ -95,8 +95,8 @@ class Wild:
         elif path == "/.well-known/tdmrep.json":
             writer.write(answer(self.tdmrep[1].encode(), self.tdmrep[0], "application/json"))
         elif path.startswith("/drip"):
-            writer.write(head(len(PICTURE)))
-            for byte in PICTURE:
+            writer.write(head(len(IMAGE)))
+            for byte in IMAGE:
                 writer.write(bytes([byte]))
                 await writer.drain()
                 await asyncio.sleep(0.1)
@@ -108,13 +108,13 @@ class Wild:
                 writer.write(bytes(1 << 16))
                 await writer.drain()
         elif path == "/cut":
-            writer.write(head(len(PICTURE)) + PICTURE[: len(PICTURE) // 2])
+            writer.write(head(len(IMAGE)) + IMAGE[: len(IMAGE) // 2])
             await writer.drain()
             return False
         elif path == "/slammed":
             return False
         else:
-            writer.write(FIXED.get(path) or answer(PICTURE))
+            writer.write(FIXED.get(path) or answer(IMAGE))
         await writer.drain()
         return True
 
@@ -142,19 +142,19 @@ FIXED: dict[str, bytes] = {
     "/to-private": redirect("http://10.0.0.1/a.png"),
     "/to-file": redirect("file:///etc/passwd"),
     "/to-nowhere": answer(b"", 302, "text/plain"),
-    "/to-picture": redirect("/a.png"),
-    "/noai": answer(PICTURE, 200, "image/png", "X-Robots-Tag: noindex, noai"),
-    "/noimageai": answer(PICTURE, 200, "image/png", "X-Robots-Tag: somebot: noimageai"),
-    "/reserved": answer(PICTURE, 200, "image/png", "tdm-reservation: 1"),
-    "/zipped": answer(gzip.compress(PICTURE), 200, "image/png", "Content-Encoding: gzip"),
+    "/to-image": redirect("/a.png"),
+    "/noai": answer(IMAGE, 200, "image/png", "X-Robots-Tag: noindex, noai"),
+    "/noimageai": answer(IMAGE, 200, "image/png", "X-Robots-Tag: somebot: noimageai"),
+    "/reserved": answer(IMAGE, 200, "image/png", "tdm-reservation: 1"),
+    "/zipped": answer(gzip.compress(IMAGE), 200, "image/png", "Content-Encoding: gzip"),
     "/bomb": answer(gzip.compress(bytes(80_000_000)), 200, "image/png", "Content-Encoding: gzip"),
     "/broken-zip": answer(b"no gzip at all", 200, "image/png", "Content-Encoding: gzip"),
-    "/brotli": answer(PICTURE, 200, "image/png", "Content-Encoding: br"),
+    "/brotli": answer(IMAGE, 200, "image/png", "Content-Encoding: br"),
     "/declared-huge": head(10_000_000_000),
-    "/plain-bytes": answer(PICTURE, 200, "application/octet-stream"),
+    "/plain-bytes": answer(IMAGE, 200, "application/octet-stream"),
     "/huge-header": b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * 200_000 + b"\r\n\r\n",
     "/garbage": b"\x00\x01\x02 nonsense\r\n\r\n",
-    "/cut-zip": answer(gzip.compress(PICTURE)[:-20], 200, "image/png", "Content-Encoding: gzip"),
+    "/cut-zip": answer(gzip.compress(IMAGE)[:-20], 200, "image/png", "Content-Encoding: gzip"),
     "/to-no-address": redirect("http://[::1/a.png"),
     "/to-no-port": redirect("http://a.org:99999999/a.png"),
     "/to-odd-bytes": b"HTTP/1.1 302 X\r\nLocation: http://h\xff/a.png\r\nContent-Length: 0\r\n\r\n",

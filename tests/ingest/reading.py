@@ -29,13 +29,13 @@ def rejected(items: list[Item]) -> list[tuple[str, str, bool]]:
 
 
 def outline(document: Document) -> list[str]:
-    """One line a segment: `kind: text`, `<reference>` for a picture."""
+    """One line a segment: `kind: text`, `<reference>` for an image."""
     return [f"<{item.ref}>" if isinstance(item, Image) else f"{item.kind}: {item.text}" for item in document.segments]
 
 
-def bare(text: str, marks: bool = False) -> str:
+def bare(text: str, placeholders: bool = False) -> str:
     """A text without white space and cell borders, and without the marks of list items: what extraction must not change. x² is x2."""
-    return re.sub(r"[\s|]", "", unicodedata.normalize("NFKC", re.sub(r"(?m)^\s*(- |\d+\. )", "", text) if marks else text))
+    return re.sub(r"[\s|]", "", unicodedata.normalize("NFKC", re.sub(r"(?m)^\s*(- |\d+\. )", "", text) if placeholders else text))
 
 
 def record(url: str, body: bytes, status: str = "200 OK", headers: str = "Content-Type: text/html", kind: str = "response") -> bytes:

@@ -1,4 +1,4 @@
-"""How well extraction does on a page whose words and pictures are known."""
+"""How well extraction does on a page whose words and images are known."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from dataclasses import astuple, dataclass
 from difflib import SequenceMatcher
 
 from leafinstruct.ingest.page.page import PageError, parse
-from leafinstruct.ingest.page.sources import Picture
+from leafinstruct.ingest.page.sources import PageImage
 
 _MARK = re.compile(r"(?m)^\s*(?:- |\d+\. )")
 
 
 @dataclass(frozen=True)
 class Extract:
-    """What was kept of a page: its text, and the addresses of its pictures in order."""
+    """What was kept of a page: its text, and the addresses of its images in order."""
 
     text: str
-    pictures: tuple[str, ...]
+    images: tuple[str, ...]
 
 
 def words(text: str) -> Counter[str]:
@@ -34,20 +34,20 @@ def ours(data: bytes) -> Extract:
         pieces = parse(data).pieces
     except PageError:
         return Extract("", ())
-    texts = [_MARK.sub("", piece.text) if piece.kind == "list" else piece.text for piece in pieces if not isinstance(piece, Picture)]
-    return Extract("\n".join(texts), tuple(piece.sources[0] for piece in pieces if isinstance(piece, Picture) and piece.sources))
+    texts = [_MARK.sub("", piece.text) if piece.kind == "list" else piece.text for piece in pieces if not isinstance(piece, PageImage)]
+    return Extract("\n".join(texts), tuple(piece.sources[0] for piece in pieces if isinstance(piece, PageImage) and piece.sources))
 
 
 @dataclass(frozen=True)
 class Score:
-    """Sums over pages: words and pictures that were kept and are wanted (both), kept, wanted; and pictures of both in their order."""
+    """Sums over pages: words and images that were kept and are wanted (both), kept, wanted; and images of both in their order."""
 
     both: int = 0
     kept: int = 0
     wanted: int = 0
-    pictures_both: int = 0
-    pictures_kept: int = 0
-    pictures_wanted: int = 0
+    images_both: int = 0
+    images_kept: int = 0
+    images_wanted: int = 0
     in_order: int = 0
 
     def __add__(self, other: Score) -> Score:
@@ -55,23 +55,23 @@ class Score:
 
     @property
     def row(self) -> tuple[float, float, float, float, float]:
-        """Precision and recall of words, then of pictures; share of the kept and wanted pictures that stand in order. 1 where there is none."""
+        """Precision and recall of words, then of images; share of the kept and wanted images that stand in order. 1 where there is none."""
         return (
             _share(self.both, self.kept),
             _share(self.both, self.wanted),
-            _share(self.pictures_both, self.pictures_kept),
-            _share(self.pictures_both, self.pictures_wanted),
-            _share(self.in_order, self.pictures_both),
+            _share(self.images_both, self.images_kept),
+            _share(self.images_both, self.images_wanted),
+            _share(self.in_order, self.images_both),
         )
 
 
-def score(found: Extract, text: str, pictures: Sequence[str]) -> Score:
-    """Compare what was kept of one page with its text and pictures."""
+def score(found: Extract, text: str, images: Sequence[str]) -> Score:
+    """Compare what was kept of one page with its text and images."""
     mine, true = words(found.text), words(text)
-    both = (Counter(found.pictures) & Counter(pictures)).total()
-    blocks = SequenceMatcher(None, found.pictures, pictures, autojunk=False).get_matching_blocks()
+    both = (Counter(found.images) & Counter(images)).total()
+    blocks = SequenceMatcher(None, found.images, images, autojunk=False).get_matching_blocks()
     return Score(
-        (mine & true).total(), mine.total(), true.total(), both, len(found.pictures), len(pictures), sum(block.size for block in blocks)
+        (mine & true).total(), mine.total(), true.total(), both, len(found.images), len(images), sum(block.size for block in blocks)
     )
 
 

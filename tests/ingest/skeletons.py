@@ -1,6 +1,6 @@
 """Page skeletons in the manner of common site generators and themes: real articles wrapped in what the open web puts round them.
 
-The article (title, blocks, pictures) is known, so what an extractor keeps can be counted: every word and picture of a skeleton itself is boilerplate.
+The article (title, blocks, images) is known, so what an extractor keeps can be counted: every word and image of a skeleton itself is boilerplate.
 Class names are those that the generators are known for; all texts are made up here, nothing is copied from a site. Each skeleton is a function
 `Article -> HTML`; SKELETONS are those that the rules were made with, `skeletons_held.HELD` those that were written afterwards and never tuned on.
 """
@@ -18,17 +18,17 @@ from pathlib import Path
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 _IMG = re.compile(r"<img\b([^>]*)>")
-_PARAGRAPH_OF_PICTURE = re.compile(r"<p>\s*(<img\b[^>]*>)\s*</p>")
+_PARAGRAPH_OF_IMAGE = re.compile(r"<p>\s*(<img\b[^>]*>)\s*</p>")
 
 
 @dataclass(frozen=True)
 class Article:
-    """title: inner HTML of its first heading; blocks: outer HTML of everything after it; text and pictures: what a reader wants."""
+    """title: inner HTML of its first heading; blocks: outer HTML of everything after it; text and images: what a reader wants."""
 
     title: str
     blocks: tuple[str, ...]
     text: str
-    pictures: tuple[str, ...]
+    images: tuple[str, ...]
 
     @property
     def body(self) -> str:
@@ -315,7 +315,7 @@ def blogger(page: Article) -> str:
         return f'<table align="center" cellpadding="0" cellspacing="0" class="tr-caption-container" style="margin-left: auto;"><tbody><tr><td style="text-align: center;"><a href="https://blog.example/s1600/x.jpg">{found[1]}</a></td></tr><tr><td class="tr-caption" style="text-align: center;">{found[2]}</td></tr></tbody></table>'
 
     body = re.sub(rf"<p>\s*(<img\b[^>]*>)\s*</p>\s*<p>{caption}(.*?)</em></p>", captioned, page.body)
-    body = _PARAGRAPH_OF_PICTURE.sub(centred, body)
+    body = _PARAGRAPH_OF_IMAGE.sub(centred, body)
     body = re.sub(r"<p>(.*?)</p>", r"<div>\1</div><div><br /></div>", body, flags=re.DOTALL)
     return document(
         f"""<div class="navbar section" id="navbar"><div class="widget Navbar" data-version="1"></div></div><div class="body-fauxcolumns"></div><div class="content"><div class="content-outer"><div class="content-inner">
@@ -369,7 +369,7 @@ def amp(page: Article) -> str:
 
 
 def lazy(page: Article) -> str:
-    """Every lazy loader in turn, picture by picture."""
+    """Every lazy loader in turn, image by image."""
     pixel = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
     count = iter(range(10_000))
 

@@ -10,7 +10,7 @@ from ingest.skeletons import COMMENTS, Article, Skeleton, document, images, link
 
 
 def drupal(page: Article) -> str:
-    picture = images(
+    image = images(
         page.body,
         lambda a: (
             f'<div class="media media--type-image media--view-mode-default"><div class="field field--name-field-media-image field--type-image field--label-visually_hidden">'
@@ -25,7 +25,7 @@ def drupal(page: Article) -> str:
 <main role="main"><a id="main-content" tabindex="-1"></a><div class="layout-content"><div class="region region-content"><div id="block-page-title" class="block block-core block-page-title-block"><h1><span class="field field--name-title field--type-string">{page.title}</span></h1></div>
 <div id="block-local-tasks" class="block"><ul class="tabs primary">{links("View", "Revisions")}</ul></div>
 <div id="block-content" class="block block-system-main-block"><article data-history-node-id="7" role="article" class="node node--type-guide node--view-mode-full"><div class="node__meta"><span>Submitted by <span class="field--name-uid">lab manager</span> on <span>Tue, 02/06/2018 - 10:00</span></span></div>
-<div class="node__content"><div class="clearfix text-formatted field field--name-body field--type-text-with-summary field--label-hidden field__item">{picture}</div>
+<div class="node__content"><div class="clearfix text-formatted field field--name-body field--type-text-with-summary field--label-hidden field__item">{image}</div>
 <div class="field field--name-field-tags field--type-entity-reference field--label-above"><div class="field__label">Tags</div><div class="field__items"><div class="field__item"><a href="/t/1">electronics</a></div><div class="field__item"><a href="/t/2">beginners</a></div></div></div>
 <ul class="links inline"><li class="comment-add"><a href="/login">Log in to post comments</a></li></ul></div></article></div>
 <div class="views-element-container block block-views" id="block-views-block-see-also"><h2>See also</h2><div class="view-content">{teasers(3, "div", "<div class='views-field'>12 Jan 2018</div>")}</div></div></div></div>
@@ -83,7 +83,7 @@ def german_theme(page: Article) -> str:
 
 
 def blocks_site(page: Article) -> str:
-    """In the manner of hosted site builders: every block a div of generated names, pictures by script, no article, no h1."""
+    """In the manner of hosted site builders: every block a div of generated names, images by script, no article, no h1."""
 
     def block(number: int, text: str) -> str:
         kind = "image" if "<img" in text else "html"

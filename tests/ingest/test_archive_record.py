@@ -57,7 +57,7 @@ def urls(items: list[Document | Rejected]) -> list[str | None]:
 
 
 @SUFFIXES
-def test_resources_are_pages_and_pictures(tmp_path, suffix):
+def test_resources_are_pages_and_images(tmp_path, suffix):
     path = archive(
         tmp_path / f"a{suffix}",
         resource("http://a.example/", "<body><p>прощай<img src=x.png>".encode("koi8-r"), "Content-Type: text/html; charset=koi8-r\r\n"),
@@ -110,7 +110,7 @@ def test_status_lines_as_servers_and_crawlers_write_them(tmp_path, line):
     assert urls(read(archive(tmp_path / "a.warc", item))) == ["http://a.example/"]
 
 
-def test_a_picture_without_a_type_is_found(tmp_path):
+def test_an_image_without_a_type_is_found(tmp_path):
     path = archive(
         tmp_path / "a.warc", record("http://a.example/", page("<img src=x>")), record("http://a.example/x", PNG, headers="Server: a")
     )
@@ -177,7 +177,7 @@ def test_a_body_that_is_cut_anywhere_is_never_a_document(tmp_path_factory, heade
     assert len(documents(whole)[0].texts) == 31
 
 
-def test_gzip_of_several_members_and_a_picture_that_is_cut(tmp_path):
+def test_gzip_of_several_members_and_an_image_that_is_cut(tmp_path):
     packed = gzip.compress(LONG[:300]) + gzip.compress(LONG[300:])
     path = archive(
         tmp_path / "a.warc.gz",
@@ -185,9 +185,9 @@ def test_gzip_of_several_members_and_a_picture_that_is_cut(tmp_path):
         record("http://a.example/2", page("<img src=x.png>")),
         record("http://a.example/x.png", gzip.compress(PNG)[:-9], headers=f"{IMAGE}\r\nContent-Encoding: x-gzip"),
     )
-    whole, with_picture = documents(read(path))
+    whole, with_image = documents(read(path))
     assert len(whole.texts) == 31
-    found = fetch(with_picture.images[0].ref, tmp_path)
+    found = fetch(with_image.images[0].ref, tmp_path)
     assert (found.reason, "compression" in found.detail) == ("truncated", True), found
 
 
@@ -283,7 +283,7 @@ def test_a_revisit_of_a_page_in_another_archive_is_looked_for_in_the_crawl(tmp_p
 
 
 @pytest.mark.parametrize("headers", [(), TO[:1], ("WARC-Refers-To: <urn:uuid:00000000-0000-4000-8000-000000000000>",)])
-def test_a_revisit_of_a_picture_is_found_by_its_digest(tmp_path, headers):
+def test_a_revisit_of_an_image_is_found_by_its_digest(tmp_path, headers):
     path = archive(
         tmp_path / "a.warc.gz",
         revisit("http://a.example/copy.png", DIGEST, *headers, kind=IMAGE),
@@ -316,7 +316,7 @@ def test_an_address_that_was_captured_twice_is_two_documents(tmp_path):
 
 
 @pytest.mark.parametrize("start", [b"\x28\xb5\x2f\xfd", b"\x5d\x2a\x4d\x18"])
-def test_zstd_is_refused_with_its_cure_whatever_the_file_is_called(tmp_path, start):
+def test_zstd_is_refused_with_its_hint_whatever_the_file_is_called(tmp_path, start):
     (tmp_path / "a.warc.gz").write_bytes(start + bytes(100))
     with pytest.raises(SourceError, match=r"a\.warc\.gz: compressed with zstd.*`zstd -d`"):
         read(tmp_path / "a.warc.gz")

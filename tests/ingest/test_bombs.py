@@ -14,11 +14,11 @@ import pytest
 from ingest.reading import archive, documents, read_all, record, rejected
 
 from leafinstruct.errors import SourceError
-from leafinstruct.ingest.archive import archive_index, archive_room
+from leafinstruct.ingest.archive import archive_budget, archive_index
 from leafinstruct.ingest.config import HubSource, ObelicsSource, WarcSource
 from leafinstruct.ingest.readers import hub, obelics, warc
 from leafinstruct.ingest.tables import parquet
-from leafinstruct.ingest.tables.columns import marks
+from leafinstruct.ingest.tables.columns import placeholders
 from leafinstruct.records.document import Rejected
 
 SECONDS = 10.0
@@ -87,7 +87,7 @@ def test_a_member_of_a_million_records_costs_itself(tmp_path):
 
 
 def test_records_that_pack_well_count_together_and_others_do_not(tmp_path, monkeypatch):
-    monkeypatch.setattr(archive_room, "FREE", 3 << 20)
+    monkeypatch.setattr(archive_budget, "FREE", 3 << 20)
     expansive = [gzip.compress(record(f"http://a.org/{number}", b"<p>x</p>" + b" " * (1 << 20))) for number in range(5)]
     items = crawl(tmp_path, *expansive, *[gzip.compress(page(number)) for number in range(5, 9)])
     assert urls(items) == [f"http://a.org/{number}" for number in (0, 1, 5, 6, 7, 8)]
@@ -107,7 +107,7 @@ def test_sound_records_of_all_sizes_are_read_whatever_is_read_ahead(tmp_path, se
 
 
 def test_a_plain_archive_has_no_such_bound(tmp_path, monkeypatch):
-    monkeypatch.setattr(archive_room, "FREE", 1 << 10)
+    monkeypatch.setattr(archive_budget, "FREE", 1 << 10)
     archive(tmp_path / "a.warc", record("http://a.org/0", b"<p>x</p>" + b" " * (1 << 20)), page(1))
     items = read_all(warc, WarcSource(kind="warc", name="own", path=str(tmp_path)), tmp_path / "index")
     assert urls(items) == ["http://a.org/0", "http://a.org/1"]
@@ -153,7 +153,7 @@ def test_a_text_of_a_million_near_marks_is_kept_and_some_are_reported(tmp_path):
     (tmp_path / "a.jsonl").write_text(json.dumps({"t": text}) + "\n")
     items = read_all(hub, HubSource(kind="hub", name="own", path=str(tmp_path), segments=[{"text": "t"}]), tmp_path / "index")
     assert [len(document.texts[0].text) for document in documents(items)] == [len(text)]
-    assert len(rejected(items)) == marks.MANY
+    assert len(rejected(items)) == placeholders.MANY
 
 
 def test_a_part_of_rows_that_repeat_one_long_text_is_read_up_to_a_bound(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""Conversations with `<image>` marks: every mark gets its picture, in order over all turns, or the record is lost with the reason."""
+"""Conversations with `<image>` placeholders: every placeholder gets its image, in order over all turns, or the record is lost with the reason."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ def test_lists_and_lines_give_the_same(tmp_path, name):
 @pytest.mark.parametrize(
     ("made", "reason"),
     [
-        (record(("human", "<image><image>"), ("gpt", "a"), image=["a.png"]), "too_few_pictures"),
-        (record(("human", "no mark"), ("gpt", "a"), image="a.png"), "too_many_pictures"),
+        (record(("human", "<image><image>"), ("gpt", "a"), image=["a.png"]), "too_few_images"),
+        (record(("human", "no placeholder"), ("gpt", "a"), image="a.png"), "too_many_images"),
         (record(("human", "q")), "no_answer"),
         (record(("stranger", "q"), ("gpt", "a")), "unknown_speaker"),
         (record(("human", "<image>"), ("gpt", "a"), image=["../../etc/passwd"]), "unsafe_path"),
@@ -107,18 +107,18 @@ WORDS = st.text("abc <>image\n", max_size=12).filter(lambda text: "<image>" not 
 )
 def test_texts_and_marks_come_back_in_order(turns):
     said = [{"from": who, "value": "".join(pieces)} for who, pieces in turns]
-    marks = sum(turn["value"].count("<image>") for turn in said)
-    pictures = [Image(0, Ref(file=f"{number}.png")) for number in range(marks)]
+    placeholders = sum(turn["value"].count("<image>") for turn in said)
+    images = [Image(0, Ref(file=f"{number}.png")) for number in range(placeholders)]
     if not any("".join(turn["value"].split()) for turn in said if turn["from"] == "gpt"):
         with pytest.raises(LostError, match="no_answer"):
-            segments_of(said, pictures, lambda name: Image(0, Ref(file=name)))
+            segments_of(said, images, lambda name: Image(0, Ref(file=name)))
         return
-    segments = segments_of(said, pictures, lambda name: Image(0, Ref(file=name)))
+    segments = segments_of(said, images, lambda name: Image(0, Ref(file=name)))
     again: list[tuple[str, str]] = [(item.role, "<image>" if isinstance(item, Image) else item.text) for item in segments]
     for role, who in (("user", "human"), ("assistant", "gpt")):
         mine = "".join(text for speaker, text in again if speaker == role)
         assert "".join(mine.split()) == "".join("".join(turn["value"] for turn in said if turn["from"] == who).split())
-    assert [item.ref.file for item in segments if isinstance(item, Image)] == [f"{number}.png" for number in range(marks)]
+    assert [item.ref.file for item in segments if isinstance(item, Image)] == [f"{number}.png" for number in range(placeholders)]
 
 
 def test_chat_messages_are_read_too(tmp_path):
@@ -163,7 +163,7 @@ def test_the_spellings_in_use_say_the_same(tmp_path, made):
 
 
 @pytest.mark.parametrize("image", [None, "", []])
-def test_a_record_may_have_no_picture(tmp_path, image):
+def test_a_record_may_have_no_image(tmp_path, image):
     (page,) = found(written(tmp_path, [{"image": image, "conversations": [{"from": "human", "value": "q"}, ANSWER]}]))
     assert not page.images
 
@@ -174,16 +174,16 @@ def test_a_record_may_have_no_picture(tmp_path, image):
         ({"type": "image", "image": 7}, "bad_reference"),
         ({"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}, "bad_reference"),
         ({"type": "image", "image": "../a.png"}, "unsafe_path"),
-        ({"type": "image"}, "too_few_pictures"),
+        ({"type": "image"}, "too_few_images"),
         ({"type": "video"}, "bad_turns"),
     ],
 )
-def test_a_part_whose_picture_cannot_be_had_loses_the_record(tmp_path, part, reason):
+def test_a_part_whose_image_cannot_be_had_loses_the_record(tmp_path, part, reason):
     made = {"messages": [{"role": "user", "content": [part]}, ANSWER]}
     assert [item.reason for item in found(written(tmp_path, [made])) if isinstance(item, Rejected)] == [reason]
 
 
-def test_a_record_states_its_licence_and_address(tmp_path):
+def test_a_record_states_its_license_and_address(tmp_path):
     said = [{"from": "human", "value": "<image>"}, ANSWER]
     stated = {"image": "a.png", "conversations": said, "license": "https://creativecommons.org/licenses/by-sa/4.0/", "url": "http://a.org/"}
     own, given = found(written(tmp_path, [stated, {**stated, "license": " ", "url": 7}]), license="CC0-1.0")
@@ -259,17 +259,17 @@ def test_numbers_that_json_does_not_know_and_a_byte_order_mark_lose_nothing(tmp_
 
 
 @pytest.mark.parametrize("made", [{"a": 1}, {"data": [record(("human", "q"), ("gpt", "a"))]}, []])
-def test_a_file_without_a_list_names_the_cure(tmp_path, made):
+def test_a_file_without_a_list_names_the_hint(tmp_path, made):
     with pytest.raises(SourceError, match="must hold one list"):
         found(written(tmp_path, made))
 
 
-def test_a_zipped_jsonl_and_pictures_elsewhere(tmp_path):
+def test_a_zipped_jsonl_and_images_elsewhere(tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "shots").mkdir()
     path = tmp_path / "data" / "a.jsonl.gz"
     path.write_bytes(gzip.compress(json.dumps(record(("human", "<image>"), ("gpt", "a"), image="x/a.png")).encode()))
-    (page,) = found(path, pictures=str(tmp_path / "shots"))
+    (page,) = found(path, images=str(tmp_path / "shots"))
     assert page.images[0].ref.file == "shots/x/a.png"
 
 
@@ -307,10 +307,10 @@ def test_conversations_pass_a_build_unchanged_beside_pages_that_are_rewritten(tm
     assert published["pages"]["task"] != "conversation"
 
 
-def test_a_conversation_that_lost_a_picture_is_dropped_and_not_published_with_a_hole(tmp_path):
+def test_a_conversation_that_lost_an_image_is_dropped_and_not_published_with_a_hole(tmp_path):
     for index in range(3):
         (tmp_path / f"{index}.png").write_bytes(png(dot=index * 9))
-    (tmp_path / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "broken.png").write_bytes(b"no image")
     whole = record(("human", "What do you see here <image> then?"), ("gpt", "A blue bar on red paper <image>"), image=["0.png", "1.png"])
     answer = record(("human", "Move the bar on this sheet of paper <image>"), ("gpt", "<image>"), image=["2.png", "broken.png"])
     question = record(("human", "<image>"), ("gpt", "A bar, and here it is again <image> further right"), image=["broken.png", "2.png"])
@@ -324,11 +324,11 @@ def test_a_conversation_that_lost_a_picture_is_dropped_and_not_published_with_a_
     run = tmp_path / "runs" / "t"
     assert [row["provenance"]["locator"] for row in rows(run / "shard")] == ["item=2"]
     (report,) = [json.loads(file.read_text()) for file in (run / "rewrite").glob("report-*.json")]
-    assert report["reasons"] == {"picture_dropped": 2}
+    assert report["reasons"] == {"image_dropped": 2}
     (dropped,) = (run / "rewrite").glob("dropped-*.parquet")
     assert [row["drops"][0]["detail"].partition(",")[0] for row in table.read(dropped)] == [
-        "its picture at 2 was dropped by picture.decoded",
-        "its picture at 0 was dropped by picture.decoded",
+        "its image at 2 was dropped by image.decoded",
+        "its image at 0 was dropped by image.decoded",
     ]
 
 

@@ -1,4 +1,4 @@
-"""Pictures of a page in another archive of the crawl, by an index that is built or given; revisits, cut records, pictures inside pages."""
+"""Images of a page in another archive of the crawl, by an index that is built or given; revisits, cut records, images inside pages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ingest.reading import archive, documents, read_all, record, rejected
 from making import png
 
 from leafinstruct.errors import SourceError
-from leafinstruct.images.read import data_address, fetch
+from leafinstruct.images.read import data_url, fetch
 from leafinstruct.ingest.archive import crawl
 from leafinstruct.ingest.config import HtmlSource, WarcSource
 from leafinstruct.ingest.readers import html, warc
@@ -34,17 +34,17 @@ def source(folder: Path, **settings: object) -> WarcSource:
 
 
 def two_archives(folder: Path) -> dict[str, tuple[int, int]]:
-    """A page in one file, its pictures in the other; returns where those lie there."""
+    """A page in one file, its images in the other; returns where those lie there."""
     folder.mkdir(exist_ok=True)
-    pictures = [record(f"http://a.org/{index}.png", PNG[index], headers=IMAGE) for index in range(3)]
+    images = [record(f"http://a.org/{index}.png", PNG[index], headers=IMAGE) for index in range(3)]
     moved = record("http://a.org/old.png", b"", "301 Moved", "Location: /2.png")
-    archive(folder / "pictures.warc", *pictures, moved)
+    archive(folder / "images.warc", *images, moved)
     archive(
         folder / "pages.warc.gz",
         record("http://a.org/x/", page("<img src=../0.png><img src=/1.png?><img src=/old.png><img src=/none.png>")),
     )
     places, offset = {}, 0
-    for index, item in enumerate(pictures):
+    for index, item in enumerate(images):
         places[f"{index}.png"] = (offset, len(item))
         offset += len(item)
     return places
@@ -55,10 +55,10 @@ def refs(folder: Path, cache: Path, **settings: object) -> list[str]:
     return [str(image.ref) for image in found.images]
 
 
-def test_a_picture_in_another_archive_is_found_and_read(tmp_path):
+def test_an_image_in_another_archive_is_found_and_read(tmp_path):
     two_archives(tmp_path / "w")
     (found,) = documents(read_all(warc, source(tmp_path / "w"), tmp_path / "cache"))
-    assert [image.ref.file for image in found.images] == ["pictures.warc", "pictures.warc", "pictures.warc", None]
+    assert [image.ref.file for image in found.images] == ["images.warc", "images.warc", "images.warc", None]
     assert fetch(found.images[0].ref, tmp_path / "w") == PNG[0]
     assert fetch(found.images[2].ref, tmp_path / "w") == PNG[2]
     assert found.images[3].ref.url == "http://a.org/none.png"
@@ -76,18 +76,18 @@ def test_a_given_index_is_used_instead(tmp_path, packed):
     lines = ["!cdxj 1.0", "nonsense {", "org,a)/x 2024 [1]"]
     for name, (offset, length) in places.items():
         about = {"url": f"http://a.org/{name}", "mime": "image/png", "status": "200", "offset": str(offset), "length": str(length)}
-        lines.append(f"org,a)/{name} 20240506100000 {json.dumps({**about, 'filename': 'crawl/warc/pictures.warc'})}")
+        lines.append(f"org,a)/{name} 20240506100000 {json.dumps({**about, 'filename': 'crawl/warc/images.warc'})}")
     lines.append(
-        f"org,a)/none.png 2024 {json.dumps({'url': 'http://a.org/none.png', 'status': '404', 'offset': 1, 'length': 1, 'filename': 'pictures.warc'})}"
+        f"org,a)/none.png 2024 {json.dumps({'url': 'http://a.org/none.png', 'status': '404', 'offset': 1, 'length': 1, 'filename': 'images.warc'})}"
     )
     path = tmp_path / ("index.cdxj.gz" if packed else "index.cdxj")
     text = "\n".join(lines).encode()
     path.write_bytes(gzip.compress(text) if packed else text)
     found = refs(tmp_path / "w", tmp_path / "cache", cdxj=str(path))
     offset, length = places["0.png"]
-    assert found[0] == f"pictures.warc#bytes={offset},{length}"
+    assert found[0] == f"images.warc#bytes={offset},{length}"
     offset, length = places["2.png"]
-    assert found[2:] == [f"pictures.warc#bytes={offset},{length}", "http://a.org/none.png"]  # the redirect is of the archive's own index
+    assert found[2:] == [f"images.warc#bytes={offset},{length}", "http://a.org/none.png"]  # the redirect is of the archive's own index
 
 
 def test_the_index_of_another_crawl_is_a_wrong_recipe(tmp_path):
@@ -99,10 +99,10 @@ def test_the_index_of_another_crawl_is_a_wrong_recipe(tmp_path):
 
 def test_the_pages_own_archive_comes_first_and_then_the_first_by_name(tmp_path):
     (tmp_path / "w").mkdir()
-    picture = [record("http://a.org/0.png", data, headers=IMAGE) for data in PNG]
-    archive(tmp_path / "w" / "b.warc", picture[1])
-    archive(tmp_path / "w" / "a.warc", picture[2], picture[3])
-    archive(tmp_path / "w" / "own.warc", record("http://a.org/", page("<img src=0.png>")), picture[0])
+    image = [record("http://a.org/0.png", data, headers=IMAGE) for data in PNG]
+    archive(tmp_path / "w" / "b.warc", image[1])
+    archive(tmp_path / "w" / "a.warc", image[2], image[3])
+    archive(tmp_path / "w" / "own.warc", record("http://a.org/", page("<img src=0.png>")), image[0])
     archive(tmp_path / "w" / "z.warc", record("http://a.org/z", page("<img src=0.png>")))
     found = {item.provenance.file: item for item in documents(read_all(warc, source(tmp_path / "w"), tmp_path / "cache"))}
     assert fetch(found["own.warc"].images[0].ref, tmp_path / "w") == PNG[0]
@@ -131,16 +131,16 @@ ADDRESSES = st.lists(st.from_regex(r"http://[a-c]\.org/[a-c!~ .\-]{0,4}", fullma
 def test_every_address_of_a_sorted_index_is_found_and_no_other(tmp_path_factory, addresses, run):
     folder = tmp_path_factory.mktemp("index")
     kept = addresses[::2]
-    entries = [crawl._entry(crawl.key(address), "0", f"a.warc\t{index}\t1") for index, address in enumerate(kept)]
+    entries = [crawl._entry(crawl.key(url), "0", f"a.warc\t{index}\t1") for index, url in enumerate(kept)]
     before, crawl.RUN, crawl.OPEN = (crawl.RUN, crawl.OPEN), run, 2
     try:
         crawl._sorted(entries, folder / "index.tsv")
     finally:
         crawl.RUN, crawl.OPEN = before
-    keys = {crawl.key(address): index for index, address in reversed(list(enumerate(kept)))}
-    for address in addresses:
-        wanted = keys.get(crawl.key(address))
-        assert crawl.find(folder / "index.tsv", address) == (None if wanted is None else ("a.warc", wanted, 1))
+    keys = {crawl.key(url): index for index, url in reversed(list(enumerate(kept)))}
+    for url in addresses:
+        wanted = keys.get(crawl.key(url))
+        assert crawl.find(folder / "index.tsv", url) == (None if wanted is None else ("a.warc", wanted, 1))
 
 
 def test_redirects_in_a_circle_end(tmp_path):
@@ -156,7 +156,7 @@ def test_redirects_in_a_circle_end(tmp_path):
 
 @pytest.mark.parametrize("given_index", [False, True])
 @pytest.mark.parametrize(("hops", "held"), [(1, True), (5, True), (6, False)])
-def test_a_picture_behind_redirects_in_several_archives_is_found_up_to_a_limit(tmp_path, hops, held, given_index):
+def test_an_image_behind_redirects_in_several_archives_is_found_up_to_a_limit(tmp_path, hops, held, given_index):
     folder = tmp_path / "w"
     folder.mkdir()
     for hop in range(hops):
@@ -225,11 +225,11 @@ PACKED = f"data:image/png;base64,{base64.b64encode(BIG).decode()}"
 
 
 @pytest.mark.parametrize(
-    "address",
+    "url",
     [PACKED, PACKED.replace("data:", "DATA:"), f"data:image/png,{quote_from_bytes(BIG)}", PACKED.replace("base64,", "charset=x;base64,")],
 )
-def test_a_picture_inside_a_page_is_a_range_of_it(tmp_path, address):
-    (tmp_path / "a.html").write_bytes(page(f"<p>before</p><img alt='a b' src='{address}'><p>after</p><img src='{address}'>"))
+def test_an_image_inside_a_page_is_a_range_of_it(tmp_path, url):
+    (tmp_path / "a.html").write_bytes(page(f"<p>before</p><img alt='a b' src='{url}'><p>after</p><img src='{url}'>"))
     (found,) = documents(read_all(html, HtmlSource(name="h", path=str(tmp_path / "a.html")), tmp_path))
     assert [fetch(image.ref, tmp_path) for image in found.images] == [BIG, BIG]
     assert found.images[0].ref == found.images[1].ref  # the same bytes lie at one place, and are read once
@@ -237,7 +237,7 @@ def test_a_picture_inside_a_page_is_a_range_of_it(tmp_path, address):
 
 
 @pytest.mark.parametrize("headers", ["Content-Type: text/html", "Content-Type: text/html\r\nContent-Encoding: gzip"])
-def test_a_picture_inside_an_archived_page_is_a_piece_of_its_body(tmp_path, headers):
+def test_an_image_inside_an_archived_page_is_a_piece_of_its_body(tmp_path, headers):
     body = page(f"<p>words</p><img src='{PACKED}'>")
     packed = gzip.compress(body) if "gzip" in headers else body
     path = archive(tmp_path / "a.warc.gz", record("http://a.org/", packed, headers=headers))
@@ -258,11 +258,11 @@ def test_placeholders_drawings_and_escaped_addresses_are_reasons(tmp_path):
     assert [image.ref.file for image in documents(items)[0].images] == ["real.png"]
 
 
-def test_a_page_of_very_many_pictures_inside_it_stays_quick(tmp_path):
+def test_a_page_of_very_many_images_inside_it_stays_quick(tmp_path):
     import time
 
-    address = "data:image/png;base64," + "A" * 1000
-    (tmp_path / "a.html").write_bytes(page("".join(f"<img src='{address}{index:06d}'>" for index in range(1_900))))
+    url = "data:image/png;base64," + "A" * 1000
+    (tmp_path / "a.html").write_bytes(page("".join(f"<img src='{url}{index:06d}'>" for index in range(1_900))))
     started = time.process_time()
     items = read_all(html, HtmlSource(name="h", path=str(tmp_path / "a.html")), tmp_path)
     assert len(documents(items)[0].images) == 200
@@ -271,8 +271,8 @@ def test_a_page_of_very_many_pictures_inside_it_stays_quick(tmp_path):
 
 @given(st.binary(max_size=60))
 def test_data_addresses_are_undone_or_refused(data):
-    assert data_address(b"data:image/png;base64," + base64.b64encode(data)) == data
-    assert data_address(b"data:," + quote_from_bytes(data).encode()) == data
-    found = data_address(b"data:;base64," + data)
+    assert data_url(b"data:image/png;base64," + base64.b64encode(data)) == data
+    assert data_url(b"data:," + quote_from_bytes(data).encode()) == data
+    found = data_url(b"data:;base64," + data)
     assert found is None or isinstance(found, bytes)
-    assert data_address(b"data:" + data.replace(b",", b"")) is None
+    assert data_url(b"data:" + data.replace(b",", b"")) is None

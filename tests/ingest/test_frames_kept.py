@@ -19,13 +19,13 @@ from leafinstruct.records.document import Document, Frame, Ref
 from leafinstruct.records.frames import adding
 from leafinstruct.runtime.artifact import Artifact
 
-COLOURS = [(200, 30, 30), (30, 30, 200), (30, 160, 40), (190, 180, 20)]
+COLORS = [(200, 30, 30), (30, 30, 200), (30, 160, 40), (190, 180, 20)]
 SAID = ["Draw a red sheet.", "Now draw a blue sheet.", "Then draw a green one.", "At last a yellow one."]
 
 
 def clip(path: Path, first: int = 0) -> Path:
-    """Two seconds of each colour, with subtitles."""
-    film(path, [shade(COLOURS[(first + index // 20) % 4], index) for index in range(80)])
+    """Two seconds of each color, with subtitles."""
+    film(path, [shade(COLORS[(first + index // 20) % 4], index) for index in range(80)])
     cues = (f"{index + 1}\n00:00:0{2 * index},000 --> 00:00:0{2 * index + 2},000\n{said}\n" for index, said in enumerate(SAID))
     path.with_suffix(".srt").write_text("\n".join(cues), encoding="utf-8")
     return path
@@ -48,9 +48,9 @@ def kept(folder: Path) -> list[Path]:
 
 
 def made(folder: Path) -> dict[str, object]:
-    """What a build made of the pictures: their rows in filter, and the shards."""
-    pictures = [row for path in sorted((folder / "runs/t/filter").glob("pictures-*.parquet")) for row in table.read(path)]
-    return {"pictures": pictures, **shard_sums(folder / "runs/t/shard")}
+    """What a build made of the images: their rows in filter, and the shards."""
+    images = [row for path in sorted((folder / "runs/t/filter").glob("images-*.parquet")) for row in table.read(path)]
+    return {"images": images, **shard_sums(folder / "runs/t/shard")}
 
 
 def test_filter_decodes_no_video(own, tmp_path, monkeypatch):
@@ -59,7 +59,7 @@ def test_filter_decodes_no_video(own, tmp_path, monkeypatch):
     assert sorted(row["ref"].partition("#")[0] for row in rows) == ["a.mp4"] * 4 + ["b.mp4"] * 4
     monkeypatch.delattr(frames, "frame")
     build(own)
-    assert {row["ref"]: row["bytes"] for row in made(tmp_path)["pictures"]} == {row["ref"]: row["bytes"] for row in rows}
+    assert {row["ref"]: row["bytes"] for row in made(tmp_path)["images"]} == {row["ref"]: row["bytes"] for row in rows}
 
 
 @pytest.mark.parametrize("lost", ["all", "every second", "another video's", "order"])
@@ -82,7 +82,7 @@ def test_without_it_everything_is_the_same(own, tmp_path, lost):
     for name in ("filter", "rewrite", "shard"):
         for file in (tmp_path / "runs/t" / name).iterdir():
             file.unlink()
-    assert [outcome.stood for outcome in build(own)] == [True, False, False, False]
+    assert [outcome.up_to_date for outcome in build(own)] == [True, False, False, False]
     assert made(tmp_path) == wanted
 
 
@@ -95,7 +95,7 @@ def test_a_video_that_changed_is_not_shown_as_it_was(own, tmp_path):
         file, _, time = row["ref"].partition("#t=")
         assert row["stamp"] == stamp(tmp_path / "films" / file)
         assert row["bytes"] == frames.frame(tmp_path / "films" / file, float(time))
-    assert len(made(tmp_path)["pictures"]) == 8
+    assert len(made(tmp_path)["images"]) == 8
 
 
 def test_a_kill_before_the_report_leaves_nothing_that_is_believed(own, tmp_path, monkeypatch):
@@ -117,7 +117,7 @@ def test_a_part_that_gives_no_frames_any_more_keeps_none(own, tmp_path):
     build(own)
     assert kept(tmp_path)
     (tmp_path / "films/a.mp4").write_bytes(b"")
-    film(tmp_path / "films/b.mp4", [shade(COLOURS[0])])
+    film(tmp_path / "films/b.mp4", [shade(COLORS[0])])
     mmc4(tmp_path / "pages", {"https://a.example/": [("Draw a red sheet and then a blue one.", png())]})
     build(own, "ingest.sources[1]={kind: mmc4, name: pages, path: pages}")
     assert [row["ref"] for path in kept(tmp_path) for row in table.read(path)] == ["b.mp4#t=0.0"]
@@ -134,7 +134,7 @@ def test_a_limit_keeps_what_its_documents_show(own, tmp_path):
 
 
 def test_a_frame_of_two_steps_is_given_once(tmp_path):
-    film(tmp_path / "a.mp4", [shade(COLOURS[0])] * 40)
+    film(tmp_path / "a.mp4", [shade(COLORS[0])] * 40)
     (tmp_path / "a.srt").write_text("1\n00:00:00,000 --> 00:00:02,500\none.\n\n2\n00:00:00,100 --> 00:00:02,600\ntwo.\n")
     source = VideoSource(name="v", path=str(tmp_path))
     items = [item for span in video.plan(source, 500, tmp_path) for item in video.read(source, span, tmp_path)]

@@ -149,11 +149,11 @@ def test_a_bomb_stops_the_file_and_keeps_what_stood_before_it(tmp_path, monkeypa
 
 # --- documents ------------------------------------------------------------------------------------------------------------------------
 
-PICTURE = {"image_name": "", "raw_url": "http://example.org/a.png", "matched_text_index": 0}
+IMAGE = {"image_name": "", "raw_url": "http://example.org/a.png", "matched_text_index": 0}
 
 
 @pytest.mark.parametrize(
-    ("sentences", "pictures", "lost"),
+    ("sentences", "images", "lost"),
     [
         (["a"] * 9_990, 10, []),
         (["a"] * 9_991, 10, ["too_many_pieces"]),
@@ -164,13 +164,13 @@ PICTURE = {"image_name": "", "raw_url": "http://example.org/a.png", "matched_tex
     ],
 )
 @pytest.mark.parametrize("kind", ["mmc4", "html"])
-def test_a_document_holds_what_somebody_wrote_and_not_more(tmp_path, kind, sentences, pictures, lost):
+def test_a_document_holds_what_somebody_wrote_and_not_more(tmp_path, kind, sentences, images, lost):
     if kind == "mmc4":
-        (tmp_path / "d.jsonl").write_text(json.dumps({"text_list": sentences, "image_info": [PICTURE] * pictures}))
+        (tmp_path / "d.jsonl").write_text(json.dumps({"text_list": sentences, "image_info": [IMAGE] * images}))
         items = mmc4_items(tmp_path / "d.jsonl")
     else:
-        page = "".join(f"<p>{text}</p>" for text in sentences) + "<img src=http://example.org/a.png>" * pictures
+        page = "".join(f"<p>{text}</p>" for text in sentences) + "<img src=http://example.org/a.png>" * images
         (tmp_path / "d.html").write_text(f"<body><main>{page}</main>")
         items = read_all(html, HtmlSource(name="h", path=str(tmp_path)), tmp_path / "cache")
     assert [(reason, whole) for _, reason, whole in rejected(items)] == [(reason, True) for reason in lost]
-    assert [len(item.segments) for item in documents(items)] == ([] if lost else [len(sentences) + pictures])
+    assert [len(item.segments) for item in documents(items)] == ([] if lost else [len(sentences) + images])

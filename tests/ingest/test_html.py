@@ -1,4 +1,4 @@
-"""HTML folders: real pages with hand-counted pictures, references to local files, parts that stay where they are."""
+"""HTML folders: real pages with hand-counted images, references to local files, parts that stay where they are."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MADE_UP = [
     "All pages",
     "RSS",
     "Terms of use",
-    "keep that licence",
+    "keep that license",
     "static site generator",
 ]
 """Phrases of the navigation, bars and footers that were put round the real pages."""
@@ -57,8 +57,8 @@ def pages(real, tmp_path_factory):
     return {Path(document.provenance.file).parent.as_posix(): document for document in documents(items)}
 
 
-def test_real_pages_have_the_pictures_that_were_counted_by_hand(pages):
-    assert {name: len(document.images) for name, document in pages.items()} == {name: row["pictures"] for name, row in COUNTS.items()}
+def test_real_pages_have_the_images_that_were_counted_by_hand(pages):
+    assert {name: len(document.images) for name, document in pages.items()} == {name: row["images"] for name, row in COUNTS.items()}
 
 
 def test_real_pages_keep_every_character_of_the_document_and_nothing_around_it(pages, real):
@@ -66,7 +66,7 @@ def test_real_pages_keep_every_character_of_the_document_and_nothing_around_it(p
     for name, document in pages.items():
         page = (real / "html" / name / "index.html").read_text(encoding="utf-8")
         original = LexborHTMLParser(page).css_first("main, article, div.content").text()
-        text = "".join(bare(item.text, marks=item.kind == "list") for item in document.texts)
+        text = "".join(bare(item.text, placeholders=item.kind == "list") for item in document.texts)
         assert text == bare(original), name
         assert text.startswith(bare(COUNTS[name]["first"]))
         assert text.endswith(bare(COUNTS[name]["last"]))
@@ -77,12 +77,12 @@ def test_nothing_of_the_made_up_frame_is_left(pages):
     assert [phrase for phrase in MADE_UP if any(text.startswith(phrase) or (len(phrase) > 8 and phrase in text) for text in texts)] == []
 
 
-def test_every_real_picture_is_a_file_beside_its_page(pages, real):
+def test_every_real_image_is_a_file_beside_its_page(pages, real):
     for name, document in pages.items():
         assert all((real / "html" / item.ref.file).is_file() and item.ref.file.startswith(f"{name}/") for item in document.images)
 
 
-def test_real_captions_stand_directly_after_their_picture(pages):
+def test_real_captions_stand_directly_after_their_image(pages):
     document = pages["rtk-configure-with-wifi"]
     captions = [item for item in document.texts if item.kind == "caption"]
     assert len(captions) == 6
@@ -112,7 +112,7 @@ def test_five_megabytes_on_one_line_are_read_in_a_second(real, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("address", "reference"),
+    ("url", "reference"),
     [
         ("pic.png", "<a/b/pic.png>"),
         ("./x/../pic.png", "<a/b/pic.png>"),
@@ -134,7 +134,7 @@ def test_five_megabytes_on_one_line_are_read_in_a_second(real, tmp_path):
         ("C:/x.png", "!unsafe_path"),
         ("x%00.png", "!unsafe_path"),
         ("javascript:alert(1)", "!unknown_scheme"),
-        ("http://[", "!bad_address"),
+        ("http://[", "!bad_url"),
         ("data:image/png;base64,AAAA", "!data_uri"),
         ("#top", "!no_source"),
         ("/" + "x" * 300 + ".png", f"<{'x' * 300}.png>"),
@@ -142,11 +142,11 @@ def test_five_megabytes_on_one_line_are_read_in_a_second(real, tmp_path):
         ("x" * 2000, "!unsafe_path"),
     ],
 )
-def test_what_an_address_refers_to(tmp_path, address, reference):
+def test_what_an_address_refers_to(tmp_path, url, reference):
     (tmp_path / "a" / "b").mkdir(parents=True)
     for name in ("a/b/pic.png", "a/b/my pic.png", "a/b/odd%20.png", "a/b/raw%41.png", "a/up.png", "top.png"):
         (tmp_path / name).touch()
-    assert one(tmp_path, f'<body><p>text</p><img src="{address}"></body>', "a/b/index.html") == ["prose: text", reference]
+    assert one(tmp_path, f'<body><p>text</p><img src="{url}"></body>', "a/b/index.html") == ["prose: text", reference]
 
 
 def test_base_decides_where_relative_addresses_lead(tmp_path):
@@ -167,7 +167,7 @@ def test_of_several_addresses_the_first_that_exists_is_taken(tmp_path):
     assert one(tmp_path, '<body><img src="small.png" srcset="big.png 2000w"></body>') == ["<big.png>"]
 
 
-def test_address_and_licence_of_the_page_win_over_the_source(tmp_path):
+def test_address_and_license_of_the_page_win_over_the_source(tmp_path):
     head = "<head><link rel=canonical href='https://c.example/p'><link rel=license href='https://l.example/by'></head>"
     (tmp_path / "1.html").write_text(f"{head}<body><img src=a.png></body>")
     (tmp_path / "2.html").write_text("<body>x</body>")

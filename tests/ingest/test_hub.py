@@ -1,4 +1,4 @@
-"""Any table through a declared mapping: Parquet, JSONL, WebDataset tar; pictures stay where they are and are found again."""
+"""Any table through a declared mapping: Parquet, JSONL, WebDataset tar; images stay where they are and are found again."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from leafinstruct.ingest.readers import hub
 from leafinstruct.recipe.load import load
 from leafinstruct.records.document import Document, Image, Ref, Rejected, Text
 
-PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
-def picture(number: int) -> bytes:
+def image_bytes(number: int) -> bytes:
     return png(dot=number % 70, size=(96, 64 + number % 5))
 
 
@@ -42,7 +42,7 @@ def table(folder: Path, count: int = 30, group: int = 11) -> Path:
         [
             ("title", pa.string()),
             ("steps", pa.list_(pa.string())),
-            ("shots", pa.list_(PICTURE)),
+            ("shots", pa.list_(IMAGE)),
             ("cover", pa.binary()),
             ("about", pa.struct([("alt", pa.string()), ("link", pa.string()), ("terms", pa.string())])),
         ]
@@ -51,8 +51,8 @@ def table(folder: Path, count: int = 30, group: int = 11) -> Path:
         {
             "title": f"Title {number}",
             "steps": [f"First {number}", None, f"Third {number}"],
-            "shots": [{"bytes": picture(number), "path": f"{number}.png"}, {"bytes": picture(number + 1), "path": None}, None],
-            "cover": picture(number + 2),
+            "shots": [{"bytes": image_bytes(number), "path": f"{number}.png"}, {"bytes": image_bytes(number + 1), "path": None}, None],
+            "cover": image_bytes(number + 2),
             "about": {"alt": f"a  cover {number}", "link": f"http://a.org/{number}", "terms": "CC-BY-4.0" if number % 2 else None},
         }
         for number in range(count)
@@ -89,7 +89,7 @@ def test_the_bytes_of_every_cell_are_found_again_in_any_order(tmp_path):
     order = [*range(30), 5, 29, 0, 11, 10]
     for number in order:
         data = [fetch(image.ref, tmp_path) for image in pages[number].images]
-        assert data == [picture(number + 2), picture(number), picture(number + 1)]
+        assert data == [image_bytes(number + 2), image_bytes(number), image_bytes(number + 1)]
 
 
 def test_one_pass_over_the_cells_decodes_the_column_once(tmp_path, monkeypatch):
@@ -107,7 +107,7 @@ def test_one_pass_over_the_cells_decodes_the_column_once(tmp_path, monkeypatch):
     assert len(opened) == 1
 
 
-def test_pictures_of_a_struct_are_not_read_when_ingesting(tmp_path):
+def test_images_of_a_struct_are_not_read_when_ingesting(tmp_path):
     from leafinstruct.ingest.tables import parquet
 
     path = table(tmp_path, 4)
@@ -122,12 +122,12 @@ def test_pictures_of_a_struct_are_not_read_when_ingesting(tmp_path):
         ("row=0,column=nothing", "missing_cell"),
         ("row=0,column=shots,item=9", "missing_cell"),
         ("row=0,column=cover,item=0", "missing_cell"),
-        ("row=0,column=shots,item=2", "not_a_picture_value"),
-        ("row=0,column=title", "not_a_picture_value"),
+        ("row=0,column=shots,item=2", "not_an_image_value"),
+        ("row=0,column=title", "not_an_image_value"),
         ("nonsense", "missing_cell"),
     ],
 )
-def test_cells_that_hold_no_picture(tmp_path, member, reason):
+def test_cells_that_hold_no_image(tmp_path, member, reason):
     table(tmp_path, 2)
     assert fetch(Ref(file="data.parquet", member=member), tmp_path).reason == reason
 
@@ -170,13 +170,13 @@ def test_what_somebody_says_stays_whole(tmp_path):
     assert [(item.text, item.role) for item in page.texts] == [("a\n\nb", "user"), ("c", "assistant")]
 
 
-def test_a_conversation_column_takes_its_pictures_from_another(tmp_path):
+def test_a_conversation_column_takes_its_images_from_another(tmp_path):
     turns = [{"role": "user", "content": "<image> q"}, {"role": "assistant", "content": "a <image>"}]
     (tmp_path / "d.jsonl").write_text("\n".join(json.dumps({"m": turns, "i": names}) for names in (["a.png", "b.png"], ["a.png"])))
     page, lost = found(tmp_path / "d.jsonl", [{"conversation": "m", "images": "i"}])
     assert [item.ref.file if isinstance(item, Image) else item.text for item in page.segments] == ["a.png", "q", "a", "b.png"]
     assert [item.role for item in page.segments] == ["user", "user", "assistant", "assistant"]
-    assert lost.reason == "too_few_pictures"
+    assert lost.reason == "too_few_images"
 
 
 def tar(path: Path, members: list[tuple[str, bytes]]) -> Path:
@@ -192,7 +192,7 @@ def samples(count: int = 9) -> list[tuple[str, bytes]]:
     members = []
     for number in range(count):
         members += [
-            (f"d/{number:03d}.png", picture(number)),
+            (f"d/{number:03d}.png", image_bytes(number)),
             (f"d/{number:03d}.txt", f"text {number}".encode()),
             (f"d/{number:03d}.json", json.dumps({"by": {"url": f"http://a.org/{number}"}}).encode()),
         ]
@@ -206,11 +206,11 @@ def test_webdataset_members_are_ranges_of_the_tar(tmp_path):
     for number, page in enumerate(pages):
         assert page.texts[0].text == f"text {number}"
         assert page.url == f"http://a.org/{number}"
-        assert fetch(page.images[0].ref, tmp_path) == picture(number)
+        assert fetch(page.images[0].ref, tmp_path) == image_bytes(number)
 
 
 def test_tars_that_are_odd_or_cut(tmp_path):
-    path = tar(tmp_path / "a.tar", [*samples(2), ("d/002.png", picture(2)), ("d/002.txt", b"\xff\xfe broken"), ("README", b"x")])
+    path = tar(tmp_path / "a.tar", [*samples(2), ("d/002.png", image_bytes(2)), ("d/002.txt", b"\xff\xfe broken"), ("README", b"x")])
     with tarfile.open(path, "a") as out:
         link = tarfile.TarInfo("d/003.txt")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
@@ -243,20 +243,20 @@ def test_a_build_from_parquet_ends_in_rows_with_the_very_bytes(tmp_path):
     build(path)
     published = rows(tmp_path / "runs" / "t" / "shard")
     assert len(published) == 6
-    known = {picture(number) for number in range(9)}
+    known = {image_bytes(number) for number in range(9)}
     assert all(item["bytes"] in known for row in published for item in row["images"])
     assert all(info["ref"].startswith("data.parquet!row=") for row in published for info in row["image_info"])
-    assert all(outcome.stood for outcome in build(path))
+    assert all(outcome.up_to_date for outcome in build(path))
 
 
 PATH_ONLY = pa.list_(pa.struct([("bytes", pa.null()), ("path", pa.string())]))
 
 
-@pytest.mark.parametrize("kind", [PATH_ONLY, pa.list_(PICTURE)], ids=["no type", "no bytes"])
+@pytest.mark.parametrize("kind", [PATH_ONLY, pa.list_(IMAGE)], ids=["no type", "no bytes"])
 def test_structs_without_bytes_are_their_paths(tmp_path, kind):
-    """How Mantis-Instruct is published: pictures in a zip beside the table, only their names in it."""
+    """How Mantis-Instruct is published: images in a zip beside the table, only their names in it."""
     (tmp_path / "shots").mkdir()
-    (tmp_path / "shots/1.png").write_bytes(picture(1))
+    (tmp_path / "shots/1.png").write_bytes(image_bytes(1))
     made = {
         "images": pa.array([[{"bytes": None, "path": "shots/1.png"}, {"bytes": None, "path": "http://a.org/2.png"}]], kind),
         "conversation": pa.array([[{"role": "user", "content": "<image> and <image>?"}, {"role": "assistant", "content": "Two."}]]),
@@ -264,30 +264,32 @@ def test_structs_without_bytes_are_their_paths(tmp_path, kind):
     pq.write_table(pa.table(made), tmp_path / "train.parquet")
     (page,) = found(tmp_path / "train.parquet", [{"conversation": "conversation", "images": "images"}])
     assert [image.ref for image in page.images] == [Ref(file="shots/1.png"), Ref(url="http://a.org/2.png")]
-    assert fetch(page.images[0].ref, tmp_path) == picture(1)
+    assert fetch(page.images[0].ref, tmp_path) == image_bytes(1)
 
 
 def test_dots_lead_through_lists_of_structs(tmp_path):
-    step = pa.struct([("text", pa.string()), ("shot", PICTURE)])
-    made = [[{"text": f"Step {index}", "shot": {"bytes": picture(index), "path": None} if index != 1 else None} for index in range(3)]] * 9
+    step = pa.struct([("text", pa.string()), ("shot", IMAGE)])
+    made = [
+        [{"text": f"Step {index}", "shot": {"bytes": image_bytes(index), "path": None} if index != 1 else None} for index in range(3)]
+    ] * 9
     pq.write_table(pa.table({"steps": pa.array(made, pa.list_(step))}), tmp_path / "a.parquet")
     pages = found(tmp_path / "a.parquet", [{"interleave": [{"image": "steps.shot"}, {"text": "steps.text"}]}])
     assert len(pages) == 9
     for page in pages:
-        assert [segment.text if isinstance(segment, Text) else "picture" for segment in page.segments] == [
-            "picture",
+        assert [segment.text if isinstance(segment, Text) else "image" for segment in page.segments] == [
+            "image",
             "Step 0",
             "Step 1",
-            "picture",
+            "image",
             "Step 2",
         ]
-        assert [fetch(image.ref, tmp_path) for image in page.images] == [picture(0), picture(2)]
+        assert [fetch(image.ref, tmp_path) for image in page.images] == [image_bytes(0), image_bytes(2)]
 
 
 def test_questions_and_answers_in_structs_are_a_conversation(tmp_path):
     """How The Cauldron is published."""
     texts = [[{"user": "What?", "assistant": "A bar.", "source": "s"}, {"user": "And?", "assistant": "No more.", "source": "s"}]]
-    made = {"images": pa.array([[{"bytes": picture(3), "path": None}]], pa.list_(PICTURE)), "texts": pa.array(texts)}
+    made = {"images": pa.array([[{"bytes": image_bytes(3), "path": None}]], pa.list_(IMAGE)), "texts": pa.array(texts)}
     pq.write_table(pa.table(made), tmp_path / "a.parquet")
     said = {"interleave": [{"text": "texts.user", "role": "user"}, {"text": "texts.assistant", "role": "assistant"}]}
     (page,) = found(tmp_path / "a.parquet", [{"image": "images"}, said])
@@ -306,39 +308,39 @@ def turns(*parts: dict[str, Any]) -> pa.Array:
     return pa.array([[*said, {"role": "assistant", "content": [{**blank, "text": "Yes."}]}]])
 
 
-def test_a_part_that_says_which_picture_gets_that_one(tmp_path):
-    pictures = pa.array([[{"bytes": picture(number), "path": None} for number in range(2)]], pa.list_(PICTURE))
+def test_a_part_that_says_which_image_gets_that_one(tmp_path):
+    images = pa.array([[{"bytes": image_bytes(number), "path": None} for number in range(2)]], pa.list_(IMAGE))
     messages = turns({"type": "image", "index": 1}, {"type": "image", "index": 0})
-    pq.write_table(pa.table({"messages": messages, "images": pictures}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"messages": messages, "images": images}), tmp_path / "a.parquet")
     (page,) = found(tmp_path / "a.parquet", [{"conversation": "messages", "images": "images"}])
     assert [image.ref.member for image in page.images] == ["row=0,column=images,item=1", "row=0,column=images,item=0"]
 
 
-@pytest.mark.parametrize(("indexes", "reason"), [((0, 2), "too_few_pictures"), ((1, 1), "too_many_pictures")])
-def test_a_part_that_names_no_picture_or_leaves_one_out_loses_the_record(tmp_path, indexes, reason):
-    pictures = pa.array([[{"bytes": picture(number), "path": None} for number in range(2)]], pa.list_(PICTURE))
+@pytest.mark.parametrize(("indexes", "reason"), [((0, 2), "too_few_images"), ((1, 1), "too_many_images")])
+def test_a_part_that_names_no_image_or_leaves_one_out_loses_the_record(tmp_path, indexes, reason):
+    images = pa.array([[{"bytes": image_bytes(number), "path": None} for number in range(2)]], pa.list_(IMAGE))
     messages = turns(*({"type": "image", "index": index} for index in indexes))
-    pq.write_table(pa.table({"messages": messages, "images": pictures}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"messages": messages, "images": images}), tmp_path / "a.parquet")
     (item,) = found(tmp_path / "a.parquet", [{"conversation": "messages", "images": "images"}])
     assert item.reason == reason
 
 
 def test_turns_may_be_written_as_json(tmp_path):
     said = [{"from": "human", "value": "<image> What?"}, {"from": "gpt", "value": "A bar."}]
-    made = {"turns": [json.dumps(said), "[" * 100_000], "cover": [picture(1), picture(2)]}
+    made = {"turns": [json.dumps(said), "[" * 100_000], "cover": [image_bytes(1), image_bytes(2)]}
     pq.write_table(pa.table(made), tmp_path / "a.parquet")
     page, lost = found(tmp_path / "a.parquet", [{"conversation": "turns", "images": "cover"}])
     assert [text.text for text in page.texts] == ["What?", "A bar."]
     assert (lost.locator, lost.reason) == ("row=1", "bad_turns")
 
 
-def test_what_else_is_known_of_a_picture_stands_in_columns_beside_it(tmp_path):
+def test_what_else_is_known_of_an_image_stands_in_columns_beside_it(tmp_path):
     facts = [
         {"url": "http://a.org/0.png", "license": "https://creativecommons.org/licenses/by/4.0/", "time": 2.5, "alt": " a  bar "},
         {"url": "ftp://a.org/1.png", "license": None, "time": -1.0, "alt": None},
     ]
     made = {
-        "shots": pa.array([[{"bytes": picture(number), "path": None} for number in range(2)]], pa.list_(PICTURE)),
+        "shots": pa.array([[{"bytes": image_bytes(number), "path": None} for number in range(2)]], pa.list_(IMAGE)),
         "info": pa.array([facts]),
         "terms": pa.array(["CC0-1.0"]),
     }
@@ -351,7 +353,7 @@ def test_what_else_is_known_of_a_picture_stands_in_columns_beside_it(tmp_path):
     ]
 
 
-def test_a_name_that_no_struct_holds_is_told_with_its_neighbour(tmp_path):
+def test_a_name_that_no_struct_holds_is_told_with_its_neighbor(tmp_path):
     with pytest.raises(RecipeError, match=r"no column 'about\.lnk'; did you mean 'about\.link'"):
         found(table(tmp_path), [{"text": "title"}], url_column="about.lnk")
 
@@ -391,7 +393,7 @@ def test_published_rows_are_read_back_without_loss(tmp_path):
         {
             "title": f"How to draw bar {number}",
             "steps": [f"Take a sheet of paper number {number} and a pencil.", "  Code:\n    draw(bar)  ", "Say <image> and be done."],
-            "shots": [{"bytes": picture(number), "path": None}, {"bytes": picture(number + 20), "path": None}],
+            "shots": [{"bytes": image_bytes(number), "path": None}, {"bytes": image_bytes(number + 20), "path": None}],
             "links": [f"http://a.org/{number}.png", None],
             "times": [None, 1.5],
             "terms": "CC-BY-4.0" if number % 2 else "CC0-1.0",
@@ -403,7 +405,7 @@ def test_published_rows_are_read_back_without_loss(tmp_path):
         [
             *((name, pa.string()) for name in ("title", "terms", "link")),
             *((name, pa.list_(pa.string())) for name in ("steps", "links")),
-            ("shots", pa.list_(PICTURE)),
+            ("shots", pa.list_(IMAGE)),
             ("times", pa.list_(pa.float64())),
         ]
     )
@@ -428,7 +430,7 @@ def test_published_rows_are_read_back_without_loss(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "cure"),
+    ("name", "hint"),
     [
         ("a.csv", "pandas.read_csv('a.csv').to_json('a.csv.jsonl', orient='records', lines=True)"),
         ("a.arrow", "Dataset.from_file('a.arrow').to_parquet('a.arrow.parquet')"),
@@ -438,21 +440,21 @@ def test_published_rows_are_read_back_without_loss(tmp_path):
         ("a.7z", "unpack it, or convert it to one of these"),
     ],
 )
-def test_a_format_that_nobody_reads_is_one_line_with_the_cure(tmp_path, name, cure):
+def test_a_format_that_nobody_reads_is_one_line_with_the_hint(tmp_path, name, hint):
     (tmp_path / name).write_bytes(b"t,i\nx,y\n" * 9)
     for path in (tmp_path / name, tmp_path / "a.*"):
-        with pytest.raises(SourceError, match=re.escape(cure)):
+        with pytest.raises(SourceError, match=re.escape(hint)):
             found(path, [{"text": "t"}])
 
 
-def test_the_cure_of_a_csv_file_cures_it(tmp_path, monkeypatch):
-    (tmp_path / "a.csv").write_text('title,picture\n"Fold, then cut.",a.png\n')
+def test_the_hint_of_a_csv_file_hints_it(tmp_path, monkeypatch):
+    (tmp_path / "a.csv").write_text('title,image\n"Fold, then cut.",a.png\n')
     with pytest.raises(SourceError) as told:
         found(tmp_path / "a.csv", [{"text": "title"}])
     command = str(told.value).split('python -c "')[1].split('"`')[0]
     monkeypatch.chdir(tmp_path)
     subprocess.run([sys.executable, "-c", command], check=True)
-    (document,) = found(tmp_path, [{"text": "title"}, {"image": "picture"}])
+    (document,) = found(tmp_path, [{"text": "title"}, {"image": "image"}])
     assert (document.texts[0].text, document.images[0].ref.file) == ("Fold, then cut.", "a.png")
 
 
@@ -484,7 +486,7 @@ ZEBRA = {
     "<image_start>[problem_image_{n}]<image_end>": "problem_image_{n}",
     "<image_start>[reasoning_image_{n}]<image_end>": "reasoning_image_{n}",
 }
-TRACE = [{"text": "Question", "marks": ZEBRA}, {"text": "Text Reasoning Trace", "marks": ZEBRA}, {"text": "Final Answer"}]
+TRACE = [{"text": "Question", "placeholders": ZEBRA}, {"text": "Text Reasoning Trace", "placeholders": ZEBRA}, {"text": "Final Answer"}]
 
 
 def zebra(images: dict[str, Any]) -> dict[str, Any]:
@@ -517,33 +519,33 @@ def test_the_tags_around_a_mark_go_with_it_also_where_the_pattern_is_without_the
     short = {"[problem_image_{n}]": "problem_image_{n}", "[reasoning_image_{n}]": "reasoning_image_{n}"}
     images = {"problem_image_1": "p1.png", "reasoning_image_1": "r1.png", "reasoning_image_2": "r2.png"}
     path = lines(tmp_path, zebra(images))
-    (page,) = found(path, [{**entry, "marks": short} if "marks" in entry else entry for entry in TRACE])
+    (page,) = found(path, [{**entry, "placeholders": short} if "placeholders" in entry else entry for entry in TRACE])
     (same,) = found(path, TRACE)
     assert page.segments == same.segments
 
 
 def test_numbered_columns_of_parquet_are_read_and_their_bytes_found_again(tmp_path):
-    images = {name: {"bytes": picture(number), "path": None} for number, name in enumerate(("problem_image_1", "reasoning_image_1"))}
-    second = {**zebra({**images, "reasoning_image_2": {"bytes": picture(2), "path": None}}), "other": "x"}
-    made = pa.Table.from_pylist([second], schema=pa.schema([(name, PICTURE if "image" in name else pa.string()) for name in second]))
+    images = {name: {"bytes": image_bytes(number), "path": None} for number, name in enumerate(("problem_image_1", "reasoning_image_1"))}
+    second = {**zebra({**images, "reasoning_image_2": {"bytes": image_bytes(2), "path": None}}), "other": "x"}
+    made = pa.Table.from_pylist([second], schema=pa.schema([(name, IMAGE if "image" in name else pa.string()) for name in second]))
     pq.write_table(made, tmp_path / "a.parquet")
     (page,) = found(tmp_path / "a.parquet", TRACE)
     assert [image.ref.member for image in page.images] == [
         f"row=0,column={name}_image_{n}" for name, n in (("problem", 1), ("reasoning", 2), ("reasoning", 1))
     ]
-    assert [fetch(image.ref, tmp_path) for image in page.images] == [picture(number) for number in (0, 2, 1)]
+    assert [fetch(image.ref, tmp_path) for image in page.images] == [image_bytes(number) for number in (0, 2, 1)]
 
 
 def test_a_numbered_name_that_no_file_has_stops_the_build(tmp_path):
-    wrong = [{"text": "title", "marks": {"[image_{n}]": "image_{n}"}}]
+    wrong = [{"text": "title", "placeholders": {"[image_{n}]": "image_{n}"}}]
     with pytest.raises(RecipeError, match=r"no column 'image_\{n\}'"):
         found(table(tmp_path), wrong)
     with pytest.raises(RecipeError, match="no column 'shost'; did you mean 'shots'"):
-        found(table(tmp_path), [{"text": "title", "marks": {"[image_{n}]": "shost"}}])
+        found(table(tmp_path), [{"text": "title", "placeholders": {"[image_{n}]": "shost"}}])
 
 
 @pytest.mark.parametrize(
-    ("text", "marks", "wanted"),
+    ("text", "placeholders", "wanted"),
     [
         ("Draw Image #2, then Image #1.", {"Image #{n}": "i"}, ["Draw", "<b> of Draw", ", then", "<a> of , then", "."]),
         ("a <|image_1|> b", {"<|image_{n}|>": "i"}, ["a", "<a> of a", "b"]),
@@ -556,15 +558,15 @@ def test_a_numbered_name_that_no_file_has_stops_the_build(tmp_path):
         ("One.\n\nTwo. [1]\n\nThree.", {"[{n}]": "i"}, ["One.", "Two.", "<a> of Two.", "Three."]),
     ],
 )
-def test_forms_of_marks(tmp_path, text, marks, wanted):
-    pages = found(lines(tmp_path, {"t": text, "i": ["a", "b"], "c": "c"}), [{"text": "t", "marks": marks}])
+def test_forms_of_marks(tmp_path, text, placeholders, wanted):
+    pages = found(lines(tmp_path, {"t": text, "i": ["a", "b"], "c": "c"}), [{"text": "t", "placeholders": placeholders}])
     assert told(pages[0]) == wanted
 
 
 @pytest.mark.parametrize("text", ["Image #12 and MyImage #1", "Image #1b", "image #1", "Image 1", "[image_1"])
 def test_what_only_begins_like_a_mark_is_text(tmp_path, text):
     page, *_ = found(
-        lines(tmp_path, {"t": text.replace("Image #12", "Image #1x"), "i": ["a"]}), [{"text": "t", "marks": {"Image #{n}": "i"}}]
+        lines(tmp_path, {"t": text.replace("Image #12", "Image #1x"), "i": ["a"]}), [{"text": "t", "placeholders": {"Image #{n}": "i"}}]
     )
     assert [item.text for item in page.texts] == [text.replace("Image #12", "Image #1x")]
     assert page.images == ()
@@ -584,14 +586,14 @@ def test_what_only_begins_like_a_mark_is_text(tmp_path, text):
     ],
 )
 def test_a_mark_without_its_image_loses_the_row(tmp_path, row, detail):
-    items = found(lines(tmp_path, row), [{"text": "t", "marks": {"Image #{n}": "i", "[img_{n}]": "img_{n}"}}])
-    assert [(item.reason, item.detail) for item in items if item.whole] == [("mark_without_image", detail)]
+    items = found(lines(tmp_path, row), [{"text": "t", "placeholders": {"Image #{n}": "i", "[img_{n}]": "img_{n}"}}])
+    assert [(item.reason, item.detail) for item in items if item.whole] == [("placeholder_without_image", detail)]
     assert not any(isinstance(item, Document) for item in items)
 
 
 def test_an_image_that_no_mark_names_is_a_piece_or_stands_where_its_column_is_mapped(tmp_path):
     row = {"t": "a Image #2 b", "i": ["a", "b", "c"], "img_1": "x", "img_10": "z", "img_2": "y", "u": "b [img_2]"}
-    marked = [{"text": "t", "marks": {"Image #{n}": "i"}}, {"text": "u", "marks": {"[img_{n}]": "img_{n}"}}]
+    marked = [{"text": "t", "placeholders": {"Image #{n}": "i"}}, {"text": "u", "placeholders": {"[img_{n}]": "img_{n}"}}]
     page, *lost = found(lines(tmp_path, row), marked)
     assert [image.ref.file for image in page.images] == ["b", "y"]
     assert [(item.reason, item.detail.partition(":")[0], item.whole) for item in lost] == [
@@ -607,17 +609,17 @@ def test_an_image_that_no_mark_names_is_a_piece_or_stands_where_its_column_is_ma
 
 def test_marks_in_parallel_lists_are_read_in_reading_order(tmp_path):
     row = {"q": ["one Image #1", "two Image #2"], "a": ["answer Image #2", "answer Image #1"], "i": ["a", "b"]}
-    marks = {"marks": {"Image #{n}": "i"}}
-    (page,) = found(lines(tmp_path, row), [{"interleave": [{"text": "q", **marks}, {"text": "a", **marks}]}])
+    placeholders = {"placeholders": {"Image #{n}": "i"}}
+    (page,) = found(lines(tmp_path, row), [{"interleave": [{"text": "q", **placeholders}, {"text": "a", **placeholders}]}])
     assert told(page) == ["one", "<a> of one", "answer", "<b> of answer", "two Image #2", "answer Image #1"]
 
 
 def test_what_is_known_of_an_image_comes_to_its_mark(tmp_path):
     row = {"t": "a <image_1> b <image_2>", "i": ["a", "b"], "alts": ["first", None], "links": [None, "http://a.org/b"]}
     path = lines(tmp_path, row)
-    (page,) = found(path, [{"text": "t", "marks": {"<image_{n}>": {"image": "i", "alt": "alts", "url": "links"}}}])
+    (page,) = found(path, [{"text": "t", "placeholders": {"<image_{n}>": {"image": "i", "alt": "alts", "url": "links"}}}])
     assert [(image.alt, image.url) for image in page.images] == [("first", None), ("", "http://a.org/b")]
-    (same,) = found(path, [{"text": "t", "marks": {"<image_{n}>": "i"}}, {"image": "i", "alt": "alts", "url": "links"}])
+    (same,) = found(path, [{"text": "t", "placeholders": {"<image_{n}>": "i"}}, {"image": "i", "alt": "alts", "url": "links"}])
     assert same.segments == page.segments
 
 
@@ -630,7 +632,7 @@ def test_a_conversation_with_declared_marks(tmp_path, more):
         {"chats": said, "images": ["a", "b"]},
         {"chats": said, "images": ["a", "b", "c", "d"]},
     ]
-    items = found(lines(tmp_path, *rows), [{"conversation": "chats", "marks": {"Image #{n}": "images"}, **more}])
+    items = found(lines(tmp_path, *rows), [{"conversation": "chats", "placeholders": {"Image #{n}": "images"}, **more}])
     pages = [item for item in items if isinstance(item, Document)]
     for page in pages:
         assert [segment.ref.file if isinstance(segment, Image) else segment.text for segment in page.segments] == [
@@ -638,29 +640,33 @@ def test_a_conversation_with_declared_marks(tmp_path, more):
         ]  # fmt: skip
         assert [segment.role for segment in page.segments] == ["user"] * 5 + ["assistant"] * 3
     assert [item.provenance.locator for item in pages] == ["line=1", "line=3"]
-    lost = [(item.locator, item.reason, item.whole) for item in items if isinstance(item, Rejected) and item.reason != "unmapped_mark"]
-    assert lost == [("line=2", "mark_without_image", True), ("line=3", "unnamed_image", False)]
+    lost = [
+        (item.locator, item.reason, item.whole) for item in items if isinstance(item, Rejected) and item.reason != "unmapped_placeholder"
+    ]
+    assert lost == [("line=2", "placeholder_without_image", True), ("line=3", "unnamed_image", False)]
 
 
 def test_parts_of_messages_beside_declared_marks_take_the_images_that_are_left(tmp_path):
     parts = [{"type": "text", "text": "See Image #1."}, {"type": "image"}]
     said = [{"role": "user", "content": parts}, {"role": "assistant", "content": "Yes."}]
-    (page,) = found(lines(tmp_path, {"m": said, "i": ["a", "b"]}), [{"conversation": "m", "images": "i", "marks": {"Image #{n}": "i"}}])
+    (page,) = found(
+        lines(tmp_path, {"m": said, "i": ["a", "b"]}), [{"conversation": "m", "images": "i", "placeholders": {"Image #{n}": "i"}}]
+    )
     assert [image.ref.file for image in page.images] == ["a", "b"]
 
 
 def test_numbered_members_of_a_tar_are_its_images(tmp_path):
-    members = [("d/0.txt", b"a [image_2] b [image_1]"), ("d/0.image_1.png", picture(1)), ("d/0.image_2.png", picture(2))]
-    (page,) = found(tar(tmp_path / "a.tar", members), [{"text": "txt", "marks": {"[image_{n}]": "image_{n}.png"}}])
-    assert [fetch(image.ref, tmp_path) for image in page.images] == [picture(2), picture(1)]
+    members = [("d/0.txt", b"a [image_2] b [image_1]"), ("d/0.image_1.png", image_bytes(1)), ("d/0.image_2.png", image_bytes(2))]
+    (page,) = found(tar(tmp_path / "a.tar", members), [{"text": "txt", "placeholders": {"[image_{n}]": "image_{n}.png"}}])
+    assert [fetch(image.ref, tmp_path) for image in page.images] == [image_bytes(2), image_bytes(1)]
 
 
 @pytest.mark.parametrize(
-    ("marks", "message"),
+    ("placeholders", "message"),
     [
         (
             {"[image]": "image_{n}"},
-            "the column 'image_{n}' has {n} and the mark '[image]' has none; write {n} where the mark has its number",
+            "the column 'image_{n}' has {n} and the placeholder '[image]' has none; write {n} where the placeholder has its number",
         ),
         ({"[image_{i}]": "image_{n}"}, "a number is written {n}, not '{i}'"),
         ({"[{n}_{n}]": "images"}, "has {n} 2 times; one number names an image"),
@@ -670,15 +676,15 @@ def test_numbered_members_of_a_tar_are_its_images(tmp_path):
         ({"[image_{n}]": {"imag": "images"}}, "needs the column of its images"),
         ({"[image_{n}]": {"image": "images", "form": 0}}, "has the unknown key 'form'; did you mean 'from'?"),
         ({"[image_{n}]": {"image": "image_{n}", "from": 0}}, "`from` counts the items of a list"),
-        ({"<image>": {"image": "images", "from": 0}}, "`from` is for marks with {n}"),
+        ({"<image>": {"image": "images", "from": 0}}, "`from` is for placeholders with {n}"),
         ({"[image_{n}]": None}, "needs the column of its images"),
     ],
 )
-def test_a_wrong_mark_is_one_line_when_the_recipe_is_read(tmp_path, marks, message):
-    source = {"kind": "hub", "name": "z", "path": "d.jsonl", "segments": [{"text": "t", "marks": marks}]}
+def test_a_wrong_mark_is_one_line_when_the_recipe_is_read(tmp_path, placeholders, message):
+    source = {"kind": "hub", "name": "z", "path": "d.jsonl", "segments": [{"text": "t", "placeholders": placeholders}]}
     with pytest.raises(RecipeError) as error:
         load(recipe(tmp_path, ingest={"sources": [source]}))
-    assert "ingest.sources[0].segments[0].marks: the " in str(error.value)
+    assert "ingest.sources[0].segments[0].placeholders: the " in str(error.value)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -700,21 +706,23 @@ def test_a_wrong_mark_is_one_line_when_the_recipe_is_read(tmp_path, marks, messa
             "<image_start>[reasoning_image_{n}]<image_end>",
             '"<image_start>[reasoning_image_{n}]<image_end>": "reasoning_image_{n}"',
         ),
-        ("a <image_1> <|image_1|>", [{"text": "t", "marks": {"<image_{n}>": "i"}}], "<|image_{n}|>", '"<|image_{n}|>": "i"'),
+        ("a <image_1> <|image_1|>", [{"text": "t", "placeholders": {"<image_{n}>": "i"}}], "<|image_{n}|>", '"<|image_{n}|>": "i"'),
     ],
 )
 def test_text_that_looks_like_an_unmapped_mark_is_reported(tmp_path, text, segments, pattern, hint):
     row = {"t": text, "reasoning_image_3": "r.png", "cover": "c.png", "i": ["a.png"]}
     page, *lost = found(lines(tmp_path, row), segments)
-    (item,) = [item for item in lost if item.reason == "unmapped_mark"]
+    (item,) = [item for item in lost if item.reason == "unmapped_placeholder"]
     assert (item.whole, item.pattern, item.times, item.rows, item.source) == (False, pattern, 1, 1, "h")
-    assert item.hint == f"declare it at the text's column: marks: {{{hint}}}"
-    assert item.detail == f'"{pattern}" in the text looks like an image mark and fits none of the recipe, so it stays text; {item.hint}'
+    assert item.hint == f"declare it at the text's column: placeholders: {{{hint}}}"
+    assert (
+        item.detail == f'"{pattern}" in the text looks like an image placeholder and fits none of the recipe, so it stays text; {item.hint}'
+    )
     assert page.texts
 
 
 @pytest.mark.parametrize(
-    "text", ["A picture of two images.", "Figure 3 and [3] and [title] and {x}", "a < b > c", "Image of #1", "an array[0]"]
+    "text", ["An image of two images.", "Figure 3 and [3] and [title] and {x}", "a < b > c", "Image of #1", "an array[0]"]
 )
 def test_prose_is_no_unmapped_mark(tmp_path, text):
     (page,) = found(lines(tmp_path, {"t": text, "title": "x"}), [{"text": "t"}, {"text": "title"}])
@@ -726,7 +734,7 @@ def test_a_build_says_once_for_each_source_and_pattern_what_is_not_mapped(tmp_pa
         {"title": f"How to draw {number} bars", "t": f"See [shot_{number}] and [shot_{number + 1}], then Image #1.", "shot_1": "a.png"}
         for number in range(12)
     ]
-    (tmp_path / "a.png").write_bytes(picture(1))
+    (tmp_path / "a.png").write_bytes(image_bytes(1))
     lines(tmp_path, *made)
     source = {"kind": "hub", "name": "own", "path": "d.jsonl", "segments": [{"text": "title"}, {"text": "t"}, {"image": "shot_1"}]}
     lax = {"min_words": 2, "min_images": 1, "alignment": {"allow_toy": True}, "judge": {"enabled": False}}
@@ -735,29 +743,29 @@ def test_a_build_says_once_for_each_source_and_pattern_what_is_not_mapped(tmp_pa
         done = leaf(*arguments)
         assert done.returncode == 0, done.stderr
         rows_read = 6 if "--limit" in arguments else 12
-        said = [line for line in done.stdout.splitlines() if "looks like an image mark" in line]
-        hint = "is not mapped and stays text; declare it at the text's column: marks:"
+        said = [line for line in done.stdout.splitlines() if "looks like an image placeholder" in line]
+        hint = "is not mapped and stays text; declare it at the text's column: placeholders:"
         count = f'{rows_read} x "Image #{{n}}" in the text of {rows_read} rows'
         assert said == [
-            f'ingest: source own: {2 * rows_read} x "[shot_{{n}}]" in the text of {rows_read} rows (first: d.jsonl line=1) looks like an image mark, '
-            f'{hint} {{"[shot_{{n}}]": "shot_{{n}}"}}',
-            f'ingest: source own: {count} (first: d.jsonl line=1) looks like an image mark, {hint} {{"Image #{{n}}": "shot_1"}}',
+            f'ingest: source own: {2 * rows_read} x "[shot_{{n}}]" in the text of {rows_read} rows '
+            f'(first: d.jsonl line=1) looks like an image placeholder, {hint} {{"[shot_{{n}}]": "shot_{{n}}"}}',
+            f'ingest: source own: {count} (first: d.jsonl line=1) looks like an image placeholder, {hint} {{"Image #{{n}}": "shot_1"}}',
         ]
 
 
 def test_numbered_fields_of_a_struct_are_images(tmp_path):
     row = {"t": "a [2] b [1]", "shots": {"s1": "a.png", "s2": "b.png", "s3": "c.png"}}
-    page, lost = found(lines(tmp_path, row), [{"text": "t", "marks": {"[{n}]": "shots.s{n}"}}])
+    page, lost = found(lines(tmp_path, row), [{"text": "t", "placeholders": {"[{n}]": "shots.s{n}"}}])
     assert [image.ref.file for image in page.images] == ["b.png", "a.png"]
     assert (lost.reason, lost.detail.partition(":")[0]) == ("unnamed_image", "shots.s3")
 
 
 def test_items_of_a_list_keep_one_marker_around_their_images(tmp_path):
     row = {"s": ["Cut it [1] here.", "[2] Fold it."], "t": "Cut it [1] here.\nFold it.", "i": ["a", "b"]}
-    marks = {"as": "list", "marks": {"[{n}]": "i"}}
-    (page,) = found(lines(tmp_path, row), [{"text": "s", **marks}])
+    placeholders = {"as": "list", "placeholders": {"[{n}]": "i"}}
+    (page,) = found(lines(tmp_path, row), [{"text": "s", **placeholders}])
     assert told(page) == ["- Cut it", "<a> of - Cut it", "  here.", "<b> of - Fold it.", "- Fold it."]
-    page, _ = found(lines(tmp_path, row), [{"text": "t", **marks}])
+    page, _ = found(lines(tmp_path, row), [{"text": "t", **placeholders}])
     assert told(page) == ["- Cut it", "<a> of - Cut it", "  here.\n- Fold it."]
 
 

@@ -19,12 +19,12 @@ from making import png
 
 
 def dataset(rows: int) -> bytes:
-    picture = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     made = [
         {"caption": f"caption {number}", "image": {"bytes": png(dot=number % 70), "path": None}, "unused": "x" * 100}
         for number in range(rows)
     ]
-    schema = pa.schema([("caption", pa.string()), ("image", picture), ("unused", pa.string())])
+    schema = pa.schema([("caption", pa.string()), ("image", image), ("unused", pa.string())])
     features = {
         "caption": {"dtype": "string", "_type": "Value"},
         "image": {"_type": "Image"},
@@ -118,7 +118,7 @@ def test_only_so_many_rows(server, tmp_path):
         ),
     ],
 )
-def test_what_does_not_exist_is_one_line_with_its_cure(server, tmp_path, settings, said):
+def test_what_does_not_exist_is_one_line_with_its_hint(server, tmp_path, settings, said):
     done = spool(server, tmp_path / "rows", tmp_path / "home", **settings)
     assert done.returncode == 1
     assert done.stdout.startswith(said)
@@ -142,7 +142,7 @@ SECRET = "hf_0123456789abcdefsecret"
         (429, "", "/api/", "SourceError source h: org/name: the Hub limits how often it is asked (status 429); what was read is kept"),
     ],
 )
-def test_a_hub_that_refuses_names_the_cure_and_never_the_token(server, tmp_path, monkeypatch, status, code, place, said):
+def test_a_hub_that_refuses_names_the_hint_and_never_the_token(server, tmp_path, monkeypatch, status, code, place, said):
     """A gated dataset shows itself to everybody and refuses its files."""
     monkeypatch.setenv("HF_TOKEN", SECRET)
     server.trouble = lambda path: (status, {"X-Error-Code": code} if code else {}) if place in path else None

@@ -16,7 +16,7 @@ def test_a_source_is_told_by_its_kind():
         {"sources": [{"kind": "mmc4", "name": "m", "path": "x"}, {"kind": "sketchbook", "seed": 1, "documents": 9}]}
     )
     assert [type(source) for source in found.sources] == [Mmc4Source, SketchbookSource]
-    assert (found.truncated, found.sources[1].name, found.sources[1].picture_px) == ("fail", "sketchbook", 128)
+    assert (found.truncated, found.sources[1].name, found.sources[1].image_px) == ("fail", "sketchbook", 128)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_a_source_is_told_by_its_kind():
         ({"sources": [PAGES, PAGES]}, "two sources are called 'pages'"),
         ({"sources": [{**PAGES, "kind": "htm"}]}, "does not match any of the expected tags: 'mmc4', 'obelics', 'html', 'warc', 'hub'"),
         ({"sources": [{**PAGES, "name": "My pages"}]}, "should match pattern"),
-        ({"sources": [{**PAGES, "pictures": "x"}]}, "Extra inputs are not permitted"),
+        ({"sources": [{**PAGES, "images": "x"}]}, "Extra inputs are not permitted"),
         ({"sources": [{**PAGES, "path": ""}]}, "at least 1 character"),
         ({"sources": [PAGES], "truncated": "skip"}, "'fail' or 'keep'"),
         ({"sources": [{"kind": "sketchbook", "seed": 1, "documents": 0}]}, "greater than 0"),

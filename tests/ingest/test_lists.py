@@ -17,7 +17,7 @@ from markdown_it.tree import SyntaxTreeNode
 
 from leafinstruct.ingest.fields.lists import marked
 from leafinstruct.ingest.page.page import parse
-from leafinstruct.ingest.page.sources import Picture
+from leafinstruct.ingest.page.sources import PageImage
 from leafinstruct.records import table
 
 # --- one example of each rule ---------------------------------------------------------------------------------------------------------
@@ -246,7 +246,7 @@ def markdown_of(html: str) -> str:
     """The segments in order; images, code and headings without a marker belong to the item of the last line of a list before them."""
     out, indent = "", 0
     for piece in parse(f"<main><p>Start</p>{html}</main>".encode()).pieces:
-        kind, text = ("image", "![](x.png)") if isinstance(piece, Picture) else (piece.kind, piece.text)
+        kind, text = ("image", "![](x.png)") if isinstance(piece, PageImage) else (piece.kind, piece.text)
         text = f"```\n{text}\n```" if kind == "code" else text
         is_list = kind == "list" or (kind == "heading" and re.match(r" *(?:-|\d+\.) ", text) is not None)
         if not is_list:
@@ -281,7 +281,7 @@ def test_a_markdown_parser_finds_the_items_of_the_page(found):
 @given(lists())
 def test_lines_of_a_list_have_no_space_at_their_ends(found):
     for piece in parse(html_of(found).encode()).pieces:
-        if not isinstance(piece, Picture) and piece.kind != "code":
+        if not isinstance(piece, PageImage) and piece.kind != "code":
             assert piece.text == piece.text.strip("\n")
             assert all(line == line.rstrip() for line in piece.text.split("\n"))
 

@@ -1,4 +1,4 @@
-"""MMC4: where pictures stand, what is lost and why, and what a hostile record can not do."""
+"""MMC4: where images stand, what is lost and why, and what a hostile record can not do."""
 
 from __future__ import annotations
 
@@ -35,15 +35,13 @@ def write(folder: Path, *records: object, name: str = "docs.jsonl") -> Path:
     return path
 
 
-def picture(name: str, index: object, **more: object) -> dict[str, object]:
+def image(name: str, index: object, **more: object) -> dict[str, object]:
     return {"image_name": name, "raw_url": f"http://example.org/{name}", "matched_text_index": index, **more}
 
 
-def test_real_records_keep_every_sentence_and_every_picture_in_its_place(real, tmp_path):
+def test_real_records_keep_every_sentence_and_every_image_in_its_place(real, tmp_path):
     found = documents(read_all(mmc4, source(real / "mmc4"), tmp_path))
-    assert {document.provenance.locator: len(document.images) for document in found} == {
-        key: row["pictures"] for key, row in COUNTS.items()
-    }
+    assert {document.provenance.locator: len(document.images) for document in found} == {key: row["images"] for key, row in COUNTS.items()}
     for document in found:
         text = bare(" ".join(item.text for item in document.texts))
         assert text.startswith(bare(COUNTS[document.provenance.locator]["first"]))
@@ -51,7 +49,7 @@ def test_real_records_keep_every_sentence_and_every_picture_in_its_place(real, t
         assert all((real / "mmc4" / item.ref.file).is_file() for item in document.images)
 
 
-def test_real_pictures_stand_directly_before_their_sentence(real, tmp_path):
+def test_real_images_stand_directly_before_their_sentence(real, tmp_path):
     raw = [json.loads(line) for line in (real / "mmc4" / "docs_shard_0.jsonl").read_text(encoding="utf-8").splitlines()]
     for document, record in zip(documents(read_all(mmc4, source(real / "mmc4"), tmp_path)), raw, strict=True):
         sentences = {" ".join(text.split()): index for index, text in enumerate(record["text_list"])}
@@ -80,7 +78,7 @@ def test_every_line_of_the_messy_file_has_its_reason(real, tmp_path):
 
 
 def test_ties_stand_in_the_order_of_the_list(tmp_path):
-    record = {"text_list": ["a", "b"], "image_info": [picture("2.png", 1), picture("1.png", 1), picture("0.png", 0)]}
+    record = {"text_list": ["a", "b"], "image_info": [image("2.png", 1), image("1.png", 1), image("0.png", 0)]}
     (document,) = documents(read_all(mmc4, source(write(tmp_path, record)), tmp_path))
     assert outline(document) == ["<images/0.png>", "prose: a", "<images/2.png>", "<images/1.png>", "prose: b"]
     assert [item.position for item in document.segments] == [0, 1, 2, 3, 4]
@@ -90,11 +88,11 @@ words = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_
 
 
 @given(st.lists(words, min_size=1, max_size=8), st.data())
-def test_a_document_is_its_sentences_with_their_pictures_before_them(tmp_path_factory, sentences, data):
-    """Written and read again, the order is that of the sentences, and of the list where two pictures share one."""
+def test_a_document_is_its_sentences_with_their_images_before_them(tmp_path_factory, sentences, data):
+    """Written and read again, the order is that of the sentences, and of the list where two images share one."""
     indices = data.draw(st.lists(st.integers(0, len(sentences) - 1), max_size=6))
     folder = tmp_path_factory.mktemp("law")
-    path = write(folder, {"text_list": sentences, "image_info": [picture(f"{n}.png", index) for n, index in enumerate(indices)]})
+    path = write(folder, {"text_list": sentences, "image_info": [image(f"{n}.png", index) for n, index in enumerate(indices)]})
     (document,) = documents(read_all(mmc4, source(path), folder / "cache"))
     expected = []
     for index, sentence in enumerate(sentences):
@@ -146,24 +144,24 @@ def test_a_record_that_is_lost_has_one_reason(tmp_path, monkeypatch, record, rea
     ("entry", "reason"),
     [
         ("no object", "bad_image_info"),
-        (picture("a.png", -1), "index_out_of_range"),
-        (picture("a.png", 1), "index_out_of_range"),
-        (picture("a.png", True), "no_text_index"),
-        (picture("a.png", "0"), "no_text_index"),
+        (image("a.png", -1), "index_out_of_range"),
+        (image("a.png", 1), "index_out_of_range"),
+        (image("a.png", True), "no_text_index"),
+        (image("a.png", "0"), "no_text_index"),
         ({"image_name": "a.png"}, "no_text_index"),
         ({"matched_text_index": 0}, "no_image_name"),
         ({"image_name": "a.png", "image_name ": 1, "matched_text_index": 0.5}, "no_text_index"),
-        (picture("../../etc/passwd", 0), "unsafe_path"),
-        (picture("/etc/passwd", 0), "unsafe_path"),
-        (picture("a/../../b.png", 0), "unsafe_path"),
-        (picture("..\\b.png", 0), "unsafe_path"),
-        (picture("C:/b.png", 0), "unsafe_path"),
-        (picture("a\u0000.png", 0), "unsafe_path"),
-        (picture("\ud800.png", 0), "unsafe_path"),
-        (picture("x" * 5000, 0), "unsafe_path"),
+        (image("../../etc/passwd", 0), "unsafe_path"),
+        (image("/etc/passwd", 0), "unsafe_path"),
+        (image("a/../../b.png", 0), "unsafe_path"),
+        (image("..\\b.png", 0), "unsafe_path"),
+        (image("C:/b.png", 0), "unsafe_path"),
+        (image("a\u0000.png", 0), "unsafe_path"),
+        (image("\ud800.png", 0), "unsafe_path"),
+        (image("x" * 5000, 0), "unsafe_path"),
     ],
 )
-def test_a_picture_that_is_lost_has_one_reason_and_its_document_goes_on(tmp_path, entry, reason):
+def test_an_image_that_is_lost_has_one_reason_and_its_document_goes_on(tmp_path, entry, reason):
     path = write(tmp_path, {"text_list": ["fine"], "image_info": [entry]})
     items = read_all(mmc4, source(path), tmp_path / "cache")
     assert rejected(items) == [("line=1", reason, False)]
@@ -187,25 +185,25 @@ def test_of_duplicate_keys_the_last_counts_and_nan_is_no_obstacle(tmp_path):
     assert outline(documents(read_all(mmc4, source(path), tmp_path / "cache"))[0]) == ["prose: last"]
 
 
-def test_without_a_picture_folder_the_address_is_the_reference(tmp_path):
-    path = write(tmp_path, {"text_list": ["a"], "image_info": [picture("1.png", 0)]})
+def test_without_an_image_folder_the_address_is_the_reference(tmp_path):
+    path = write(tmp_path, {"text_list": ["a"], "image_info": [image("1.png", 0)]})
     (tmp_path / "images").rmdir()
     assert outline(documents(read_all(mmc4, source(path), tmp_path / "cache"))[0])[0] == "<http://example.org/1.png>"
 
 
-def test_a_picture_folder_elsewhere_is_named_from_the_nearest_common_folder(tmp_path):
+def test_an_image_folder_elsewhere_is_named_from_the_nearest_common_folder(tmp_path):
     (tmp_path / "records").mkdir()
     (tmp_path / "photos").mkdir()
-    path = write(tmp_path / "records", {"text_list": ["a"], "image_info": [picture("1.png", 0)]})
-    given_source = source(path, pictures=str(tmp_path / "photos"))
+    path = write(tmp_path / "records", {"text_list": ["a"], "image_info": [image("1.png", 0)]})
+    given_source = source(path, images=str(tmp_path / "photos"))
     assert mmc4.root_of(given_source) == tmp_path
     (document,) = documents(read_all(mmc4, given_source, tmp_path / "cache"))
     assert outline(document)[0] == "<photos/1.png>"
     assert document.provenance.file == "records/docs.jsonl"
 
 
-def test_licence_and_address_reach_the_document(tmp_path):
-    path = write(tmp_path, {"url": "https://a.example/p", "text_list": ["a"], "image_info": [picture("1.png", 0)]})
+def test_license_and_address_reach_the_document(tmp_path):
+    path = write(tmp_path, {"url": "https://a.example/p", "text_list": ["a"], "image_info": [image("1.png", 0)]})
     (document,) = documents(read_all(mmc4, source(path, license="MIT"), tmp_path / "cache"))
     assert (document.url, document.license, document.images[0].license, document.images[0].url) == (
         "https://a.example/p",
@@ -337,10 +335,10 @@ def test_a_source_with_nothing_to_read_is_one_line(tmp_path, make, message):
     assert "\n" not in str(raised.value)
 
 
-def test_a_missing_picture_folder_is_an_error_only_when_it_was_named(tmp_path):
+def test_a_missing_image_folder_is_an_error_only_when_it_was_named(tmp_path):
     path = write(tmp_path, {"text_list": ["a"]})
-    with pytest.raises(SourceError, match="no such folder of pictures"):
-        mmc4.plan(source(path, pictures=str(tmp_path / "nowhere")), 5, tmp_path / "cache")
+    with pytest.raises(SourceError, match="no such folder of images"):
+        mmc4.plan(source(path, images=str(tmp_path / "nowhere")), 5, tmp_path / "cache")
 
 
 def test_a_link_that_leads_out_of_the_folder_is_not_followed(tmp_path):

@@ -45,7 +45,7 @@ def found(path: Path, part_size: int = 4, **settings: Any) -> list[Document | Re
     return [item for span in obelics.plan(source, part_size, cache) for item in obelics.read(source, span, cache)]
 
 
-def test_texts_and_pictures_stand_in_the_order_of_the_lists(tmp_path):
+def test_texts_and_images_stand_in_the_order_of_the_lists(tmp_path):
     about = [None, {"src": "http://a.org/x.png", "alt_text": " a  cat "}, None]
     (page,) = found(
         write(tmp_path, [row([None, "images/x.png", None], ["One.\n\nTwo\nlines.", None, "After."], about, {"url": "http://a.org/"})])

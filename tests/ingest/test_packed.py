@@ -44,7 +44,7 @@ def repeated(value: Any, rows: list[int]) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(starts, pa.int32()), values)
 
 
-@pytest.mark.parametrize(("column", "value", "reason"), [("texts", "x" * VALUE, "too_long"), ("pictures", b"x" * VALUE, "too_large")])
+@pytest.mark.parametrize(("column", "value", "reason"), [("texts", "x" * VALUE, "too_long"), ("images", b"x" * VALUE, "too_large")])
 def test_a_row_that_says_one_value_a_thousand_times_costs_the_value_once(tmp_path, column, value, reason):
     """20 GB in 1 kB; in a process of its own, so that its peak is the bomb's."""
     path = tmp_path / "a.parquet"
@@ -75,16 +75,16 @@ def test_a_dictionary_that_ends_in_the_middle_of_a_column_loses_and_moves_nothin
 
 
 @pytest.mark.parametrize("limit", [1, 3_000, 1 << 20])
-def test_so_do_its_pictures(tmp_path, limit):
-    pictures = [
-        [{"bytes": f"picture {row if row > 60 else 0}".encode() + bytes(900), "path": None} for number in range(row % 3)]
+def test_so_do_its_images(tmp_path, limit):
+    images = [
+        [{"bytes": f"image {row if row > 60 else 0}".encode() + bytes(900), "path": None} for number in range(row % 3)]
         for row in range(300)
     ]
     path = tmp_path / "a.parquet"
     pq.write_table(
-        pa.table({"p": pictures}), path, compression="zstd", row_group_size=130, data_page_size=500, dictionary_pagesize_limit=limit
+        pa.table({"p": images}), path, compression="zstd", row_group_size=130, data_page_size=500, dictionary_pagesize_limit=limit
     )
     for row in (*range(300), 5, 299):
-        found = [cell(path, member(row, "p", number)) for number in range(len(pictures[row]))]
-        assert found == [item["bytes"] for item in pictures[row]]
+        found = [cell(path, member(row, "p", number)) for number in range(len(images[row]))]
+        assert found == [item["bytes"] for item in images[row]]
     assert isinstance(cell(path, member(0, "p", 0)), Unreadable)

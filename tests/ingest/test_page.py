@@ -1,4 +1,4 @@
-"""One page: reading order, kinds of text, what goes as boilerplate, where a picture's bytes are said to be."""
+"""One page: reading order, kinds of text, what goes as boilerplate, where an image's bytes are said to be."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ingest.reading import read_all
 from leafinstruct.ingest.config import HtmlSource
 from leafinstruct.ingest.fields.text import word_set
 from leafinstruct.ingest.page.page import MAX_PAGE, PageError, parse
-from leafinstruct.ingest.page.sources import Picture
+from leafinstruct.ingest.page.sources import PageImage
 from leafinstruct.ingest.page.walk import Block
 from leafinstruct.ingest.readers import html
 
 
 def pieces(html: str) -> list[str]:
-    """`kind: text` of each block, `<address>` or `<!problem>` of each picture."""
+    """`kind: text` of each block, `<address>` or `<!problem>` of each image."""
     return [
-        f"<{item.sources[0] if item.sources else '!' + item.problem}>" if isinstance(item, Picture) else f"{item.kind}: {item.text}"
+        f"<{item.sources[0] if item.sources else '!' + item.problem}>" if isinstance(item, PageImage) else f"{item.kind}: {item.text}"
         for item in parse(html.encode()).pieces
     ]
 
@@ -37,7 +37,7 @@ WORDS = "word " * 60
 # --- order and kinds ------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_picture_inside_a_paragraph_splits_it():
+def test_an_image_inside_a_paragraph_splits_it():
     assert body("<p>one <b>two</b> <img src=a.png> three</p>") == ["prose: one two", "<a.png>", "prose: three"]
 
 
@@ -46,7 +46,7 @@ def test_headings_code_and_paragraphs_keep_their_kind_and_order():
     assert body(html) == ["heading: Title", "prose: loose text", "prose: para", "code: x = 1\n  y\t2", "heading: Next"]
 
 
-def test_a_caption_follows_the_pictures_of_its_figure_wherever_it_is_written():
+def test_a_caption_follows_the_images_of_its_figure_wherever_it_is_written():
     html = "<figure><figcaption>what <i>it</i> is</figcaption><img src=a.png><img src=b.png></figure><p>after</p>"
     assert body(html) == ["<a.png>", "<b.png>", "caption: what it is", "prose: after"]
 
@@ -58,15 +58,15 @@ def test_a_caption_of_several_paragraphs_is_one():
 @pytest.mark.parametrize(
     "caption", ["<p><em>A cap</em> </p>", '<p class="wp-caption-text">A cap</p>', '<div class="image-caption">A cap</div>']
 )
-def test_a_paragraph_directly_after_a_picture_can_be_its_caption(caption):
+def test_a_paragraph_directly_after_an_image_can_be_its_caption(caption):
     assert body(f"<p><img src=a.png></p>{caption}<p><em>No cap</em></p>") == ["<a.png>", "caption: A cap", "prose: No cap"]
 
 
-def test_a_long_emphasised_paragraph_is_text():
+def test_a_long_emphasized_paragraph_is_text():
     assert body(f"<img src=a.png><p><em>{WORDS * 2}</em></p>")[1].startswith("prose: word")
 
 
-def test_a_list_is_one_block_split_only_by_pictures_and_code():
+def test_a_list_is_one_block_split_only_by_images_and_code():
     html = "<ol start=3><li>one<ul><li>sub <img src=a.png> more<li>sub two</ul><li><p>p1</p><p>p2</p><li><pre>code</pre>end</ol>"
     assert body(html) == [
         "list: 3. one\n   - sub",
@@ -85,7 +85,7 @@ def test_definitions_are_a_list():
     assert body("<dl><dt>Term<dd>one<dd>two</dl>") == ["list: Term\n  one\n  two"]
 
 
-def test_a_table_reads_row_by_row_and_a_picture_stands_in_its_cell():
+def test_a_table_reads_row_by_row_and_an_image_stands_in_its_cell():
     html = (
         "<table><caption>Cap</caption><tr><th></th><th>A</th><tr><td>r<br>1</td><td><img src=q.png> w</td><td>z</td><tr><td> </td></table>"
     )
@@ -218,7 +218,7 @@ def test_a_menu_longer_than_the_text_is_still_a_menu():
         assert pieces(f"<body>{frame}<div><p>{WORDS}</p></div></body>") == [f"prose: {WORDS.strip()}"]
 
 
-def test_a_declared_body_ends_the_article_and_its_title_and_picture_begin_it():
+def test_a_declared_body_ends_the_article_and_its_title_and_image_begin_it():
     html = (
         f"<div><p>kicker</p><img src=hero.png><h2 class=entry-title>Title</h2><p>lead</p><div class=entry-content><p>{WORDS}</p></div>"
         "<div class=x9><p>Nobody knows what this is.</p></div></div><p>outside</p>"
@@ -230,7 +230,7 @@ GUIDE = "".join(f'<li><a href="{{0}}/{n}"><img src={n}.png></a> <a href="{{0}}/{
 
 
 @pytest.mark.parametrize(("to", "kept"), [("/pages", 0), ("https://shop.example/items", 3), ("https://own.example/items", 0)])
-def test_a_row_of_linked_pictures_is_a_teaser_unless_it_leads_to_another_site(to, kept):
+def test_a_row_of_linked_images_is_a_teaser_unless_it_leads_to_another_site(to, kept):
     head = "<link rel=canonical href=https://own.example/guide>"
     found = pieces(f"<head>{head}</head><body><article><p>{WORDS}</p><ul>{GUIDE.format(to)}</ul></article></body>")
     assert sum(line.startswith("<") for line in found) == kept
@@ -284,7 +284,7 @@ def test_the_best_real_address_comes_first(image, sources):
     assert found.sources == sources
 
 
-def test_an_empty_box_with_a_background_is_a_picture_and_one_behind_text_is_decoration():
+def test_an_empty_box_with_a_background_is_an_image_and_one_behind_text_is_decoration():
     boxes = "<div style=\"color: red; background-image: url('a.jpg')\"></div><p data-bg=b.jpg aria-label=kettle></p>"
     assert body(f"{boxes}<div style='background: url(c.jpg)'>text</div>") == ["<a.jpg>", "<b.jpg>", "prose: text"]
 
@@ -298,7 +298,7 @@ def test_an_empty_box_with_a_background_is_a_picture_and_one_behind_text_is_deco
         ("<img src=t.gif width=1 height=1>", "tracking_pixel"),
     ],
 )
-def test_a_picture_without_a_real_address_says_why(image, problem):
+def test_an_image_without_a_real_address_says_why(image, problem):
     assert body(f"<p>text</p>{image}") == ["prose: text", f"<!{problem}>"]
 
 
@@ -310,12 +310,12 @@ def test_a_picture_without_a_real_address_says_why(image, problem):
         ("", None),
     ],
 )
-def test_the_licence_of_the_page(head, license_):
+def test_the_license_of_the_page(head, license_):
     assert parse(f"<head>{head}</head><body><p>x".encode()).license == license_
 
 
-def test_a_licence_linked_in_the_footer_is_found_although_the_footer_goes():
-    page = parse(b'<body><p>text</p><footer><a rel="license" href="/by">licence</a></footer>')
+def test_a_license_linked_in_the_footer_is_found_although_the_footer_goes():
+    page = parse(b'<body><p>text</p><footer><a rel="license" href="/by">license</a></footer>')
     assert (page.license, [item.text for item in page.pieces]) == ("/by", ["text"])
 
 
@@ -367,9 +367,9 @@ def test_no_soup_raises_and_every_block_is_clean(data):
         check(parse(raw).pieces)
 
 
-def check(found: Sequence[Block | Picture]) -> None:
+def check(found: Sequence[Block | PageImage]) -> None:
     for item in found:
-        if not isinstance(item, Picture):
+        if not isinstance(item, PageImage):
             assert item.text.strip() == item.text.strip("\n") or item.kind in ("code", "list", "heading")
             assert item.text == item.text.strip("\n")
             assert item.text.strip()

@@ -47,7 +47,7 @@ def extracted(real: Path, page: str) -> list[str]:
     return blocks
 
 
-def test_the_reference_is_of_at_least_twelve_pages_and_names_pictures_and_texts():
+def test_the_reference_is_of_at_least_twelve_pages_and_names_images_and_texts():
     assert len(REFERENCE) >= 12
     assert sum(line.startswith("!") for page in REFERENCE for line in wanted(page)) >= 25
     assert sum(len(wanted(page)) for page in REFERENCE) >= 250

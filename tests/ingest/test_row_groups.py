@@ -111,13 +111,13 @@ def test_damage_is_decoded_up_to_once_and_said_of_every_later_part(tmp_path, dec
     assert sum(decoded) <= 4000
 
 
-def test_pictures_of_several_columns_are_decoded_once_a_column(tmp_path, decoded):
+def test_images_of_several_columns_are_decoded_once_a_column(tmp_path, decoded):
     path = tmp_path / "two.parquet"
-    pictures = [png(dot=number % 60) for number in range(200)]
-    pq.write_table(pa.table({"a": pictures, "b": pictures[::-1]}), path, row_group_size=200)
+    images = [png(dot=number % 60) for number in range(200)]
+    pq.write_table(pa.table({"a": images, "b": images[::-1]}), path, row_group_size=200)
     for row in range(200):
-        assert cell(path, member(row, "a", None)) == pictures[row]
-        assert cell(path, member(row, "b", None)) == pictures[199 - row]
+        assert cell(path, member(row, "a", None)) == images[row]
+        assert cell(path, member(row, "b", None)) == images[199 - row]
     assert sum(decoded) == 400
 
 

@@ -1,4 +1,4 @@
-"""Real articles inside the skeletons of common generators and themes: words and pictures that are kept, against what is known to be there.
+"""Real articles inside the skeletons of common generators and themes: words and images that are kept, against what is known to be there.
 
 FLOORS are what was measured, rounded down, for the skeletons that the rules were made with; HELD_FLOORS for those that were written afterwards.
 """
@@ -15,8 +15,8 @@ from ingest.skeletons import SKELETONS, Article, article
 
 WORDS = {"obfuscated": 0.97, "questions": 0.99, "shop": 0.98, "layout_table": 0.97, "builder": 0.97, "german_theme": 0.96}
 """Least precision of words where it is not 0.999."""
-PICTURES = {"german_theme": 0.83}
-"""Least precision of pictures where it is not 1: a sidebar of German names keeps an advertisement."""
+IMAGES = {"german_theme": 0.83}
+"""Least precision of images where it is not 1: a sidebar of German names keeps an advertisement."""
 ALL = SKELETONS | skeletons_held.HELD
 
 
@@ -28,14 +28,14 @@ def articles(real: Path) -> list[Article]:
 def test_there_are_enough_skeletons_and_some_are_held_out(articles):
     assert len(SKELETONS) >= 14
     assert len(skeletons_held.HELD) >= 4
-    assert sum(len(found.pictures) for found in articles) > 180
+    assert sum(len(found.images) for found in articles) > 180
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_each_skeleton(name, articles):
-    made: Sequence[Score] = [score(ours(ALL[name](found).encode()), found.text, found.pictures) for found in articles]
-    precision, recall, pictures_precision, pictures_recall, order = sum(made, Score()).row
+    made: Sequence[Score] = [score(ours(ALL[name](found).encode()), found.text, found.images) for found in articles]
+    precision, recall, images_precision, images_recall, order = sum(made, Score()).row
     assert precision >= WORDS.get(name, 0.999)
     assert recall >= 0.999
-    assert pictures_precision >= PICTURES.get(name, 1)
-    assert (pictures_recall, order) == (1, 1)
+    assert images_precision >= IMAGES.get(name, 1)
+    assert (images_recall, order) == (1, 1)

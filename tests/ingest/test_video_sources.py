@@ -18,12 +18,12 @@ from leafinstruct.ingest.config import Frames, VideoSource, YouCook2Source
 from leafinstruct.ingest.readers import video, youcook2
 from leafinstruct.records.document import Document, Frame, Image, Rejected, Text
 
-COLOURS = [(200, 30, 30), (30, 30, 200), (30, 160, 40), (190, 180, 20)]
+COLORS = [(200, 30, 30), (30, 30, 200), (30, 160, 40), (190, 180, 20)]
 
 
 def clip(path: Path, seconds: int = 8) -> Path:
-    """Two seconds of each colour."""
-    return film(path, [shade(COLOURS[index // 20 % 4], index) for index in range(10 * seconds)])
+    """Two seconds of each color."""
+    return film(path, [shade(COLORS[index // 20 % 4], index) for index in range(10 * seconds)])
 
 
 def subtitles(path: Path, *said: str, length: float = 2.0) -> None:
@@ -87,7 +87,7 @@ def test_which_subtitles_are_taken(tmp_path):
     assert said(language="en") == {"a": "english", "b": "english", "c": "english", "d": "vtt", "e": "no_subtitles"}
 
 
-def test_speech_without_its_package_names_the_cure(tmp_path):
+def test_speech_without_its_package_names_the_hint(tmp_path):
     pytest.importorskip("av")
     if __import__("importlib.util").util.find_spec("faster_whisper"):
         pytest.skip("faster-whisper is installed here")
@@ -241,7 +241,7 @@ def test_a_build_from_videos_keeps_the_time_of_every_frame(tmp_path):
         assert 2 * index <= info["frame_time"] < 2 * index + 2
         assert info["ref"] == f"a.mp4#t={info['frame_time']!r}"
         assert (info["width"], info["height"], info["license"]) == (96, 64, "CC0-1.0")
-    assert all(outcome.stood for outcome in build(path))
+    assert all(outcome.up_to_date for outcome in build(path))
 
 
 def test_the_real_videos(real, tmp_path):
@@ -295,7 +295,7 @@ def test_annotated_segments_are_not_merged_by_default_and_subtitles_are(tmp_path
 
 @pytest.mark.parametrize("per_step", [1, 2, 3, 4])
 def test_a_frame_of_a_merged_step_stands_directly_before_the_sentence_it_shows(tmp_path, per_step):
-    film(tmp_path / "a.mp4", [shade(COLOURS[index // 10 % 4], index) for index in range(40)])
+    film(tmp_path / "a.mp4", [shade(COLORS[index // 10 % 4], index) for index in range(40)])
     subtitles(tmp_path / "a.srt", "one.", "two.", "three.", "four.", length=1.0)
     (page,) = videos(tmp_path, frames=Frames(min_seconds=9, per_step=per_step))
     said = {text: (float(index), index + 1.0) for index, text in enumerate(("one.", "two.", "three.", "four."))}
@@ -308,9 +308,7 @@ def test_a_frame_of_a_merged_step_stands_directly_before_the_sentence_it_shows(t
 
 def test_no_frame_is_of_the_pause_between_two_sentences_of_a_step(tmp_path):
     pause = [shade((90, 90, 90), index) for index in range(60)]  # by far the longest shot
-    film(
-        tmp_path / "a.mp4", [*(shade(COLOURS[0], index) for index in range(10)), *pause, *(shade(COLOURS[1], index) for index in range(10))]
-    )
+    film(tmp_path / "a.mp4", [*(shade(COLORS[0], index) for index in range(10)), *pause, *(shade(COLORS[1], index) for index in range(10))])
     annotated = entry(([0, 1], "red"), ([7, 8], "blue"))
     (page,) = cooked(tmp_path, {"a": annotated}, frames={"min_seconds": 2, "per_step": 2})
     assert intervals(page, {"red": (0.0, 1.0), "blue": (7.0, 8.0)})
@@ -318,7 +316,7 @@ def test_no_frame_is_of_the_pause_between_two_sentences_of_a_step(tmp_path):
 
 
 def test_of_overlapping_sentences_the_one_that_begins_last_owns_the_frame(tmp_path):
-    film(tmp_path / "a.mp4", [shade(COLOURS[0], 0)] * 10 + [shade(COLOURS[1], index) for index in range(10)])
+    film(tmp_path / "a.mp4", [shade(COLORS[0], 0)] * 10 + [shade(COLORS[1], index) for index in range(10)])
     (page,) = cooked(tmp_path, {"a": entry(([0, 2], "all"), ([1, 2], "end"), duration=2.0)}, frames={"min_seconds": 9, "per_step": 2})
     assert [line.partition(" of ")[2] for line in outline(page) if " of " in line] == ["all", "end"]
 
@@ -366,7 +364,7 @@ def test_the_truncated_video_is_reported(real, tmp_path):
 @pytest.mark.parametrize("damage", ["cut", "zeros"])
 @pytest.mark.parametrize("suffix", [".mkv", ".webm", ".flv"])
 def test_a_cut_or_overwritten_video_of_another_container_is_reported(tmp_path, suffix, damage):
-    path = film(tmp_path / f"a{suffix}", [shade(COLOURS[index // 20 % 4], index) for index in range(80)], gop=10)
+    path = film(tmp_path / f"a{suffix}", [shade(COLORS[index // 20 % 4], index) for index in range(80)], gop=10)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2] + (b"" if damage == "cut" else bytes(len(data) - len(data) // 2)))
     subtitles(tmp_path / "a.srt", "Red.", "Blue.", "Green.", "Yellow.")
@@ -394,12 +392,12 @@ def test_a_header_that_is_longer_than_the_frames_is_reported(tmp_path):
 
 
 def with_sound(path: Path, video: int, sound: int) -> None:
-    """A video whose pictures last `video` seconds and whose sound lasts `sound`."""
+    """A video whose images last `video` seconds and whose sound lasts `sound`."""
     with av.open(str(path), "w") as out:
         moving, heard = out.add_stream("libx264", rate=10), out.add_stream("aac", rate=8000)
         moving.width, moving.height, moving.pix_fmt = 96, 64, "yuv420p"
         for index in range(10 * video):
-            frame = av.VideoFrame.from_image(shade(COLOURS[index // 20 % 4], index))
+            frame = av.VideoFrame.from_image(shade(COLORS[index // 20 % 4], index))
             frame.pts = index
             out.mux(moving.encode(frame))
         out.mux(moving.encode(None))
@@ -422,7 +420,7 @@ def test_an_annotated_duration_that_is_much_longer_than_the_file_is_reported(tmp
 
 
 def test_steps_in_a_damaged_middle_are_reported(tmp_path):
-    path = film(tmp_path / "a.mp4", [shade(COLOURS[index // 20 % 4], index) for index in range(80)], gop=20, sc_threshold="0")
+    path = film(tmp_path / "a.mp4", [shade(COLORS[index // 20 % 4], index) for index in range(80)], gop=20, sc_threshold="0")
     data = bytearray(path.read_bytes())
     with av.open(str(path)) as opened:
         for packet in opened.demux(video=0):
@@ -505,7 +503,7 @@ def test_every_step_of_a_long_video_of_few_frames_is_looked_at(tmp_path, name):
 
     None does in the AVI file: it has no presentation times, and is read from its start to go back.
     """
-    film(tmp_path / name, [shade(COLOURS[index // 60 % 4], index % 60) for index in range(1_200)], rate=1)
+    film(tmp_path / name, [shade(COLORS[index // 60 % 4], index % 60) for index in range(1_200)], rate=1)
     steps = [
         {"segment": [2.0 * number, 2.0 * number + (2 if number % 10 or name == "a.avi" else 4)], "sentence": f"Step {number}."}
         for number in range(598)

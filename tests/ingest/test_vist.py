@@ -23,7 +23,7 @@ def piece(story: str, order: Any, photo: str, text: Any = "A sentence .") -> lis
             "worker_arranged_photo_order": order,
             "photo_flickr_id": photo,
             "original_text": text,
-            "text": "[male] tokenised",
+            "text": "[male] tokenized",
         }
     ]
 
@@ -46,7 +46,7 @@ PHOTOGRAPHS = [
 ]
 
 
-def address(number: int) -> str:
+def url(number: int) -> str:
     return f"https://farm.example.org/{number}_o.jpg"
 
 
@@ -71,9 +71,9 @@ def test_photographs_stand_before_their_sentences_in_the_writers_order(tmp_path)
     pages = found(written(tmp_path, mixed, PHOTOGRAPHS), license="unknown")
     assert [page.provenance.locator for page in pages] == ["story=a", "story=b"]
     assert pages[0].segments[:3] == (
-        Image(0, Ref(url=address(0)), url=address(0), license="All rights reserved", owner=1, owner_found="stated"),
+        Image(0, Ref(url=url(0)), url=url(0), license="All rights reserved", owner=1, owner_found="stated"),
         Text(1, "First one."),
-        Image(2, Ref(url=address(1)), url=address(1), license="CC-BY-NC-SA-2.0", owner=3, owner_found="stated"),
+        Image(2, Ref(url=url(1)), url=url(1), license="CC-BY-NC-SA-2.0", owner=3, owner_found="stated"),
     )
     assert [text.text for text in pages[0].texts] == ["First one.", "Then two.", "Three."]
 
@@ -83,7 +83,7 @@ def test_photographs_in_a_folder_else_at_their_address(tmp_path):
     (tmp_path / "shots" / "0.jpg").write_bytes(png())
     (tmp_path / "shots" / "1.png").write_bytes(png())
     path = written(tmp_path, [piece("a", 0, "0"), piece("a", 1, "1"), piece("a", 2, "9"), piece("a", 3, "10")], PHOTOGRAPHS)
-    page, lost = found(path, pictures=str(tmp_path / "shots"))
+    page, lost = found(path, images=str(tmp_path / "shots"))
     assert [str(image.ref) for image in page.images] == ["shots/0.jpg", "shots/1.png", "https://farm.example.org/9_o.jpg"]
     assert page.images[0].url == "https://farm.example.org/0_o.jpg"
     assert fetch(page.images[1].ref, tmp_path) == png()

@@ -1,4 +1,4 @@
-"""Web archives: pages and pictures of one file, by address and by range; files that break off."""
+"""Web archives: pages and images of one file, by address and by range; files that break off."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def lines(path: Path) -> list[str]:
     return outline(document)
 
 
-def test_real_pages_have_the_pictures_that_were_counted_by_hand(real, tmp_path):
+def test_real_pages_have_the_images_that_were_counted_by_hand(real, tmp_path):
     items = read_all(warc, source(real / "web.warc.gz"), tmp_path)
     assert rejected(items) == []
     found = {document.provenance.locator: document for document in documents(items)}
-    assert {key: len(document.images) for key, document in found.items()} == {key: row["pictures"] for key, row in COUNTS.items()}
+    assert {key: len(document.images) for key, document in found.items()} == {key: row["images"] for key, row in COUNTS.items()}
     assert len({item.ref for document in found.values() for item in document.images}) == 83
 
 
@@ -54,15 +54,15 @@ def test_real_pages_keep_every_character_of_the_document(real, tmp_path):
     for document in documents(read_all(warc, source(real / "web.warc.gz"), tmp_path)):
         raw = response(data[int(document.provenance.locator.removeprefix("offset=")) :], 1 << 20).body
         original = LexborHTMLParser(raw.decode()).css_first("main, article, div.content").text()
-        text = "".join(bare(item.text, marks=item.kind == "list") for item in document.texts)
+        text = "".join(bare(item.text, placeholders=item.kind == "list") for item in document.texts)
         assert text == bare(original), document.url
         assert text.startswith(bare(COUNTS[document.provenance.locator]["first"]))
 
 
-def test_every_real_picture_is_a_range_of_the_same_file_that_holds_a_picture(real, tmp_path):
-    pictures = {item.ref for document in documents(read_all(warc, source(real / "web.warc.gz"), tmp_path)) for item in document.images}
-    starts = {bytes(fetch(ref, real)[:3]) for ref in pictures}
-    assert {ref.file for ref in pictures} == {"web.warc.gz"}
+def test_every_real_image_is_a_range_of_the_same_file_that_holds_an_image(real, tmp_path):
+    images = {item.ref for document in documents(read_all(warc, source(real / "web.warc.gz"), tmp_path)) for item in document.images}
+    starts = {bytes(fetch(ref, real)[:3]) for ref in images}
+    assert {ref.file for ref in images} == {"web.warc.gz"}
     assert starts == {b"\x89PN", b"\xff\xd8\xff", b"GIF"}
 
 
@@ -76,7 +76,7 @@ def test_a_real_archive_cut_off_keeps_what_was_before(real, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".warc", ".warc.gz"])
-def test_a_picture_of_the_file_is_its_record_s_range_on_disk(tmp_path, suffix):
+def test_an_image_of_the_file_is_its_record_s_range_on_disk(tmp_path, suffix):
     records = [record("http://a.example/p", page("<img src=/x.png>")), record("http://a.example/x.png", PNG, headers=IMAGE)]
     path = archive(tmp_path / f"a{suffix}", *records)
     (document,) = documents(read_all(warc, source(path), tmp_path / "cache"))
@@ -88,7 +88,7 @@ def test_a_picture_of_the_file_is_its_record_s_range_on_disk(tmp_path, suffix):
 
 
 @pytest.mark.parametrize(
-    ("address", "held"),
+    ("url", "held"),
     [
         ("x.png", True),
         ("/d/x.png", True),
@@ -103,7 +103,7 @@ def test_a_picture_of_the_file_is_its_record_s_range_on_disk(tmp_path, suffix):
         ("script.js", False),
     ],
 )
-def test_which_addresses_find_a_record(tmp_path, address, held):
+def test_which_addresses_find_a_record(tmp_path, url, held):
     path = archive(
         tmp_path / "a.warc.gz",
         record("http://a.example/d/x.png", PNG, headers=IMAGE),
@@ -112,7 +112,7 @@ def test_which_addresses_find_a_record(tmp_path, address, held):
         record("http://a.example/d/step.png", b"", "302 Found", "Location: https://a.example/d/x.png"),
         record("http://a.example/d/loop.png", b"", "302 Found", "Location: loop.png"),
         record("http://a.example/d/script.js", b"x", headers="Content-Type: text/javascript"),
-        record("http://a.example/d/", page(f'<img src="{address}">')),
+        record("http://a.example/d/", page(f'<img src="{url}">')),
     )
     (line,) = lines(path)[1:]
     assert line.startswith("<a.warc.gz#bytes=") == held
@@ -286,7 +286,7 @@ def test_what_lies_far_behind_damage_is_found(tmp_path):
     assert rejected(items) == [(f"offset={len(members[0])}", "damaged_record", True), (f"offset={behind}", "damaged_record", True)]
 
 
-def test_a_file_compressed_in_one_piece_is_refused_with_the_cure(tmp_path):
+def test_a_file_compressed_in_one_piece_is_refused_with_the_hint(tmp_path):
     (tmp_path / "a.warc.gz").write_bytes(gzip.compress(b"".join(PAGES)))
     with pytest.raises(SourceError, match="fastwarc recompress"):
         warc.plan(source(tmp_path), 5, tmp_path / "cache")
@@ -333,6 +333,6 @@ def test_the_archive_s_place_does_not_enter_the_ids(tmp_path):
     assert found[0] == found[1]
 
 
-def test_a_range_without_a_length_is_no_picture(tmp_path):
+def test_a_range_without_a_length_is_no_image(tmp_path):
     archive(tmp_path / "a.warc", *PAGES)
     assert fetch(Ref(file="a.warc", offset=0), tmp_path).reason == "not_in_archive"

@@ -145,8 +145,8 @@ def test_an_image_of_too_many_candidates_is_lost_and_its_neighbor_is_not():
     many = ", ".join(f"a{number}.png {number}w" for number in range(100_000))
     sets = f"<picture>{'<source srcset=b.png>' * 100_000}<img src=c.png></picture>"
     page = parse(f"<p>text<img src=x.png srcset='{many}'><p>more<img srcset='s.png 1x, l.png 2x'>{sets}".encode())
-    pictures = [piece for piece in page.pieces if isinstance(piece, sources.Picture)]
-    assert [(item.problem, item.sources[:2]) for item in pictures[:2]] == [("too_many_sources", ()), ("", ("l.png", "s.png"))]
+    images = [piece for piece in page.pieces if isinstance(piece, sources.PageImage)]
+    assert [(item.problem, item.sources[:2]) for item in images[:2]] == [("too_many_sources", ()), ("", ("l.png", "s.png"))]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 from leafinstruct.llm.client import Client, Counts
 from leafinstruct.llm.config import LlmConfig
-from leafinstruct.llm.request import Answer, Message, Picture, Request
+from leafinstruct.llm.request import Answer, Message, Request, SentImage
 
 SCHEMA = {
     "type": "object",
@@ -23,13 +23,13 @@ OFFLINE = {"score": 3, "reason": "rules"}
 def question(
     text: str = "Bake a cake.",
     *,
-    pictures: Sequence[Picture] = (),
+    images: Sequence[SentImage] = (),
     check: Callable[[dict[str, Any]], str | None] | None = None,
     purpose: str = "judge",
     sample: int = 0,
     offline: Callable[[], dict[str, Any]] = lambda: dict(OFFLINE),
 ) -> Request:
-    messages = (Message("system", ("You judge lessons.",)), Message("user", (text, *pictures)))
+    messages = (Message("system", ("You judge lessons.",)), Message("user", (text, *images)))
     return Request(purpose, messages, SCHEMA, offline, "offline-rules@1", check, sample)
 
 

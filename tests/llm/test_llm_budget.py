@@ -18,7 +18,7 @@ from PIL import Image
 from leafinstruct.errors import BudgetError
 from leafinstruct.llm.client import Client, Counts, estimate_tokens
 from leafinstruct.llm.config import LlmConfig
-from leafinstruct.llm.request import Answer, Picture, Request, Usage
+from leafinstruct.llm.request import Answer, Request, SentImage, Usage
 from leafinstruct.llm.tokens import read_usage
 
 PRICE = {"input_per_million": 10.0, "output_per_million": 100.0}  # 100 in + 20 out = $0.003
@@ -84,9 +84,9 @@ def test_an_estimate_never_falls_when_the_text_grows(text: str, more: str) -> No
     assert 0 < estimate_tokens(question(text)) <= estimate_tokens(question(text + more))
 
 
-def test_a_picture_counts_by_its_size_in_bytes() -> None:
+def test_an_image_counts_by_its_size_in_bytes() -> None:
     bare = estimate_tokens(question())
-    tokens = [estimate_tokens(question(pictures=[Picture(bytes(size), "image/png")])) - bare for size in (1, 20_001, 200_001)]
+    tokens = [estimate_tokens(question(images=[SentImage(bytes(size), "image/png")])) - bare for size in (1, 20_001, 200_001)]
     assert tokens == [255, 765, 1105]
 
 
@@ -103,20 +103,20 @@ def spend(config: LlmConfig, cache: Path, requests: list[Request]) -> tuple[list
     return asyncio.run(all_at_once())
 
 
-def image(side: int) -> Picture:
+def image(side: int) -> SentImage:
     held = io.BytesIO()
     Image.new("RGB", (side, side)).save(held, "PNG")
-    return Picture(held.getvalue(), "image/png")
+    return SentImage(held.getvalue(), "image/png")
 
 
 IMAGE = image(512)
 
 
-@pytest.mark.parametrize("pictures", [0, 4], ids=["text", "images"])
+@pytest.mark.parametrize("images", [0, 4], ids=["text", "images"])
 @pytest.mark.parametrize("times", [0.5, 1, 4, 10])
-def test_the_budget_holds_where_the_server_counts_another_number(server: Misbehaving, tmp_path: Path, times: float, pictures: int) -> None:
+def test_the_budget_holds_where_the_server_counts_another_number(server: Misbehaving, tmp_path: Path, times: float, images: int) -> None:
     """Ten times the estimate of a text is 2.5 tokens a byte, more than any tokenizer makes: the first request alone may pay for that."""
-    requests = [question(f"{number} " + "A leaf falls. " * (50 + number % 100), pictures=[IMAGE] * pictures) for number in range(300)]
+    requests = [question(f"{number} " + "A leaf falls. " * (50 + number % 100), images=[IMAGE] * images) for number in range(300)]
     estimates = {request.messages[1].parts[0]: estimate_tokens(request) for request in requests}
 
     def counted(body: Body) -> Step:
@@ -148,8 +148,8 @@ def test_images_that_grow_and_texts_of_another_script_keep_the_budget(server: Mi
         return good(usage={"prompt_tokens": tokens, "completion_tokens": 20, "total_tokens": tokens + 20})
 
     server.always = depending(counted)
-    early = [question(f"{number} leaf", pictures=[IMAGE]) for number in range(50)]
-    late = [question(f"{number} " + "ใบไม้" * 200, pictures=[image(1024)]) for number in range(200)]
+    early = [question(f"{number} leaf", images=[IMAGE]) for number in range(50)]
+    late = [question(f"{number} " + "ใบไม้" * 200, images=[image(1024)]) for number in range(200)]
     price = {"input_per_million": 30.0, "output_per_million": 30.0}
     _, counts = spend(online(server.url, price=price, budget=1.0, max_tokens=100), tmp_path, early + late)
     assert counts.dollars is not None
@@ -161,7 +161,7 @@ def test_a_budget_below_the_bound_of_the_first_request_is_used_one_by_one(server
     counted = {"prompt_tokens": 3_000, "completion_tokens": 20, "total_tokens": 3_020}
     server.always = good(delay=0.02, usage=counted)
     price = {"input_per_million": 1000.0, "output_per_million": 1000.0}
-    requests = [question(str(number), pictures=[IMAGE] * 4) for number in range(20)]
+    requests = [question(str(number), images=[IMAGE] * 4) for number in range(20)]
     _, counts = spend(online(server.url, price=price, budget=2.5, max_tokens=100), tmp_path, requests)
     assert (len(server.seen), server.most_at_once) == (1, 1)
     assert counts.dollars == pytest.approx(3.02)

@@ -24,7 +24,7 @@ from leafinstruct.llm import lines
 from leafinstruct.llm.cache import AnswerCache, Stored, cache_key, verify
 from leafinstruct.llm.client import Client
 from leafinstruct.llm.config import LlmConfig, Price
-from leafinstruct.llm.request import Message, Picture, Request
+from leafinstruct.llm.request import Message, Request, SentImage
 from leafinstruct.runtime.sealed import seal
 
 URL = "http://localhost:1/v1"
@@ -32,7 +32,9 @@ URL = "http://localhost:1/v1"
 
 # --- the key ---
 
-PARTS = st.lists(st.text() | st.builds(Picture, st.binary(max_size=8), st.sampled_from(["image/png", "image/jpeg"])), max_size=3).map(tuple)
+PARTS = st.lists(st.text() | st.builds(SentImage, st.binary(max_size=8), st.sampled_from(["image/png", "image/jpeg"])), max_size=3).map(
+    tuple
+)
 MESSAGES = st.lists(st.builds(Message, st.sampled_from(["system", "user"]), PARTS), max_size=3).map(tuple)
 SCHEMAS = st.sampled_from([{"type": "object"}, {"type": "object", "required": ["a"]}])
 KEYED = st.fixed_dictionaries({"messages": MESSAGES, "schema": SCHEMAS, "sample": st.integers(0, 2)})
@@ -70,16 +72,16 @@ def test_nothing_but_keyed_parts_enters_the_key(keyed: dict[str, Any], model: di
 
 def test_each_keyed_part_alone_changes_the_key() -> None:
     """One change at a time, where the draws above differ in many parts at once."""
-    png = Picture(b"bytes", "image/png")
+    png = SentImage(b"bytes", "image/png")
     questions = [
-        question("a", pictures=[png]),
-        question("b", pictures=[png]),
-        question("a", pictures=[Picture(b"other", "image/png")]),
-        question("a", pictures=[Picture(b"bytes", "image/jpeg")]),
-        question("a", pictures=[png, png]),
-        question("a", pictures=[png], sample=1),
+        question("a", images=[png]),
+        question("b", images=[png]),
+        question("a", images=[SentImage(b"other", "image/png")]),
+        question("a", images=[SentImage(b"bytes", "image/jpeg")]),
+        question("a", images=[png, png]),
+        question("a", images=[png], sample=1),
         question("a" + png.sha256),
-        dataclasses.replace(question("a", pictures=[png]), schema={"type": "object"}),
+        dataclasses.replace(question("a", images=[png]), schema={"type": "object"}),
     ]
     models = [online(URL), online(URL, temperature=1), online(URL, max_tokens=1), online(URL, revision="r"), online(URL + "/2")]
     keys = {cache_key(config, asked) for config in models for asked in questions}

@@ -36,7 +36,7 @@ SERVER = {"provider": "openai", "base_url": "http://localhost:11434/v1", "model"
         ({**SERVER, "headers": {"Content-Length": "1"}}, "set by the client"),
     ],
 )
-def test_a_wrong_setting_is_refused_with_the_cure(settings: dict[str, Any], reason: str) -> None:
+def test_a_wrong_setting_is_refused_with_the_hint(settings: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValidationError, match=reason):
         LlmConfig(**settings)
 

@@ -22,7 +22,7 @@ from leafinstruct.images.send import smaller
 from leafinstruct.llm.client import Client
 from leafinstruct.llm.fitting import Shown, fitted
 from leafinstruct.llm.journal import exchanges
-from leafinstruct.llm.request import Picture, Request
+from leafinstruct.llm.request import Request, SentImage
 
 FORTY = [question(f"lesson {number}") for number in range(40)]
 
@@ -172,17 +172,17 @@ def test_an_unknown_end_with_a_valid_answer_is_an_answer(server: Misbehaving, tm
 # --- the size ---
 
 
-def large(images: int, words: int, px: int = 512, text: str = "lesson", size: tuple[int, int] = (500, 333)) -> Request:
+def large(count: int, words: int, px: int = 512, text: str = "lesson", size: tuple[int, int] = (500, 333)) -> Request:
     """A question that shows so much, with the smaller ones behind it."""
     buffer = io.BytesIO()
     Pil.linear_gradient("L").resize(size).convert("RGB").save(buffer, "PNG")
-    pictures = {str(number): (buffer.getvalue(), "image/png") for number in range(images)}
+    images = {str(number): (buffer.getvalue(), "image/png") for number in range(count)}
 
     def make(shown: Shown) -> Request:
-        sent = smaller({str(number): pictures[str(number)] for number in range(shown.images)}, shown.px, shown.jpeg)
-        return question(f"{text} " + "word " * (shown.words or words), pictures=[Picture(*sent[name]) for name in sorted(sent)])
+        sent = smaller({str(number): images[str(number)] for number in range(shown.images)}, shown.px, shown.jpeg)
+        return question(f"{text} " + "word " * (shown.words or words), images=[SentImage(*sent[name]) for name in sorted(sent)])
 
-    return fitted(make, Shown(images, px, words))
+    return fitted(make, Shown(count, px, words))
 
 
 def images_of(body: Body) -> list[str]:
@@ -228,7 +228,7 @@ def test_a_question_that_is_too_large_is_made_smaller_until_it_fits_and_says_so(
     assert (answer.state, answer.value, answer.detail, len(server.seen)) == ("ok", GOOD, shown, requests)
     [asked] = list(exchanges(tmp_path, answer.key))
     assert asked["state"] == "ok"
-    assert len([part for part in asked["sent"]["messages"][1]["content"] if part["type"] == "picture"]) == len(
+    assert len([part for part in asked["sent"]["messages"][1]["content"] if part["type"] == "image"]) == len(
         images_of(server.seen[-1].body)
     )
     [again] = ask(online(server.url), tmp_path, large(16, 2000))

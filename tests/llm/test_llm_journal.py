@@ -11,17 +11,17 @@ from llm.misbehaving import GOOD, Misbehaving, good, say, status
 
 from leafinstruct.llm import journal, lines
 from leafinstruct.llm.cache import cache_key, stored
-from leafinstruct.llm.request import Paid, Picture
+from leafinstruct.llm.request import Paid, SentImage
 
 KEY = "sk-very-secret"
-PNG = Picture(b"not really", "image/png")
+PNG = SentImage(b"not really", "image/png")
 
 
-def test_an_exchange_is_kept_with_its_tries_and_pictures_by_name(server: Misbehaving, tmp_path: Path, monkeypatch) -> None:
+def test_an_exchange_is_kept_with_its_tries_and_images_by_name(server: Misbehaving, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("LEAF_KEY", KEY)
     server.script(status(503), say("no JSON"), good())
     config = online(server.url, key_env="LEAF_KEY")
-    asked = question("Bake.", pictures=[PNG])
+    asked = question("Bake.", images=[PNG])
     [answer] = ask(config, tmp_path, asked)
     (entry,) = journal.exchanges(tmp_path, cache_key(config, asked))
     assert answer.key == entry["key"] == cache_key(config, asked)
@@ -30,7 +30,7 @@ def test_an_exchange_is_kept_with_its_tries_and_pictures_by_name(server: Misbeha
     assert json.loads(entry["tries"][2]["text"]) == GOOD
     assert entry["tries"][2]["fault"] == ""
     assert [attempt["seconds"] for attempt in entry["tries"]] == sorted(attempt["seconds"] for attempt in entry["tries"])
-    named = {"type": "picture", "sha256": PNG.sha256, "media_type": "image/png", "bytes": len(PNG.data)}
+    named = {"type": "image", "sha256": PNG.sha256, "media_type": "image/png", "bytes": len(PNG.data)}
     assert entry["sent"]["messages"][1]["content"] == [{"type": "text", "text": "Bake."}, named]
     assert [message["role"] for message in entry["sent"]["messages"]] == ["system", "user", "assistant", "user"]
     assert entry["sent"]["messages"][2:] == server.seen[-1].body["messages"][2:]

@@ -11,7 +11,7 @@ from llm.asking import OFFLINE, ask_and_count, question
 from leafinstruct.llm.config import LlmConfig
 
 
-def test_an_offline_answer_is_validated_stored_and_labelled_like_a_servers(tmp_path: Path) -> None:
+def test_an_offline_answer_is_validated_stored_and_labeled_like_a_servers(tmp_path: Path) -> None:
     calls = []
 
     def answer() -> dict[str, Any]:

@@ -18,7 +18,7 @@ from llm.misbehaving import GOOD, Body, Misbehaving, Step, completion, cut, depe
 from leafinstruct.llm import clock as clocks
 from leafinstruct.llm.clock import Clock
 from leafinstruct.llm.protocol.wire_schema import wire_schema
-from leafinstruct.llm.request import Picture
+from leafinstruct.llm.request import SentImage
 
 
 def test_a_good_answer_costs_one_request_and_counts_the_servers_own_tokens(server: Misbehaving, tmp_path: Path) -> None:
@@ -30,9 +30,9 @@ def test_a_good_answer_costs_one_request_and_counts_the_servers_own_tokens(serve
     assert counts.dollars is None
 
 
-def test_pictures_travel_as_bytes_in_their_true_places(server: Misbehaving, tmp_path: Path) -> None:
-    first, second = Picture(b"\x89PNG-1", "image/png"), Picture(b"\xff\xd8-2", "image/jpeg")
-    request = question("before", pictures=[first, second])
+def test_images_travel_as_bytes_in_their_true_places(server: Misbehaving, tmp_path: Path) -> None:
+    first, second = SentImage(b"\x89PNG-1", "image/png"), SentImage(b"\xff\xd8-2", "image/jpeg")
+    request = question("before", images=[first, second])
     ask(online(server.url), tmp_path, request)
     parts = server.seen[0].body["messages"][1]["content"]
     assert parts == [
@@ -258,8 +258,8 @@ def test_a_server_that_knows_no_response_format_gets_the_schema_in_words(server:
     declined = status(400, {"error": {"message": "unexpected field response_format"}})
     fenced = say('Sure! ```json\n{"score": 2, "reason": "x"}\n```')
     server.always = depending(lambda body: declined if "response_format" in body else fenced)
-    picture = Picture(b"bytes", "image/png")
-    [answer] = ask(online(server.url), tmp_path, question(pictures=[picture]))
+    image = SentImage(b"bytes", "image/png")
+    [answer] = ask(online(server.url), tmp_path, question(images=[image]))
     assert answer.value == {"score": 2, "reason": "x"}
     assert [seen.body.get("response_format", {}).get("type") for seen in server.seen] == ["json_schema", "json_object", "json_object", None]
     parts = server.seen[-1].body["messages"][-1]["content"]

@@ -67,7 +67,7 @@ def test_an_unknown_model_stops_the_run(server: Misbehaving, tmp_path: Path) -> 
 def test_a_redirect_stops_the_run_and_nothing_is_sent_to_its_target(
     server: Misbehaving, tmp_path: Path, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A 307 would carry the whole prompt, pictures and all, to whatever address the server names."""
+    """A 307 would carry the whole prompt, images and all, to whatever address the server names."""
     monkeypatch.setenv("LEAF_TEST_KEY", KEY)
     with socket.create_server(("127.0.0.1", 0)) as target:
         target.setblocking(False)
@@ -165,7 +165,7 @@ def test_no_key_is_sent_unless_the_recipe_names_one(server: Misbehaving, tmp_pat
 
 
 @pytest.mark.parametrize(("value", "reason"), [(None, "not set; export"), ("  ", "not set; export"), ("sk-a b", "no key has; export")])
-def test_a_missing_key_names_the_variable_and_the_cure(
+def test_a_missing_key_names_the_variable_and_the_hint(
     server: Misbehaving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str | None, reason: str
 ) -> None:
     monkeypatch.delenv("LEAF_TEST_KEY", raising=False)

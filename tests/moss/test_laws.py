@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from moss.exact import close, exact
-from moss.tiny import BOI, EOI, SIDE, arguments, chameleon, emu2, emu3, page, picture, words
+from moss.tiny import BOI, EOI, SIDE, arguments, chameleon, emu2, emu3, image, page, words
 from torch import Tensor
 from torch.nn.functional import conv2d, linear
 
@@ -75,7 +75,7 @@ def test_it_starts_as_the_base_and_off_it_is_the_base(backbone, mode):
 @pytest.mark.parametrize("conv_mode", ["full_space", "rank", "depthwise"])
 @pytest.mark.parametrize(("shape", "kernel"), [("top_left", 2), ("top_left", 3), ("raster", 2), ("symmetric", 3)])
 def test_the_image_half_is_torchs_convolution(conv_mode, shape, kernel):
-    """Each picture alone through conv2d, on grids of different shapes."""
+    """Each image alone through conv2d, on grids of different shapes."""
     torch.manual_seed(0)
     d, rank, out = 6, 3, 5
     config = moss.MossConfig(r_text=2, r_image=rank, alpha_image=rank, kernel_size=kernel, taps=shape, conv_mode=conv_mode, init="random")
@@ -136,7 +136,7 @@ def test_symmetric_taps_do_see_what_comes_later_and_refuse_labels_on_patches():
 
 @every
 @backbones
-def test_a_cut_picture_is_the_beginning_of_the_whole_one(backbone, mode):
+def test_a_cut_image_is_the_beginning_of_the_whole_one(backbone, mode):
     model, ids = adapted(backbone, mode), page(0, lines(backbone))
     whole = hidden(model, ids)
     for cut in (5, 9, 14):
@@ -162,7 +162,7 @@ def test_with_a_cache_in_any_chunks_it_is_the_same(backbone, mode, data):
 
 @routed
 def test_generation_is_that_without_a_cache(mode):
-    model, ids = adapted(emu3, mode), page(0, lines=True)[:, :9]  # in the middle of a picture
+    model, ids = adapted(emu3, mode), page(0, lines=True)[:, :9]  # in the middle of an image
     for how in ({"do_sample": False}, {"do_sample": False, "num_beams": 3}, {"do_sample": True, "temperature": 1.5}):
         found = []
         for use_cache in (True, False):
@@ -203,8 +203,8 @@ def test_padding_on_either_side_changes_nothing(backbone, mode):
 
 
 @convolving
-def test_pictures_and_text_do_not_leak_into_a_convolution(mode):
-    """One layer, so that attention has no part in it: a patch's update depends on its own picture alone."""
+def test_images_and_text_do_not_leak_into_a_convolution(mode):
+    """One layer, so that attention has no part in it: a patch's update depends on its own image alone."""
     model, ids = adapted(chameleon, mode), page(0)
     layer = next(module for module in model.modules() if isinstance(module, MossLayer))
     inner = model.base_model
@@ -313,9 +313,9 @@ def test_text_gradients_never_reach_the_image_half_nor_the_reverse(mode):
 
 @routed
 @backbones
-def test_every_parameter_has_a_gradient_with_text_alone_and_pictures_alone(backbone, mode):
+def test_every_parameter_has_a_gradient_with_text_alone_and_images_alone(backbone, mode):
     generator = torch.Generator().manual_seed(0)
-    inputs = [words(generator, 9)[None], picture(generator, 4, 4, lines(backbone))[None, 1:-1]]
+    inputs = [words(generator, 9)[None], image(generator, 4, 4, lines(backbone))[None, 1:-1]]
     for ids in inputs:
         model = adapted(backbone, mode).train()
         hidden(model, ids).square().mean().backward()
@@ -371,8 +371,8 @@ def test_methods_are_matched_in_parameters():
 def test_packed_documents_are_as_alone():
     """Two documents in one row: what the adapter adds to the second does not depend on the first."""
     generator = torch.Generator().manual_seed(3)
-    document = torch.cat([words(generator, 2), picture(generator), words(generator, 2)])
-    other = torch.cat([picture(generator), words(generator, 4)])
+    document = torch.cat([words(generator, 2), image(generator), words(generator, 2)])
+    other = torch.cat([image(generator), words(generator, 4)])
     model = adapted(chameleon, {})
     places = torch.cat([torch.arange(len(other)), torch.arange(len(document))])[None]
     allowed = torch.block_diag(torch.ones(len(other), len(other)), torch.ones(len(document), len(document))).tril().bool()[None, None]
@@ -381,8 +381,8 @@ def test_packed_documents_are_as_alone():
     close(packed[:, len(other) :], hidden(model, document[None]))
 
 
-def test_the_ids_of_pictures_may_be_told(tmp_path):
-    """A model whose config says nothing of pictures."""
+def test_the_ids_of_images_may_be_told(tmp_path):
+    """A model whose config says nothing of images."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     def llama() -> Any:
@@ -409,7 +409,7 @@ def test_the_ids_of_pictures_may_be_told(tmp_path):
     assert torch.equal(hidden(peft.PeftModel.from_pretrained(llama(), tmp_path).eval(), ids), wanted)
 
 
-def test_the_marks_around_a_picture_are_text():
+def test_the_marks_around_an_image_are_text():
     model, ids = adapted(chameleon, {}), page(0)
     positions = model.base_model._patches(model.peft_config["default"]).positions(ids)[0, :, 0]
     assert (positions[(ids[0] == BOI) | (ids[0] == EOI)] == -1).all()

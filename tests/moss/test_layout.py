@@ -1,4 +1,4 @@
-"""Where patches stand, and who is whose neighbour."""
+"""Where patches stand, and who is whose neighbor."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_places_on_a_fixed_grid():
     assert places[8:].tolist() == [[1, 0, 0], [1, 0, 1], [1, 0, 2], [1, 1, 0]]
 
 
-def test_two_pictures_may_follow_each_other_directly():
+def test_two_images_may_follow_each_other_directly():
     places = GRID.positions(torch.full((1, 12), 5))[0]
     assert places[:, 0].tolist() == [0] * 6 + [1] * 6
     assert places[6].tolist() == [1, 0, 0]
@@ -51,7 +51,7 @@ def test_patches_need_a_grid_or_line_ends():
         ([100, 101], False),
     ],
 )
-def test_a_picture_that_does_not_fill_its_grid_is_refused(ids, wrong):
+def test_an_image_that_does_not_fill_its_grid_is_refused(ids, wrong):
     places = GRID.positions(torch.tensor([ids]))
     if wrong:
         with pytest.raises(ValueError, match="does not fill its grid of 2 x 3 and something follows"):
@@ -80,7 +80,7 @@ def test_counts_of_taps(shape, kernel, count):
     st.integers(1, 3),
     st.lists(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(0, 2)), max_size=3), min_size=1, max_size=3),
 )
-def test_neighbours_are_earlier_patches_of_the_same_picture(shape, kernel, rows):
+def test_neighbors_are_earlier_patches_of_the_same_image(shape, kernel, rows):
     """Against the definition, patch by patch, for any mix of shapes and gaps."""
     length = max((sum(height * width + gap for height, width, gap in row) for row in rows), default=0) + 1
     positions = torch.full((len(rows), length, 3), -1)
@@ -93,7 +93,7 @@ def test_neighbours_are_earlier_patches_of_the_same_picture(shape, kernel, rows)
                     positions[b, at] = torch.tensor([number, y, x])
                     at += 1
     layout, found = Layout(positions), taps(shape, kernel, seed=3)
-    table = layout.neighbours(found)
+    table = layout.neighbors(found)
     flat, owner = positions.view(-1, 3)[layout.image].tolist(), (layout.image // length).tolist()
     index = {(b, *place): n for n, (b, place) in enumerate(zip(owner, flat, strict=True))}
     for n, (b, (number, y, x)) in enumerate(zip(owner, flat, strict=True)):
@@ -104,9 +104,9 @@ def test_neighbours_are_earlier_patches_of_the_same_picture(shape, kernel, rows)
             assert drawn == len(flat) if first else (owner[drawn], flat[drawn][0]) == (b, number) and drawn < n
 
 
-def test_drawn_taps_depend_on_the_seed_and_are_no_neighbourhood():
+def test_drawn_taps_depend_on_the_seed_and_are_no_neighborhood():
     positions = torch.stack([torch.zeros(64, dtype=torch.long), torch.arange(64) // 8, torch.arange(64) % 8], dim=1)[None]
-    one, other = (Layout(positions).neighbours(taps("shuffled", 2, seed)) for seed in (0, 1))
+    one, other = (Layout(positions).neighbors(taps("shuffled", 2, seed)) for seed in (0, 1))
     assert not torch.equal(one, other)
     distances = (torch.arange(8, 64)[:, None] - one[8:, 1:]).float()
     assert distances.std() > 8
@@ -115,7 +115,7 @@ def test_drawn_taps_depend_on_the_seed_and_are_no_neighbourhood():
 @pytest.mark.parametrize("seed", [-(2**63), 2**63 - 1, 2**64 - 1])
 def test_any_seed_that_a_config_may_have_draws_earlier_patches(seed):
     ids = torch.tensor([[100, 5, 5, 5, 6, 6, 6, 101]])
-    found = Layout(GRID.positions(ids)).neighbours(taps("shuffled", 2, seed))
+    found = Layout(GRID.positions(ids)).neighbors(taps("shuffled", 2, seed))
     rows = torch.arange(6)[:, None]
     assert (found[:, :1] == rows).all()
     assert ((found[1:, 1:] >= 0) & (found[1:, 1:] < rows[1:])).all()

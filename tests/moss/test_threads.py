@@ -15,7 +15,7 @@ import peft
 import pytest
 import torch
 from moss.exact import exact
-from moss.tiny import arguments, chameleon, emu2, emu3, page, picture, words
+from moss.tiny import arguments, chameleon, emu2, emu3, image, page, words
 from torch import Tensor
 
 from leafinstruct import moss
@@ -46,7 +46,7 @@ def adapted(make: Callable[[], Any]) -> Any:
 
 
 def inputs(model: Any, count: int) -> list[dict[str, Tensor]]:
-    """Text alone, pictures of several grids, both; of different lengths and of the same."""
+    """Text alone, images of several grids, both; of different lengths and of the same."""
     lines = model.get_base_model().config.model_type == "emu3"
     found = []
     for number in range(count):
@@ -54,7 +54,7 @@ def inputs(model: Any, count: int) -> list[dict[str, Tensor]]:
         shape = (number % 3 + 1, number % 4 + 2) if lines else (4, 4)
         kinds = (
             lambda: words(chance, 20),  # noqa: B023
-            lambda: torch.cat([words(chance, 1 + number % 5), picture(chance, *shape, lines=lines), words(chance, 2)]),  # noqa: B023
+            lambda: torch.cat([words(chance, 1 + number % 5), image(chance, *shape, lines=lines), words(chance, 2)]),  # noqa: B023
             lambda: page(number, lines)[0],  # noqa: B023
         )
         found.append(arguments(model.get_base_model(), kinds[number % 3]()[None]))
@@ -150,18 +150,18 @@ def test_replicas_in_threads_as_data_parallel_makes_them():
 
 @backbones
 def test_threads_generate_what_one_generates(make):
-    """Each with a cache of its own; the prompt ends within a picture, so that the convolution is remembered."""
+    """Each with a cache of its own; the prompt ends within an image, so that the convolution is remembered."""
     model = adapted(make).eval()
     lines = make is emu3
     prompts = []
     for seed in range(4):
         chance = torch.Generator().manual_seed(seed)
-        cut = picture(chance, 3, 3 + seed, lines=True)[: 7 + seed] if lines else picture(chance)[: 6 + seed]
+        cut = image(chance, 3, 3 + seed, lines=True)[: 7 + seed] if lines else image(chance)[: 6 + seed]
         prompts.append(torch.cat([words(chance, 2 + seed), cut])[None])
 
     def answer(at: int) -> Tensor:
         said, cache = [], None
-        for ids in (prompts[at], *picture(torch.Generator().manual_seed(50 + at))[1:9, None, None]):
+        for ids in (prompts[at], *image(torch.Generator().manual_seed(50 + at))[1:9, None, None]):
             out = model(**arguments(model.get_base_model(), ids), past_key_values=cache, use_cache=True)
             cache = out.past_key_values
             said.append(out.logits[:, -1])
@@ -277,8 +277,8 @@ def test_two_adapters_in_turn_in_two_threads():
 def test_a_copied_cache_moves_its_own_rows():
     """One prompt, answered from two copies of its cache: re-ordering one leaves the other, and the original, as they are."""
     model = adapted(lambda: exact(chameleon())).eval()
-    prompt = torch.cat([words(torch.Generator().manual_seed(0), 3), picture(torch.Generator().manual_seed(1))[:8]])[None].repeat(2, 1)
-    prompt[1, 5:] = picture(torch.Generator().manual_seed(2))[2:8]
+    prompt = torch.cat([words(torch.Generator().manual_seed(0), 3), image(torch.Generator().manual_seed(1))[:8]])[None].repeat(2, 1)
+    prompt[1, 5:] = image(torch.Generator().manual_seed(2))[2:8]
     fresh, turned = torch.tensor([[9], [21]]), torch.tensor([1, 0])
     with torch.no_grad():
         cache = model(input_ids=prompt, use_cache=True).past_key_values

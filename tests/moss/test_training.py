@@ -50,9 +50,9 @@ def test_the_trainer_trains_saves_and_resumes_exactly(tmp_path):
 
 @pytest.mark.parametrize("kind", ["ddp", "fsdp2"])
 def test_two_processes_step_as_one(kind, tmp_path):
-    """One rank has text alone, the other pictures alone; together they make the step of one process with both."""
-    script = Path(__file__).parent / "two_processes.py"
-    subprocess.run([sys.executable, str(script), kind, str(tmp_path)], check=True, timeout=900, capture_output=True)
+    """One rank has text alone, the other images alone; together they make the step of one process with both."""
+    layout = Path(__file__).parent / "two_processes.py"
+    subprocess.run([sys.executable, str(layout), kind, str(tmp_path)], check=True, timeout=900, capture_output=True)
     one, two = (torch.load(tmp_path / name, weights_only=True) for name in ("one.pt", "two.pt"))
     assert one.keys() == two.keys()
     assert len(one) > 20
@@ -60,11 +60,11 @@ def test_two_processes_step_as_one(kind, tmp_path):
         close(two[name], one[name])
 
 
-def test_an_optimiser_step_lowers_the_loss_of_both_modalities():
+def test_an_optimizer_step_lowers_the_loss_of_both_modalities():
     base = emu3()
     base.lm_head.weight.data.normal_(std=0.3)  # a random model's head is too small for adapters below it to move
     model = peft.get_peft_model(base, moss.MossConfig(r_text=8, r_image=8)).train()
-    optimiser = torch.optim.AdamW([value for value in model.parameters() if value.requires_grad], lr=2e-2)
+    optimizer = torch.optim.AdamW([value for value in model.parameters() if value.requires_grad], lr=2e-2)
     ids = page(0, lines=True)
     losses = []
     for _ in range(60):
@@ -73,8 +73,8 @@ def test_an_optimiser_step_lowers_the_loss_of_both_modalities():
         patch = ids[0, 1:] < 68
         losses.append((each[patch].mean().item(), each[~patch].mean().item()))
         each.mean().backward()
-        optimiser.step()
-        optimiser.zero_grad()
+        optimizer.step()
+        optimizer.zero_grad()
     assert losses[-1][0] < 0.8 * losses[0][0]
     assert losses[-1][1] < 0.8 * losses[0][1]
 
@@ -157,10 +157,10 @@ def test_targets_outside_the_decoder_are_refused():
         peft.get_peft_model(chameleon(), moss.MossConfig(target_modules="lm_head"))
 
 
-def test_a_picture_that_does_not_fill_its_grid():
+def test_an_image_that_does_not_fill_its_grid():
     model = peft.get_peft_model(chameleon(), moss.MossConfig(**SETTINGS))
     ids = page(0)
-    with pytest.raises(ValueError, match="a picture of 15 patches does not fill its grid of 4 x 4"):
+    with pytest.raises(ValueError, match="an image of 15 patches does not fill its grid of 4 x 4"):
         model(input_ids=torch.cat([ids[:, :8], ids[:, 9:]], dim=1))
 
 

@@ -1,4 +1,4 @@
-"""Tiny random backbones and sequences with pictures."""
+"""Tiny random backbones and sequences with images."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import Tensor
 import leafinstruct.moss  # noqa: F401 - mends torchvision before transformers is imported
 
 SIDE = 4
-"""Patches of a Chameleon picture along each side."""
+"""Patches of a Chameleon image along each side."""
 BOI, EOI = 197, 196
 CODES = 64
 EOL = 120
 
 
 def chameleon(**settings: Any) -> Any:
-    """4 x 4 patches a picture, ids 4..67."""
+    """4 x 4 patches an image, ids 4..67."""
     from transformers import ChameleonConfig, ChameleonForConditionalGeneration
 
     names = {"IMGIMG" + "".join(chr(ord("A") + int(digit)) for digit in str(code)) + "Z": 4 + code for code in range(CODES)}
@@ -50,7 +50,7 @@ def chameleon(**settings: Any) -> Any:
 
 
 def emu3() -> Any:
-    """Pictures of any shape: ids 4..67, a token after each row."""
+    """Images of any shape: ids 4..67, a token after each row."""
     from transformers import Emu3Config, Emu3ForConditionalGeneration
 
     names = {f"<|visual token {code:06d}|>": 4 + code for code in range(CODES)}
@@ -89,7 +89,7 @@ PLACE = 198
 
 
 def emu2() -> Any:
-    """4 x 4 vectors of 12 numbers a picture."""
+    """4 x 4 vectors of 12 numbers an image."""
     from leafinstruct.backbones.emu2.decoder import Emu2Config, Emu2ForCausalLM
 
     vision = {"image_size": 16, "patch_size": 2, "width": 12, "layers": 2, "head_width": 6, "mlp_ratio": 2.0, "n_query": SIDE * SIDE}
@@ -128,7 +128,7 @@ def words(generator: torch.Generator, count: int) -> Tensor:
     return torch.randint(130, 180, (count,), generator=generator)
 
 
-def picture(generator: torch.Generator, height: int = SIDE, width: int = SIDE, lines: bool = False) -> Tensor:
+def image(generator: torch.Generator, height: int = SIDE, width: int = SIDE, lines: bool = False) -> Tensor:
     codes = torch.randint(4, 4 + CODES, (height, width), generator=generator)
     if lines:
         codes = torch.cat([codes, torch.full((height, 1), EOL)], dim=1)
@@ -136,10 +136,10 @@ def picture(generator: torch.Generator, height: int = SIDE, width: int = SIDE, l
 
 
 def page(seed: int, lines: bool = False) -> Tensor:
-    """(1, T): words, a picture, words, another, words."""
+    """(1, T): words, an image, words, another, words."""
     generator = torch.Generator().manual_seed(seed)
     shapes = [(3, 5), (2, 4)] if lines else [(SIDE, SIDE)] * 2
     parts = [words(generator, 3)]
     for height, width in shapes:
-        parts += [picture(generator, height, width, lines), words(generator, 2)]
+        parts += [image(generator, height, width, lines), words(generator, 2)]
     return torch.cat(parts)[None]

@@ -1,4 +1,4 @@
-"""One optimiser step by two gloo processes (ddp or fsdp2), and the same by one: run by test_training, which compares the files."""
+"""One optimizer step by two gloo processes (ddp or fsdp2), and the same by one: run by test_training, which compares the files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from moss.exact import exact
-from moss.tiny import emu3, picture, words
+from moss.tiny import emu3, image, words
 from peft import get_peft_model
 
 from leafinstruct import moss
@@ -25,7 +25,7 @@ def model_() -> Any:
 
 def rows() -> list[torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
-    return [words(generator, 12)[None], picture(generator, 2, 3, lines=True)[None, 1:-1]]
+    return [words(generator, 12)[None], image(generator, 2, 3, lines=True)[None, 1:-1]]
 
 
 def loss_of(model: Any, ids: torch.Tensor) -> torch.Tensor:
@@ -42,7 +42,7 @@ def trained(model: Any) -> dict[str, torch.Tensor]:
     return found
 
 
-def optimiser_of(model: Any) -> torch.optim.Optimizer:
+def optimizer_of(model: Any) -> torch.optim.Optimizer:
     return torch.optim.SGD([value for value in model.parameters() if value.requires_grad], lr=1.0)
 
 
@@ -61,9 +61,9 @@ def work(rank: int, kind: str, folder: str) -> None:
         for layer in model.base_model.model.model.text_model.layers:
             fully_shard(layer, mesh=mesh)
         fully_shard(model, mesh=mesh)
-    optimiser = optimiser_of(model)
+    optimizer = optimizer_of(model)
     loss_of(model, rows()[rank]).backward()
-    optimiser.step()
+    optimizer.step()
     found = trained(model)
     if rank == 0:
         torch.save(found, Path(folder) / "two.pt")
@@ -73,7 +73,7 @@ def work(rank: int, kind: str, folder: str) -> None:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     alone = model_()
-    one = optimiser_of(alone)
+    one = optimizer_of(alone)
     (sum(loss_of(alone, ids) for ids in rows()) / 2).backward()
     one.step()
     torch.save(trained(alone), Path(sys.argv[2]) / "one.pt")

@@ -21,7 +21,7 @@ HOSTS = tuple(f"site{number}.example" for number in range(12))
 
 
 def pages(count: int = 12) -> dict[str, list[tuple[str, bytes | None]]]:
-    """A page a host, three pictures each; picture 0 of page 1 is that of page 0."""
+    """A page a host, three images each; image 0 of page 1 is that of page 0."""
     shown = {(number, at): png((20 * number, 70 * at, 90), dot=at + number) for number in range(count) for at in range(3)}
     shown[1, 0] = shown[0, 0]
     return {
@@ -62,8 +62,8 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReposHub]:
     with ReposHub() as server:
         for name, value in server.logged_in(tmp_path / "home", TOKEN).items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr(constants, "ENDPOINT", server.address)
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", server.address + "/{repo_id}/resolve/{revision}/{filename}")
+        monkeypatch.setattr(constants, "ENDPOINT", server.url)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", server.url + "/{repo_id}/resolve/{revision}/{filename}")
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "home/hub"))
         monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
         yield server

@@ -1,4 +1,4 @@
-"""What may not be published: each fault by name, how many, which, and the cure; and that each is let through by its own name only."""
+"""What may not be published: each fault by name, how many, which, and the hint; and that each is let through by its own name only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from leafinstruct.records.removals import Suppressed, entry
 
 
 def row(number: int, **changes: Any) -> dict[str, Any]:
-    info = {"sha256": "ab" * 32, "ref": "https://pics.example/a.png", "url": None, "license": "CC0-1.0", **changes.pop("picture", {})}
+    info = {"sha256": "ab" * 32, "ref": "https://pics.example/a.png", "url": None, "license": "CC0-1.0", **changes.pop("image", {})}
     whole = {"source_position": 0, "frame_time": None, "width": 4, "height": 4}
     return {
         "id": f"row{number}", "document_id": f"d{number}", "source": "web", "task": "guide", "url": None, "license": "CC-BY-4.0",
@@ -40,7 +40,7 @@ def told(folder: Path, given: list[dict[str, Any]], *allowed: str, bytes_go_out:
     return []
 
 
-def test_a_licence_that_is_not_listed_is_named_with_its_records_and_the_cure(tmp_path):
+def test_a_license_that_is_not_listed_is_named_with_its_records_and_the_hint(tmp_path):
     given = [row(0), *(row(number, license="CC-BY-NC-4.0") for number in range(1, 6)), row(7, license="All rights reserved")]
     assert told(tmp_path, given) == [
         "license: 6 records: CC-BY-NC-4.0 (5), All rights reserved (1); for example row1, row2, row3; "
@@ -51,12 +51,12 @@ def test_a_licence_that_is_not_listed_is_named_with_its_records_and_the_cure(tmp
 
 
 @pytest.mark.parametrize("near", ["CC-BY-3.0-DE", "CC-BY-NC-ND-4.0", "CC-BY-4.0-or-not", "CC-BY"])
-def test_nothing_is_guessed_of_a_licence(tmp_path, near):
+def test_nothing_is_guessed_of_a_license(tmp_path, near):
     assert [line.partition(":")[0] for line in told(tmp_path, [row(0, license=near)])] == ["license"]
 
 
 @pytest.mark.parametrize("stated", [None, "", "  "])
-def test_no_licence_is_a_state_of_its_own(tmp_path, stated):
+def test_no_license_is_a_state_of_its_own(tmp_path, stated):
     given = [row(0, license=stated)]
     assert [line.partition(":")[0] for line in told(tmp_path, given)] == ["unknown-license"]
     assert told(tmp_path, given, "unknown-license") == []
@@ -64,17 +64,17 @@ def test_no_licence_is_a_state_of_its_own(tmp_path, stated):
     assert len(told(tmp_path, given, "license")) == 1
 
 
-def test_a_licence_that_holds_for_documents_does_not_for_pictures(tmp_path):
-    given = [row(0, picture={"license": "CC-BY-ND-4.0"}), row(1, picture={"license": None})]
+def test_a_license_that_holds_for_documents_does_not_for_images(tmp_path):
+    given = [row(0, image={"license": "CC-BY-ND-4.0"}), row(1, image={"license": None})]
     (line,) = told(tmp_path, given)
     assert line.startswith(
-        "picture-license: 2 records: CC-BY-ND-4.0 (1), no licence stated (1); for example row0, row1; set push.pictures: auto"
+        "image-license: 2 records: CC-BY-ND-4.0 (1), no license stated (1); for example row0, row1; set push.images: auto"
     )
     assert told(tmp_path, given, bytes_go_out=False) == []
 
 
 def test_opt_outs_that_nobody_asked_for_are_a_fault_of_the_source(tmp_path):
-    given = [row(0), row(1, source="pages", picture={"ref": "a.png"})]
+    given = [row(0), row(1, source="pages", image={"ref": "a.png"})]
     assert told(tmp_path, given, unasked=frozenset({"pages"}))[0].startswith("opt-out: 1 record: source pages (1); for example row1")
     assert told(tmp_path, given, web_unasked=True)[0].startswith("opt-out: 1 record: source web (1); for example row0")
 
@@ -94,7 +94,7 @@ def test_what_was_removed_is_let_through_by_nothing(tmp_path):
 
 
 def test_toy_scores_are_refused_until_they_are_named(push, hub):
-    with pytest.raises(PublishError, match=r"toy: the packaged tiny CLIP judged pictures .*ViT-B/32 and build again, or say --allow toy"):
+    with pytest.raises(PublishError, match=r"toy: the packaged tiny CLIP judged images .*ViT-B/32 and build again, or say --allow toy"):
         push("push.allow=[]")
     assert hub.asked.total() == 0
     assert push("push.allow=[]", allowed=["toy"]).commit
@@ -106,7 +106,7 @@ def test_a_build_that_was_cut_is_refused_until_it_is_named(push, hub, shards):
     with pytest.raises(PublishError, match=r"unfinished: .*; run `leaf build` to its end, or say --allow unfinished"):
         push()
     assert push(allowed=["unfinished"]).commit
-    assert push("push.pictures=reference", allowed=["unfinished"]).commit
+    assert push("push.images=reference", allowed=["unfinished"]).commit
     assert "README.md" not in hub.repos["me/demo"].files
 
 
@@ -126,7 +126,7 @@ def test_a_stage_that_is_behind_the_one_before_it_is_named(built, push, hub):
         push()
 
 
-def test_a_dataset_that_was_never_built_names_the_cure(push, hub):
+def test_a_dataset_that_was_never_built_names_the_hint(push, hub):
     with pytest.raises(PublishError, match="runs/other: is not built yet; run `leaf build`"):
         push("name=other")
     assert hub.asked.total() == 0

@@ -1,4 +1,4 @@
-"""References instead of pictures, and back: to the byte where all can be had, with reasons where not."""
+"""References instead of images, and back: to the byte where all can be had, with reasons where not."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ from leafinstruct.records.shards import rows as train_rows
 from leafinstruct.runtime.artifact import Artifact
 
 
-class Pictures(ThreadingHTTPServer):
+class Images(ThreadingHTTPServer):
     """Serves files by name; `instead`: name -> bytes or a status."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Picture)
+        super().__init__(("127.0.0.1", 0), _Image)
         self.files: dict[str, bytes] = {}
         self.instead: dict[str, bytes | int] = {}
         self.asked: Counter[str] = Counter()
 
 
-class _Picture(BaseHTTPRequestHandler):
-    server: Pictures
+class _Image(BaseHTTPRequestHandler):
+    server: Images
 
     def do_GET(self) -> None:
         name = self.path.rpartition("/")[2]
@@ -59,7 +59,7 @@ class _Picture(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def web():
-    server = Pictures()
+    server = Images()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
@@ -69,13 +69,13 @@ def web():
 @pytest.fixture
 def references(push, built, hub) -> Path:
     """The dataset, pushed as references; the folder that they were made in."""
-    push("push.pictures=reference")
+    push("push.images=reference")
     return built.parent / "runs/t/push"
 
 
 @pytest.fixture
 def addressed(references, web, shards, tmp_path) -> Path:
-    """The references as they are when the pictures lay on the web: their file's name behind the address of a server of this machine."""
+    """The references as they are when the images lay on the web: their file's name behind the address of a server of this machine."""
     folder, host = tmp_path / "addressed", f"127.0.0.1:{web.server_address[1]}"
     folder.mkdir()
     for path in references.glob("*.parquet"):
@@ -91,7 +91,7 @@ def addressed(references, web, shards, tmp_path) -> Path:
     return folder
 
 
-def hydrate(place: Path | str, out: Path, web: Pictures | None = None, *roots: str, tolerate: float = 0.02) -> dict[str, Any]:
+def hydrate(place: Path | str, out: Path, web: Images | None = None, *roots: str, tolerate: float = 0.02) -> dict[str, Any]:
     """`leaf hydrate`, in this process."""
     hosts = [] if web is None else [f"127.0.0.1:{web.server_address[1]}"]
     settings = room.settings(roots, "me@site.example" if web else None, hosts, tolerate)
@@ -106,11 +106,11 @@ def test_references_hold_everything_but_the_bytes(references, shards, hub):
     whole, bare = rows(shards), rows(references)
     assert [{**row, "images": None} for row in bare] == [{**row, "images": None} for row in whole]
     assert all(row["images"] == [None] * 3 for row in bare)
-    picture = whole[0]["images"][0]["bytes"]
+    image = whole[0]["images"][0]["bytes"]
     pushed = hub.repos["me/demo"].files
-    assert not [name for name, data in pushed.items() if picture in data]
-    assert pq.read_schema(min(references.glob("*.parquet"))).metadata[b"leafinstruct.pictures"] == b"reference"
-    assert "> **Pictures are references.**" in pushed["README.md"].decode()
+    assert not [name for name, data in pushed.items() if image in data]
+    assert pq.read_schema(min(references.glob("*.parquet"))).metadata[b"leafinstruct.images"] == b"reference"
+    assert "> **Images are references.**" in pushed["README.md"].decode()
     assert "`leaf hydrate me/demo --out DIR`" in pushed["README.md"].decode()
     script = """import datasets
 for streaming in (False, True):
@@ -160,28 +160,28 @@ def test_a_column_that_this_version_does_not_know_comes_back(tmp_path):
 @pytest.mark.parametrize("version", FOLDERS)
 def test_a_push_is_checked_in_either_schema(version):
     found = checks.survey(SHARDS[version], checks.Terms(PushConfig(licenses=["CC0-1.0"])))
-    assert (found.records, found.pictures) == ((2, 7) if version == "1" else (2, 5))
+    assert (found.records, found.images) == ((2, 7) if version == "1" else (2, 5))
     assert sorted(found.faults) == ([] if version == "1" else ["failed", "license"])
 
 
-def test_training_on_references_names_the_cure(references):
-    with pytest.raises(SchemaError, match="its pictures are references; `leaf hydrate` fetches them"):
+def test_training_on_references_names_the_hint(references):
+    with pytest.raises(SchemaError, match="its images are references; `leaf hydrate` fetches them"):
         next(train_rows(min(references.glob("*.parquet"))))
 
 
-def test_references_go_where_one_picture_is_under_no_licence_of_the_list(push, hub):
-    pushed = push("push.picture_licenses=[MIT]")
-    assert pushed.pictures == "reference"
-    assert pushed.why == "the pictures of 12 records are under no licence of push.picture_licenses"
+def test_references_go_where_one_image_is_under_no_license_of_the_list(push, hub):
+    pushed = push("push.image_licenses=[MIT]")
+    assert pushed.images == "reference"
+    assert pushed.why == "the images of 12 records are under no license of push.image_licenses"
 
 
 def test_a_second_push_of_references_makes_and_sends_nothing(push, references, hub):
     before = {path.name: path.stat().st_mtime_ns for path in references.glob("*.parquet")}
     sums = shard_sums(references)
-    assert push("push.pictures=reference").commit is None
+    assert push("push.images=reference").commit is None
     assert {path.name: path.stat().st_mtime_ns for path in references.glob("*.parquet")} == before
     shutil.rmtree(references)
-    push("push.pictures=reference")
+    push("push.images=reference")
     assert shard_sums(references) == sums
 
 
@@ -189,16 +189,16 @@ def test_examples_and_what_tells_of_them_stay_here(push, shards, hub):
     put_beside(shards, "examples/a.png", png())
     put_beside(shards, "croissant.json", b"{}")
     put_beside(shards, "README.md", b"# T\n\n![a house](examples/a.png) and <img alt='x' src=\"examples/a.png\" width=3>\n")
-    push("push.pictures=reference")
+    push("push.images=reference")
     files = hub.repos["me/demo"].files
     assert not {name for name in files if name.startswith(("examples", "croissant"))}
-    assert files["README.md"].decode().endswith("*(a picture)* and *(a picture)*\n")
+    assert files["README.md"].decode().endswith("*(an image)* and *(an image)*\n")
 
 
 def test_a_card_gets_its_notice_and_loses_it_again():
     text = "---\nlicense: mit\n---\n\n# Title\n\nText.\n# Other\n"
     noted = card(text, "me/demo")
-    assert noted.count("Pictures are references") == 1
+    assert noted.count("Images are references") == 1
     assert noted.index("# Title") < noted.index(NOTICE.split()[1]) < noted.index("# Other")
     assert without_notice(noted) == text
 
@@ -220,7 +220,7 @@ def test_from_the_web_the_shards_come_back_and_a_second_run_asks_nobody(addresse
 
 
 def test_a_run_that_was_cut_goes_on_from_what_was_fetched(addressed, shards, web, tmp_path):
-    """Killed while it writes: shards that stand stay, and no picture is asked for again."""
+    """Killed while it writes: shards that stand stay, and no image is asked for again."""
     hydrate(addressed, tmp_path / "back", web)
     wanted, asked = shard_sums(tmp_path / "back"), web.asked.total()
     part = min((pq.read_metadata(path).num_rows and path.stem) or "~" for path in shards.glob("*.parquet"))
@@ -232,7 +232,7 @@ def test_a_run_that_was_cut_goes_on_from_what_was_fetched(addressed, shards, web
     assert web.asked.total() == asked
 
 
-def test_pictures_that_are_gone_or_another_are_listed_and_take_their_record(addressed, shards, web, tmp_path):
+def test_images_that_are_gone_or_another_are_listed_and_take_their_record(addressed, shards, web, tmp_path):
     first, second = rows(shards)[-2:]
     name = [row["image_info"][2]["ref"].rpartition("/")[2] for row in (first, second)]
     web.instead = {name[0]: 404, name[1]: png((1, 2, 3))}
@@ -248,7 +248,7 @@ def test_pictures_that_are_gone_or_another_are_listed_and_take_their_record(addr
 def test_what_may_pass_writes_nothing_and_is_asked_again(addressed, shards, web, tmp_path):
     name = rows(shards)[0]["image_info"][2]["ref"].rpartition("/")[2]
     web.instead = {name: 500}
-    with pytest.raises(PublishError, match=r"pictures could not be fetched just now \(1 x http_500\), more than --tolerate 0 allows"):
+    with pytest.raises(PublishError, match=r"images could not be fetched just now \(1 x http_500\), more than --tolerate 0 allows"):
         hydrate(addressed, tmp_path / "back", web, tolerate=0)
     assert not list((tmp_path / "back").glob("*.parquet"))
     asked = web.asked.copy()
@@ -260,7 +260,7 @@ def test_what_may_pass_writes_nothing_and_is_asked_again(addressed, shards, web,
 
 
 def test_what_was_looked_for_in_another_folder_is_looked_for_again(references, shards, built, tmp_path):
-    """`missing` is a verdict of the folder that was named, not of the picture."""
+    """`missing` is a verdict of the folder that was named, not of the image."""
     (tmp_path / "wrong").mkdir()
     hydrate(references, tmp_path / "back", None, f"own={tmp_path}/wrong")
     assert {item["reason"] for item in missing(tmp_path / "back")} == {"missing"}
@@ -305,9 +305,9 @@ def test_the_command_says_what_is_missing(addressed, shards, web, tmp_path):
     done = leaf("hydrate", addressed, "--out", tmp_path / "back", "--contact", "me@site.example", "--allow-host", host)
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines()[-3:] == [
-        f"leaf: 1 picture missing: http_410; see {tmp_path}/back/missing.jsonl",
-        "leaf: left out, as a picture is missing: 1 record",
-        f"leaf: 11 records with 33 pictures in {len(list(shards.glob('*.parquet')))} shards",
+        f"leaf: 1 image missing: http_410; see {tmp_path}/back/missing.jsonl",
+        "leaf: left out, as an image is missing: 1 record",
+        f"leaf: 11 records with 33 images in {len(list(shards.glob('*.parquet')))} shards",
     ]
     assert done.stdout == f"{tmp_path}/back\n"
 
@@ -315,7 +315,7 @@ def test_the_command_says_what_is_missing(addressed, shards, web, tmp_path):
 @pytest.mark.parametrize(
     ("roots", "contact", "said"),
     [
-        ([], None, "pictures are on the web: say --contact"),
+        ([], None, "images are on the web: say --contact"),
         ([], "nobody", "--contact, --allow-host: give an e-mail address"),
         (["/nowhere"], None, "--root /nowhere: no such folder"),
     ],
@@ -326,11 +326,11 @@ def test_what_is_missing_to_fetch_is_one_line(addressed, tmp_path, roots, contac
     assert "\n" not in str(caught.value)
 
 
-def test_a_picture_of_no_known_place_is_a_reason(references, tmp_path, built):
+def test_an_image_of_no_known_place_is_a_reason(references, tmp_path, built):
     """Its record left the folder that it was read from, and it never had an address."""
     folder = reworded(references, tmp_path, "ref", "elsewhere.png", url=None)
     hydrate(folder, tmp_path / "back", None, f"other={built.parent}")
-    assert missing(tmp_path / "back")[0]["reason"] == "no_address"
+    assert missing(tmp_path / "back")[0]["reason"] == "no_url"
     hydrate(folder, tmp_path / "back", None, f"own={built.parent}/data")
     assert [item["reason"] for item in missing(tmp_path / "back")] == ["missing"]
 
@@ -371,7 +371,7 @@ def test_a_reference_that_leads_out_of_its_root_is_not_read(references, built, t
 
 
 def reworded(references: Path, folder: Path, key: str, value: str, **more: Any) -> Path:
-    """One shard of references, whose first picture says something else; `more` is said by all."""
+    """One shard of references, whose first image says something else; `more` is said by all."""
     path = next(path for path in sorted(references.glob("*.parquet")) if pq.read_metadata(path).num_rows)
     table = pq.read_table(path)
     given = table.to_pylist()

@@ -35,7 +35,7 @@ def drawn(folder: Path, **more: Any) -> Path:
         "name": "book",
         "seed": 5,
         "documents": 8,
-        "picture_px": 32,
+        "image_px": 32,
         "formats": FORMATS,
         "videos": 2,
         "defects": {},
@@ -87,7 +87,7 @@ def test_a_drawn_document_is_left_out_of_every_format(built, tmp_path):
     gone = {each.id for each in drops.values()}
     assert documents(path) == {name: read for name, read in before.items() if name not in gone}
     assert Artifact(workdir / "t/ingest").totals().reasons == {"removed_by_request": 4}  # records of a crawl are passed over
-    assert all(outcome.stood for outcome in build(path))
+    assert all(outcome.up_to_date for outcome in build(path))
     assert verify(workdir / "t", "leaf build", InlineEngine()).damages == []
     beside(path).unlink()
     build(path, until="ingest")

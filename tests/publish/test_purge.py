@@ -135,7 +135,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
         ingest={"sources": [{"kind": "mmc4", "name": "web", "path": "docs.jsonl", "license": "CC0-1.0"}]},
         filter={
             "min_words": 5,
-            "pictures": {"fetch": fetch, "tolerate_failures": 0},
+            "images": {"fetch": fetch, "tolerate_failures": 0},
             "alignment": {"allow_toy": True, "model": "leaf:tiny-clip-1"},
             "rules": [{"score": "judge.text_quality", "min": 3, "model": "m"}],
         },
@@ -181,7 +181,7 @@ def test_a_page_is_gone_from_every_file_and_nobody_else_pays(project):
     assert holding(project.workdir, SECRET) == []
     assert holding(project.workdir, image(0, 0)) == []
     assert set(project.ids()) == set(other) - {page_url(0)}
-    assert all(outcome.stood for outcome in build(project.path))
+    assert all(outcome.up_to_date for outcome in build(project.path))
     build(project.path, rebuild=True)
     assert holding(project.workdir, SECRET) == []
     assert project.requests == before, "nothing of it is fetched or asked again, nor of others"
@@ -206,7 +206,7 @@ def test_only_parts_that_hold_something_are_made_again(project):
     engine = InlineEngine()
     build(project.path, engine=engine)
     assert engine.total("reading", "documents") == 1
-    assert engine.total("looking", "pictures_read") == 3
+    assert engine.total("looking", "images_read") == 3
     assert engine.total("judging", "asked") == engine.total("rewriting", "documents") == 1
 
 
@@ -370,7 +370,7 @@ def test_verify_drops_damage_in_the_shared_caches_and_nothing_else_is_paid_again
     assert first.returncode == 1
     dropped = Counter("image" if "/.fetched/" in line else line.rpartition("/")[2].partition("-")[0] for line in first.stdout.splitlines())
     assert leaf("verify", project.path).returncode == 0
-    assert all(outcome.stood for outcome in build(project.path))
+    assert all(outcome.up_to_date for outcome in build(project.path))
     assert project.requests == asked
     build(project.path, rebuild=True)
     again = [after - before for before, after in zip(asked, project.requests, strict=True)]

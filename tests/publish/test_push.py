@@ -43,7 +43,7 @@ def test_a_new_dataset_is_private_whole_in_one_commit_and_loads_from_there(push,
     assert len(parquet) >= 4
     assert set(repo.files) == parquet | shown | {"README.md", "SHA256SUMS", "croissant.json", "build.json", LIST}
     assert all(repo.files[name] == (shards / name).read_bytes() for name in parquet)
-    assert (repo.private, pushed.private, pushed.pictures) == (True, True, "bytes")
+    assert (repo.private, pushed.private, pushed.images) == (True, True, "bytes")
     assert repo.messages == ["initial commit", f"t@dev: {len(repo.files)} new"]
     assert repo.tags == {"v1": repo.branches["main"]} == {"v1": pushed.commit}
     assert hub.sent == contents(shards)
@@ -51,7 +51,7 @@ def test_a_new_dataset_is_private_whole_in_one_commit_and_loads_from_there(push,
     script = """import sys, json, hashlib, datasets
 whole = datasets.load_dataset("me/demo", split="train")
 stream = datasets.load_dataset("me/demo", split="train", streaming=True)
-shown = lambda row: [row["id"], [[picture.size, hashlib.sha256(picture.tobytes()).hexdigest()] for picture in row["images"]]]
+shown = lambda row: [row["id"], [[image.size, hashlib.sha256(image.tobytes()).hexdigest()] for image in row["images"]]]
 assert [shown(row) for row in stream] == [shown(row) for row in whole]
 print(json.dumps([list(whole["id"]), [len(row) for row in whole["images"]]]))"""
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
@@ -192,13 +192,13 @@ def test_a_commit_of_somebody_else_to_our_files_meanwhile_stops_the_push(push, h
 
 
 @pytest.mark.parametrize(
-    ("status", "cure"),
+    ("status", "hint"),
     [(401, "the Hub does not accept the token: log in with `hf auth login`"), (403, "the token may not write there")],
     ids=["401", "403"],
 )
-def test_a_token_that_is_refused_is_one_line_with_the_cure(push, hub, status, cure):
+def test_a_token_that_is_refused_is_one_line_with_the_hint(push, hub, status, hint):
     hub.trouble = lambda _, path: status if "create" in path else None
-    with pytest.raises(PublishError, match=f"^--repo me/demo: the Hub did not take it: .*; {cure}") as caught:
+    with pytest.raises(PublishError, match=f"^--repo me/demo: the Hub did not take it: .*; {hint}") as caught:
         push()
     assert "\n" not in str(caught.value)
 
@@ -304,10 +304,10 @@ def test_a_fault_of_this_machine_is_not_laid_at_the_hubs_door(push, hub, shards)
     """References are made between two talks with the Hub: what goes wrong there is told as what it is."""
     put_beside(shards, "README.md", b"\xff\xfe")
     with pytest.raises(UnicodeDecodeError):
-        push("push.pictures=reference")
+        push("push.images=reference")
 
 
-def test_a_shard_that_cannot_be_read_is_one_line_with_the_cure(push, hub, shards):
+def test_a_shard_that_cannot_be_read_is_one_line_with_the_hint(push, hub, shards):
     path = min(shards.glob("*.parquet"))
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(PublishError, match=rf"damaged or gone: {path.name}; run `leaf build`"):

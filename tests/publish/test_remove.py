@@ -154,7 +154,7 @@ def test_a_build_leaves_out_what_was_removed_and_makes_no_other_shard_anew(built
     assert "stay in the working files" in done.stderr
     engine = InlineEngine()
     outcomes = {outcome.stage: outcome for outcome in build(built, engine=engine)}
-    assert [stage for stage, outcome in outcomes.items() if not outcome.stood] == ["shard"]
+    assert [stage for stage, outcome in outcomes.items() if not outcome.up_to_date] == ["shard"]
     assert outcomes["shard"].changes[0].startswith("shard.suppressed null -> ")
     assert len(engine.reports["gathering"]) == 1
     assert [report["counts"]["examples"] for report in engine.reports[LOOKING]] == [4, 4, 4]  # each part is read once for its key and count
@@ -175,7 +175,7 @@ def test_a_build_leaves_out_what_was_removed_and_makes_no_other_shard_anew(built
     assert shard_sums(shards) == before
 
 
-def test_a_removed_picture_takes_every_record_that_shows_it(built, shards):
+def test_a_removed_image_takes_every_record_that_shows_it(built, shards):
     whole = rows(shards)
     shown = [info["sha256"] for row in whole for info in row["image_info"]]
     twice = next(sha for sha in shown if shown.count(sha) == 2)
@@ -194,7 +194,7 @@ def test_a_named_version_keeps_to_a_removal_and_to_nothing_else(built, shards):
     assert {row["url"] for row in rows(named)} == {row["url"] for row in rows(shards)} - {"https://site0.example/page"}
 
 
-def test_a_shard_that_cannot_be_read_is_one_line_with_the_cure(built, shards):
+def test_a_shard_that_cannot_be_read_is_one_line_with_the_hint(built, shards):
     path = min(shards.glob("*.parquet"))
     path.write_bytes(path.read_bytes()[:-20])
     done = leaf("remove", built, "--id", "x")

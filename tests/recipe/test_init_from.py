@@ -58,7 +58,7 @@ def examples(name: Path, workdir: Path) -> int:
 @pytest.fixture(scope="module")
 def sketchbook(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("sketchbook")
-    drawing = write.Settings(seed=3, documents=12, videos=1, picture_px=64)
+    drawing = write.Settings(seed=3, documents=12, videos=1, image_px=64)
     for chunk in write.chunks(drawing):
         write.write_chunk(drawing, chunk, root)
     write.collect_labels(drawing, root)
@@ -152,7 +152,7 @@ def test_images_that_are_all_on_the_web_need_a_contact(tmp_path):
     assert "all images are on the web (1 in 1 sampled document)" in message
     assert "--contact" in message
     assert init(tmp_path / "made", folder, "--contact", "me@example.org").exit_code == 0
-    fetch = recipes.load(tmp_path / "made/recipe.yaml").recipe.filter.pictures.fetch
+    fetch = recipes.load(tmp_path / "made/recipe.yaml").recipe.filter.images.fetch
     assert fetch is not None
     assert fetch.contact == "me@example.org"
 
@@ -175,9 +175,9 @@ def test_some_images_on_the_web_are_counted_and_the_lines_that_fetch_them_are_th
     on_the_web(tmp_path / "data/web")
     mmc4(tmp_path / "data/here", {f"https://h.example/{number}": [(f"{WORDS} {number}", png(dot=number))] * 2 for number in range(3)})
     done = init(tmp_path / "made", tmp_path / "data")
-    assert "images on the web: 1 of 7 in the sample, lost until filter.pictures.fetch is set" in done.output
+    assert "images on the web: 1 of 7 in the sample, lost until filter.images.fetch is set" in done.output
     assert "#   fetch: {contact:" in (tmp_path / "made/recipe.yaml").read_text()
-    assert recipes.load(tmp_path / "made/recipe.yaml").recipe.filter.pictures.fetch is None
+    assert recipes.load(tmp_path / "made/recipe.yaml").recipe.filter.images.fetch is None
     assert examples(tmp_path / "made", tmp_path) == 3
 
 
@@ -197,9 +197,9 @@ TABLES: dict[str, tuple[pa.Table, list[dict[str, object]]]] = {
     ),
     "parallel": (
         pa.table(
-            {"pictures": [[struct(png(dot=n)), struct(png(dot=n + 4))] for n in range(4)], "steps": [[text, text[::-1]] for text in TEXTS]}
+            {"images": [[struct(png(dot=n)), struct(png(dot=n + 4))] for n in range(4)], "steps": [[text, text[::-1]] for text in TEXTS]}
         ),
-        [{"interleave": [{"image": "pictures"}, {"text": "steps"}]}],
+        [{"interleave": [{"image": "images"}, {"text": "steps"}]}],
     ),
     "marked": (
         pa.table(
@@ -208,7 +208,7 @@ TABLES: dict[str, tuple[pa.Table, list[dict[str, object]]]] = {
                 "text": [f"[image_1] {t} [image_2] {t}" for t in TEXTS],
             }
         ),
-        [{"text": "text", "marks": {"[image_{n}]": {"image": "images"}}}],
+        [{"text": "text", "placeholders": {"[image_{n}]": {"image": "images"}}}],
     ),
     "chats": (
         pa.table(
@@ -265,7 +265,7 @@ def test_conversations_find_their_images_elsewhere(tmp_path):
     (tmp_path / "data/text/llava.json").write_text(json.dumps([{"id": 1, "image": "train/1.png", "conversations": turns}]))
     assert init(tmp_path / "made", tmp_path / "data").exit_code == 0
     (source,) = sources(tmp_path / "made")
-    assert (source["kind"], source["pictures"]) == ("conversations", str(tmp_path / "data/photos"))
+    assert (source["kind"], source["images"]) == ("conversations", str(tmp_path / "data/photos"))
     assert examples(tmp_path / "made", tmp_path) == 1
 
 
@@ -281,7 +281,7 @@ def test_vist_finds_its_photographs(tmp_path):
     (tmp_path / "data/train.story-in-sequence.json").write_text(json.dumps({"images": images, "type": "sis", "annotations": told}))
     assert init(tmp_path / "made", tmp_path / "data").exit_code == 0
     (source,) = sources(tmp_path / "made")
-    assert (source["kind"], source["pictures"]) == ("vist", str(tmp_path / "data/photos"))
+    assert (source["kind"], source["images"]) == ("vist", str(tmp_path / "data/photos"))
     assert examples(tmp_path / "made", tmp_path) == 1
 
 

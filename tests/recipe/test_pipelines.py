@@ -1,4 +1,4 @@
-"""Every recipe that comes with the package parses, and tells a reader where its corpus is and under which licence."""
+"""Every recipe that comes with the package parses, and tells a reader where its corpus is and under which license."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ def test_it_parses(path):
 
 
 @pytest.mark.parametrize("path", [path for path in PIPELINES if path.stem in CORPORA], ids=lambda path: path.stem)
-def test_it_tells_where_to_get_the_corpus_and_under_which_licence(path):
+def test_it_tells_where_to_get_the_corpus_and_under_which_license(path):
     text = path.read_text(encoding="utf-8")
     comments = "\n".join(line for line in text.splitlines() if line.startswith("#"))
     assert re.search(r"^# Get it: ", comments, re.MULTILINE)
-    assert re.search(r"^# Licence: .{20}", comments, re.MULTILINE)
+    assert re.search(r"^# License: .{20}", comments, re.MULTILINE)
     assert re.search(r"https?://\S+", comments)
     sources = yaml.safe_load(text)["ingest"]["sources"]
-    assert all(not str(source.get(key, "")).startswith(("/", "~")) for source in sources for key in ("path", "pictures", "videos", "cdxj"))
+    assert all(not str(source.get(key, "")).startswith(("/", "~")) for source in sources for key in ("path", "images", "videos", "cdxj"))
     assert max(map(len, text.splitlines())) <= 160
 
 
 @pytest.mark.parametrize(
     "path", [path for path in PIPELINES if path.stem in {"mmc4", "obelics", "common-crawl"}], ids=lambda path: path.stem
 )
-def test_pictures_on_the_web_are_fetched_under_a_contact(path):
-    fetch = recipe.load(path).recipe.filter.pictures.fetch
+def test_images_on_the_web_are_fetched_under_a_contact(path):
+    fetch = recipe.load(path).recipe.filter.images.fetch
     assert fetch is not None
     assert fetch.contact == "you@example.org"
     assert fetch.robots
@@ -70,4 +70,4 @@ def test_the_papers_rank_is_a_recipe():
     assert Path(section.backbone.weights) == path.parent.parent / "models" / "anole-hf"
     comments = "\n".join(line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#"))
     assert re.search(r"^# Get it: .*https://", comments, re.MULTILINE)
-    assert re.search(r"^# Licence: .{20}", comments, re.MULTILINE)
+    assert re.search(r"^# License: .{20}", comments, re.MULTILINE)

@@ -1,11 +1,11 @@
-"""Recipes: every fault is one line that names key and cure; a path is relative to the recipe."""
+"""Recipes: every fault is one line that names key and hint; a path is relative to the recipe."""
 
 from pathlib import Path
 
 import pytest
 from making import recipe
 
-from leafinstruct.errors import RecipeError
+from leafinstruct.errors import RENAMED, RecipeError
 from leafinstruct.recipe import load as recipes
 
 SKETCH = {"sources": [{"kind": "sketchbook", "seed": 1, "documents": 10}]}
@@ -48,8 +48,8 @@ def fault(path: Path, *changes: str) -> str:
             "ingest.sources[0].kind: one of mmc4, obelics, html, warc, hub, conversations, video, youcook2, vist, sketchbook is needed",
         ),
         (
-            {"ingest": {"sources": [{"kind": "mmc4", "name": "a", "path": "x", "pictrues": "y"}]}},
-            "ingest.sources[0].pictrues: unknown key; did you mean 'pictures'?",
+            {"ingest": {"sources": [{"kind": "mmc4", "name": "a", "path": "x", "imagse": "y"}]}},
+            "ingest.sources[0].imagse: unknown key; did you mean 'images'?",
         ),
         ({"ingest": SKETCH, "shard": {"splits": {"train": 0.5}}}, "shard.splits: shares must be 0 or more and sum to 1, not 0.5"),
         ({"ingest": SKETCH, "rewrite": {"tasks": []}}, "rewrite.tasks: tasks is a list of one task family or more, such as [guide, "),
@@ -60,16 +60,52 @@ def fault(path: Path, *changes: str) -> str:
         ),
         ({"ingest": []}, "ingest: input should be a valid mapping"),
         (
-            {"ingest": {"sources": [{"kind": "hub", "name": "a", "path": "x", "segments": [{"text": "t", "mark": {}}]}]}},
-            "ingest.sources[0].segments[0].mark: unknown key; did you mean 'marks'?",
+            {"ingest": {"sources": [{"kind": "hub", "name": "a", "path": "x", "segments": [{"text": "t", "placeholder": {}}]}]}},
+            "ingest.sources[0].segments[0].placeholder: unknown key; did you mean 'placeholders'?",
         ),
     ],
 )
-def test_a_wrong_key_or_value_is_one_line_with_its_place_and_cure(tmp_path, sections, message):
+def test_a_wrong_key_or_value_is_one_line_with_its_place_and_hint(tmp_path, sections, message):
     path = recipe(tmp_path, **sections)
     found = fault(path)
     assert message in found
     assert "\n" not in found
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"filter": {"pictures": {}}}, "filter.pictures: unknown key; it is now called 'images'"),
+        ({"filter": {"judge": {"max_pictures": 2}}}, "filter.judge.max_pictures: unknown key; it is now called 'max_images'"),
+        ({"filter": {"judge": {"picture_px": 64}}}, "filter.judge.picture_px: unknown key; it is now called 'image_px'"),
+        ({"rewrite": {"picture_px": 64}}, "rewrite.picture_px: unknown key; it is now called 'image_px'"),
+        ({"shard": {"together": ["text"]}}, "shard.together: unknown key; it is now called 'group_by'"),
+        ({"push": {"pictures": "reference"}}, "push.pictures: unknown key; it is now called 'images'"),
+        ({"push": {"picture_licenses": ["MIT"]}}, "push.picture_licenses: unknown key; it is now called 'image_licenses'"),
+        ({"train": {"picture_tokens": 64}}, "train.picture_tokens: unknown key; it is now called 'image_tokens'"),
+        ({"train": {"picture_floor": 64}}, "train.picture_floor: unknown key; it is now called 'image_floor'"),
+        (
+            {"ingest": {"sources": [{"kind": "mmc4", "name": "a", "path": "x", "pictures": "y"}]}},
+            "ingest.sources[0].pictures: unknown key; it is now called 'images'",
+        ),
+        (
+            {"ingest": {"sources": [{"kind": "hub", "name": "a", "path": "x", "segments": [{"text": "t", "marks": {"[{n}]": "i"}}]}]}},
+            "ingest.sources[0].segments[0].marks: unknown key; it is now called 'placeholders'",
+        ),
+        *(
+            ({"filter": {"rules": [{"score": old, "max": 1}]}}, f"filter.rules[0].score: unknown score {old!r}; it is now called {new!r}")
+            for old, new in RENAMED.items()
+            if "." in old
+        ),
+    ],
+)
+def test_a_key_of_before_names_the_one_of_now(tmp_path, sections, message):
+    assert message in fault(recipe(tmp_path, **{"ingest": SKETCH, **sections}))
+
+
+def test_set_with_a_key_of_before_names_the_one_of_now(tmp_path):
+    path = recipe(tmp_path, ingest=SKETCH)
+    assert "filter.judge.max_pictures: unknown key; it is now called 'max_images'" in fault(path, "filter.judge.max_pictures=2")
 
 
 def test_a_key_in_the_wrong_place_is_not_repeated(tmp_path):
@@ -100,11 +136,11 @@ def test_set_changes_one_value_and_a_wrong_place_is_named(tmp_path):
 
 
 def test_paths_are_relative_to_the_recipe_wherever_it_is_called_from(tmp_path, monkeypatch):
-    source = {"kind": "mmc4", "name": "m", "path": "data/x.jsonl", "pictures": "pics"}
+    source = {"kind": "mmc4", "name": "m", "path": "data/x.jsonl", "images": "pics"}
     path = recipe(tmp_path, ingest={"sources": [source]}, filter={"alignment": {"model": "ViT-B/32"}})
     monkeypatch.chdir(tmp_path.parent)
     found = recipes.load(path).recipe.ingest.sources[0]
-    assert (found.path, found.pictures) == (str(tmp_path / "data/x.jsonl"), str(tmp_path / "pics"))
+    assert (found.path, found.images) == (str(tmp_path / "data/x.jsonl"), str(tmp_path / "pics"))
 
 
 def test_the_tiny_clip_judges_strangers_only_when_told_to(tmp_path):

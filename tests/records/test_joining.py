@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from leafinstruct.records.text.joining import behind_mark, joined, paragraphs
+from leafinstruct.records.text.joining import after_placeholder, joined, paragraphs
 
 
 @pytest.mark.parametrize(
@@ -58,4 +58,4 @@ def test_a_markdown_parser_finds_the_paragraph_behind_a_list():
     ],
 )
 def test_a_blank_line_behind_a_mark_ends_the_list_before_it(before, after, between):
-    assert behind_mark(before, after) == between
+    assert after_placeholder(before, after) == between

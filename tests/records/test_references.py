@@ -164,7 +164,7 @@ STATED = re.compile(r"\b\d+ (?:small )?(?:pictures|steps|layers|parts|stops)\b|\
 def generated(tmp_path_factory: pytest.TempPathFactory) -> list[Document]:
     """Several hundred generated documents without defects, every topic, layout and format, as the ordinary readers read them."""
     folder = tmp_path_factory.mktemp("generated")
-    source = {"kind": "sketchbook", "documents": 600, "videos": 8, "seed": 5, "picture_px": 32}
+    source = {"kind": "sketchbook", "documents": 600, "videos": 8, "seed": 5, "image_px": 32}
     build(recipe(folder, part_size=100, ingest={"sources": [source]}), until="ingest")
     return [page for path in sorted((folder / "runs/t/ingest").glob("documents-*.parquet")) for page in table.documents(path)]
 

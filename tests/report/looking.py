@@ -1,4 +1,4 @@
-"""A run made by hand for the page's tests: tables as the stages write them, without a model, with texts and pictures of a hostile page."""
+"""A run made by hand for the page's tests: tables as the stages write them, without a model, with texts and images of a hostile page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from leafinstruct.records.example import Example, Turn, example_id
 from leafinstruct.runtime.artifact import Artifact
 
 STAGES = ("ingest", "filter", "rewrite", "shard")
-SECRET = b"HOSTILE-BYTES-OF-A-PICTURE"
+SECRET = b"HOSTILE-BYTES-OF-A-IMAGE"
 HOSTILE = (
     "</script><script>window.hit = 'script'</script>",
     "<img src=x onerror=\"window.hit = 'handler'\"><svg onload=\"window.hit = 'svg'\">",
@@ -29,7 +29,7 @@ HOSTILE = (
 )
 RULES = [
     {"score": "text.words", "min": 3.0, "max": None, "model": None, "drop": None, "uncalibrated": False},
-    {"score": "picture.side", "min": 48.0, "max": None, "model": None, "drop": None, "uncalibrated": False},
+    {"score": "image.side", "min": 48.0, "max": None, "model": None, "drop": None, "uncalibrated": False},
 ]
 
 
@@ -42,8 +42,8 @@ def chain(folder: Path) -> dict[str, Artifact]:
     return stages
 
 
-def picture(number: int, side: int = 96) -> bytes:
-    """A PNG whose comment and colour profile hold SECRET."""
+def image_bytes(number: int, side: int = 96) -> bytes:
+    """A PNG whose comment and color profile hold SECRET."""
     from PIL import PngImagePlugin
 
     image = Pil.open(io.BytesIO(making.png((number * 40 % 256, 90, 200 - number), (side, side), dot=number)))
@@ -77,7 +77,7 @@ def make(
     folder: Path, documents: Sequence[Document], until: str = "rewrite", data: Mapping[str, bytes] | None = None, parts: int = 1
 ) -> dict[str, Artifact]:
     """A run of the parts `made-0`, ...: every second document of each is dropped by text.words, the others are kept, and become examples with
-    `until="rewrite"`. data: sha256 -> bytes of pictures, which all parts hold."""
+    `until="rewrite"`. data: sha256 -> bytes of images, which all parts hold."""
     stages = chain(folder)
     settings = {"filter": {"rules": RULES, "min_images": 0, "min_words": 0, "alignment": {"share_above": None}}}
     more = {"filter": {**settings, "active_rules": [rule["score"] for rule in RULES]}}
@@ -92,7 +92,7 @@ def make(
 
 
 def _ingest(artifact: Artifact, part: str, documents: Sequence[Document], data: Mapping[str, bytes]) -> None:
-    counts = {"documents": len(documents), "pictures": sum(len(document.images) for document in documents)}
+    counts = {"documents": len(documents), "images": sum(len(document.images) for document in documents)}
     rows = [table.document_row(document) for document in documents]
     commit(artifact, part, {"documents": (rows, table.DOCUMENTS)}, {"counts": counts})
 
@@ -108,7 +108,7 @@ def _filter(artifact: Artifact, part: str, documents: Sequence[Document], data: 
         {"document_id": document.id, "name": name, "position": image.position, "value": value, "state": "ok"}
         for document in kept
         for image in document.images
-        for name, value in (("picture.decoded", 1.0), ("picture.side", 96.0))
+        for name, value in (("image.decoded", 1.0), ("image.side", 96.0))
     ]
     blank = {"detail": "", "model": None}
     commit(
@@ -118,7 +118,7 @@ def _filter(artifact: Artifact, part: str, documents: Sequence[Document], data: 
             "documents": ([table.document_row(document, []) for document in kept], table.VERDICTS),
             "dropped": ([table.document_row(document, [drop]) for document in dropped], table.VERDICTS),
             "scores": ([{**blank, **cell} for cell in cells], table.SCORES),
-            "pictures": ([_picture_row(name, content) for name, content in data.items()], table.PICTURES),
+            "images": ([_image_row(name, content) for name, content in data.items()], table.IMAGES),
         },
         {"counts": {"documents": len(documents), "kept": len(kept)}, "reasons": {"text.words": len(dropped)}},
     )
@@ -140,14 +140,14 @@ def _rewrite(artifact: Artifact, part: str, documents: Sequence[Document], data:
     commit(artifact, part, {"examples": (rows, table.EXAMPLES), "dropped": ([], table.VERDICTS)}, {"counts": {"examples": len(rows)}})
 
 
-def _picture_row(name: str, content: bytes) -> dict[str, Any]:
+def _image_row(name: str, content: bytes) -> dict[str, Any]:
     size = {"width": 96, "height": 96, "format": "PNG"}
     plain = {"ref": f"{name}.png", "file": f"{name}.png", "stamp": "", "state": "ok", "reason": "", "scores": []}
     return {**plain, **size, "sha256": name, "bytes": content}
 
 
 def hostile(folder: Path, count: int = 30, parts: int = 1) -> dict[str, Artifact]:
-    """A run whose texts, addresses, names and pictures all attack the page."""
+    """A run whose texts, addresses, names and images all attack the page."""
     documents = [
         making.document(
             f"# {HOSTILE[number % len(HOSTILE)]}", f"!p{number}", f"word{number} {HOSTILE[(number + 1) % len(HOSTILE)]}",
@@ -155,7 +155,7 @@ def hostile(folder: Path, count: int = 30, parts: int = 1) -> dict[str, Artifact
         )
         for number in range(count)
     ]  # fmt: skip
-    return make(folder, documents, data={f"p{number}": picture(number) for number in range(count)}, parts=parts)
+    return make(folder, documents, data={f"p{number}": image_bytes(number) for number in range(count)}, parts=parts)
 
 
 class Page(HTMLParser):

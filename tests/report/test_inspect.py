@@ -13,7 +13,7 @@ from typing import Any
 import making
 import pytest
 from PIL import Image as Pil
-from report.looking import HOSTILE, SECRET, Page, chain, digest, hostile, make, picture
+from report.looking import HOSTILE, SECRET, Page, chain, digest, hostile, image_bytes, make
 
 from leafinstruct.errors import LeafInstructError
 from leafinstruct.report.inspect import page as inspection
@@ -67,7 +67,7 @@ def test_hostile_texts_are_data_and_nothing_else(hostile_page):
     assert records[2]["segments"][0]["text"] == HOSTILE[2]
     assert records[3]["segments"][0]["text"] == HOSTILE[3]
     assert not [name for name, text in hostile_page.scripts if name and set(text) & set("<\u2028\u2029")]
-    assert [name for name, _ in hostile_page.scripts] == ["meta", "data", "pictures-0", "", ""]
+    assert [name for name, _ in hostile_page.scripts] == ["meta", "data", "images-0", "", ""]
     assert not [tag for tag, _ in hostile_page.tags if tag in ("img", "svg", "iframe", "link", "base")]
     assert not [name for _, attributes in hostile_page.tags for name in attributes if name.startswith("on") or name == "style"]
 
@@ -89,9 +89,9 @@ def test_our_own_script_reads_no_markup():
         assert len(path.read_text().splitlines()) <= 320
 
 
-def test_pictures_are_encoded_anew(hostile_page, tmp_path):
+def test_images_are_encoded_anew(hostile_page, tmp_path):
     """No byte of a comment, a profile or a tail of the original; pixels as they were, nearly."""
-    group = data_of(hostile_page, "pictures-0")
+    group = data_of(hostile_page, "images-0")
     assert len(group) == 30
     for encoded in group:
         data = base64.b64decode(encoded)
@@ -103,12 +103,12 @@ def test_pictures_are_encoded_anew(hostile_page, tmp_path):
         assert max(abs(a - b) for a, b in zip(image.convert("RGB").getpixel((90, 90)), (40, 90, 199), strict=True)) < 12
 
 
-def test_a_broken_picture_is_none():
-    assert thumbnail(b"no picture" + SECRET, 64) is None
-    assert thumbnail(picture(1)[:200], 64) is None
+def test_a_broken_image_is_none():
+    assert thumbnail(b"no image" + SECRET, 64) is None
+    assert thumbnail(image_bytes(1)[:200], 64) is None
 
 
-def test_the_budget_makes_pictures_smaller_and_then_fewer(tmp_path):
+def test_the_budget_makes_images_smaller_and_then_fewer(tmp_path):
     stages = hostile(tmp_path)
     wanted = {"made-0": [f"p{number}" for number in range(30)]}
     roomy = thumbnails(stages["filter"], wanted, 10_000_000, quiet)
@@ -124,9 +124,9 @@ def test_the_budget_makes_pictures_smaller_and_then_fewer(tmp_path):
 
 
 def test_what_is_left_out_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(inspection, "PICTURE_BYTES", 2_000)
+    monkeypatch.setattr(inspection, "IMAGE_BYTES", 2_000)
     notes = data_of(page_of(hostile(tmp_path / "run"), tmp_path / "page.html"), "meta")["notes"]
-    assert any(re.match(r"\d+ of 30 pictures are left out", note) for note in notes)
+    assert any(re.match(r"\d+ of 30 images are left out", note) for note in notes)
 
 
 def test_long_texts_are_cut_and_the_cut_is_said(tmp_path, monkeypatch):
@@ -147,7 +147,7 @@ def test_the_same_run_gives_the_same_bytes(tmp_path):
 
 
 def test_processes_give_the_bytes_of_one(tmp_path, monkeypatch):
-    """Parts in any order, pictures numbered over all of them; both maps of the page are shared out."""
+    """Parts in any order, images numbered over all of them; both maps of the page are shared out."""
     stages = hostile(tmp_path / "run", parts=5)
     inspection.inspect(stages, tmp_path / "alone.html", 1000, quiet)
     monkeypatch.setattr(parts, "ENOUGH", 30)
@@ -156,9 +156,9 @@ def test_processes_give_the_bytes_of_one(tmp_path, monkeypatch):
     assert engine.mapped == [5, 5]
     assert (tmp_path / "alone.html").read_bytes() == (tmp_path / "shared.html").read_bytes()
     page = Page((tmp_path / "alone.html").read_text(encoding="utf-8"))
-    assert [record["segments"][1]["picture"] for record in data_of(page, "data")] == list(range(30))
+    assert [record["segments"][1]["image"] for record in data_of(page, "data")] == list(range(30))
     for number in (0, 7, 29):
-        with Pil.open(io.BytesIO(base64.b64decode(data_of(page, "pictures-0")[number]))) as image:
+        with Pil.open(io.BytesIO(base64.b64decode(data_of(page, "images-0")[number]))) as image:
             expected = (number * 40 % 256, 90, 200 - number)
             assert max(abs(a - b) for a, b in zip(image.convert("RGB").getpixel((90, 90)), expected, strict=True)) < 12
 
@@ -169,12 +169,12 @@ def test_a_small_run_begins_no_process(tmp_path):
     assert engine.mapped == []
 
 
-def test_a_picture_of_several_parts_is_carried_once(tmp_path):
+def test_an_image_of_several_parts_is_carried_once(tmp_path):
     documents = [making.document("one two three", "!p1", file=f"{number}.html") for number in range(6)]
-    stages = make(tmp_path / "run", documents, data={"p1": picture(1)}, parts=3)
+    stages = make(tmp_path / "run", documents, data={"p1": image_bytes(1)}, parts=3)
     page = page_of(stages, tmp_path / "page.html")
-    assert [record["segments"][1]["picture"] for record in data_of(page, "data")] == [0] * 6
-    assert len(data_of(page, "pictures-0")) == 1
+    assert [record["segments"][1]["image"] for record in data_of(page, "data")] == [0] * 6
+    assert len(data_of(page, "images-0")) == 1
 
 
 def test_a_sample_says_that_it_is_one_and_grows_by_adding(tmp_path):
@@ -200,20 +200,20 @@ def test_a_run_with_only_documents_shows_them_undecided(tmp_path):
     stages = make(tmp_path / "run", [making.document("one two three", "!a")], until="ingest")
     page = page_of(stages, tmp_path / "page.html")
     (record,) = data_of(page, "data")
-    assert (record["verdict"], record["scores"][0], record["segments"][1]["picture"]) == ("undecided", None, None)
+    assert (record["verdict"], record["scores"][0], record["segments"][1]["image"]) == ("undecided", None, None)
     meta = data_of(page, "meta")
     assert meta["notes"] == ["filter is missing.", "rewrite is missing.", "shard is missing."]
     assert meta["outcomes"] == {"kept": {}, "undecided": {"made": 1}}
 
 
 def test_a_part_that_is_being_made_is_not_half_read(tmp_path):
-    """Its report is gone while its files are there: what they hold may be of another build. A picture is named by its content and is shown."""
-    stages = make(tmp_path / "run", [making.document("one two three", "!p1")], until="filter", data={"p1": picture(1)})
+    """Its report is gone while its files are there: what they hold may be of another build. An image is named by its content and is shown."""
+    stages = make(tmp_path / "run", [making.document("one two three", "!p1")], until="filter", data={"p1": image_bytes(1)})
     stages["filter"].open("made-0")
     stages["filter"].begin(stages["filter"].record["fingerprint"])
     page = page_of(stages, tmp_path / "page.html")
     assert [record["verdict"] for record in data_of(page, "data")] == ["undecided"]
-    assert [item is not None for item in data_of(page, "pictures-0")] == [True]
+    assert [item is not None for item in data_of(page, "images-0")] == [True]
     assert data_of(page, "meta")["notes"][0] == "filter is unfinished, cut short or running now."
 
 
@@ -223,7 +223,7 @@ def test_nothing_to_look_at_is_one_line(tmp_path):
     assert not (tmp_path / "page.html").exists()
 
 
-@pytest.mark.parametrize("kind", ["documents", "pictures"])
+@pytest.mark.parametrize("kind", ["documents", "images"])
 def test_a_damaged_table_is_one_line(tmp_path, kind):
     stages = make(tmp_path / "run", [making.document("one two three")])
     path = stages["filter"].file(kind, "made-0")
@@ -232,9 +232,9 @@ def test_a_damaged_table_is_one_line(tmp_path, kind):
         inspection.inspect(stages, tmp_path / "page.html", 10, quiet)
 
 
-def test_words_of_captions_are_counted_with_their_picture(tmp_path):
-    """What min_words is judged by after a picture is dropped, Chinese included: decision.py takes captions that directly follow."""
-    document = making.document("one two", "!a", "> three four five", "> 六七八", "six", "> no caption of a picture", "!b", "seven")
+def test_words_of_captions_are_counted_with_their_image(tmp_path):
+    """What min_words is judged by after an image is dropped, Chinese included: decision.py takes captions that directly follow."""
+    document = making.document("one two", "!a", "> three four five", "> 六七八", "six", "> no caption of an image", "!b", "seven")
     (record,) = data_of(page_of(make(tmp_path / "run", [document]), tmp_path / "page.html"), "data")
     assert record["words"] == 6 * 12 + 3 * 4  # in sixths of a word; an ideograph is four of them
     assert record["caption_words"] == [6 * 3 + 3 * 4, 0]
@@ -249,4 +249,4 @@ def test_the_verb_writes_the_page_and_says_where(tmp_path):
     assert done.returncode == 0, done.stderr
     written = next(tmp_path.rglob("inspect.html"))
     assert Path(done.stdout.strip()) == written
-    assert "leaf: 1 of 2 records, 0 pictures, " in done.stderr
+    assert "leaf: 1 of 2 records, 0 images, " in done.stderr

@@ -1,6 +1,6 @@
 """The page of a dataset in a real browser: what is clicked, moved, typed and counted there, against what the tables say and what a build does.
 
-One headless Chromium for the module, one build of the embedded corpus and two more of it under other bounds, which replay trials only.
+One headless Chromium for the module, one build of the embedded corpus and two more of it under other bounds, which replay decisions only.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ PATIENCE = 120_000  # milliseconds: a loaded machine
 RULES: list[dict[str, Any]] = [
     {"score": "text.links", "max": 2},
     {"score": "text.capitals", "max": 0.25},
-    {"score": "picture.side", "min": 48},
-    {"score": "picture.entropy", "min": 0.5},
+    {"score": "image.side", "min": 48},
+    {"score": "image.entropy", "min": 0.5},
     {"score": "alignment.own", "min": 0.13, "model": "leaf:tiny-clip-1"},
     {"score": "alignment.mean", "min": 0.2, "model": "leaf:tiny-clip-1"},
     {"score": "coherence.adjacent", "min": -0.5, "model": "leaf:tiny-clip-1"},
-    {"score": "duplicate.pictures", "max": 0.5},
+    {"score": "duplicate.images", "max": 0.5},
     {"score": "rules.text_quality", "min": 4, "model": "offline-rules@4"},
     {"score": "rules.narrative_coherence", "min": 4, "model": "offline-rules@4"},
 ]
@@ -59,7 +59,7 @@ def recipe(folder: Path, **moved: float) -> Path:
     return making.recipe(
         folder,
         part_size=40,
-        ingest={"sources": [{"kind": "sketchbook", "documents": 90, "videos": 0, "seed": 11, "picture_px": 64, "defects": defects}]},
+        ingest={"sources": [{"kind": "sketchbook", "documents": 90, "videos": 0, "seed": 11, "image_px": 64, "defects": defects}]},
         filter={"min_images": 2, "min_words": 20, "rules": rules},
         llm={"provider": "offline"},
     )
@@ -102,7 +102,7 @@ def verdicts(path: Path) -> dict[str, str]:
 
 MOVES: dict[str, dict[str, float]] = {
     "tightened": {"alignment_mean": 0.3, "rules_text_quality": 5.0},
-    "pictures": {"alignment_own": 0.3, "picture_side": 60.0},
+    "images": {"alignment_own": 0.3, "image_side": 60.0},
     "loosened": {"alignment_own": -1.0, "text_links": 9.0, "rules_narrative_coherence": 1.0, "coherence_adjacent": 0.7},
 }
 
@@ -319,7 +319,7 @@ def doubles(path: Path) -> set[str]:
         row["document_id"]
         for part in filtered.parts()
         for row in table.read(filtered.file("scores", part))
-        if row["name"] in ("duplicate.pictures", "duplicate.text") and row["value"]
+        if row["name"] in ("duplicate.images", "duplicate.text") and row["value"]
     }
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from leafinstruct.records import printable as prose
 from leafinstruct.report.explain import story
-from leafinstruct.report.inspect import replay as trial
+from leafinstruct.report.inspect import replay as decision
 
 WILD = st.text(min_size=1, max_size=200)
 HEADINGS = ("document ", "ingest: ", "filter: ", "rewrite: ", "example ", "shard: ", "cost: ", "versions")
@@ -32,8 +32,8 @@ def test_escapes_overrides_and_broken_surrogates_are_spaces():
 
 def question(wild: str) -> dict[str, Any]:
     """What was asked and said, with `wild` wherever a page or a model has a say."""
-    picture = {"type": "picture", "sha256": "a" * 64, "media_type": "image/png", "bytes": 1_234}
-    messages = [{"role": "system", "content": wild}, {"role": "user", "content": [{"type": "text", "text": wild}, picture]}]
+    image = {"type": "image", "sha256": "a" * 64, "media_type": "image/png", "bytes": 1_234}
+    messages = [{"role": "system", "content": wild}, {"role": "user", "content": [{"type": "text", "text": wild}, image]}]
     paid = {"requests": 2, "input_tokens": 1_200, "output_tokens": 34, "estimated": False, "dollars": 0.25}
     tries = [{"seconds": 0.5, "text": None, "fault": wild}, {"seconds": 1.5, "text": wild, "fault": ""}]
     sent = {"model": wild, "temperature": 0, "max_tokens": 9, "messages": messages}
@@ -54,7 +54,7 @@ def told(wild: str, example: str | None = None) -> dict[str, Any]:
     drop = {"rule": "text.links", "position": None, "value": 9.0, "threshold": 2.0, "state": "ok", "detail": wild}
     fetch = {"sha256": None, "status": 404, "state": "ok", "reason": wild, "at": wild, "final_url": wild, "url": wild + "?", "attempts": 1}
     found = {"format": None, "width": None, "height": None, "sha256": None, "reason": wild}
-    picture = {
+    image = {
         "url": wild + "!",
         "license": wild,
         "owner": 0,
@@ -81,14 +81,14 @@ def told(wild: str, example: str | None = None) -> dict[str, Any]:
         },
         "segments": [
             {"position": 0, "kind": "prose", "time": None, "role": None, "text": wild},
-            {"position": 1, "kind": "picture", "time": 2.5, "role": "user", "ref": wild, "alt": wild, **picture},
+            {"position": 1, "kind": "image", "time": 2.5, "role": "user", "ref": wild, "alt": wild, **image},
         ],
         "scores": [{"name": "judge.text_quality", "position": None, "value": None, "state": "refused", "detail": wild}],
         "filter": {
             "verdict": "dropped",
             "drops": [drop],
             "rules": [{**rule, "values": []}],
-            "duplicates": {"text": copy, "pictures": [{"sha256": "c" * 24, **copy}]},
+            "duplicates": {"text": copy, "images": [{"sha256": "c" * 24, **copy}]},
             "judge": question(wild),
         },
         "rewrite": {"verdict": "dropped", "drops": [drop], "asked": question(wild)},
@@ -117,12 +117,12 @@ def test_what_is_folded_is_told_whole_when_all_is_wanted():
     assert "--full" not in whole
 
 
-def test_what_was_asked_is_told_with_its_price_its_tries_and_its_pictures():
+def test_what_was_asked_is_told_with_its_price_its_tries_and_its_images():
     lines = [line.strip() for line in story.story(told("x"))]
     assert "2 requests, 1,200 tokens in, 34 out, $0.250000" in lines
     assert "try 1 after 0.5 s: no answer, x" in lines
     assert "try 2 after 1.5 s: answer as received" in lines
-    assert f"[picture sha256 {'a' * 64}, image/png, 1,234 bytes]" in " ".join(lines)
+    assert f"[image sha256 {'a' * 64}, image/png, 1,234 bytes]" in " ".join(lines)
     assert lines.count("answer as received") == 2  # of each question the one that only the cache holds
 
 
@@ -131,18 +131,18 @@ def test_a_copy_names_the_records_that_it_copies():
     assert "same text as 0000000000000001 and 22 more" in lines
 
 
-def test_a_picture_is_told_with_its_moment_its_licence_and_how_it_was_fetched():
+def test_an_image_is_told_with_its_moment_its_license_and_how_it_was_fetched():
     fetch = {"sha256": "0", "status": 200, "size": 34_000, "at": "2026-01-02T03:04:05+00:00", "final_url": None, "url": "http://a/"}
     found = {"format": "PNG", "width": 64, "height": 48, "reason": "", "sha256": "d" * 64}
-    segment = {"position": 3, "kind": "picture", "time": 2.5, "role": None, "ref": "a.mp4#t=2.5", "alt": "", "url": "http://a/"}
+    segment = {"position": 3, "kind": "image", "time": 2.5, "role": None, "ref": "a.mp4#t=2.5", "alt": "", "url": "http://a/"}
     known = {"license": "CC0-1.0", "owner": 2, "owner_found": "stated", "found": found, "fetch": {**fetch, "attempts": 2, "seconds": 1.25}}
     lines = list(story.story({**told("x"), "segments": [{**segment, **known}]}))
-    at = lines.index("ingest: 0 texts and 1 pictures")
+    at = lines.index("ingest: 0 texts and 1 images")
     assert lines[at + 1 : at + 8] == [
-        "  [3] picture at 2.500 s: a.mp4#t=2.5",
+        "  [3] image at 2.500 s: a.mp4#t=2.5",
         "      belongs to [2], stated",
         "      address http://a/",
-        "      licence CC0-1.0",
+        "      license CC0-1.0",
         "      fetched 2026-01-02T03:04:05+00:00: 200, 34,000 bytes; 2 tries, 1.25 s",
         "      found PNG, 64 x 48 pixels, sha256",
         f"        {'d' * 64}",
@@ -154,18 +154,18 @@ def test_a_verdict_is_a_sentence_also_where_there_was_no_value(value):
     drop = {"rule": "alignment.own", "position": 4, "value": value, "threshold": 0.13, "state": "unparsed", "detail": ""}
     lines = list(story.story({**told("x"), "filter": {**told("x")["filter"], "drops": [drop]}}))
     wanted = "is 0.5" if value else "has no value (unparsed)"
-    assert f"  alignment.own of picture [4] {wanted}, the bound is 0.13" in lines
+    assert f"  alignment.own of image [4] {wanted}, the bound is 0.13" in lines
 
 
 def test_an_image_that_was_dropped_with_its_text_is_reported_with_the_text():
     detail = "truncated: file ends early; its text [3] was dropped with it"
-    drop = {"rule": "picture.decoded", "position": 4, "value": 0.0, "threshold": 1.0, "state": "ok", "detail": detail}
-    cell = {"name": "picture.decoded", "position": 4, "value": 0.0, "state": "ok", "detail": ""}
-    rule = trial.rules(_Filtered({"score": "picture.decoded", "min": 1, "drop": "step"}), [cell], [drop])[0]
+    drop = {"rule": "image.decoded", "position": 4, "value": 0.0, "threshold": 1.0, "state": "ok", "detail": detail}
+    cell = {"name": "image.decoded", "position": 4, "value": 0.0, "state": "ok", "detail": ""}
+    rule = decision.rules(_Filtered({"score": "image.decoded", "min": 1, "drop": "step"}), [cell], [drop])[0]
     assert rule["outcome"] == "dropped_step"
     known = {"verdict": "kept", "drops": [drop], "rules": [rule], "duplicates": None, "judge": None}
     lines = list(story.story({**told("x"), "filter": known, "scores": [cell]}, width=100))
-    at = next(at for at, line in enumerate(lines) if line.startswith("  picture.decoded"))
+    at = next(at for at, line in enumerate(lines) if line.startswith("  image.decoded"))
     assert lines[at].endswith("at least 1       lost images and their text")
     assert lines[at + 1] == f"      [4] 0 {detail}"
 
@@ -181,7 +181,7 @@ def test_many_matches_are_a_line_each_and_name_the_next_command():
     match = {"document": "2" * 16, "fate": "kept", "by": "page URL", "positions": [3]}
     lines = list(story.matches([match] * (story.SHOWN_LOSSES + 5), "http://a/\x1b", "leaf explain ID my.yaml"))
     assert lines[0] == "25 documents fit http://a/ "
-    assert lines[1] == "  2222222222222222  kept, not rewritten yet  page URL, picture [3]"
+    assert lines[1] == "  2222222222222222  kept, not rewritten yet  page URL, image [3]"
     assert lines[-2:] == ["  and 5 more; --json lists all", "next: leaf explain 2222222222222222 my.yaml"]
 
 

@@ -15,7 +15,7 @@ SEED, DOCUMENTS, VIDEOS = 77, 240, 6
 @pytest.fixture(scope="module")
 def built(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("borders")
-    source = {"kind": "sketchbook", "seed": SEED, "documents": DOCUMENTS, "videos": VIDEOS, "picture_px": 48}
+    source = {"kind": "sketchbook", "seed": SEED, "documents": DOCUMENTS, "videos": VIDEOS, "image_px": 48}
     build(recipe(folder, ingest={"sources": [source]}, filter={"min_images": 2, "judge": {"enabled": False}}))
     return folder / "runs/t"
 

@@ -37,7 +37,7 @@ def test_reports_and_stories_that_look_like_guides_are_none(title, texts, genre)
     [
         ("Now make the roof blue.", "Make the roof blue."),
         ("Step 2: add a chimney on the left.", "Add a chimney on the left."),
-        ("After: the roof is blue now.", "Change the picture so that this is true: the roof is blue now."),
+        ("After: the roof is blue now.", "Change the image so that this is true: the roof is blue now."),
         ("Could you make the roof blue?", "Make the roof blue."),
         ("Add red flowers to the window.", "Add red flowers to the window."),
         ("Brighten everything.", "Brighten everything."),
@@ -47,7 +47,7 @@ def test_reports_and_stories_that_look_like_guides_are_none(title, texts, genre)
         ("Change is hard.", None),
         ("Make sure that the paint is dry.", None),
         ("Make the most of your day.", None),
-        ("Move on to the next picture.", None),
+        ("Move on to the next image.", None),
         ("Turn left at the lights.", None),
         ("Give it a try and tell us.", None),
         ("Fill in the form below.", None),
@@ -60,5 +60,5 @@ def test_reports_and_stories_that_look_like_guides_are_none(title, texts, genre)
 )
 def test_an_edit_wants_one_short_passage_that_asks_for_a_change(passage, request_):
     page = document("# Before and after", "A red house.", "!a", passage.strip(), "!b", "That is all.")
-    page = document("# Before and after", "Here is a picture of a house:", "!a", passage.strip(), "!b") if request_ else page
-    assert request_of(page, "Change the picture so that this is true: {result}") == request_
+    page = document("# Before and after", "Here is an image of a house:", "!a", passage.strip(), "!b") if request_ else page
+    assert request_of(page, "Change the image so that this is true: {result}") == request_

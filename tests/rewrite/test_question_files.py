@@ -191,7 +191,7 @@ def test_a_file_of_the_user_is_used_and_told_of_and_a_change_of_it_builds_again(
     build(pages)
     file = put(pages.parent)
     outcomes = {outcome.stage: outcome for outcome in build(pages)}
-    assert [stage for stage, outcome in outcomes.items() if outcome.stood] == ["ingest", "filter"]
+    assert [stage for stage, outcome in outcomes.items() if outcome.up_to_date] == ["ingest", "filter"]
     assert any("questions" in change for change in outcomes["rewrite"].changes)
     found = asked(pages)
     assert found["forest"] == "Erkläre mit Text und Bildern: Der Wald im Süden."
@@ -202,7 +202,7 @@ def test_a_file_of_the_user_is_used_and_told_of_and_a_change_of_it_builds_again(
     shard = pages.parent / "runs/t/shard"
     assert f"- questions in `de`: read by Anna Muster, sha256 `{sha256}`" in (shard / "README.md").read_text(encoding="utf-8")
     assert json.loads((shard / "build.json").read_text(encoding="utf-8"))["questions"]["de"]["read_by"] == "Anna Muster"
-    assert all(outcome.stood for outcome in build(pages))
+    assert all(outcome.up_to_date for outcome in build(pages))
     put(pages.parent, GERMAN.replace("Erkläre", "Beschreibe"))
     build(pages)
     assert asked(pages)["forest"] == "Beschreibe mit Text und Bildern: Der Wald im Süden."

@@ -23,7 +23,7 @@ from leafinstruct.rewrite.tasks import Facts
 
 PROMPT = Prompt("rewrite", "Do {{ task }}.\n---\nThe document:")
 TEXT_FIRST = ("# How to draw a house", "draw a wall", "!a", "> a wall", "add a roof", "!b", "paint a door", "!c")
-PICTURE_FIRST = ("# How to draw a house", "!a", "draw a wall", "!b", "add a roof")
+IMAGE_FIRST = ("# How to draw a house", "!a", "draw a wall", "!b", "add a roof")
 FAMILIES = tuple(PACKAGED.values())
 
 parts = st.lists(
@@ -48,7 +48,7 @@ def names(page: Document, families: tuple[TaskFamily, ...] = FAMILIES, facts: Fa
 def test_steps_keep_the_text_that_belongs_to_an_image_on_either_side():
     text_first = steps_of(document(*TEXT_FIRST))
     assert [[segment.position for segment in step] for step in text_first.steps] == [[1, 2, 3], [4, 5], [6, 7]]
-    image_first = steps_of(document(*PICTURE_FIRST))
+    image_first = steps_of(document(*IMAGE_FIRST))
     assert [[segment.position for segment in step] for step in image_first.steps] == [[1, 2], [3, 4]]
 
 
@@ -308,9 +308,9 @@ def test_a_conversation_is_kept_as_its_source_tells_it():
     assert isinstance(kept, Example)
     assert [(turn.role, len(turn.parts)) for turn in kept.turns] == [("user", 2), ("assistant", 2)]
     assert kept.task == "conversation"
-    holed = keep(Document("i", "s", segments, Provenance("f")), (), [{"position": 3, "rule": "picture.side"}])
+    holed = keep(Document("i", "s", segments, Provenance("f")), (), [{"position": 3, "rule": "image.side"}])
     assert isinstance(holed, Refused)
-    assert holed.reason == "picture_dropped"
+    assert holed.reason == "image_dropped"
     refused = keep(document("no roles", "!a"), ())
     assert isinstance(refused, Refused)
     assert refused.reason == "not_a_conversation"

@@ -60,7 +60,7 @@ def told(row: dict[str, Any]) -> list[list[str]]:
 
 
 BEFORE_AFTER = (
-    "<h1>A dot</h1><p>Here is a picture with a dot:</p><img src=a.png><p>{}</p><img src=b.png><h2>Appendix</h2><p>Write to us.</p>"
+    "<h1>A dot</h1><p>Here is an image with a dot:</p><img src=a.png><p>{}</p><img src=b.png><h2>Appendix</h2><p>Write to us.</p>"
 )
 
 
@@ -73,7 +73,7 @@ def test_an_edit_is_a_short_request_between_two_images_that_resemble_each_other(
     found = built(tmp_path, tasks=[tasks[0]])
     assert [row["provenance"]["file"] for row in found] == ["edit/index.html"]
     assert told(found[0]) == [
-        ["Make the dot red.", "Here is a picture with a dot:", "<image>"],
+        ["Make the dot red.", "Here is an image with a dot:", "<image>"],
         ["<image>", "Appendix", "Write to us."],
     ]
     assert sorted(rule for rule, _ in reasons(tmp_path)) == ["no_task_fits", "no_task_fits"]
@@ -121,16 +121,16 @@ def test_a_step_above_the_bounds_is_dropped_with_a_reason(tmp_path):
 @pytest.mark.parametrize("allowed", [0, None])
 def test_a_finished_example_with_a_reference_that_no_image_answers_is_dropped_or_counted(tmp_path, allowed):
     html = (
-        "<h1>Boat</h1><p>This page shows a boat in 3 pictures.</p><p>Fold the paper:</p><img src=a.png><p>Open the boat:</p><img src=b.png>"
+        "<h1>Boat</h1><p>This page shows a boat in 3 images.</p><p>Fold the paper:</p><img src=a.png><p>Open the boat:</p><img src=b.png>"
     )
     page(tmp_path / "pages", "boat", html, a=drawing(1), b=drawing(2))
-    page(tmp_path / "pages", "fine", html.replace("3 pictures", "2 pictures"), a=drawing(3), b=drawing(4))
+    page(tmp_path / "pages", "fine", html.replace("3 images", "2 images"), a=drawing(3), b=drawing(4))
     found = built(tmp_path, tasks=["guide"], max_dangling=allowed)
     counted = {
         row["provenance"]["file"]: [score["value"] for score in row["scores"] if score["name"] == "reference.dangling"] for row in found
     }
     assert counted == ({"fine/index.html": [0.0]} if allowed == 0 else {"boat/index.html": [1.0], "fine/index.html": [0.0]})
-    assert reasons(tmp_path) == ([("dangling_reference", 'piece 1 says "in 3 pictures", but 2 images are left')] if allowed == 0 else [])
+    assert reasons(tmp_path) == ([("dangling_reference", 'piece 1 says "in 3 images", but 2 images are left')] if allowed == 0 else [])
 
 
 def test_resemblance_tells_a_change_from_another_image():

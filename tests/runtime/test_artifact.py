@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from leafinstruct.errors import LeafInstructError, SourceError
+from leafinstruct.errors import DriftError, LeafInstructError, SourceError
 from leafinstruct.runtime.artifact import Artifact, digest, drift, load, one_build, save, writing
 
 
@@ -28,7 +28,7 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
     assert [item.name for item in path.parent.iterdir()] == ["x.bin"]
 
 
-def test_a_full_disk_is_one_line_with_file_and_cure(tmp_path):
+def test_a_full_disk_is_one_line_with_file_and_hint(tmp_path):
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("no /dev/full on this system")
@@ -36,27 +36,43 @@ def test_a_full_disk_is_one_line_with_file_and_cure(tmp_path):
         full.write_text("x" * 10000)
 
 
+def test_a_directory_of_another_format_is_refused_with_the_hint(tmp_path):
+    artifact = Artifact(tmp_path / "run" / "filter")
+    artifact.begin({"filter": {"min_images": 1}})
+    assert artifact.fingerprint == {"filter": {"min_images": 1}}
+    artifact.finish({"filter": {"min_images": 1}})
+    for name in ("fingerprint.json", "record.json"):
+        value = load(artifact.path / name)
+        assert value is not None
+        save(artifact.path / name, {key: item for key, item in value.items() if key != "format"})
+    for read in (lambda: artifact.fingerprint, lambda: artifact.record, lambda: artifact.is_whole):
+        with pytest.raises(DriftError, match=r"run/filter: was made by another version of leafinstruct.*--rebuild"):
+            read()
+    artifact.begin({})
+    assert (artifact.fingerprint, artifact.record) == ({}, None)
+
+
 def test_a_part_stands_by_its_key_and_not_with_failures(tmp_path):
     artifact = Artifact(tmp_path)
     path = artifact.file("documents", "p")
     path.write_bytes(b"data")
-    assert not artifact.stands("p", "k")
+    assert not artifact.is_up_to_date("p", "k")
     artifact.commit("p", "k", {"counts": {"documents": 1}}, [path])
-    assert artifact.stands("p", "k")
-    assert not artifact.stands("p", "other")
+    assert artifact.is_up_to_date("p", "k")
+    assert not artifact.is_up_to_date("p", "other")
     artifact.commit("p", "k", {"counts": {"documents": 1, "failed": 1}}, [path])
-    assert not artifact.stands("p", "k")
+    assert not artifact.is_up_to_date("p", "k")
 
 
 def test_totals_are_sums_of_reports_and_the_record_comes_last(tmp_path):
     artifact = Artifact(tmp_path)
     artifact.begin({"a": 1})
     for part, count in (("p", 2), ("q", 3)):
-        artifact.commit(part, "k", {"counts": {"documents": count}, "reasons": {"r": 1}, "picture_reasons": {"s": count}}, [])
+        artifact.commit(part, "k", {"counts": {"documents": count}, "reasons": {"r": 1}, "image_reasons": {"s": count}}, [])
     assert artifact.record is None
     record = artifact.finish({"a": 1}, more="x")
     assert record == artifact.record
-    assert (record["counts"], record["reasons"], record["picture_reasons"], record["more"]) == ({"documents": 5}, {"r": 2}, {"s": 5}, "x")
+    assert (record["counts"], record["reasons"], record["image_reasons"], record["more"]) == ({"documents": 5}, {"r": 2}, {"s": 5}, "x")
     artifact.begin({"a": 2})
     assert artifact.record is None
 

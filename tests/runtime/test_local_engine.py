@@ -46,7 +46,7 @@ def test_a_deliberate_error_crosses_the_process_as_itself():
         list(engine.map(refuse, [Part("a")], Needs()))
 
 
-def test_a_dead_worker_is_one_line_with_a_cure():
+def test_a_dead_worker_is_one_line_with_a_hint():
     with LocalEngine(workers=1) as engine, pytest.raises(LeafInstructError, match=r"a worker process died.*smaller part_size"):
         list(engine.map(die, [Part("a")], Needs()))
 

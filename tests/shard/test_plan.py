@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 from leafinstruct.recipe import load as recipes
 from leafinstruct.shard import keys
 from leafinstruct.shard.config import ShardConfig
+from leafinstruct.shard.group_keys import BANDS
 from leafinstruct.shard.groups import FEW_DOMAINS, components, group
 from leafinstruct.shard.plan import plan
 from leafinstruct.shard.split import split_of, unit
-from leafinstruct.shard.ties import BANDS
 
-ALL = ("domain", "near_text", "pictures", "text")
+ALL = ("domain", "images", "near_text", "text")
 HALVES = {"train": 0.5, "test": 0.5}
 
 
 def row(
-    number: int, host: str | None = None, text: int | None = None, band: int | None = None, pictures: Any = (), **more: Any
+    number: int, host: str | None = None, text: int | None = None, band: int | None = None, images: Any = (), **more: Any
 ) -> dict[str, Any]:
     """A row of keys.SCHEMA that is tied to none but by what is given; `band` is the last of its bands."""
     own = 10_000 + number * 100
@@ -39,7 +39,7 @@ def row(
         "digest": f"{number}",
         "text": text,
         "near_text": near,
-        "pictures": list(pictures),
+        "images": list(images),
         **more,
     }
 
@@ -84,7 +84,7 @@ def test_groups_are_the_connected_components_over_the_ties_in_force(found, toget
     graph: nx.Graph = nx.Graph()
     graph.add_nodes_from(range(len(rows)))
     for at, (host, text, band, shown) in enumerate(found):
-        named = {"domain": [host] if len(domains) >= FEW_DOMAINS else [], "text": [text], "near_text": [band], "pictures": shown}
+        named = {"domain": [host] if len(domains) >= FEW_DOMAINS else [], "text": [text], "near_text": [band], "images": shown}
         graph.add_edges_from((at, (tie, value)) for tie in together for value in named[tie] if value is not None)
     wanted = {frozenset(node for node in part if isinstance(node, int)) for part in nx.connected_components(graph)}
     label = group(pa.concat_tables(tables(rows).values()), sorted(together)).label
@@ -132,12 +132,12 @@ def test_labels_have_no_gaps_and_a_chain_is_one_group():
     assert components(3, []).tolist() == [0, 1, 2]
 
 
-@pytest.mark.parametrize("tie", ["text", "band", "pictures"])
+@pytest.mark.parametrize("tie", ["text", "band", "images"])
 def test_copies_on_two_domains_stand_on_one_side_only_where_they_tie(tie):
     """12 pairs, each page on a domain of its own: parted by domain alone, together by default."""
-    value: Any = (lambda pair: [pair]) if tie == "pictures" else (lambda pair: pair)
+    value: Any = (lambda pair: [pair]) if tie == "images" else (lambda pair: pair)
     rows = [row(2 * pair + side, f"s{side}-{pair}.com", **{tie: value(pair)}) for pair in range(12) for side in range(2)]
-    apart, whole = splits(rows, together=["domain"]), splits(rows)
+    apart, whole = splits(rows, group_by=["domain"]), splits(rows)
     pairs = [(rows[2 * pair]["id"], rows[2 * pair + 1]["id"]) for pair in range(12)]
     assert any(apart[one] != apart[other] for one, other in pairs)
     assert all(whole[one] == whole[other] for one, other in pairs)
@@ -145,9 +145,9 @@ def test_copies_on_two_domains_stand_on_one_side_only_where_they_tie(tie):
 
 
 def test_parts_without_rows_and_rows_without_words_are_planned():
-    """A part whose documents were all dropped, documents of pictures alone, and pictureless ones."""
+    """A part whose documents were all dropped, documents of images alone, and pictureless ones."""
     rows = [
-        row(number, near_text=[] if number % 2 else row(number)["near_text"], pictures=[number // 4] if number % 2 else [])
+        row(number, near_text=[] if number % 2 else row(number)["near_text"], images=[number // 4] if number % 2 else [])
         for number in range(20)
     ]
     parts = tables(rows)
@@ -162,7 +162,7 @@ def test_parts_without_rows_and_rows_without_words_are_planned():
 
 def test_rows_of_one_document_stand_on_one_side_with_no_tie_at_all():
     rows = [row(number, document=f"d{number // 2}") for number in range(80)]
-    found = splits(rows, together=[])
+    found = splits(rows, group_by=[])
     assert all(found[rows[at]["id"]] == found[rows[at + 1]["id"]] for at in range(0, 80, 2))
     assert set(found.values()) == {"train", "test"}
 
@@ -180,7 +180,7 @@ def test_few_domains_are_split_by_document_within_copies_and_the_card_warns():
     rows = [row(10 * site + page, f"s{site}.com", text=site if page < 2 else None) for site in range(FEW_DOMAINS - 1) for page in range(8)]
     found, facts = planned(rows)
     assert facts["split_by"] == "document"
-    assert facts["together"] == ["near_text", "pictures", "text"]
+    assert facts["group_by"] == ["images", "near_text", "text"]
     assert (facts["groups"], facts["largest_group"]["rows"]) == (9 * 7, 2)
     assert [line.split(",")[0] for line in facts["warnings"]] == ["the rows come from 9 web domains"]
     side = {id: name for name, (_, ids) in found.items() for id in ids}
@@ -190,21 +190,21 @@ def test_few_domains_are_split_by_document_within_copies_and_the_card_warns():
     assert not any("web domain" in line for line in many["warnings"])
     assert planned([row(number) for number in range(40)])[1]["warnings"] == []  # no page, no warning
     assert planned(rows, splits={"train": 1})[1]["warnings"] == []  # one split parts nothing
-    assert planned(rows, together=["text"])[1]["warnings"] == []  # pages of a domain were not asked to stand together
+    assert planned(rows, group_by=["text"])[1]["warnings"] == []  # pages of a domain were not asked to stand together
 
 
 def test_a_group_larger_than_a_split_is_told():
-    rows = [row(number, pictures=[1] if number < 30 else []) for number in range(100)]
+    rows = [row(number, images=[1] if number < 30 else []) for number in range(100)]
     facts = planned(rows, splits={"train": 0.75, "test": 0.25})[1]
     assert facts["largest_group"] == {"rows": 30, "share": 0.3, "split": splits(rows, splits={"train": 0.75, "test": 0.25})[rows[0]["id"]]}
     assert [line.split(",")[0] for line in facts["warnings"]] == ["the largest group of rows that belong together holds 30.0% of all"]
     assert planned(rows, splits={"train": 0.65, "test": 0.35})[1]["warnings"] == []
-    everything = planned([row(number, pictures=[1]) for number in range(9)])[1]
+    everything = planned([row(number, images=[1]) for number in range(9)])[1]
     assert len([line for line in everything["warnings"] if line.startswith("no row fell to split")]) == 1
     assert "another seed" in everything["warnings"][0]
-    roomy = [row(number, f"s{number % 100}.com", pictures=[1] if number < 30 else []) for number in range(100)]
+    roomy = [row(number, f"s{number % 100}.com", images=[1] if number < 30 else []) for number in range(100)]
     told = planned(roomy, splits={"train": 0.999, "test": 0.001})[1]["warnings"][0]
-    assert told.endswith("and stands in `train`")  # where it has room, nothing needs a cure
+    assert told.endswith("and stands in `train`")  # where it has room, nothing needs a hint
 
 
 def test_a_group_of_one_domain_keeps_its_split_while_the_corpus_grows():
@@ -215,7 +215,7 @@ def test_a_group_of_one_domain_keeps_its_split_while_the_corpus_grows():
 
 
 def test_the_lessons_fall_to_the_splits_that_their_experiments_were_trained_on():
-    """demo-lessons.yaml: 40 hosts, by hash of the host alone, sorted by hash of the id: figures elsewhere rest on these splits. The pictures that
+    """demo-lessons.yaml: 40 hosts, by hash of the host alone, sorted by hash of the id: figures elsewhere rest on these splits. The images that
     many lessons share tie nothing."""
     loaded = recipes.load(recipes.Path(__file__).parents[2] / "pipelines/demo-lessons.yaml")
     config, seed = loaded.recipe.shard, loaded.recipe.seed
@@ -224,7 +224,7 @@ def test_the_lessons_fall_to_the_splits_that_their_experiments_were_trained_on()
         for one in ("paper", "pencil", "atelier", "brush", "easel", "studio", "garden", "crayon")
         for two in ("corner", "school", "club", "box", "notes")
     ]
-    rows = [row(number, hosts[number % 40], pictures=[number % 7]) for number in range(400)]
+    rows = [row(number, hosts[number % 40], images=[number % 7]) for number in range(400)]
     shards, facts = plan(config, seed, tables(rows), [1])
     wanted = defaultdict(list)
     for item in sorted(rows, key=lambda item: unit(seed, f"shard\0{item['id']}")):
@@ -232,7 +232,7 @@ def test_the_lessons_fall_to_the_splits_that_their_experiments_were_trained_on()
     parts = tables(rows)
     found = {shard.name: [parts[at["part"]]["id"][at["index"]].as_py() for at in shard.payload[1].to_pylist()] for shard in shards}
     assert found == wanted
-    assert (facts["together"], facts["groups"], facts["split_by"]) == (["domain"], 40, "domain")
+    assert (facts["group_by"], facts["groups"], facts["split_by"]) == (["domain"], 40, "domain")
     found_in = {host: split_of(seed, host, config.splits) for host in hosts}
     assert {host: split for host, split in found_in.items() if split != "train"} == {
         "paper-club.sketchbook.example": "validation",

@@ -29,7 +29,7 @@ SPLITS = ("train", "test")
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """24 documents of 12 domains, every third without a licence, in shards of a few rows. Returns the recipe."""
+    """24 documents of 12 domains, every third without a license, in shards of a few rows. Returns the recipe."""
     folder = tmp_path_factory.mktemp("built")
     pages = {
         f"https://docs.site{number % 12}.com/ä-{number}": [
@@ -54,11 +54,11 @@ def folder(built: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def truth(built: Path) -> dict[str, Row]:
-    """id -> row, made from examples and pictures; no shard is read."""
+    """id -> row, made from examples and images; no shard is read."""
     chain = pipeline.artifacts(recipes.load(built))
     found = {}
     for part in chain["rewrite"].parts():
-        data = {row["sha256"]: row["bytes"] for row in table.read(chain["filter"].file("pictures", part))}
+        data = {row["sha256"]: row["bytes"] for row in table.read(chain["filter"].file("images", part))}
         for item in map(table.example_of, table.read(chain["rewrite"].file("examples", part))):
             found[item.id] = public.row_of(item, data, "t@dev")
     assert len(found) == 24
@@ -78,13 +78,13 @@ def plain(value: object) -> object:
 
 
 def pixels(data: bytes) -> bytes:
-    with Pil.open(io.BytesIO(data)) as picture:
-        picture.load()
-        return picture.convert("RGB").tobytes()
+    with Pil.open(io.BytesIO(data)) as image:
+        image.load()
+        return image.convert("RGB").tobytes()
 
 
 def check(rows: Iterable[Row], truth: dict[str, Row]) -> None:
-    """Rows as a reader without a picture type gives them: bytes are compared and decoded."""
+    """Rows as a reader without an image type gives them: bytes are compared and decoded."""
     found = {row["id"]: plain(row) for row in rows}
     assert found == {id: plain(truth[id]) for id in found}
     for row in found.values():
@@ -125,7 +125,7 @@ def test_every_value_comes_back(folder: Path, truth: dict[str, Row], read: Calla
     check(rows, truth)
 
 
-def test_a_query_of_one_column_needs_no_picture(folder: Path, truth: dict[str, Row]) -> None:
+def test_a_query_of_one_column_needs_no_image(folder: Path, truth: dict[str, Row]) -> None:
     """What people ask first, in SQL over nested columns."""
     with duckdb.connect() as connection:
         sql = "SELECT count(*), sum(len(images)), count(DISTINCT task) FROM read_parquet(?) WHERE len(messages) = 2"
@@ -137,7 +137,7 @@ def test_a_query_of_one_column_needs_no_picture(folder: Path, truth: dict[str, R
 def test_datasets_reads_the_folder_by_its_card(
     folder: Path, truth: dict[str, Row], tmp_path: Path, name: str | None, streaming: bool
 ) -> None:
-    """The configurations of the card: all tasks by default, or one; splits by name; pictures decoded."""
+    """The configurations of the card: all tasks by default, or one; splits by name; images decoded."""
     loaded = datasets.load_dataset(str(folder), name, streaming=streaming, cache_dir=str(tmp_path))
     wanted = {row["id"] for row in truth.values() if name in (None, row["task"])}
     assert set(loaded) <= set(SPLITS)
@@ -149,8 +149,8 @@ def test_datasets_reads_the_folder_by_its_card(
         assert set(found) == here
         ids += found
         for id, row in found.items():
-            pictures = [picture.convert("RGB").tobytes() for picture in row.pop("images")]
-            assert pictures == [pixels(image["bytes"]) for image in truth[id]["images"]]
+            images = [decoded.convert("RGB").tobytes() for decoded in row.pop("images")]
+            assert images == [pixels(image["bytes"]) for image in truth[id]["images"]]
             assert plain(row) == plain({key: value for key, value in truth[id].items() if key != "images"})
     assert sorted(ids) == sorted(wanted)
 

@@ -61,14 +61,14 @@ def test_the_card_follows_counts_that_leave_the_examples_alone(small):
     assert "| `broken_json` | 1 |" in (folder / "README.md").read_text(encoding="utf-8")
     source.write_text(whole + "[1]\n", encoding="utf-8")
     engine = InlineEngine()
-    outcomes = {outcome.stage: outcome.stood for outcome in build(small, engine=engine)}
+    outcomes = {outcome.stage: outcome.up_to_date for outcome in build(small, engine=engine)}
     assert outcomes == {"ingest": False, "filter": True, "rewrite": True, "shard": False}
     assert "writing shards" not in engine.reports or engine.reports["writing shards"] == []
     assert shard_sums(folder) == before
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert "| `not_an_object` | 1 |" in card
     assert "broken_json" not in card
-    assert all(outcome.stood for outcome in build(small))
+    assert all(outcome.up_to_date for outcome in build(small))
 
 
 def test_a_shard_of_many_parts_opens_few_files(small):
@@ -103,7 +103,7 @@ def test_a_shard_of_many_parts_opens_few_files(small):
     assert [row["id"] for row in rows(out.path)] == [ids[index] for index in places["index"]]
     report = out.report("many.train-00000-of-00001")
     assert report is not None
-    assert (report["counts"]["rows"], report["counts"]["pictures"]) == (480, 1440)
+    assert (report["counts"]["rows"], report["counts"]["images"]) == (480, 1440)
 
 
 class Killed(Artifact):
@@ -195,7 +195,7 @@ def test_a_shard_that_somebody_deleted_is_written_again(small):
     (folder / f"{SHARD}.parquet").unlink()
     outcomes = {outcome.stage: outcome for outcome in build(small)}
     assert outcomes["shard"].changes == (f"shards that are gone: {SHARD}",)
-    assert outcomes["rewrite"].stood
+    assert outcomes["rewrite"].up_to_date
     assert shard_sums(folder) == before
 
 
@@ -212,7 +212,7 @@ def test_files_of_another_plan_or_an_older_version_are_removed(small):
     assert [path.name for path in folder.glob("*.parquet")] == [f"{SHARD}.parquet"]
 
 
-def test_rows_without_pictures_fill_shards_too(tmp_path):
+def test_rows_without_images_fill_shards_too(tmp_path):
     """64 conversations of some 1,050 bytes are 67 kB: at 5,000 bytes a shard, 13.4, and so 16."""
     said = [("human", "Tell me a story of about one thousand letters"), ("gpt", "x" * 1000)]
     talks = [
@@ -223,7 +223,7 @@ def test_rows_without_pictures_fill_shards_too(tmp_path):
         tmp_path,
         ingest={"sources": [{"kind": "conversations", "name": "talk", "path": "talks.json"}]},
         filter={"min_words": 3, "min_images": 0, "alignment": {"allow_toy": True}, "judge": {"enabled": False}, "rules": []},
-        shard={"splits": {"train": 1}, "together": [], "max_bytes": 5000},
+        shard={"splits": {"train": 1}, "group_by": [], "max_bytes": 5000},
     )
     build(path)
     sizes = [pq.read_metadata(file).num_rows for file in (tmp_path / "runs/t/shard").glob("*.parquet")]
@@ -242,11 +242,11 @@ def test_row_groups_are_a_setting_and_pages_are_indexed(small):
 
 def test_another_choice_of_ties_gathers_nothing_and_is_told(small):
     engine = InlineEngine()
-    build(small, "shard.together=[text]", "shard.splits={train: 0.5, test: 0.5}", engine=engine)
+    build(small, "shard.group_by=[text]", "shard.splits={train: 0.5, test: 0.5}", engine=engine)
     assert engine.reports.get("gathering", []) == []
     record = Artifact(small.parent / "runs/t/shard").record
     assert record is not None
-    assert (record["together"], record["split_by"], record["groups"], record["warnings"]) == (["text"], "document", 8, [])
+    assert (record["group_by"], record["split_by"], record["groups"], record["warnings"]) == (["text"], "document", 8, [])
     build(small, "shard.splits={train: 0.5, test: 0.5}")
     record = Artifact(small.parent / "runs/t/shard").record
     assert record is not None
@@ -256,7 +256,7 @@ def test_another_choice_of_ties_gathers_nothing_and_is_told(small):
 
 
 def test_a_nearly_equal_page_of_another_site_stands_on_the_same_side(tmp_path):
-    """24 pages of 24 domains in pairs: the second of a pair says one word otherwise and shows other pictures. Source to shard."""
+    """24 pages of 24 domains in pairs: the second of a pair says one word otherwise and shows other images. Source to shard."""
     source = random.Random(3)
     pages = {}
     for pair in range(12):
@@ -276,5 +276,5 @@ def test_a_nearly_equal_page_of_another_site_stands_on_the_same_side(tmp_path):
 
     build(path)
     assert parted() == 0
-    build(path, "shard.together=[domain, text, pictures]")
+    build(path, "shard.group_by=[domain, text, images]")
     assert parted() > 0

@@ -16,7 +16,7 @@ from leafinstruct.sketchbook.documents.plan import Settings, chunks
 from leafinstruct.sketchbook.formats import obelics as as_obelics
 from leafinstruct.sketchbook.formats.write import write_chunk
 
-SETTINGS = Settings(seed=9, documents=360, picture_px=32, defects=(("icon", 0.1), ("broken", 0.1), ("shuffled", 0.1)))
+SETTINGS = Settings(seed=9, documents=360, image_px=32, defects=(("icon", 0.1), ("broken", 0.1), ("shuffled", 0.1)))
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +38,10 @@ def test_rows_have_the_columns_of_the_published_files_in_several_row_groups(draw
         assert len(row["images"]) == len(row["texts"]) == len(about)
         for image, text, entry in zip(row["images"], row["texts"], about, strict=True):
             assert (image is None) == (entry is None) == (text is not None)
-        assert [entry["src"] for entry in about if entry] == [one.picture_url(picture) for picture in one.pictures]
+        assert [entry["src"] for entry in about if entry] == [one.image_url(drawn_image) for drawn_image in one.images]
 
 
-def test_the_reader_finds_every_paragraph_and_picture_of_a_page_in_order(drawn, tmp_path):
+def test_the_reader_finds_every_paragraph_and_image_of_a_page_in_order(drawn, tmp_path):
     name, pages = drawn
     write_chunk(SETTINGS, next(chunk for chunk in chunks(SETTINGS) if chunk.format == "obelics"), tmp_path)
     source = ObelicsSource(name="s", path=str(tmp_path / "obelics" / name), license="CC0-1.0")
@@ -54,5 +54,5 @@ def test_the_reader_finds_every_paragraph_and_picture_of_a_page_in_order(drawn, 
         assert [block.text for block in one.blocks if isinstance(block, Paragraph)] == [part for part in told if isinstance(part, str)]
         assert [isinstance(part, Image) for part in told] == [not isinstance(block, Paragraph) for block in one.blocks]
         assert [(tmp_path / "obelics" / (image.ref.file or "")).read_bytes() for image in item.images] == [
-            picture.data for picture in one.pictures
+            drawn_image.data for drawn_image in one.images
         ]

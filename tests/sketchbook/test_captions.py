@@ -24,7 +24,7 @@ def test_things_may_move_within_their_places_and_parts_together(number):
         other = rng.choice(choices)
         assert other.items[index].place == item.place
         for before, after in zip(scene.items, other.items, strict=True):
-            assert (before.kind, before.colour, before.width, before.height) == (after.kind, after.colour, after.width, after.height)
+            assert (before.kind, before.color, before.width, before.height) == (after.kind, after.color, after.width, after.height)
             assert 0 <= after.column <= CELLS - after.width
             assert 0 <= after.row <= CELLS - after.height
         moved = {(a.column - b.column, a.row - b.row) for a, b in zip(other.items, scene.items, strict=True)} - {(0, 0)}

@@ -22,7 +22,7 @@ from leafinstruct.sketchbook.formats.write import DEFECTS, Settings, chunks, col
 from leafinstruct.sketchbook.world.render import render
 from leafinstruct.sketchbook.world.scene import from_data
 
-SETTINGS = Settings(seed=3, documents=350, picture_px=64, defects=tuple((name, 0.06) for name in DEFECTS))
+SETTINGS = Settings(seed=3, documents=350, image_px=64, defects=tuple((name, 0.06) for name in DEFECTS))
 
 Label = dict[str, Any]
 
@@ -45,7 +45,7 @@ def corpus(tmp_path_factory) -> tuple[Path, list[Label]]:
 
 
 Found = tuple[list[str], list[bytes]]
-"""Texts and picture files of a document, each in document order, as its format tells them."""
+"""Texts and image files of a document, each in document order, as its format tells them."""
 
 
 def read_mmc4(root: Path, label: Label) -> Found:
@@ -75,14 +75,14 @@ def read_warc(root: Path, label: Label) -> Found:
     assert page.http_content_type == "text/html"
     address = page.headers["WARC-Target-URI"]
     texts, sources = article(page.reader.read())
-    pictures = {}
+    images = {}
     for record in members:
         if record.http_content_type != "image/png":
             break
-        pictures[record.headers["WARC-Target-URI"]] = record.reader.read()
+        images[record.headers["WARC-Target-URI"]] = record.reader.read()
     host = re.match(r"https://[^/]+", address)
     assert host
-    return texts, [pictures[host[0] + source] for source in sources]
+    return texts, [images[host[0] + source] for source in sources]
 
 
 def read_obelics(root: Path, label: Label) -> Found:
@@ -111,14 +111,14 @@ def test_the_same_settings_give_the_same_bytes_in_any_order_of_chunks_and_twice_
 
 
 def test_another_seed_gives_another_corpus(corpus, tmp_path):
-    other = write(Settings(seed=4, documents=9, picture_px=64), tmp_path)
+    other = write(Settings(seed=4, documents=9, image_px=64), tmp_path)
     assert not {label["title"] for label in other} <= {label["title"] for label in corpus[1]}
 
 
 def test_every_label_points_at_its_document_with_its_texts_in_order(corpus):
     root, labels = corpus
     for label in labels:
-        texts, pictures = read(root, label)
+        texts, images = read(root, label)
         assert texts[0] == label["title"]
         if label["defect"] not in ("spam", "too_short"):  # these repeat themselves
             told = " ".join(texts).lower()
@@ -126,17 +126,17 @@ def test_every_label_points_at_its_document_with_its_texts_in_order(corpus):
             at = [told.find(body.lower(), len(label["title"])) for body in bodies]
             assert at == sorted(at)
             assert at[0] > 0
-        assert len(pictures) == len(label["steps"]) + (label["defect"] == "icon")
+        assert len(images) == len(label["steps"]) + (label["defect"] == "icon")
 
 
-def test_clean_pictures_are_the_scenes_of_the_labels_in_order(corpus):
-    for label, (_, pictures) in of(corpus, None):
+def test_clean_images_are_the_scenes_of_the_labels_in_order(corpus):
+    for label, (_, images) in of(corpus, None):
         drawn = [render(from_data(step["scene"]), 64).tobytes() for step in label["steps"]]
-        assert [Image.open(io.BytesIO(data)).convert("RGB").tobytes() for data in pictures] == drawn
+        assert [Image.open(io.BytesIO(data)).convert("RGB").tobytes() for data in images] == drawn
 
 
 def test_the_four_formats_and_five_topics_all_occur_even_in_a_small_corpus(tmp_path):
-    labels = write(Settings(seed=1, documents=15, picture_px=32), tmp_path)
+    labels = write(Settings(seed=1, documents=15, image_px=32), tmp_path)
     assert Counter(label["file"].split("/")[0] for label in labels) == {"mmc4": 4, "html": 4, "warc": 4, "obelics": 3}
     assert Counter(label["topic"] for label in labels) == dict.fromkeys(("lesson", "story", "edit", "assembly", "map"), 3)
 
@@ -146,19 +146,19 @@ def test_each_defect_has_exactly_its_share(corpus):
     assert counted == {None: 350 - 7 * 21, **dict.fromkeys(DEFECTS, 21)}
 
 
-def test_clean_documents_share_no_picture(corpus):
-    owners = Counter(data for _, (_, pictures) in of(corpus, None) for data in set(pictures))
+def test_clean_documents_share_no_image(corpus):
+    owners = Counter(data for _, (_, images) in of(corpus, None) for data in set(images))
     assert max(owners.values()) == 1
 
 
-def test_a_misaligned_picture_shows_nothing_of_the_colour_and_kind_that_its_text_names(corpus):
+def test_a_misaligned_image_shows_nothing_of_the_color_and_kind_that_its_text_names(corpus):
     for label, _ in of(corpus, "misaligned"):
         step = label["steps"][label["defect_image"]]
         others = [other["scene"] for other in label["steps"] if other is not step]
         assert step["scene"]["decor"] not in {scene["decor"] for scene in others}
         said = set(re.findall("[a-z]+", step["text"].lower()))
         scene = from_data(step["scene"])
-        assert not all(item.colour in said and item.noun in said for item in scene.items)
+        assert not all(item.color in said and item.noun in said for item in scene.items)
 
 
 def test_a_duplicate_repeats_a_clean_document_to_the_word_and_the_byte_under_another_address(corpus):
@@ -179,19 +179,19 @@ def test_spam_leaves_the_vocabulary_in_most_texts(corpus):
 
 
 def test_too_short_means_a_handful_of_words(corpus):
-    for _, (texts, pictures) in of(corpus, "too_short"):
+    for _, (texts, images) in of(corpus, "too_short"):
         assert len(" ".join(texts).split()) < 12
-        assert 1 <= len(pictures) <= 2
+        assert 1 <= len(images) <= 2
 
 
-def test_an_icon_is_one_additional_picture_of_16_to_24_px(corpus):
-    for label, (_, pictures) in of(corpus, "icon"):
-        sizes = [Image.open(io.BytesIO(data)).size for data in pictures]
+def test_an_icon_is_one_additional_image_of_16_to_24_px(corpus):
+    for label, (_, images) in of(corpus, "icon"):
+        sizes = [Image.open(io.BytesIO(data)).size for data in images]
         assert [index for index, size in enumerate(sizes) if size != (64, 64)] == [label["defect_image"]]
         assert 16 <= sizes[label["defect_image"]][0] <= 24
 
 
-def test_exactly_the_broken_picture_does_not_decode(corpus):
+def test_exactly_the_broken_image_does_not_decode(corpus):
     def decodes(data: bytes) -> bool:
         try:
             Image.open(io.BytesIO(data)).load()
@@ -199,8 +199,8 @@ def test_exactly_the_broken_picture_does_not_decode(corpus):
             return False
         return True
 
-    for label, (_, pictures) in of(corpus, "broken"):
-        assert [index for index, data in enumerate(pictures) if not decodes(data)] == [label["defect_image"]]
+    for label, (_, images) in of(corpus, "broken"):
+        assert [index for index, data in enumerate(images) if not decodes(data)] == [label["defect_image"]]
 
 
 def test_a_shuffled_document_has_its_first_or_last_step_elsewhere(corpus):
@@ -212,7 +212,7 @@ def test_a_shuffled_document_has_its_first_or_last_step_elsewhere(corpus):
             assert sizes != sorted(sizes)
 
 
-def test_a_page_names_its_address_and_licence_and_wraps_the_document_in_a_site(corpus):
+def test_a_page_names_its_address_and_license_and_wraps_the_document_in_a_site(corpus):
     root, labels = corpus
     addresses = set()
     for label in labels:
@@ -263,12 +263,12 @@ def test_no_temporary_file_stays_behind(corpus):
         ({"defects": (("spam", 0.1), ("spam", 0.1))}, "given twice"),
         ({"defects": (("duplicate", 1.0),)}, "no clean document is left to repeat"),
         ({"documents": 0}, "documents: 0 is too few"),
-        ({"picture_px": 8}, "picture_px: 8 is not between 32 and 1024"),
+        ({"image_px": 8}, "image_px: 8 is not between 32 and 1024"),
     ],
 )
 def test_wrong_settings_say_what_is_wrong(wrong, message):
     with pytest.raises(ValueError, match=message):
-        Settings(**{"seed": 1, "documents": 10, "picture_px": 64, **wrong})
+        Settings(**{"seed": 1, "documents": 10, "image_px": 64, **wrong})
 
 
 def test_labels_of_a_corpus_that_is_not_written_yet_cannot_be_collected(tmp_path):

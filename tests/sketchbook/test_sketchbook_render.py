@@ -8,7 +8,7 @@ import pytest
 from PIL import ImageChops
 
 from leafinstruct.sketchbook.world.backgrounds import BACKGROUNDS
-from leafinstruct.sketchbook.world.palette import COLOURS
+from leafinstruct.sketchbook.world.palette import COLORS
 from leafinstruct.sketchbook.world.render import SHAPES, render
 from leafinstruct.sketchbook.world.scene import CELLS, Item, Scene
 
@@ -59,9 +59,9 @@ def test_two_documents_never_share_a_background_to_the_pixel(background):
 def test_later_things_cover_earlier_ones():
     wall, door = Item("block", "red", 2, 2, 4, 4), Item("block", "blue", 3, 3, 2, 2)
     middle = render(Scene("paper", 1).add(wall, door), 64).getpixel((32, 34))
-    assert middle == COLOURS["blue"]
+    assert middle == COLORS["blue"]
 
 
-def test_named_colours_are_told_apart():
-    for one, other in combinations(COLOURS, 2):
-        assert max(abs(a - b) for a, b in zip(COLOURS[one], COLOURS[other], strict=True)) > 60, (one, other)
+def test_named_colors_are_told_apart():
+    for one, other in combinations(COLORS, 2):
+        assert max(abs(a - b) for a, b in zip(COLORS[one], COLORS[other], strict=True)) > 60, (one, other)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from leafinstruct.sketchbook.documents.plan import TOPICS, Settings, draft
 from leafinstruct.sketchbook.documents.wording import describe
 from leafinstruct.sketchbook.world.backgrounds import BACKGROUNDS
-from leafinstruct.sketchbook.world.palette import COLOURS
+from leafinstruct.sketchbook.world.palette import COLORS
 from leafinstruct.sketchbook.world.render import SHAPES
 from leafinstruct.sketchbook.world.scene import CELLS, PLACES, Item, Scene, from_data
 
@@ -22,7 +22,7 @@ LEFT_TO_RIGHT = {"left": "right", "right": "left"}
 def items(draw: st.DrawFn) -> Item:
     width, height = draw(st.integers(1, CELLS)), draw(st.integers(1, CELLS))
     column, row = draw(st.integers(0, CELLS - width)), draw(st.integers(0, CELLS - height))
-    return Item(draw(st.sampled_from(sorted(SHAPES))), draw(st.sampled_from(sorted(COLOURS))), column, row, width, height)
+    return Item(draw(st.sampled_from(sorted(SHAPES))), draw(st.sampled_from(sorted(COLORS))), column, row, width, height)
 
 
 @given(items())
@@ -59,7 +59,7 @@ def test_every_scene_of_a_topic_can_be_drawn_and_lies_on_the_grid(topic):
             assert step.scene.background in BACKGROUNDS
             for item in step.scene.items:
                 assert item.kind in SHAPES
-                assert item.colour in COLOURS
+                assert item.color in COLORS
                 assert 0 <= item.column <= CELLS - item.width
                 assert 0 <= item.row <= CELLS - item.height
 

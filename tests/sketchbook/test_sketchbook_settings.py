@@ -13,20 +13,20 @@ import pytest
 
 from leafinstruct.sketchbook.documents.held_out import is_held_out
 from leafinstruct.sketchbook.documents.lessons import PLANS, is_kept_back
-from leafinstruct.sketchbook.documents.page import Paragraph, Picture, page
+from leafinstruct.sketchbook.documents.page import DrawnImage, Paragraph, page
 from leafinstruct.sketchbook.documents.plan import FORMATS, Settings, chunks, draft, topic_of
 from leafinstruct.sketchbook.formats.write import DEFECTS, collect_labels, write_chunk
 from leafinstruct.sketchbook.world.backgrounds import SETTINGS
-from leafinstruct.sketchbook.world.palette import COLOURS
+from leafinstruct.sketchbook.world.palette import COLORS
 from leafinstruct.sketchbook.world.render import SHAPES, render
 from leafinstruct.sketchbook.world.scene import Item, Scene
 
 WEB = ("html", "warc", "obelics")
-LESSONS = Settings(seed=5, documents=400, picture_px=64, topics=("lesson",), formats=WEB, layout="text_first", scenery="plain")
+LESSONS = Settings(seed=5, documents=400, image_px=64, topics=("lesson",), formats=WEB, layout="text_first", scenery="plain")
 
 
 def texts(settings: Settings, index: int, kind: str) -> str:
-    """Everything of a page but its pictures' bytes, which depend on the zlib inside Pillow."""
+    """Everything of a page but its images' bytes, which depend on the zlib inside Pillow."""
     document = page(settings, index, kind)
     blocks = [block.text if isinstance(block, Paragraph) else f"{block.name} {block.alt} {block.caption}" for block in document.blocks]
     scenes = [step.scene.to_data() for step in document.howto.steps]
@@ -34,7 +34,7 @@ def texts(settings: Settings, index: int, kind: str) -> str:
 
 
 def test_the_defaults_tell_and_place_what_they_did_before_there_was_a_choice():
-    settings = Settings(seed=3, documents=350, picture_px=64, defects=tuple((name, 0.06) for name in DEFECTS))
+    settings = Settings(seed=3, documents=350, image_px=64, defects=tuple((name, 0.06) for name in DEFECTS))
     told = "\n".join(texts(settings, index, chunk.format) for chunk in chunks(settings) for index in range(chunk.start, chunk.stop))
     assert hashlib.sha256(told.encode()).hexdigest() == "a23e5563101b97565baeb6e7bfe3e34288a241646fb7c1d7ba74b341492bfc9b"
 
@@ -47,7 +47,7 @@ def test_topics_and_formats_take_turns_in_the_given_order():
 
 
 def test_only_what_was_asked_for_is_written(tmp_path: Path):
-    settings = Settings(seed=1, documents=9, picture_px=32, topics=("lesson",), formats=("html", "obelics"))
+    settings = Settings(seed=1, documents=9, image_px=32, topics=("lesson",), formats=("html", "obelics"))
     for chunk in chunks(settings):
         write_chunk(settings, chunk, tmp_path)
     labels = [json.loads(line) for line in collect_labels(settings, tmp_path).read_text(encoding="utf-8").splitlines()]
@@ -57,7 +57,7 @@ def test_only_what_was_asked_for_is_written(tmp_path: Path):
 
 
 @pytest.mark.parametrize("kind", WEB)
-def test_text_first_stands_each_text_right_before_its_picture_and_writes_no_captions(kind):
+def test_text_first_stands_each_text_right_before_its_image_and_writes_no_captions(kind):
     for index in range(60):
         document = page(LESSONS, index, kind)
         title, intro, *steps, outro = document.blocks
@@ -65,13 +65,13 @@ def test_text_first_stands_each_text_right_before_its_picture_and_writes_no_capt
         assert title.heading
         assert isinstance(intro, Paragraph)
         assert isinstance(outro, Paragraph)
-        assert [type(block) for block in steps] == [Paragraph, Picture] * len(document.howto.steps)
+        assert [type(block) for block in steps] == [Paragraph, DrawnImage] * len(document.howto.steps)
         assert [block.text for block in steps[::2]] == [step.text for step in document.howto.steps]
         assert not any(block.heading for block in steps[::2])
         assert not any(block.caption for block in steps[1::2])
 
 
-def test_without_decor_equal_scenes_are_equal_pictures_and_with_it_they_are_not():
+def test_without_decor_equal_scenes_are_equal_images_and_with_it_they_are_not():
     scenes = {index: draft(LESSONS, index).steps[0].scene for index in range(400)}
     assert {scene.decor for scene in scenes.values()} == {None}
     alike = Counter(scenes.values())
@@ -97,7 +97,7 @@ def test_all_settings_but_held_out_leave_the_words_alone():
 
 
 def test_one_combination_in_ten_is_held_out_for_every_thing():
-    pairs = [(one, other) for one, other in product(COLOURS, COLOURS) if one != other]
+    pairs = [(one, other) for one, other in product(COLORS, COLORS) if one != other]
     for thing in PLANS:
         share = sum(is_held_out(thing, *pair) for pair in pairs) / len(pairs)
         assert 0.02 < share < 0.2
@@ -131,7 +131,7 @@ def test_no_lesson_is_longer_than_asked_for_and_none_loses_a_needed_part(most):
         assert [step.shown[0].kind for step in steps[: plan.needed]] == [part[0] for part in plan.parts[: plan.needed]]
 
 
-def test_chalk_is_another_picture_of_the_same_cells():
+def test_chalk_is_another_image_of_the_same_cells():
     """Where nothing stands both are background, and a thing changes its own cells only, in either style."""
     for kind in SHAPES:
         scene = Scene("meadow", None, (Item(kind, "red", 2, 2, 3, 3),))
@@ -141,7 +141,7 @@ def test_chalk_is_another_picture_of_the_same_cells():
             assert drawn.tobytes() == empty.tobytes(), (kind, style)
 
 
-def test_a_shadow_is_the_thing_in_grey_one_cell_on_and_lies_under_all_things():
+def test_a_shadow_is_the_thing_in_gray_one_cell_on_and_lies_under_all_things():
     for kind in SHAPES:
         item = Item(kind, "red", 2, 2, 3, 3)
         beside = Item("ball", "blue", 5, 5, 1, 1)  # where a corner of the shadow would lie
@@ -153,30 +153,30 @@ def test_a_shadow_is_the_thing_in_grey_one_cell_on_and_lies_under_all_things():
     assert render(edge, 64, "shadow").tobytes() == render(edge, 64).tobytes()  # its shadow falls outside, but for what the wall hides
 
 
-def test_chalk_tells_all_colours_apart_and_forgets_the_background():
+def test_chalk_tells_all_colors_apart_and_forgets_the_background():
     boards = {render(Scene(background, 7), 64, "chalk").tobytes() for background in ("paper", "sea", "night")}
     assert len(boards) == 1
     means = []
-    for colour in COLOURS:
-        picture = render(Scene("paper", None, (Item("wall", colour, 0, 0, 8, 8),)), 64, "chalk").crop((8, 8, 56, 56))
-        means.append([sum(band) / 48**2 for band in zip(*picture.get_flattened_data(), strict=True)])
+    for color in COLORS:
+        image = render(Scene("paper", None, (Item("wall", color, 0, 0, 8, 8),)), 64, "chalk").crop((8, 8, 56, 56))
+        means.append([sum(band) / 48**2 for band in zip(*image.get_flattened_data(), strict=True)])
     for one, other in ((a, b) for i, a in enumerate(means) for b in means[:i]):
         assert max(abs(x - y) for x, y in zip(one, other, strict=True)) > 20
 
 
 def test_pages_and_their_icons_are_drawn_in_the_style_that_was_asked_for():
-    settings = Settings(seed=5, documents=8, picture_px=64, style="chalk", defects=(("icon", 1.0),))
+    settings = Settings(seed=5, documents=8, image_px=64, style="chalk", defects=(("icon", 1.0),))
     for index in range(8):
-        shades = [min(picture.data and _darkest(picture)) for picture in page(settings, index, "html").pictures]
+        shades = [min(image.data and _darkest(image)) for image in page(settings, index, "html").images]
         assert max(shades) < 90  # the board
 
 
-def _darkest(picture: Picture) -> list[int]:
+def _darkest(image: DrawnImage) -> list[int]:
     import io
 
     from PIL import Image
 
-    return [low for low, _ in Image.open(io.BytesIO(picture.data)).convert("RGB").getextrema()]
+    return [low for low, _ in Image.open(io.BytesIO(image.data)).convert("RGB").getextrema()]
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def _darkest(picture: Picture) -> list[int]:
         ({"lesson_steps": 9}, "lesson_steps: 9 is not between 3 and 8"),
     ],
 )
-def test_settings_that_cannot_be_meant_say_so_and_name_the_cure(wrong, message):
+def test_settings_that_cannot_be_meant_say_so_and_name_the_hint(wrong, message):
     with pytest.raises(ValueError, match=message):
         Settings(**{"seed": 1, "documents": 10, **wrong})
 

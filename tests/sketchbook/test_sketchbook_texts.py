@@ -15,7 +15,7 @@ from leafinstruct.sketchbook.documents.plan import Settings, draft
 from leafinstruct.sketchbook.documents.vocabulary import WORDS
 from leafinstruct.sketchbook.world.chance import stream
 
-SETTINGS = Settings(seed=11, documents=6000, picture_px=32)
+SETTINGS = Settings(seed=11, documents=6000, image_px=32)
 
 
 def words(text: str) -> list[str]:
@@ -42,7 +42,7 @@ def test_every_word_is_in_the_vocabulary_and_every_word_of_it_is_used(howtos):
 def test_alt_texts_and_captions_of_written_pages_keep_to_the_vocabulary(kind):
     for index in range(60):
         document = page(SETTINGS, index, kind)
-        texts = [text for picture in document.pictures for text in (picture.alt, picture.caption)]
+        texts = [text for image in document.images for text in (image.alt, image.caption)]
         texts += [block.text for block in document.blocks if isinstance(block, Paragraph)]
         assert set(words(" ".join(texts))) <= WORDS
 
@@ -58,15 +58,15 @@ def test_the_five_topics_take_turns(howtos):
     assert Counter(howto.topic for howto in howtos) == dict.fromkeys(("lesson", "story", "edit", "assembly", "map"), 1200)
 
 
-def test_every_step_names_colour_and_kind_of_something_that_its_picture_newly_shows(howtos):
+def test_every_step_names_color_and_kind_of_something_that_its_image_newly_shows(howtos):
     for howto in howtos:
         for step in howto.steps:
             said = set(words(step.text))
-            assert any(item.colour in said and item.noun in said for item in step.shown), step.text
+            assert any(item.color in said and item.noun in said for item in step.shown), step.text
             assert all(item in step.scene.items for item in step.shown)
 
 
-def test_every_picture_of_a_document_differs_from_the_one_before(howtos):
+def test_every_image_of_a_document_differs_from_the_one_before(howtos):
     for howto in howtos:
         scenes = [step.scene for step in howto.steps]
         assert all(one != other for one, other in pairwise(scenes))
@@ -108,5 +108,5 @@ def test_all_layouts_occur_outside_of_mmc4():
         blocks = page(SETTINGS, index, "html").blocks
         kinds = "".join("t" if isinstance(block, Paragraph) else "c" if block.caption else "p" for block in blocks)
         headed = any(isinstance(block, Paragraph) and block.heading for block in blocks[1:])
-        shapes.add("headings" if headed else "figure" if "c" in kinds else "picture_first" if kinds.startswith("ttp") else "text_first")
+        shapes.add("headings" if headed else "figure" if "c" in kinds else "image_first" if kinds.startswith("ttp") else "text_first")
     assert shapes == set(LAYOUTS)

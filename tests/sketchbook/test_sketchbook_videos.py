@@ -16,7 +16,7 @@ from leafinstruct.sketchbook.documents.page import page
 from leafinstruct.sketchbook.documents.plan import Settings, chunks
 from leafinstruct.sketchbook.formats.write import collect_labels, write_chunk
 
-SETTINGS = Settings(seed=7, documents=4, videos=3, picture_px=64)
+SETTINGS = Settings(seed=7, documents=4, videos=3, image_px=64)
 
 
 def written(root):
@@ -34,10 +34,10 @@ def test_the_same_settings_give_the_same_bytes(tmp_path):
 
 
 def test_pages_do_not_depend_on_videos(tmp_path):
-    assert page(SETTINGS, 2, "html") == page(Settings(seed=7, documents=4, picture_px=64), 2, "html")
+    assert page(SETTINGS, 2, "html") == page(Settings(seed=7, documents=4, image_px=64), 2, "html")
 
 
-def test_read_as_youcook2_every_step_has_a_frame_that_is_its_picture(tmp_path):
+def test_read_as_youcook2_every_step_has_a_frame_that_is_its_image(tmp_path):
     written(tmp_path)
     source = YouCook2Source(name="s", path=str(tmp_path / "annotations.json"), videos=str(tmp_path / "video"))
     items = [item for span in youcook2.plan(source, 100, tmp_path) for item in youcook2.read(source, span, tmp_path)]
@@ -49,7 +49,7 @@ def test_read_as_youcook2_every_step_has_a_frame_that_is_its_picture(tmp_path):
     for document in documents:
         made = pages[document.provenance.file]
         assert [text.text for text in document.texts] == [step["text"] for step in told[document.provenance.file]["steps"]]
-        drawn = {index: np.asarray(decode(picture.data).resize((64, 64)), float) for index, picture in enumerate(made.pictures)}
+        drawn = {index: np.asarray(decode(drawn_image.data).resize((64, 64)), float) for index, drawn_image in enumerate(made.images)}
         for image in document.images:
             step = int(image.time // 2)
             shown = np.asarray(decode(fetch(image.ref, tmp_path)).resize((64, 64), Pil.Resampling.NEAREST), float)

@@ -68,14 +68,14 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Clip:
     return Clip(Weights(tiny_clip.NAME, str(path), tiny_clip.SHA256), batch_size=64)
 
 
-def test_it_tells_a_picture_with_its_own_text_from_one_with_another_documents_text(model):
+def test_it_tells_an_image_with_its_own_text_from_one_with_another_documents_text(model):
     """AUC over the pairs of 60 documents that training never saw."""
     howtos = [draft(Settings(seed=987_654, documents=60), index) for index in range(60)]
     steps = [(index, step) for index, howto in enumerate(howtos) for step in howto.steps]
-    pictures = model.pictures([render(step.scene, 128) for _, step in steps])
+    images = model.images([render(step.scene, 128) for _, step in steps])
     texts, unknown = model.texts([step.text for _, step in steps])
     assert unknown.max() == 0.0
-    cosines = pictures @ texts.T
+    cosines = images @ texts.T
     owner = np.asarray([index for index, _ in steps])
     own, other = np.diagonal(cosines), cosines[owner[:, None] != owner[None, :]]
     auc = float((own[:, None] > np.random.default_rng(0).choice(other, 4000)[None, :]).mean())
@@ -83,19 +83,19 @@ def test_it_tells_a_picture_with_its_own_text_from_one_with_another_documents_te
 
 
 def _judged(document: Page) -> tuple[Step, ...]:
-    """The misaligned picture of a planted document, every picture of a clean one."""
+    """The misaligned image of a planted document, every image of a clean one."""
     hurt = document.defect_image
     return document.howto.steps if hurt is None else document.howto.steps[hurt : hurt + 1]
 
 
-def test_one_minimum_finds_planted_misaligned_pictures_and_spares_clean_documents(model):
-    settings = Settings(seed=987_656, documents=100, picture_px=128, defects=(("misaligned", 0.5),))
+def test_one_minimum_finds_planted_misaligned_images_and_spares_clean_documents(model):
+    settings = Settings(seed=987_656, documents=100, image_px=128, defects=(("misaligned", 0.5),))
     pages = [page(settings, index, "mmc4") for index in range(settings.documents)]
     judged = [(document, step) for document in pages for step in _judged(document)]
-    pictures = model.pictures([render(step.scene, 128) for _, step in judged])
+    images = model.images([render(step.scene, 128) for _, step in judged])
     texts, _ = model.texts([step.text for _, step in judged])
     lowest: dict[int, float] = {}
-    for (document, _), own in zip(judged, (pictures * texts).sum(axis=1), strict=True):
+    for (document, _), own in zip(judged, (images * texts).sum(axis=1), strict=True):
         lowest[document.index] = min(float(own), lowest.get(document.index, 1.0))
     clean = [lowest[document.index] for document in pages if document.defect is None]
     wrong = [lowest[document.index] for document in pages if document.defect is not None]

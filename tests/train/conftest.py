@@ -23,18 +23,18 @@ from leafinstruct.train import checkpoints
 
 torch.set_num_threads(1)  # tiny models are fastest on one, and several wait for each other on a busy machine
 
-COLOURS = ((200, 30, 30), (30, 160, 60), (40, 60, 190), (230, 200, 40))
+COLORS = ((200, 30, 30), (30, 160, 60), (40, 60, 190), (230, 200, 40))
 
 
-def picture(colour: tuple[int, int, int]) -> bytes:
+def image_bytes(color: tuple[int, int, int]) -> bytes:
     """4 x 6 pixels: 3 x 2 patches of the tiny Emu3."""
     buffer = io.BytesIO()
-    Image.new("RGB", (4, 6), colour).save(buffer, "PNG")
+    Image.new("RGB", (4, 6), color).save(buffer, "PNG")
     return buffer.getvalue()
 
 
 def row(number: int, answer: list[str | bytes], question: list[str | bytes] | None = None) -> dict[str, Any]:
-    """A published row; bytes are pictures."""
+    """A published row; bytes are images."""
     said, images = messages(("user", question or ["draw a red house"]), ("assistant", answer))
     return {
         **dict.fromkeys(("url", "license")),
@@ -61,7 +61,7 @@ def shard(path: Path, rows: list[dict[str, Any]], **metadata: str) -> Path:
 
 
 def lessons(count: int) -> list[dict[str, Any]]:
-    return [row(number, ["now", picture(COLOURS[number % 4]), "then it is done"]) for number in range(count)]
+    return [row(number, ["now", image_bytes(COLORS[number % 4]), "then it is done"]) for number in range(count)]
 
 
 def killed(command: list[str], said: str, folder: Path) -> int:

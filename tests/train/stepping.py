@@ -41,9 +41,9 @@ def rows_of(name: str, backbone: Any, folder: Path, packed: bool = False) -> lis
         found = Packed(rows, 8, 3, 110 if name != "emu3" else 90)
         return [found[number] for number in range(8)]
     base = [rows[number] for number in range(5)]
-    codes = set(backbone.script(None).codes.tolist())
-    images = {**base[4], "said": base[4]["said"] & [int(number) in codes for number in base[4]["ids"]]}
-    return [base[2], base[1], images, base[2], base[0], {**base[3], "said": base[3]["said"] & False}, base[3], base[2]]
+    codes = set(backbone.image_layout(None).codes.tolist())
+    images = {**base[4], "loss_mask": base[4]["loss_mask"] & [int(number) in codes for number in base[4]["ids"]]}
+    return [base[2], base[1], images, base[2], base[0], {**base[3], "loss_mask": base[3]["loss_mask"] & False}, base[3], base[2]]
 
 
 def steps(name: str, backbone: Any, rows: list[dict[str, Any]], folder: Path, batch: int, accumulate: int, **settings: Any) -> list[Step]:

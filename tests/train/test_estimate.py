@@ -52,8 +52,8 @@ def sizes(lines: list[str]) -> dict[str, float]:
     return {match[1]: float(match[2].replace(",", "")) * UNITS[match[3]] for match in found if match}
 
 
-def run(path, how: str, script: str = MEASURED) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-W", "ignore", "-c", script, str(path), how], check=False, capture_output=True, text=True)
+def run(path, how: str, layout: str = MEASURED) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-W", "ignore", "-c", layout, str(path), how], check=False, capture_output=True, text=True)
 
 
 def test_peak_memory_is_what_was_estimated(recipe, tmp_path):
@@ -93,8 +93,8 @@ def test_out_of_memory_says_what_to_lower(recipe, tmp_path):
     ), done.stderr
 
 
-@pytest.mark.parametrize(("dry", "cure"), [(True, "lower train.context, or set"), (False, "train.gradient_checkpointing: true goes on")])
-def test_a_model_that_does_not_fit_a_gpu_is_told(recipe, monkeypatch, dry, cure):
+@pytest.mark.parametrize(("dry", "hint"), [(True, "lower train.context, or set"), (False, "train.gradient_checkpointing: true goes on")])
+def test_a_model_that_does_not_fit_a_gpu_is_told(recipe, monkeypatch, dry, hint):
     """The first thing that runs out on a small one; here said by hand."""
 
     def full(*_, **__):
@@ -102,5 +102,5 @@ def test_a_model_that_does_not_fit_a_gpu_is_told(recipe, monkeypatch, dry, cure)
 
     path = recipe(evaluate_every=0)
     monkeypatch.setattr(peft.PeftModel, "to", full, raising=False)
-    with pytest.raises(TrainError, match=f"^out of memory: {cure}"):
+    with pytest.raises(TrainError, match=f"^out of memory: {hint}"):
         train(path, dry_run=dry)

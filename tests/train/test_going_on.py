@@ -18,7 +18,7 @@ from leafinstruct.errors import DriftError, RecipeError, SourceError, TrainError
 from leafinstruct.recipe import load as recipes
 from leafinstruct.train import run
 
-PACE = ("tokens_per_second", "pictures_per_second", "waiting")
+PACE = ("tokens_per_second", "images_per_second", "waiting")
 
 
 class StoppedError(Exception):
@@ -29,16 +29,16 @@ def train(path: Path, until: str = "", rebuild: bool = False) -> list[str]:
     """As of test_train, stopped behind the line that begins so."""
     loaded, told = recipes.load_training(path), list[str]()
 
-    def tell(line: str) -> None:
+    def log(line: str) -> None:
         told.append(line)
         if until and line.startswith(until):
             raise StoppedError
 
     if until:
         with pytest.raises(StoppedError):
-            run.train(loaded.train, loaded.directory, loaded.seed, rebuild, False, False, tell)
+            run.train(loaded.train, loaded.directory, loaded.seed, rebuild, False, False, log)
     else:
-        run.train(loaded.train, loaded.directory, loaded.seed, rebuild, False, False, tell)
+        run.train(loaded.train, loaded.directory, loaded.seed, rebuild, False, False, log)
     return told
 
 
@@ -153,7 +153,7 @@ def test_rebuild_forgets_nothing_while_the_data_cannot_be_used(recipe, tmp_path)
     adapter = folder / "adapter/adapter_model.safetensors"
     before = adapter.read_bytes()
     file = tmp_path / "runs/demo/shard/guide.train-00000-of-00001.parquet"
-    shard(file, [row(0, ["now", b"no picture"])])
+    shard(file, [row(0, ["now", b"no image"])])
     with pytest.raises(SourceError, match="no row can be trained on"):
         train(recipe(), rebuild=True)
     assert adapter.read_bytes() == before
@@ -189,7 +189,7 @@ def test_a_loss_that_becomes_no_number_leaves_the_checkpoints_before_it(recipe, 
     )
 
 
-def test_out_of_memory_leaves_the_checkpoints_and_its_cure_goes_on_from_them(recipe, tmp_path, monkeypatch):
+def test_out_of_memory_leaves_the_checkpoints_and_its_hint_goes_on_from_them(recipe, tmp_path, monkeypatch):
     from leafinstruct.train.trainer import InterleavedTrainer
 
     learn = InterleavedTrainer.compute_loss
@@ -211,7 +211,7 @@ def test_out_of_memory_leaves_the_checkpoints_and_its_cure_goes_on_from_them(rec
 def test_rows_stay_where_a_shard_of_a_like_name_goes(recipe, tmp_path):
     shards = tmp_path / "runs/demo/shard"
     path = recipe()
-    for name, count in (("picture-edit", 5), ("edit", 4)):
+    for name, count in (("image-edit", 5), ("edit", 4)):
         shard(shards / f"{name}.train-00000-of-00001.parquet", lessons(count))
     assert any(line.startswith("21 rows ") for line in train(path))
     (shards / "edit.train-00000-of-00001.parquet").unlink()

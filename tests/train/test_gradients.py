@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from train.conftest import COLOURS, picture, row, shard
+from train.conftest import COLORS, image_bytes, row, shard
 from train.stepping import CUTS, WEIGHTS, backbone_of, rows_of, steps
 from train.test_packing import MAKERS, collator
 from train.test_train import train
@@ -79,8 +79,8 @@ def test_the_last_step_of_an_epoch_has_fewer_rows(tmp_path):
 @pytest.mark.parametrize("name", ["chameleon", "emu2"])
 def test_two_processes_step_as_one(name, tmp_path):
     """One of them has no images, or no text to learn, or no label at all."""
-    script = Path(__file__).parent / "stepping.py"
-    done = subprocess.run([sys.executable, "-W", "ignore", str(script), name, str(tmp_path)], capture_output=True, text=True, check=False)
+    layout = Path(__file__).parent / "stepping.py"
+    done = subprocess.run([sys.executable, "-W", "ignore", str(layout), name, str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     backbone = backbone_of(name)
     rows = rows_of(name, backbone, tmp_path / "alone")
@@ -105,7 +105,12 @@ def test_bfloat16_is_the_same_but_for_its_roundings(tmp_path):
 
 def unlike(root):
     """Text alone, one image, three, a long text."""
-    answers = [["done"], ["now", picture(COLOURS[0])], [picture(COLOURS[number]) for number in range(3)], ["it is then the red door " * 4]]
+    answers = [
+        ["done"],
+        ["now", image_bytes(COLORS[0])],
+        [image_bytes(COLORS[number]) for number in range(3)],
+        ["it is then the red door " * 4],
+    ]
     rows = [row(number, answers[number % 4]) for number in range(12)]
     shard(root / "runs/demo/shard/guide.train-00000-of-00001.parquet", rows)
     shard(root / "runs/demo/shard/guide.validation-00000-of-00001.parquet", [row(100 + number, answers[number % 4]) for number in range(6)])

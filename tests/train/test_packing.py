@@ -11,7 +11,7 @@ import pytest
 import torch
 from backbones.tiny_backbones import tiny_chameleon, tiny_emu2, tiny_emu3
 from moss.exact import close, exact
-from train.conftest import COLOURS, picture, row, shard
+from train.conftest import COLORS, image_bytes, row, shard
 
 from leafinstruct import moss
 from leafinstruct.backbones.backbone import unadapted
@@ -23,11 +23,11 @@ from leafinstruct.train.data.packing import Packed, check_attention, pack
 
 MAKERS = {"chameleon": tiny_chameleon, "emu3": tiny_emu3, "emu2": tiny_emu2}
 DOCUMENTS = [
-    row(0, ["now", picture(COLOURS[0])]),
-    row(1, [picture(COLOURS[1]), "then it is done", picture(COLOURS[2])], ["draw", picture(COLOURS[3])]),
+    row(0, ["now", image_bytes(COLORS[0])]),
+    row(1, [image_bytes(COLORS[1]), "then it is done", image_bytes(COLORS[2])], ["draw", image_bytes(COLORS[3])]),
     row(2, ["done"]),
-    row(3, ["it is", picture(COLOURS[3]), "now"], ["a red house the door"]),
-    row(4, [picture(COLOURS[0])]),
+    row(3, ["it is", image_bytes(COLORS[3]), "now"], ["a red house the door"]),
+    row(4, [image_bytes(COLORS[0])]),
 ]
 
 
@@ -89,11 +89,11 @@ def test_packed_documents_learn_as_if_each_stood_alone(name, implementation, tmp
 
 
 @pytest.mark.parametrize("name", ["chameleon", "emu3"])
-def test_a_picture_that_is_cut_does_not_go_on_in_the_next_document(name):
-    """Documents of other packers may end within a picture, and the next may begin with one."""
+def test_an_image_that_is_cut_does_not_go_on_in_the_next_document(name):
+    """Documents of other packers may end within an image, and the next may begin with one."""
     backbone = adapted(name, kernel_size=3, taps="raster")
-    script = backbone.script(None)
-    codes = [script.codes[at].item() for at in (3, 5, 7, 9)]
+    layout = backbone.image_layout(None)
+    codes = [layout.codes[at].item() for at in (3, 5, 7, 9)]
     first, second = [*codes[:2]], [*codes[2:], *codes[:1]]
     ids = torch.tensor([first + second])
     positions = torch.tensor([[0, 1, 0, 1, 2]])
@@ -105,7 +105,7 @@ def test_a_picture_that_is_cut_does_not_go_on_in_the_next_document(name):
 
 def test_every_document_is_shown_once_an_epoch_in_another_order(tmp_path):
     backbone = tiny_chameleon()
-    rows = encoded(backbone, tmp_path, [row(n, ["now", picture(COLOURS[n % 4])], ["draw " * (n + 1)]) for n in range(40)])
+    rows = encoded(backbone, tmp_path, [row(n, ["now", image_bytes(COLORS[n % 4])], ["draw " * (n + 1)]) for n in range(40)])
     numbered = {rows[n]["ids"].tobytes(): n for n in range(40)}
 
     def shown(seed, capacity=120):
@@ -155,8 +155,8 @@ def test_packing_leaves_little_room():
 @pytest.mark.parametrize("name", MAKERS)
 def test_without_its_prompt_a_row_is_what_guidance_compares_with(name, tmp_path):
     backbone = MAKERS[name]()
-    question = ["draw a red house", picture(COLOURS[1])]
-    rows = encoded(backbone, tmp_path, [row(n, ["now", picture(COLOURS[n % 4]), "done"], question) for n in range(60)])
+    question = ["draw a red house", image_bytes(COLORS[1])]
+    rows = encoded(backbone, tmp_path, [row(n, ["now", image_bytes(COLORS[n % 4]), "done"], question) for n in range(60)])
     always = Packed(rows, 60, 0, None, dropout=1.0)
     answers = {tuple(row["ids"][row["answer"] :].tolist()) for row in (rows[n] for n in range(60))}
     start = [int(item) for item in backbone.encode([])]
@@ -164,7 +164,7 @@ def test_without_its_prompt_a_row_is_what_guidance_compares_with(name, tmp_path)
         item = always[n]
         assert item["ids"][: len(start)].tolist() == start
         assert tuple(item["ids"][len(start) :].tolist()) in answers
-        assert item["said"].tolist() == [0] * len(start) + [1] * (len(item["ids"]) - len(start))
+        assert item["loss_mask"].tolist() == [0] * len(start) + [1] * (len(item["ids"]) - len(start))
     batch = collator(name)([always[0], always[1]])
     losses = backbone.losses({key: value for key, value in batch.items() if key not in ("labels", "lengths")}, batch["labels"])
     assert torch.isfinite(losses.value).all()
@@ -187,7 +187,7 @@ def test_attention_that_would_let_documents_see_each_other_is_refused():
 def test_reports_count_what_is_packed(tmp_path):
     encoded(tiny_chameleon(), tmp_path, DOCUMENTS)
     report = json.loads((tmp_path / "tokens/report-a.train-00000-of-00001.json").read_text())
-    assert report["counts"]["pictures"] == 6
-    assert report["counts"]["picture_tokens"] == 6 * 18
-    assert report["counts"]["pictures_said"] == 5
+    assert report["counts"]["images"] == 6
+    assert report["counts"]["image_tokens"] == 6 * 18
+    assert report["counts"]["target_images"] == 5
     assert report["largest"] == 18

@@ -1,4 +1,4 @@
-"""What is seen of a run while it learns: losses of each modality and picture, validation, samples, the log."""
+"""What is seen of a run while it learns: losses of each modality and image, validation, samples, the log."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from backbones.tiny_backbones import tiny_chameleon, tiny_emu2, tiny_emu3
 from moss.exact import close
 from PIL import Image
 from torch.nn.functional import cross_entropy
-from train.conftest import COLOURS, picture, row, shard
+from train.conftest import COLORS, image_bytes, row, shard
 from train.test_train import train, trained
 
 from leafinstruct.errors import LeafInstructError, TrainError
 from leafinstruct.train.samples import Sample, sheet
-from leafinstruct.train.tally import PICTURES, Tally, ordinals
+from leafinstruct.train.tally import IMAGES, Tally, ordinals
 
 
 def lines(root: Path) -> list[dict[str, float]]:
@@ -26,21 +26,23 @@ def lines(root: Path) -> list[dict[str, float]]:
 
 
 def held_out(root: Path, count: int = 5) -> None:
-    answers = [["now the door", picture(COLOURS[n % 4]), "then it is done", picture(COLOURS[(n + 1) % 4]), "done"] for n in range(count)]
-    rows = [row(100 + number, answer, ["draw a red house", picture(COLOURS[2])]) for number, answer in enumerate(answers)]
+    answers = [
+        ["now the door", image_bytes(COLORS[n % 4]), "then it is done", image_bytes(COLORS[(n + 1) % 4]), "done"] for n in range(count)
+    ]
+    rows = [row(100 + number, answer, ["draw a red house", image_bytes(COLORS[2])]) for number, answer in enumerate(answers)]
     shard(root / "runs/demo/shard/guide.validation-00000-of-00001.parquet", rows)
 
 
-def test_pictures_are_counted_within_each_answer():
+def test_images_are_counted_within_each_answer():
     begin, end = 9, 2
     said = torch.tensor([[-100, 5, 9, 6, 6, 7, 9, 6, 2, -100, -100, 9, 6, 9, 6, end], [9, 6, 6, 9, 6, -100, -100, 6, 9, 6, 2] + [-100] * 5])
     assert ordinals(said, begin).tolist() == [[0, 0, 1, 1, 1, 1, 2, 2, 2, 0, 0, 1, 1, 2, 2, 2], [1, 1, 1, 2, 2, 0, 0, 0, 1, 1, 1] + [0] * 5]
 
 
 @pytest.mark.parametrize("make", [tiny_chameleon, tiny_emu3, tiny_emu2])
-def test_means_are_those_of_the_items_and_the_normaliser_is_that_of_the_loss(make):
+def test_means_are_those_of_the_items_and_the_normalizer_is_that_of_the_loss(make):
     backbone = make()
-    segments = ["now", *[Image.new("RGB", (6, 6), COLOURS[number % 4]) for number in range(PICTURES + 2)], "done"]
+    segments = ["now", *[Image.new("RGB", (6, 6), COLORS[number % 4]) for number in range(IMAGES + 2)], "done"]
     inputs = backbone.inputs([*backbone.encode(segments), backbone.end])
     labels = inputs["input_ids"].clone()
     labels[:, :2] = -100
@@ -52,13 +54,13 @@ def test_means_are_those_of_the_items_and_the_normaliser_is_that_of_the_loss(mak
     plain = cross_entropy(logits.transpose(1, 2), labels[:, 1:], reduction="none")
     close(losses.value[which].double(), plain[which].double(), torch.float32)
     tally = Tally()
-    tally.add(losses, labels, backbone.script(None).begin)
-    tally.add(losses, labels, backbone.script(None).begin, weight=0.0)
+    tally.add(losses, labels, backbone.image_layout(None).begin)
+    tally.add(losses, labels, backbone.image_layout(None).begin, weight=0.0)
     means = tally.means(lambda sums: sums, torch.device("cpu"))
-    each = int(losses.image.sum()) // (PICTURES + 2)
+    each = int(losses.image.sum()) // (IMAGES + 2)
     values = losses.value[losses.image].split(each)
-    wanted = {f"image_loss_{number}": float(values[number - 1].mean()) for number in range(1, PICTURES)}
-    wanted[f"image_loss_{PICTURES}"] = float(torch.cat(values[PICTURES - 1 :]).mean())
+    wanted = {f"image_loss_{number}": float(values[number - 1].mean()) for number in range(1, IMAGES)}
+    wanted[f"image_loss_{IMAGES}"] = float(torch.cat(values[IMAGES - 1 :]).mean())
     wanted |= {"text_loss": float(losses.value[losses.text].mean()), "image_loss": float(losses.value[losses.image].mean())}
     wanted["z"] = float(losses.norm[which].square().mean())
     assert means == pytest.approx(wanted, rel=1e-4)
@@ -89,8 +91,8 @@ def test_validation_and_samples_change_nothing_of_what_is_learnt(recipe, tmp_pat
     with Image.open(sheets[0]) as found:
         pixels = found.convert("RGB")
         assert pixels.width == 1000
-        seen = {colour for _, colour in pixels.getcolors(1 << 20)}
-    assert {COLOURS[0], COLOURS[1], COLOURS[2]} <= seen, "what was asked, and the dataset's answer"
+        seen = {color for _, color in pixels.getcolors(1 << 20)}
+    assert {COLORS[0], COLORS[1], COLORS[2]} <= seen, "what was asked, and the dataset's answer"
     assert sheets[0].with_suffix(".txt").read_text().strip()
 
 
@@ -100,7 +102,7 @@ def test_a_log_goes_on_where_the_checkpoint_stands(recipe, tmp_path):
     folder = tmp_path / "runs/trained/train"
     train(path)
     whole, wanted = lines(tmp_path), trained(tmp_path)
-    pace = ("tokens_per_second", "pictures_per_second", "waiting")
+    pace = ("tokens_per_second", "images_per_second", "waiting")
     assert all(line["tokens_per_second"] > 0 and 0 <= line["waiting"] <= 1 for line in whole if "loss" in line)
     shutil.rmtree(folder / "adapter")
     shutil.rmtree(folder / "checkpoint-5")
@@ -122,7 +124,7 @@ def test_a_log_goes_on_where_the_checkpoint_stands(recipe, tmp_path):
     assert all(torch.equal(value, wanted[name]) for name, value in trained(tmp_path).items())
 
 
-def test_z_loss_makes_the_normaliser_small(recipe, tmp_path):
+def test_z_loss_makes_the_normalizer_small(recipe, tmp_path):
     found = {}
     for weight in (0.0, 0.1):
         train(recipe(steps=12, z_loss=weight, evaluate_every=0), rebuild=True)
@@ -170,7 +172,7 @@ def test_a_damaged_or_strange_checkpoint_without_sums_is_one_line(recipe, tmp_pa
         train(path)
 
 
-def test_a_tokenizer_of_another_vocabulary_and_a_backbone_without_pictures(recipe, chameleon_folder, tmp_path):
+def test_a_tokenizer_of_another_vocabulary_and_a_backbone_without_images(recipe, chameleon_folder, tmp_path):
     other = shutil.copytree(chameleon_folder, tmp_path / "other")
     held = json.loads((other / "tokenizer.json").read_text())
     held["model"]["vocab"]["draw"] = 5000
@@ -184,7 +186,7 @@ def test_a_tokenizer_of_another_vocabulary_and_a_backbone_without_pictures(recip
     with pytest.raises(LeafInstructError) as caught:
         train(recipe(backbone=backbone))
     assert "\n" not in str(caught.value)
-    assert "the vocabulary has no ids for picture codes, so this backbone reads and writes text alone" in str(caught.value)
+    assert "the vocabulary has no ids for image codes, so this backbone reads and writes text alone" in str(caught.value)
 
 
 @pytest.mark.parametrize("base", ["/home/me/anole", "../models/anole", "a/b/c"])
@@ -199,10 +201,10 @@ def test_a_base_is_a_name_and_no_path(recipe, base, chameleon_folder):
 
 def test_a_sheet_wraps_its_text_and_marks_what_was_cut():
     long = "word " * 80 + "x" * 400
-    sample = Sample("r1", [long, Image.new("RGB", (900, 300), COLOURS[0])], [], ["short"])
-    found = sheet(sample, ["[a picture was cut: 3 of 17 tokens]", Image.new("RGB", (8, 8), COLOURS[1])], 1200)
+    sample = Sample("r1", [long, Image.new("RGB", (900, 300), COLORS[0])], [], ["short"])
+    found = sheet(sample, ["[an image was cut: 3 of 17 tokens]", Image.new("RGB", (8, 8), COLORS[1])], 1200)
     assert found.width == 1000
     ink = [x for x in range(986, 1000) if any(min(found.getpixel((x, y))) < 200 for y in range(found.height))]
     assert not ink, "nothing runs into the margin"
-    colours = {colour for _, colour in found.getcolors(1 << 20)}
-    assert {COLOURS[0], COLOURS[1]} <= colours
+    colors = {color for _, color in found.getcolors(1 << 20)}
+    assert {COLORS[0], COLORS[1]} <= colors

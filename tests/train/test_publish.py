@@ -39,7 +39,7 @@ def test_an_adapter_is_uploaded_after_a_failure_and_loads_from_there(recipe, tmp
         again = leaf("train", path, "--push-to", "me/lessons")
         assert again.returncode == 0, again.stderr
         assert "leaf: nothing to do: 2 steps are trained" in again.stderr
-        assert f"leaf: uploaded to {hub.address}/me/lessons" in again.stderr
+        assert f"leaf: uploaded to {hub.url}/me/lessons" in again.stderr
         assert hub.tokens >= {f"Bearer {TOKEN}"}
         assert TOKEN not in failed.stdout + failed.stderr + again.stdout + again.stderr
         files = hub.repos["me/lessons"].files
@@ -49,21 +49,21 @@ def test_an_adapter_is_uploaded_after_a_failure_and_loads_from_there(recipe, tmp
         for said in (
             "An adapter for tiny, trained",
             "| method | moss, full_space, taps top_left, kernel 2 |",
-            "demo: 12 rows, 12 pictures, 396 tokens",
+            "demo: 12 rows, 12 images, 396 tokens",
             "| CC-BY-4.0 | 9 |\n| \\# Mine \\|x | 3 |",
             "2 steps of 4 rows, context 80",
-            "\n| picture 1 | ",
+            "\n| image 1 | ",
         ):
             assert said in card, card
         adapter = tmp_path / "runs/trained/train/adapter"
         assert files["adapter_model.safetensors"] == (adapter / "adapter_model.safetensors").read_bytes()
-        script = """from leafinstruct import moss
+        layout = """from leafinstruct import moss
 import peft
 from backbones.tiny_backbones import interleaved
 print(type(peft.PeftModel.from_pretrained(interleaved(), "me/lessons").base_model).__name__)"""
         path_of_tests = f"{Path(__file__).parents[1]}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
         loaded = subprocess.run(
-            [sys.executable, "-c", script], check=False, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path_of_tests}
+            [sys.executable, "-c", layout], check=False, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path_of_tests}
         )
         assert loaded.stdout.strip() == "MossModel", loaded.stderr
         assert hub.asked["GET resolve"] >= 2

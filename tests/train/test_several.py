@@ -55,7 +55,7 @@ def test_two_processes_learn_what_one_learns_and_go_on_after_a_kill(recipe, tmp_
     found = load_file(tmp_path / "runs/two/train/adapter/adapter_model.safetensors")
     for name, value in wanted.items():
         torch.testing.assert_close(found[name], value, atol=1e-5, rtol=1e-4)
-    pace = ("tokens_per_second", "pictures_per_second", "waiting")
+    pace = ("tokens_per_second", "images_per_second", "waiting")
     for one, two in zip(log, map(json.loads, (tmp_path / "runs/two/train/log.jsonl").read_text().splitlines()), strict=True):
         assert {name: two[name] for name in two if name not in pace} == pytest.approx(
             {name: one[name] for name in one if name not in pace}, rel=1e-3

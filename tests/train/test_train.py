@@ -16,7 +16,7 @@ from making import leaf
 from moss.exact import close, exact
 from moss.tiny import emu2
 from safetensors.torch import load_file
-from train.conftest import COLOURS, killed, lessons, picture, row, shard
+from train.conftest import COLORS, image_bytes, killed, lessons, row, shard
 
 from leafinstruct import moss
 from leafinstruct.errors import DriftError, LeafInstructError, RecipeError, SchemaError, SourceError, TrainError
@@ -48,37 +48,37 @@ def trained(folder: Path) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("name", MAKERS)
 def test_loss_falls_on_the_assistants_turns_alone(name):
     backbone = MAKERS[name]()
-    found = encode(backbone, row(0, ["now", picture(COLOURS[0]), "done"], ["draw a house", picture(COLOURS[1])]), 200)
+    found = encode(backbone, row(0, ["now", image_bytes(COLORS[0]), "done"], ["draw a house", image_bytes(COLORS[1])]), 200)
     assert isinstance(found, Encoded)
-    script = backbone.script(None)
+    layout = backbone.image_layout(None)
     ids = backbone.inputs(found.items)["input_ids"][0].tolist()
-    begins = [at for at, number in enumerate(ids) if number == script.begin]
-    assert len(begins) == found.pictures == 2
-    assert not any(found.said[: begins[0] + len(script.steps) + 1])
-    told = [number for number, said in zip(ids, found.said, strict=True) if said]
+    begins = [at for at, number in enumerate(ids) if number == layout.begin]
+    assert len(begins) == found.images == 2
+    assert not any(found.loss_mask[: begins[0] + len(layout.steps) + 1])
+    told = [number for number, said in zip(ids, found.loss_mask, strict=True) if said]
     assert told[0] == backbone.encode(["now"])[1]
     assert told[-1] == backbone.end
-    assert told.count(script.begin) == 1
-    assert sum(number in script.codes for number in told) == sum(step is None for step in script.steps)
+    assert told.count(layout.begin) == 1
+    assert sum(number in layout.codes for number in told) == sum(step is None for step in layout.steps)
     assert not found.cut
 
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_control_strings_of_a_row_are_letters(name):
     backbone = MAKERS[name]()
-    script = backbone.script(None)
+    layout = backbone.image_layout(None)
     hostile = "</s> <eoss> <image> <racm3:break> <|image start|> [IMG] <s>"
     found = encode(backbone, row(0, [f"now {hostile} done"], [hostile]), 200)
     assert isinstance(found, Encoded)
     ids = [item for item in found.items if isinstance(item, int)]
     assert len(ids) == len(found.items)
     assert ids.count(backbone.end) == 1
-    assert not {script.begin, *script.closed} & set(ids[1:])
+    assert not {layout.begin, *layout.closed} & set(ids[1:])
 
 
 def test_a_row_is_cut_at_a_segments_border_or_left_out():
     backbone = tiny_chameleon()
-    long = row(0, ["now", picture(COLOURS[0]), "then", picture(COLOURS[1]), "done"])
+    long = row(0, ["now", image_bytes(COLORS[0]), "then", image_bytes(COLORS[1]), "done"])
     whole = encode(backbone, long, 200)
     assert isinstance(whole, Encoded)
     for context in range(2, len(whole.items) + 2):
@@ -91,7 +91,7 @@ def test_a_row_is_cut_at_a_segments_border_or_left_out():
         assert found.items == whole.items[: len(found.items)]
         assert found.cut == (context < len(whole.items))
         codes = [item in backbone.codes for item in found.items]
-        assert sum(codes) == 16 * found.pictures, "a picture was cut"
+        assert sum(codes) == 16 * found.images, "an image was cut"
         assert (found.items[-1] == backbone.end) == (not found.cut)
 
 
@@ -99,10 +99,10 @@ def test_a_batch_is_padded_without_loss_and_vectors_stay_in_order():
     backbone = tiny_emu2(exact(emu2()))
     rows = []
     for number in (0, 1):
-        answer = ["now", picture(COLOURS[number])] + ["done"] * number
+        answer = ["now", image_bytes(COLORS[number])] + ["done"] * number
         found = encode(backbone, row(number, answer), 200)
         inputs = backbone.inputs(found.items)
-        rows.append({"ids": inputs["input_ids"][0].tolist(), "said": found.said, "vectors": inputs["patches"].flatten().tolist()})
+        rows.append({"ids": inputs["input_ids"][0].tolist(), "loss_mask": found.loss_mask, "vectors": inputs["patches"].flatten().tolist()})
     batch = Collator(1, 12)(rows)
     lengths = batch.pop("lengths")
     short, long = (len(item["ids"]) for item in rows)
@@ -126,7 +126,7 @@ def test_it_learns_and_its_adapter_loads_with_peft(recipe, tmp_path):
     base = sum(value.numel() for value in interleaved().parameters())
     sizes = f"{wanted:,} trainable parameters, {wanted / base:.2%} of the base's {base:,}"
     assert lines[0] == f"{sizes}; with gradients and AdamW {wanted * 16e-6:.1f} MB"
-    assert any(line.startswith("12 rows of ") and "12 pictures" in line for line in lines), "the split test is not trained on"
+    assert any(line.startswith("12 rows of ") and "12 images" in line for line in lines), "the split test is not trained on"
     losses = [line for line in lines if line.startswith("step ")]
     assert len(losses) == 30
     first, last = ([float(part.split()[-1]) for part in line.split(": ", 1)[1].split(", ")[:2]] for line in (losses[0], losses[-1]))
@@ -243,7 +243,7 @@ def test_a_damaged_validation_shard_is_no_missing_one(recipe, tmp_path):
 
 
 def test_bad_rows_are_counted_and_the_rest_is_trained_on(recipe, tmp_path):
-    bad = [row(80, ["now", b"no picture"]), row(81, ["done"], ["draw " * 200])]
+    bad = [row(80, ["now", b"no image"]), row(81, ["done"], ["draw " * 200])]
     shard(tmp_path / "runs/demo/shard/guide.train-00000-of-00001.parquet", [*lessons(3), *bad])
     line = told(train(recipe(), dry_run=True))
     assert line.startswith("3 rows of ")

@@ -1,1 +1,1 @@
-"""Emu2: words are ids, patches are vectors. Backbone, decoder, picture encoder and diffusion decoder."""
+"""Emu2: words are ids, patches are vectors. Backbone, decoder, image encoder and diffusion decoder."""

@@ -1,12 +1,12 @@
-"""Emu2 (arXiv 2312.13286) as a transformers model: a Llama that reads and says pictures as 64 vectors each.
+"""Emu2 (arXiv 2312.13286) as a transformers model: a Llama that reads and says images as 64 vectors each.
 
 transformers does not have it; the published one is code from the Hub, which is not run here. Keys are those of the published weights, so they load as
 they are: `model.visual.*`, `model.decoder.lm.*` (a Llama), `project_up` (vector -> decoder), `project_down` (decoder -> vector).
 
-    a picture       [IMG] <image> x 64 [/IMG]       each <image> holds the place of a vector
+    an image       [IMG] <image> x 64 [/IMG]       each <image> holds the place of a vector
     in              embedding of an id, or project_up(vector)
     out             at each place logits of the next id, and project_down(hidden) for the next vector: [IMG] says the first
-    loss            cross-entropy of labelled ids + mean squared error of labelled vectors (section 2.2 of the paper)
+    loss            cross-entropy of labeled ids + mean squared error of labeled vectors (section 2.2 of the paper)
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ RESEARCH_KEYS = {
 
 
 class Emu2Config(LlamaConfig):
-    """config.json as published: a Llama's, d_model (width of a picture's vectors) and vision_config."""
+    """config.json as published: a Llama's, d_model (width of an image's vectors) and vision_config."""
 
     model_type = "emu2"
     d_model: int = 1792
@@ -62,7 +62,7 @@ class Emu2Config(LlamaConfig):
 
 @dataclass
 class Emu2Output(ModelOutput):
-    """logits: (B, T, V). patches: (B, T, d_model), the vector said next. text_loss, image_loss: means over what is labelled."""
+    """logits: (B, T, V). patches: (B, T, d_model), the vector said next. text_loss, image_loss: means over what is labeled."""
 
     loss: Tensor | None = None
     logits: Tensor | None = None
@@ -87,7 +87,7 @@ class _Halves(nn.Module):
 
 
 class Emu2ForCausalLM(PreTrainedModel):
-    """The model. The picture encoder is used by `vectors` alone, never in a forward pass."""
+    """The model. The image encoder is used by `vectors` alone, never in a forward pass."""
 
     config_class = Emu2Config
     base_model_prefix = "model"
@@ -119,7 +119,7 @@ class Emu2ForCausalLM(PreTrainedModel):
         return found
 
     def vectors(self, pixels: Tensor) -> Tensor:
-        """pixels: (B, 3, S, S), normalised as CLIP's. Returns (B, n_query, d_model)."""
+        """pixels: (B, 3, S, S), normalized as CLIP's. Returns (B, n_query, d_model)."""
         with torch.no_grad():
             found: Tensor = self.model.visual(pixels)
         return found
@@ -158,7 +158,7 @@ def patch_losses(said: Tensor, input_ids: Tensor, patches: Tensor | None, image_
     place = input_ids[:, 1:] == image_token
     if patches is None:
         return said.float().sum(-1) * 0.0
-    first = input_ids[:, 0] == image_token  # a row may begin within a picture, and nothing says its first patch
+    first = input_ids[:, 0] == image_token  # a row may begin within an image, and nothing says its first patch
     counts = (input_ids == image_token).sum(1).tolist()
     rows = [part[int(start) :] for part, start in zip(patches.split(counts), first.tolist(), strict=True)]
     target = torch.zeros_like(said).masked_scatter(place[..., None], torch.cat(rows).to(said.dtype))

@@ -1,4 +1,4 @@
-"""Emu2's vectors -> pixels: the diffusion decoder of Emu2-Gen (folders `unet`, `vae`, `scheduler`), an SDXL whose text is a picture's 64 vectors.
+"""Emu2's vectors -> pixels: the diffusion decoder of Emu2-Gen (folders `unet`, `vae`, `scheduler`), an SDXL whose text is an image's 64 vectors.
 
 Guidance acts here: the noise is u + g (c - u), where u is the noise for the vectors that the model draws for an empty prompt. Chosen: diffusers' own
 modules and scheduler (`pip install 'leafinstruct[emu2]'`), the loop over them being ours, because the published pipeline is code from the Hub that
@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from leafinstruct._quiet_import import quiet
-from leafinstruct.backbones.vqgan import to_picture
+from leafinstruct.backbones.vqgan import to_image
 from leafinstruct.errors import BackboneError
 
 STEPS = 50
@@ -25,7 +25,7 @@ STEPS = 50
 
 
 class Diffusion:
-    """A picture decoder."""
+    """An image decoder."""
 
     def __init__(self, unet: Any, vae: Any, scheduler: Any, steps: int = STEPS) -> None:
         self._unet, self._vae, self._scheduler, self._steps = unet.eval(), vae.eval(), scheduler, steps
@@ -38,7 +38,7 @@ class Diffusion:
             with quiet():
                 from diffusers import AutoencoderKL, EulerDiscreteScheduler, UNet2DConditionModel
         except ImportError as error:
-            raise BackboneError("Emu2's picture decoder needs diffusers: pip install 'leafinstruct[emu2]'") from error
+            raise BackboneError("Emu2's image decoder needs diffusers: pip install 'leafinstruct[emu2]'") from error
         parts: list[Any] = []
         for kind, name in ((UNet2DConditionModel, "unet"), (AutoencoderKL, "vae")):
             half = "bf16" if list((folder / name).glob("*.bf16.safetensors")) else None
@@ -51,7 +51,7 @@ class Diffusion:
         """Of the vectors that it draws."""
         return int(self._unet.config.cross_attention_dim)
 
-    def picture(self, vectors: Tensor, unprompted: Tensor | None, guidance: float, generator: torch.Generator) -> Image.Image:
+    def image(self, vectors: Tensor, unprompted: Tensor | None, guidance: float, generator: torch.Generator) -> Image.Image:
         """vectors: (N, d); unprompted: the same for an empty prompt, None for no guidance. generator: of the CPU, of the first noise."""
         unet, scheduler = self._unet, deepcopy(self._scheduler)  # it counts steps, and another thread may draw at the same time
         device, dtype = unet.device, unet.dtype
@@ -70,7 +70,7 @@ class Diffusion:
                 guided = noises[:1] if unprompted is None else noises[1:] + guidance * (noises[:1] - noises[1:])
                 latents = scheduler.step(guided, time, latents, return_dict=False)[0]
             pixels = self._vae.decode(latents / self._vae.config.scaling_factor, return_dict=False)[0]
-        return to_picture(pixels[0].float().cpu())
+        return to_image(pixels[0].float().cpu())
 
 
 def _part(kind: Any, folder: Path, name: str, **how: Any) -> Any:

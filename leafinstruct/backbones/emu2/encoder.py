@@ -1,4 +1,4 @@
-"""The picture encoder of Emu2: EVA-CLIP's vision transformer, with the key layout of the published weights (`visual.*`).
+"""The image encoder of Emu2: EVA-CLIP's vision transformer, with the key layout of the published weights (`visual.*`).
 
 Positions are learnt, queries and values have biases and keys have none, there is no last norm, and each block's norms stand behind its halves
 (`postnorm`) rather than before them. Published: 448 px, patches of 14, width 1792, 64 blocks.
@@ -21,7 +21,7 @@ UNKNOWN = ("rope", "naiveswiglu", "subln", "init_value", "global_average_pool")
 
 
 class Eva(nn.Module):
-    """Pictures -> vectors on a grid."""
+    """Images -> vectors on a grid."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         """config: `vision_config` as published. Raises BackboneError for settings that Emu2 has not."""
@@ -42,7 +42,7 @@ class Eva(nn.Module):
         self.blocks = nn.ModuleList(_Block(width, config) for _ in range(config["layers"]))
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """pixels: (B, 3, S, S), normalised as CLIP's. Returns (B, n_query, width) in reading order: patches averaged over squares."""
+        """pixels: (B, 3, S, S), normalized as CLIP's. Returns (B, n_query, width) in reading order: patches averaged over squares."""
         patches = self.patch_embed.proj(pixels).flatten(2).transpose(1, 2)
         x = torch.cat([self.cls_token.expand(len(patches), -1, -1), patches], dim=1) + self.pos_embed
         for block in self.blocks:

@@ -10,7 +10,7 @@ from leafinstruct.evaluate.sketchbook.lessons import Drawn, Told
 from leafinstruct.sketchbook.documents.lessons import FEWEST_STEPS
 
 STEPS = 5
-"""Pictures that have a figure of their own; a lesson has three to five."""
+"""Images that have a figure of their own; a lesson has three to five."""
 
 Figures = dict[str, float | None]
 """Shares, [0, 1]; None of nothing."""
@@ -18,7 +18,7 @@ Figures = dict[str, float | None]
 
 def of_told(found: Sequence[Told]) -> Figures:
     """Free-running. How many steps a lesson takes is the model's choice, but none takes fewer than FEWEST_STEPS, so missing ones are counted."""
-    shown = [[step.picture for step in one.verdict.steps] for one in found]
+    shown = [[step.image for step in one.verdict.steps] for one in found]
     counts = [max(FEWEST_STEPS, len(row)) for row in shown]
     return {
         "text_right": _share(sum(one.verdict.right_texts for one in found), sum(counts)),
@@ -26,17 +26,17 @@ def of_told(found: Sequence[Told]) -> Figures:
         "outro_right": _share(sum(one.verdict.outro for one in found), len(found)),
         "complete": _share(sum(one.verdict.complete for one in found), len(found)),
         "perfect": _share(sum(one.verdict.perfect for one in found), len(found)),
-        **_pictures(shown, counts),
+        **_images(shown, counts),
     }
 
 
 def of_drawn(found: Sequence[Drawn]) -> Figures:
     """Teacher-forced, of the steps of the true lessons."""
-    return _pictures([one.shown for one in found], [len(one.question.howto.steps) for one in found])
+    return _images([one.shown for one in found], [len(one.question.howto.steps) for one in found])
 
 
-def _pictures(shown: Sequence[Sequence[Shown]], counts: Sequence[int]) -> Figures:
-    """exact: of all steps; picture_N: of the lessons that have an N-th. kept: of the second and later pictures, those that show all that was there
+def _images(shown: Sequence[Sequence[Shown]], counts: Sequence[int]) -> Figures:
+    """exact: of all steps; image_N: of the lessons that have an N-th. kept: of the second and later images, those that show all that was there
     before as it was. counts: steps of each lesson, at least as many as are shown."""
     every = [one for row in shown for one in row]
     later = [one for row in shown for one in row[1:]]
@@ -51,7 +51,7 @@ def _pictures(shown: Sequence[Sequence[Shown]], counts: Sequence[int]) -> Figure
 
 
 def mistakes(shown: Iterable[Shown]) -> Counter[str]:
-    """Of the pictures that are not exact."""
+    """Of the images that are not exact."""
     return Counter(one.mistake for one in shown if one.mistake is not None)
 
 

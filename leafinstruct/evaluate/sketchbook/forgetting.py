@@ -1,8 +1,8 @@
 """What an adapter made its base forget: the two tasks that the base was trained on, in the style that it was trained on.
 
-caption -> picture      exact, read back by the recogniser, with each thing anywhere within the place that the caption names
-picture -> caption      right when it says the same, in whichever of the wordings of a place
-picture -> itself       right to the last patch; what a lesson's next picture needs first, so the base's card says how well it does
+caption -> image      exact, read back by the recognizer, with each thing anywhere within the place that the caption names
+image -> caption      right when it says the same, in whichever of the wordings of a place
+image -> itself       right to the last patch; what a lesson's next image needs first, so the base's card says how well it does
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from PIL import Image
 
 from leafinstruct.backbones.batched import answers
 from leafinstruct.backbones.generate import Settings
-from leafinstruct.backbones.sampling import LIKELIEST
-from leafinstruct.evaluate.sketchbook.lessons import Frame, first_picture
+from leafinstruct.backbones.sampling import GREEDY
+from leafinstruct.evaluate.sketchbook.lessons import PromptTemplate, first_image
 from leafinstruct.evaluate.sketchbook.reading import PX, Seen, read
 from leafinstruct.sketchbook.documents.captions import captioned, spots
 from leafinstruct.sketchbook.documents.wording import AT
@@ -26,7 +26,7 @@ from leafinstruct.sketchbook.world.scene import Scene
 
 ASKED = "What does the picture show?"
 MOST_TOKENS = 160
-"""Of a caption, or of a picture with its marks and what may stand before it."""
+"""Of a caption, or of an image with its marks and what may stand before it."""
 _PLAINEST = {wording: wordings[0] for wordings in AT.values() for wording in wordings}
 _PLACE = re.compile("|".join(sorted(_PLAINEST, key=len, reverse=True)))
 
@@ -37,27 +37,33 @@ def same_caption(one: str, other: str) -> bool:
     return plain[0] == plain[1]
 
 
-def _placed(picture: Image.Image, scene: Scene, view: Seen) -> Scene:
-    """The scene with each thing where the picture comes nearest, of what its caption allows. One after another, since things lie apart."""
+def _placed(image: Image.Image, scene: Scene, view: Seen) -> Scene:
+    """The scene with each thing where the image comes nearest, of what its caption allows. One after another, since things lie apart."""
     for index in range(len(scene.items)):
         choices = spots(scene, index)
-        scene = choices[read(picture, choices, view).best]
+        scene = choices[read(image, choices, view).best]
     return scene
 
 
 def remembered(
-    backbone: Any, count: int, seed: int, frame: Frame, view: Seen, batch: int = 64, on_done: Callable[[int], None] = lambda _: None
+    backbone: Any,
+    count: int,
+    seed: int,
+    template: PromptTemplate,
+    view: Seen,
+    batch: int = 64,
+    on_done: Callable[[int], None] = lambda _: None,
 ) -> dict[str, float]:
-    """drawn, named: shares of `count` captions and pictures. view: of the base's own style."""
+    """drawn, named: shares of `count` captions and images. view: of the base's own style."""
     known = [captioned(stream(seed, "caption", index)) for index in range(count)]
-    settings = Settings(LIKELIEST, LIKELIEST, max_pictures=1, max_tokens=MOST_TOKENS, stop=("USER:",))
-    asked = [backbone.encode(frame([f"Draw {caption}"])) for _, caption in known]
-    drawn = answers(backbone, asked, settings, batch, one_picture=True, on_done=on_done)
+    settings = Settings(GREEDY, GREEDY, max_images=1, max_tokens=MOST_TOKENS, stop=("USER:",))
+    asked = [backbone.encode(template([f"Draw {caption}"])) for _, caption in known]
+    drawn = answers(backbone, asked, settings, batch, one_image=True, on_done=on_done)
     exact = 0
     for (scene, _), answer in zip(known, drawn, strict=True):
-        picture = first_picture(answer)
-        exact += picture is not None and read(picture, [_placed(picture, scene, view)], view).exact
-    shown = [backbone.encode(frame([render(scene, PX, view.style), ASKED])) for scene, _ in known]
+        image = first_image(answer)
+        exact += image is not None and read(image, [_placed(image, scene, view)], view).exact
+    shown = [backbone.encode(template([render(scene, PX, view.style), ASKED])) for scene, _ in known]
     named = answers(backbone, shown, settings, batch, on_done=lambda done: on_done(count + done))
     right = 0
     for (_, caption), answer in zip(known, named, strict=True):
@@ -65,22 +71,22 @@ def remembered(
     return {"drawn": exact / count, "named": right / count}
 
 
-def copied(backbone: Any, count: int, seed: int, frame: Frame, style: Style, batch: int = 64) -> dict[str, float]:
-    """alone, told: shares, 0 to 1, of `count` pictures whose codes all come again; told: with the picture's caption before "Draw it again."
+def copied(backbone: Any, count: int, seed: int, template: PromptTemplate, style: Style, batch: int = 64) -> dict[str, float]:
+    """alone, told: shares, 0 to 1, of `count` images whose codes all come again; told: with the image's caption before "Draw it again."
 
-    frame: puts a question as rows for training have it; style: of the pictures; batch: answers drawn together.
+    frame: puts a question as rows for training have it; style: of the images; batch: answers drawn together.
     """
     known = [
         (render(scene, PX, style), caption) for scene, caption in (captioned(stream(seed, "caption", index)) for index in range(count))
     ]
-    settings = Settings(LIKELIEST, LIKELIEST, max_pictures=1, max_tokens=MOST_TOKENS, stop=("USER:",))
+    settings = Settings(GREEDY, GREEDY, max_images=1, max_tokens=MOST_TOKENS, stop=("USER:",))
     found = {}
     for name, between in (("alone", "Draw it again."), ("told", "It shows {} Draw it again.")):
-        asked = [backbone.encode(frame([picture, between.format(caption)])) for picture, caption in known]
-        again = [first_picture(answer) for answer in answers(backbone, asked, settings, batch, one_picture=True)]
+        asked = [backbone.encode(template([image, between.format(caption)])) for image, caption in known]
+        again = [first_image(answer) for answer in answers(backbone, asked, settings, batch, one_image=True)]
         same = (
-            one is not None and backbone.pictures.encode(one) == backbone.pictures.encode(picture)
-            for one, (picture, _) in zip(again, known, strict=True)
+            one is not None and backbone.images.encode(one) == backbone.images.encode(image)
+            for one, (image, _) in zip(again, known, strict=True)
         )
         found[name] = sum(same) / count
     return found

@@ -2,7 +2,7 @@
 
 A text is right when the generator of lessons could have written it, word for word, at this point and for this instruction, after the steps
 before it. So a judge needs no language model and no reference text: all wordings come from `lesson_words`, all orders from `lessons.PLANS`.
-A wrong text may still name a thing (`Said.things`), so that its picture can be judged by its own text.
+A wrong text may still name a thing (`Said.things`), so that its image can be judged by its own text.
 
 A step that went wrong may stand for one needed part: what follows it is judged as if that part had been told.
 """
@@ -20,12 +20,12 @@ from leafinstruct.sketchbook.documents.howto import CUE_STYLES, FIRST_CUES, LAST
 from leafinstruct.sketchbook.documents.lessons import FEWEST_STEPS, HIGH, LOW, MOST_STEPS, PLANS, Plan, joint, thing_of
 from leafinstruct.sketchbook.documents.wording import AT, named
 from leafinstruct.sketchbook.world.backgrounds import SETTINGS
-from leafinstruct.sketchbook.world.palette import COLOURS
+from leafinstruct.sketchbook.world.palette import COLORS
 from leafinstruct.sketchbook.world.scene import CELLS, Item, Scene
 
-Fault = Literal["missing", "gibberish", "another thing", "cue", "order", "colour", "place", "too many"]
+Fault = Literal["missing", "gibberish", "another thing", "cue", "order", "color", "place", "too many"]
 """Of a text. missing: there is none; gibberish: no lesson says so; another thing: a lesson about something else does; cue: the words that
-count the step; order: a part too early, too late or twice; colour: not the one asked for, or used before; place: no free cell there."""
+count the step; order: a part too early, too late or twice; color: not the one asked for, or used before; place: no free cell there."""
 
 _CUE = re.compile(rf"(Step \d( of \d)?:|The \w+ step:|{'|'.join((*FIRST_CUES, *NEXT_CUES, *LAST_CUES))}) ")
 
@@ -35,10 +35,10 @@ class Ask:
     """What an instruction asks for: "a red house with a blue door in the snow"."""
 
     thing: str
-    colour: str
+    color: str
     detail: str
     """Kind of the part that is named."""
-    detail_colour: str
+    detail_color: str
     background: str
 
     @property
@@ -47,7 +47,7 @@ class Ask:
 
     @property
     def whole(self) -> str:
-        return f"{self.colour} {self.thing}"
+        return f"{self.color} {self.thing}"
 
     @property
     def kinds(self) -> list[str]:
@@ -59,9 +59,9 @@ class Ask:
         """Index of the last part: the one that is named, or the main one where the first is named."""
         return self.kinds.index(self.detail) or self.plan.main
 
-    def colour_of(self, index: int) -> str | None:
-        """The colour that the part must have, where the instruction tells."""
-        return {self.plan.main: self.colour, self.kinds.index(self.detail): self.detail_colour}.get(index)
+    def color_of(self, index: int) -> str | None:
+        """The color that the part must have, where the instruction tells."""
+        return {self.plan.main: self.color, self.kinds.index(self.detail): self.detail_color}.get(index)
 
 
 def ask_of(howto: HowTo) -> Ask:
@@ -75,24 +75,24 @@ def ask_of(howto: HowTo) -> Ask:
 def asks(howto: HowTo) -> list[str]:
     """How people put the instruction of a lesson; `read_instruction` understands them all."""
     ask = ask_of(howto)
-    drawing = words.wanted(ask.whole, Item(ask.detail, ask.detail_colour, 0, 0, 1, 1), ask.background)
+    drawing = words.wanted(ask.whole, Item(ask.detail, ask.detail_color, 0, 0, 1, 1), ask.background)
     frames = ("How do I draw {}?", "How to draw {}", "Draw {}", "Show me how to draw {}.", "Teach me to draw {}.", "I want to draw {}.")
-    return [frame.format(drawing) for frame in frames]
+    return [template.format(drawing) for template in frames]
 
 
 def read_instruction(text: str) -> Ask | None:
     """What is asked for, whatever stands around it; None when it names no drawing."""
-    colours = "|".join(COLOURS)
-    found = re.search(rf"\ban? ({colours}) ({'|'.join(PLANS)}) with (?:an? )?({colours}) (\w+)( [a-z ]+)?", text.lower())
+    colors = "|".join(COLORS)
+    found = re.search(rf"\ban? ({colors}) ({'|'.join(PLANS)}) with (?:an? )?({colors}) (\w+)( [a-z ]+)?", text.lower())
     if found is None:
         return None
-    colour, thing, detail_colour, noun, rest = found.groups()
+    color, thing, detail_color, noun, rest = found.groups()
     kinds = [part[0] for part in PLANS[thing].parts if part[0].rpartition("_")[2] == noun]
     settings = {words: name for name, words in SETTINGS.items()}
     place = (rest or "").strip()
     if not kinds or (place and place not in settings):
         return None
-    return Ask(thing, colour, kinds[0], detail_colour, settings.get(place, "paper"))
+    return Ask(thing, color, kinds[0], detail_color, settings.get(place, "paper"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Said:
 
 @dataclass
 class Telling:
-    """A lesson while it is told. scene: what the pictures should show so far; lost: wrong steps, each of which may stand for a needed part."""
+    """A lesson while it is told. scene: what the images should show so far; lost: wrong steps, each of which may stand for a needed part."""
 
     ask: Ask
     scene: Scene = field(init=False)
@@ -139,7 +139,7 @@ class Telling:
         return text in words.outros(self.ask.whole)
 
     def step(self, text: str) -> Said:
-        """Judges the next step's text and goes on to the step after it; the caller adds to `scene` what the picture should show."""
+        """Judges the next step's text and goes on to the step after it; the caller adds to `scene` what the image should show."""
         said, cues = self._judge(text)
         if said.fault is None:
             self.styles = {pair for pair, _ in cues}
@@ -174,21 +174,21 @@ class Telling:
         return self.lost > 0 or count >= max(self.told + 1, self.ask.plan.needed)
 
     def _named(self, body: str, ask: Ask) -> Iterator[Item]:
-        """The things that the body could have been written for, in this lesson or one that differs in colours only."""
+        """The things that the body could have been written for, in this lesson or one that differs in colors only."""
         yield from self._named_part(body, ask)
-        for kind, colour in product((*HIGH, *LOW), COLOURS):
-            if f"{colour} {kind}" in body:
-                for spot in spots(kind, colour):
+        for kind, color in product((*HIGH, *LOW), COLORS):
+            if f"{color} {kind}" in body:
+                for spot in spots(kind, color):
                     if any(body in words.surroundings(spot, ask.whole, place) for place in AT[spot.place]):
                         yield spot
 
     def _named_part(self, body: str, ask: Ask) -> Iterator[Item]:
-        for (kind, column, row, width, height, _), colour in product(ask.plan.parts, COLOURS):
+        for (kind, column, row, width, height, _), color in product(ask.plan.parts, COLORS):
             noun = kind.rpartition("_")[2]
-            if f"{colour} {noun}" not in body:
+            if f"{color} {noun}" not in body:
                 continue
             for left in self._lefts(ask.plan):
-                item = Item(kind, colour, left + column, row, width, height)
+                item = Item(kind, color, left + column, row, width, height)
                 if self._says(body, item, ask):
                     yield item
 
@@ -208,10 +208,10 @@ class Telling:
         return any(body in words.joinings(item, ask.thing, joint(ask.plan, item.kind).format(*known, *rest)) for known in names)
 
     def _names_of(self, kind: str) -> list[str]:
-        """How a later text may call a part: as it was drawn; by any colour when the step that drew it may have been lost."""
+        """How a later text may call a part: as it was drawn; by any color when the step that drew it may have been lost."""
         drawn = [named(item) for item in self.parts if item.kind == kind]
         noun = kind.rpartition("_")[2]
-        return drawn or [kind, *(f"{colour} {noun}" for colour in COLOURS if self.lost)]
+        return drawn or [kind, *(f"{color} {noun}" for color in COLORS if self.lost)]
 
     def _part_fault(self, item: Item) -> Fault | None:
         ask, kinds = self.ask, self.ask.kinds
@@ -219,10 +219,10 @@ class Telling:
         skipped = [earlier for earlier in range(index) if earlier not in drawn and self._must(earlier)]
         if (drawn and index <= max(drawn)) or index > ask.last or self.around or len(skipped) > self.lost:
             return "order"
-        reserved = {colour for other in range(len(kinds)) if other != index and (colour := ask.colour_of(other))}
-        wanted = ask.colour_of(index) or item.colour
-        taken = reserved | {part.colour for part in self.parts}
-        return "colour" if item.colour != wanted or item.colour in taken else None
+        reserved = {color for other in range(len(kinds)) if other != index and (color := ask.color_of(other))}
+        wanted = ask.color_of(index) or item.color
+        taken = reserved | {part.color for part in self.parts}
+        return "color" if item.color != wanted or item.color in taken else None
 
     def _must(self, index: int) -> bool:
         return index < self.ask.plan.needed or index == self.ask.last
@@ -241,19 +241,19 @@ class Telling:
         return not any(thing.overlaps(other) for other in self.scene.items)
 
 
-def spots(kind: str, colour: str) -> list[Item]:
+def spots(kind: str, color: str) -> list[Item]:
     """Everywhere that a thing around the drawing may stand."""
     rows = (0, 1) if kind in HIGH else (5, 6)
-    return [Item(kind, colour, column, row, 2, 2) for column in range(CELLS - 1) for row in rows]
+    return [Item(kind, color, column, row, 2, 2) for column in range(CELLS - 1) for row in rows]
 
 
 def _elsewhere(body: str, ask: Ask) -> bool:
-    """Whether a lesson about another thing, or about this one in another colour, could say so."""
+    """Whether a lesson about another thing, or about this one in another color, could say so."""
     for thing, plan in PLANS.items():
-        for colour in COLOURS:
-            if f"{colour} {thing}" not in body and thing not in body:
+        for color in COLORS:
+            if f"{color} {thing}" not in body and thing not in body:
                 continue
-            other = replace(ask, thing=thing, colour=colour, detail=plan.parts[-1][0])
+            other = replace(ask, thing=thing, color=color, detail=plan.parts[-1][0])
             if next(Telling(other, lost=1)._named(body, other), None) is not None:
                 return True
     nouns = {part[0].rpartition("_")[2]: thing_of(plan.parts[0][0]) for plan in PLANS.values() for part in plan.parts}
@@ -262,7 +262,7 @@ def _elsewhere(body: str, ask: Ask) -> bool:
 
 def _foreign(body: str, noun: str, thing: str, ask: Ask) -> bool:
     """A joining text without its thing's name: told by the noun of a part that only the other thing has."""
-    if not any(f"{colour} {noun}" in body for colour in COLOURS):
+    if not any(f"{color} {noun}" in body for color in COLORS):
         return False
     other = replace(ask, thing=thing, detail=PLANS[thing].parts[-1][0])
     return next(Telling(other, lost=1)._named_part(body, other), None) is not None

@@ -1,8 +1,8 @@
 """Lessons that a backbone tells and draws, judged by what Sketchbook knows to be true.
 
-    free-running        only the instruction is given: each text as the model tells it, each picture judged by its own text
-    teacher-forced      all true texts and pictures before a picture are given: 64 patches are the model's
-    losses              of the true lesson, per modality and per picture's place in it: no sampling, so the finest of the measures
+    free-running        only the instruction is given: each text as the model tells it, each image judged by its own text
+    teacher-forced      all true texts and images before an image are given: 64 patches are the model's
+    losses              of the true lesson, per modality and per image's place in it: no sampling, so the finest of the measures
 
 Lessons are of held-out combinations alone (sketchbook.held_out), so each word and each shape has been seen and their meeting has not. The likeliest
 id is taken everywhere: one answer a lesson, the same in every run.
@@ -21,9 +21,9 @@ from PIL import Image
 from leafinstruct.backbones.backbone import Item, Segment
 from leafinstruct.backbones.batched import Answered, answers
 from leafinstruct.backbones.generate import Settings
-from leafinstruct.backbones.sampling import LIKELIEST
+from leafinstruct.backbones.sampling import GREEDY
 from leafinstruct.evaluate.sketchbook.grammar import ask_of
-from leafinstruct.evaluate.sketchbook.judging import Shown, Verdict, judge, judge_pictures
+from leafinstruct.evaluate.sketchbook.judging import Shown, Verdict, judge, judge_images
 from leafinstruct.evaluate.sketchbook.reading import PX, Seen
 from leafinstruct.records.text.joining import paragraphs
 from leafinstruct.sketchbook.documents.howto import HowTo
@@ -31,7 +31,7 @@ from leafinstruct.sketchbook.documents.plan import Settings as Corpus
 from leafinstruct.sketchbook.documents.plan import draft
 from leafinstruct.sketchbook.world.render import Style, render
 
-Frame = Callable[[Sequence[Segment]], list[Segment]]
+PromptTemplate = Callable[[Sequence[Segment]], list[Segment]]
 MOST_TOKENS = 768
 """Of a free-running answer: a lesson of five steps takes about 480."""
 
@@ -55,10 +55,10 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """Teacher-forced pictures of a lesson, one a step, with their verdicts."""
+    """Teacher-forced images of a lesson, one a step, with their verdicts."""
 
     question: Question
-    pictures: tuple[Image.Image | None, ...]
+    images: tuple[Image.Image | None, ...]
     shown: tuple[Shown, ...]
 
 
@@ -71,14 +71,14 @@ def held_out_lessons(count: int, seed: int, steps: int = 5) -> list[HowTo]:
 def tell(
     backbone: Any,
     questions: Sequence[Question],
-    frame: Frame,
+    template: PromptTemplate,
     view: Seen,
     batch: int = 32,
     on_done: Callable[[int], None] = lambda _: None,
 ) -> list[Told]:
-    """Free-running answers. view: the style, as the backbone's picture tokenizer shows it (recogniser.seen)."""
-    settings = Settings(LIKELIEST, LIKELIEST, max_tokens=MOST_TOKENS, stop=("USER:",))
-    prompts = [backbone.encode(frame([question.prompt])) for question in questions]
+    """Free-running answers. view: the style, as the backbone's image tokenizer shows it (recognizer.seen)."""
+    settings = Settings(GREEDY, GREEDY, max_tokens=MOST_TOKENS, stop=("USER:",))
+    prompts = [backbone.encode(template([question.prompt])) for question in questions]
     found = answers(backbone, prompts, settings, batch, on_done=on_done)
     return [
         Told(question, answer, judge(ask_of(question.howto), answer.segments, view))
@@ -89,30 +89,30 @@ def tell(
 def draw(
     backbone: Any,
     questions: Sequence[Question],
-    frame: Frame,
+    template: PromptTemplate,
     view: Seen,
     batch: int = 64,
     on_done: Callable[[int], None] = lambda _: None,
 ) -> list[Drawn]:
-    """Each picture behind all that truly comes before it."""
-    prompts = [prompt for question in questions for prompt in before_pictures(backbone, question, frame, view.style)]
-    found = iter(answers(backbone, prompts, Settings(LIKELIEST, LIKELIEST), batch, one_picture=True, on_done=on_done))
+    """Each image behind all that truly comes before it."""
+    prompts = [prompt for question in questions for prompt in before_images(backbone, question, template, view.style)]
+    found = iter(answers(backbone, prompts, Settings(GREEDY, GREEDY), batch, one_image=True, on_done=on_done))
     drawn = []
     for question in questions:
-        pictures = tuple(first_picture(next(found)) for _ in question.howto.steps)
-        drawn.append(Drawn(question, pictures, judge_pictures(question.howto, pictures, view)))
+        images = tuple(first_image(next(found)) for _ in question.howto.steps)
+        drawn.append(Drawn(question, images, judge_images(question.howto, images, view)))
     return drawn
 
 
-def first_picture(answer: Answered) -> Image.Image | None:
+def first_image(answer: Answered) -> Image.Image | None:
     """None where the model's positions were used up."""
     return next((segment for segment in answer.segments if isinstance(segment, Image.Image)), None)
 
 
-def before_pictures(backbone: Any, question: Question, frame: Frame, style: Style) -> list[list[Item]]:
-    """For each picture of the true lesson the ids up to the mark that begins it. Segments are encoded one by one, as those of rows for training."""
-    items = backbone.encode(frame([question.prompt]))
-    start, begin = len(backbone.encode([])), backbone.script(None).begin
+def before_images(backbone: Any, question: Question, template: PromptTemplate, style: Style) -> list[list[Item]]:
+    """For each image of the true lesson the ids up to the mark that begins it. Segments are encoded one by one, as those of rows for training."""
+    items = backbone.encode(template([question.prompt]))
+    start, begin = len(backbone.encode([])), backbone.image_layout(None).begin
     found = []
     for segment in told(question.howto, style):
         if not isinstance(segment, str):
@@ -122,6 +122,6 @@ def before_pictures(backbone: Any, question: Question, frame: Frame, style: Styl
 
 
 def told(howto: HowTo, style: Style) -> list[Segment]:
-    """The true lesson as a row of it is encoded: introduction, then a text and a picture a step, closing line."""
+    """The true lesson as a row of it is encoded: introduction, then a text and an image a step, closing line."""
     steps = [part for step in howto.steps for part in (step.text, render(step.scene, PX, style))]
     return paragraphs([howto.intro, *steps, howto.outro])

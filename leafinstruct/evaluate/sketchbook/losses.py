@@ -1,4 +1,4 @@
-"""Losses of true lessons that a backbone has not seen: per modality, and per picture's place, since later pictures are the harder ones."""
+"""Losses of true lessons that a backbone has not seen: per modality, and per image's place, since later images are the harder ones."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 import torch
 
-from leafinstruct.evaluate.sketchbook.lessons import Frame, Question, told
+from leafinstruct.evaluate.sketchbook.lessons import PromptTemplate, Question, told
 from leafinstruct.sketchbook.world.render import Style
 
 
-def losses(backbone: Any, questions: Sequence[Question], frame: Frame, style: Style, batch: int = 16) -> dict[str, float]:
+def losses(backbone: Any, questions: Sequence[Question], template: PromptTemplate, style: Style, batch: int = 16) -> dict[str, float]:
     """Means over tokens, nats: text, image, image_1, image_2 ... Loss falls on the answer and its end, as in training."""
-    start, begin = len(backbone.encode([])), backbone.script(None).begin
+    start, begin = len(backbone.encode([])), backbone.image_layout(None).begin
     sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for at in range(0, len(questions), batch):
-        rows = [_row(backbone, question, frame, style, start) for question in questions[at : at + batch]]
+        rows = [_row(backbone, question, template, style, start) for question in questions[at : at + batch]]
         length = max(len(ids) for ids, _ in rows)
         pad = int(backbone.model.config.pad_token_id or 0)
         ids = torch.tensor([one + [pad] * (length - len(one)) for one, _ in rows])
@@ -38,8 +38,8 @@ def losses(backbone: Any, questions: Sequence[Question], frame: Frame, style: St
     return {name: total / count for name, (total, count) in sums.items() if count}
 
 
-def _row(backbone: Any, question: Question, frame: Frame, style: Style, start: int) -> tuple[list[int], int]:
+def _row(backbone: Any, question: Question, template: PromptTemplate, style: Style, start: int) -> tuple[list[int], int]:
     """Ids, and how many of them are given."""
-    asked = backbone.encode(frame([question.prompt]))
+    asked = backbone.encode(template([question.prompt]))
     said = [item for segment in told(question.howto, style) for item in backbone.encode([segment])[start:]]
     return [int(item) for item in [*asked, *said, backbone.end]], len(asked)

@@ -1,6 +1,6 @@
-"""How often the recogniser itself is wrong behind a backbone's own picture tokenizer: the figure beside every figure of exact pictures.
+"""How often the recognizer itself is wrong behind a backbone's own image tokenizer: the figure beside every figure of exact images.
 
-Candidates go through the tokenizer, too (reading.Seen), so a picture that a model drew code for code is exact. What is left is what the
+Candidates go through the tokenizer, too (reading.Seen), so an image that a model drew code for code is exact. What is left is what the
 tokenizer makes alike: a scene and a changed one whose codes are nearly the same.
 """
 
@@ -19,27 +19,27 @@ from leafinstruct.evaluate.sketchbook.reading import Errors, Pixels, Seen, measu
 from leafinstruct.sketchbook.world.render import Style
 
 
-def through(pictures: Any) -> Callable[[Image.Image], Image.Image]:
-    """There and back. pictures: a picture tokenizer (backbones.chameleon.Pictures)."""
+def through(images: Any) -> Callable[[Image.Image], Image.Image]:
+    """There and back. images: an image tokenizer (backbones.chameleon.Images)."""
 
-    def back(picture: Image.Image) -> Image.Image:
-        codes = torch.tensor(pictures.encode(picture)).view(pictures.side, pictures.side)
-        found: Image.Image = pictures.picture(codes)
+    def back(image: Image.Image) -> Image.Image:
+        codes = torch.tensor(images.encode(image)).view(images.side, images.side)
+        found: Image.Image = images.image(codes)
         return found
 
     return back
 
 
-def seen(pictures: Any, style: Style) -> Seen:
+def seen(images: Any, style: Style) -> Seen:
     """The style as the tokenizer gives it back; keep it, since drawings are remembered for it."""
-    return Seen(style, through(pictures))
+    return Seen(style, through(images))
 
 
-def errors(pictures: Any, view: Seen, scenes: int, seed: int) -> Errors:
+def errors(images: Any, view: Seen, scenes: int, seed: int) -> Errors:
     """On scenes of held-out lessons."""
     rng = random.Random(seed)  # noqa: S311 - a sample
     drawn = [step.scene for howto in held_out_lessons(scenes, seed) for step in howto.steps]
-    back = through(pictures)
+    back = through(images)
 
     def reconstruct(many: Pixels) -> Pixels:
         return np.stack([np.asarray(back(Image.fromarray(one))) for one in many])

@@ -2,7 +2,7 @@
 
     [{"id", "image": [path, ...], "task_name", "conversations": [{"from": "human" | "gpt", "value": "... <image> ..."}, ...], ...}]
 
-Pictures stand for `<image>` in order over all turns, questions and answers. Beside these keys a record says where it comes from; `escaped` names the
+Images stand for `<image>` in order over all turns, questions and answers. Beside these keys a record says where it comes from; `escaped` names the
 rule of its texts, and ingest goes the way back. Source: the public files of InterleavedBench (arXiv 2406.14643).
 """
 
@@ -14,23 +14,23 @@ from leafinstruct.export.format import Files, Format
 from leafinstruct.export.row import Sample
 from leafinstruct.records.escaping import ESCAPED
 
-MARK = "<image>"
+PLACEHOLDER = "<image>"
 SPEAKERS = {"user": "human", "assistant": "gpt"}
 
 
 def record(sample: Sample) -> dict[str, Any]:
     return {
         "id": sample.row["id"] or "",
-        "image": [picture.path for picture in sample.pictures],
+        "image": [image.path for image in sample.images],
         "task_name": sample.row["task"] or "",
-        "conversations": [{"from": SPEAKERS[turn.role], "value": turn.marked(MARK)} for turn in sample.turns],
+        "conversations": [{"from": SPEAKERS[turn.role], "value": turn.marked(PLACEHOLDER)} for turn in sample.turns],
         **sample.origin(),
         "escaped": ESCAPED,
     }
 
 
 def loading(name: str, files: Files) -> str:  # noqa: ARG001 - the signature of Format.loading
-    return f"""Each `.json` file is one list of records; paths of pictures are relative to this folder. In Python:
+    return f"""Each `.json` file is one list of records; paths of images are relative to this folder. In Python:
 
     import json
     records = json.load(open("{next(iter(files.values()))[0]}", encoding="utf-8"))
@@ -47,8 +47,8 @@ FORMAT = Format(
     name="conversations",
     title="InterleavedBench / LeafInstruct conversations",
     packing="list",
-    marks=(MARK,),
+    placeholders=(PLACEHOLDER,),
     record=record,
     loading=loading,
-    answers="They are part of the format: `<image>` in an answer is a picture that the answer shows.",
+    answers="They are part of the format: `<image>` in an answer is an image that the answer shows.",
 )

@@ -1,11 +1,11 @@
-"""LLaMA-Factory's sharegpt format with pictures, and its `dataset_info.json`.
+"""LLaMA-Factory's sharegpt format with images, and its `dataset_info.json`.
 
     {"messages": [{"role": "user" | "assistant", "content": "... <image> ..."}, ...], "images": [path, ...], ...}
 
 Read in llamafactory 0.9.5 (data/converter.py, data/mm_plugin.py, data/processor/supervised.py): contents are strings; `<image>` is counted over all
 turns and must match `images`; turns alternate, beginning with the user and ending with the assistant, or the row is skipped with a warning in the
 log, so such rows are left out here with a reason. Turns of one speaker in a row become one. Relative paths are looked for below `media_dir`, which
-is `dataset_dir` unless given. Loss falls on every assistant turn; a picture in an answer is an input like any other, but the tokens that hold its
+is `dataset_dir` unless given. Loss falls on every assistant turn; an image in an answer is an input like any other, but the tokens that hold its
 place are among the labels. No key says otherwise.
 """
 
@@ -22,7 +22,7 @@ from leafinstruct.records.escaping import ESCAPED
 def record(sample: Sample) -> dict[str, Any]:
     return {
         "messages": [{"role": turn.role, "content": turn.marked("<image>")} for turn in alternating(sample.turns)],
-        "images": [picture.path for picture in sample.pictures],
+        "images": [image.path for image in sample.images],
         "id": sample.row["id"] or "",
         "task": sample.row["task"] or "",
         **sample.origin(),
@@ -54,7 +54,7 @@ def loading(name: str, files: Files) -> str:
     llamafactory-cli train --stage sft --do_train --model_name_or_path Qwen/Qwen2.5-VL-7B-Instruct --template qwen2_vl \\
         --dataset_dir THIS_FOLDER --dataset {trained} --finetuning_type lora --output_dir OUT
 
-Pictures are found because `media_dir` is `dataset_dir` unless it is given. To use it beside other datasets, copy the entries into their
+Images are found because `media_dir` is `dataset_dir` unless it is given. To use it beside other datasets, copy the entries into their
 `dataset_info.json` and give `--media_dir THIS_FOLDER`. Keys other than `messages` and `images` are not read.
 """
 
@@ -63,12 +63,12 @@ FORMAT = Format(
     name="llama-factory",
     title="LLaMA-Factory, sharegpt with images",
     packing="lines",
-    marks=("<image>", "<video>", "<audio>"),
+    placeholders=("<image>", "<video>", "<audio>"),
     record=record,
     loading=loading,
     answers=(
         "LLaMA-Factory does not train a model to draw them: they are inputs, seen by the words behind them, and the tokens that hold their places "
-        "are among the labels. `leaf train` trains picture output."
+        "are among the labels. `leaf train` trains image output."
     ),
     fault=unanswered,
     beside=beside,

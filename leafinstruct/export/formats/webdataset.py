@@ -1,4 +1,4 @@
-"""WebDataset: tar shards, one sample = a JSON member and its pictures.
+"""WebDataset: tar shards, one sample = a JSON member and its images.
 
     <key>.000.png  <key>.001.jpg  ...  <key>.json      {"messages": [{"role", "content": [{"type": "text", "text"} | {"type": "image"}]}],
                                                         "images": ["000.png", "001.jpg"], ...}
@@ -15,7 +15,7 @@ import re
 from typing import Any
 
 from leafinstruct.export.format import Files, Format
-from leafinstruct.export.row import Picture, Sample
+from leafinstruct.export.row import ExportedImage, Sample
 from leafinstruct.records.escaping import ESCAPED
 
 _KEY = re.compile(r"[0-9A-Za-z_-]{1,64}")
@@ -27,9 +27,9 @@ def key(sample: Sample) -> str:
 
 
 def members(sample: Sample) -> list[tuple[str, bytes]]:
-    """Suffix and bytes of the pictures' members, in order; zero-padded, so that sorting them keeps it."""
-    digits = max(3, len(str(len(sample.pictures))))
-    return [(f"{at:0{digits}}.{picture.suffix}", picture.data) for at, picture in enumerate(sample.pictures)]
+    """Suffix and bytes of the images' members, in order; zero-padded, so that sorting them keeps it."""
+    digits = max(3, len(str(len(sample.images))))
+    return [(f"{at:0{digits}}.{image.suffix}", image.data) for at, image in enumerate(sample.images)]
 
 
 def record(sample: Sample) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def record(sample: Sample) -> dict[str, Any]:
     }
 
 
-def _content(part: str | Picture) -> dict[str, str]:
+def _content(part: str | ExportedImage) -> dict[str, str]:
     return {"type": "text", "text": part} if isinstance(part, str) else {"type": "image"}
 
 
@@ -55,9 +55,9 @@ def loading(name: str, files: Files) -> str:  # noqa: ARG001 - the signature of 
     import webdataset as wds
     for sample in wds.WebDataset("{stem}-{{000000..{last:06}}}.tar", shardshuffle=False).decode("pil"):
         row = sample["json"]
-        pictures = [sample[name] for name in row["images"]]
+        images = [sample[name] for name in row["images"]]
 
-`{{"type": "image"}}` parts of `messages` stand for the pictures in order, over all turns.
+`{{"type": "image"}}` parts of `messages` stand for the images in order, over all turns.
 """
 
 
@@ -65,7 +65,7 @@ FORMAT = Format(
     name="webdataset",
     title="WebDataset tar shards",
     packing="tar",
-    marks=(),
+    placeholders=(),
     record=record,
     loading=loading,
     answers="They are parts of the assistant's content like any other; what is made of them is up to the code that reads the samples.",

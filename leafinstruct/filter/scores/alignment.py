@@ -1,7 +1,7 @@
-"""CLIP text-picture alignment, and the embeddings that coherence uses too.
+"""CLIP text-image alignment, and the embeddings that coherence uses too.
 
 The whole image x segment matrix of each document is computed and kept: `alignment.own`, the margin and any later re-assignment are then
-arithmetic on it, and moving a threshold runs no model. Pictures and texts of a part are embedded in batches across its documents, and a
+arithmetic on it, and moving a threshold runs no model. Images and texts of a part are embedded in batches across its documents, and a
 batch never crosses a part, so results do not depend on workers; cosines are rounded to 1e-4 before they are stored or judged.
 
 Equal texts of a part are embedded once, in batches sorted by length and padded to their own longest. CLIP's text transformer is causal and reads its
@@ -14,7 +14,7 @@ A text longer than the model's context is split into sentences (a longer sentenc
 windows), embedded piecewise and mean-pooled; nothing is cut silently.
 
 Chosen: clip-anytorch (`clip.load`), which opens every published OpenAI checkpoint and any other in that form; scales differ by model, so
-rules name theirs. Cost: benchmarks/alignment.py; ViT-B/32 in batches 11 pictures a CPU-second (8.3 one at a time), the tiny one 600.
+rules name theirs. Cost: benchmarks/alignment.py; ViT-B/32 in batches 11 images a CPU-second (8.3 one at a time), the tiny one 600.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from leafinstruct.records.text import owners, places
 from leafinstruct.records.text.words import sentences_of
 
 DECODE_PX = 1024
-"""Longer side at which pictures are decoded for CLIP: leaves 336 px, the largest published resolution, on the shorter side up to 3:1."""
+"""Longer side at which images are decoded for CLIP: leaves 336 px, the largest published resolution, on the shorter side up to 3:1."""
 
 Piece = tuple[int, ...]
 """Token ids of a text, or of a part of one that is longer than the context."""
@@ -56,7 +56,7 @@ NO_OWNER = "no owner is known: the larger of both sides"
 class Weights:
     """Which CLIP: `name` as the recipe gives it, `file` its checkpoint (None: a published name that clip fetches), sha256 of the file.
 
-    toy: the packaged tiny model judges pictures that it does not know.
+    toy: the packaged tiny model judges images that it does not know.
     """
 
     name: str
@@ -87,7 +87,7 @@ def load_clip() -> Any:
 
 
 class Clip:
-    """A loaded model: embeds pictures and texts as unit rows."""
+    """A loaded model: embeds images and texts as unit rows."""
 
     def __init__(self, weights: Weights, batch_size: int) -> None:
         """Raises RecipeError when the name is unknown, or the weights cannot be opened or fetched."""
@@ -116,13 +116,13 @@ class Clip:
         rows = self._model.token_embedding.weight.detach()
         self._known = (rows != 0).any(dim=1).numpy()  # (vocabulary,): rows that training ever touched
 
-    def pictures(self, pictures: Iterable[Pil.Image]) -> NDArray[np.float32]:
-        """RGB pictures -> (n, d) unit rows."""
+    def images(self, images: Iterable[Pil.Image]) -> NDArray[np.float32]:
+        """RGB images -> (n, d) unit rows."""
         torch = self._torch
         batches = []
         with torch.inference_mode():
-            for batch in _batched(pictures, self._batch):
-                pixels = torch.stack([self._preprocess(picture) for picture in batch])  # (B, 3, side, side)
+            for batch in _batched(images, self._batch):
+                pixels = torch.stack([self._preprocess(image) for image in batch])  # (B, 3, side, side)
                 batches.append(self._model.encode_image(pixels).float().numpy())
         return _unit(np.concatenate(batches)) if batches else np.zeros((0, 1), np.float32)
 
@@ -185,22 +185,22 @@ def weights_of(name: str, tiny: Path | None, strangers: bool) -> Weights:
 
 
 def embed(
-    model: Clip, documents: Sequence[tuple[Document, Sequence[Image]]], names: Iterable[str], pictures: Iterable[Pil.Image]
+    model: Clip, documents: Sequence[tuple[Document, Sequence[Image]]], names: Iterable[str], images: Iterable[Pil.Image]
 ) -> Iterator[Row]:
-    """Rows of table.EMBEDDINGS for the named pictures of each document.
+    """Rows of table.EMBEDDINGS for the named images of each document.
 
-    documents: as ingest made them, all texts included, so that a row depends on no rule; each with those of its pictures (materialised) that
-    have no row yet. pictures: RGB, streamed, each once; names: their sha256 in the same
-    order, complete once `pictures` is exhausted.
+    documents: as ingest made them, all texts included, so that a row depends on no rule; each with those of its images (materialized) that
+    have no row yet. images: RGB, streamed, each once; names: their sha256 in the same
+    order, complete once `images` is exhausted.
     """
-    vectors = model.pictures(pictures)  # (n, d)
+    vectors = model.images(images)  # (n, d)
     index = {name: at for at, name in enumerate(names)}
     texts = [text.text for document, _ in documents for text in document.texts]
     rows, unknown = model.texts(texts)  # (m, d), (m,)
     end = 0
-    for document, images in documents:
+    for document, missing in documents:
         start, end = end, end + len(document.texts)
-        for image in images:
+        for image in missing:
             vector = vectors[index[image.sha256 or ""]]
             cosines = rows[start:end] @ vector if end > start else np.zeros(0, np.float32)
             yield {
@@ -251,7 +251,7 @@ def image_cells(document: Document, rows: Mapping[int, Row], model: str) -> list
 
 
 def document_cells(document: Document, rows: dict[int, Row], own: Sequence[Cell], share_above: float | None, model: str) -> list[Cell]:
-    """Aggregates over the pictures that are still kept. own: their `alignment.own` cells."""
+    """Aggregates over the images that are still kept. own: their `alignment.own` cells."""
     kept = {image.position for image in document.images}
     values = [item.value for item in own if item.name == "alignment.own" and item.position in kept and item.value is not None]
     row = next((row for position, row in rows.items() if position in kept), None)
@@ -268,7 +268,7 @@ def document_cells(document: Document, rows: dict[int, Row], own: Sequence[Cell]
 
 
 def _of_kept_texts(document: Document, row: Row, name: str) -> dict[int, float]:
-    """position -> value of a row's list that is parallel to its texts, for texts that still stand (captions go with their picture)."""
+    """position -> value of a row's list that is parallel to its texts, for texts that still stand (captions go with their image)."""
     kept = {text.position for text in document.texts}
     return {position: value for position, value in zip(row["text_positions"], row[name], strict=True) if position in kept}
 

@@ -1,13 +1,13 @@
-"""Coherence of a document's pictures, taken as a sequence.
+"""Coherence of a document's images, taken as a sequence.
 
-    coherence.sequence = mean cosine(adjacent pictures) - mean cosine(all pairs)        document, [-2, 2]
-    coherence.adjacent = mean cosine(adjacent pictures)                                 document, [-1, 1]
+    coherence.sequence = mean cosine(adjacent images) - mean cosine(all pairs)        document, [-2, 2]
+    coherence.adjacent = mean cosine(adjacent images)                                 document, [-1, 1]
 
-A lesson that develops scores above 0, an unordered set about 0, one picture repeated exactly 0 (and is caught by duplicate.within).
-One perceptual cut-off, the usual choice, cannot tell "same scene, next step" from "same picture again" or "another story".
+A lesson that develops scores above 0, an unordered set about 0, one image repeated exactly 0 (and is caught by duplicate.within).
+One perceptual cut-off, the usual choice, cannot tell "same scene, next step" from "same image again" or "another story".
 
 Source: the image-sequence criterion of CoMM (arXiv 2406.10462); ours uses the embeddings that alignment already keeps.
-Cost: O(n^2 d) for the n pictures of one document; no model call.
+Cost: O(n^2 d) for the n images of one document; no model call.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ Vectors = NDArray[np.float32]
 
 
 def scores(vectors: Vectors, model: str) -> list[Cell]:
-    """Both cells. vectors: (n, d), unit rows, in document order, kept pictures only."""
+    """Both cells. vectors: (n, d), unit rows, in document order, kept images only."""
     cells = [cell("coherence.sequence", sequence(vectors), model=model), cell("coherence.adjacent", adjacent(vectors), model=model)]
-    return [item if item.value is not None else Cell(item.name, None, "not_scored", None, model, "not enough pictures") for item in cells]
+    return [item if item.value is not None else Cell(item.name, None, "not_scored", None, model, "not enough images") for item in cells]
 
 
 def sequence(vectors: Vectors) -> float:
@@ -43,7 +43,7 @@ def sequence(vectors: Vectors) -> float:
 
 
 def adjacent(vectors: Vectors) -> float:
-    """Mean cosine of neighbours among (n, d) unit rows; NaN for n < 2."""
+    """Mean cosine of neighbors among (n, d) unit rows; NaN for n < 2."""
     if len(vectors) < 2:
         return math.nan
     return float((vectors[:-1] * vectors[1:]).sum(axis=1).mean())

@@ -1,4 +1,4 @@
-"""The judge: four questions about a whole document, asked of a language model that sees the pictures in their places, or of written rules.
+"""The judge: four questions about a whole document, asked of a language model that sees the images in their places, or of written rules.
 
     text_quality, narrative_coherence, text_image_relevance, instruction_value        1 (worst) to 5 (best), each with a one-sentence reason
 
@@ -24,7 +24,7 @@ from leafinstruct.filter.scores import order
 from leafinstruct.filter.scores import text as text_scores
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.llm.quoting import quoted
-from leafinstruct.llm.request import Answer, Message, Picture, Request
+from leafinstruct.llm.request import Answer, Message, Request, SentImage
 from leafinstruct.records.document import Document, Image, Text
 from leafinstruct.records.example import Cell
 from leafinstruct.records.text.words import UNITS, count_words, first_words, sentence_spans, word_units
@@ -54,23 +54,23 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-def request(document: Document, pictures: Mapping[str, tuple[bytes, str]], config: JudgeConfig, prompt: Prompt) -> Request:
-    """The question about one document. pictures: sha256 of the original -> bytes and media type as sent, for those that are shown."""
+def request(document: Document, images: Mapping[str, tuple[bytes, str]], config: JudgeConfig, prompt: Prompt) -> Request:
+    """The question about one document. images: sha256 of the original -> bytes and media type as sent, for those that are shown."""
     shown = shorten(document, config.max_words)
     system, _, user = prompt.text.partition("\n---\n")
-    parts: list[str | Picture] = []
+    parts: list[str | SentImage] = []
     lines = [user.strip()]
-    visible = {image.position for image in shown.images[: config.max_pictures]}
+    visible = {image.position for image in shown.images[: config.max_images]}
     numbers = {segment.position: number for number, segment in enumerate(shown.segments)}
     for number, segment in enumerate(shown.segments):
         if isinstance(segment, Text):
             lines.append(f"[{number}] {segment.kind}: {quoted(segment.text)}")
             continue
-        picture = pictures.get(segment.sha256 or "") if segment.position in visible else None
+        sent = images.get(segment.sha256 or "") if segment.position in visible else None
         owner = f", belongs to [{numbers[segment.owner]}]" if segment.owner in numbers else ""
-        lines.append(f"[{number}] image{owner}:" + ("" if picture else " (not shown)"))
-        if picture is not None:
-            parts += ["\n".join(lines), Picture(*picture)]
+        lines.append(f"[{number}] image{owner}:" + ("" if sent else " (not shown)"))
+        if sent is not None:
+            parts += ["\n".join(lines), SentImage(*sent)]
             lines = []
     parts.append("\n".join([*lines, "End of the document."]))
     messages = (Message("system", (system.strip(),)), Message("user", tuple(parts)))
@@ -78,7 +78,7 @@ def request(document: Document, pictures: Mapping[str, tuple[bytes, str]], confi
 
 
 def shorten(document: Document, max_words: int) -> Document:
-    """The document with its text cut after `max_words` words; pictures stay, and the cut is marked."""
+    """The document with its text cut after `max_words` words; images stay, and the cut is marked."""
     left, is_cut = max_words * UNITS, False
     segments: list[Text | Image] = []
     for segment in document.segments:
@@ -179,7 +179,7 @@ def _text_quality(document: Document) -> _Finding:
 
 
 def _text_image_relevance(document: Document) -> _Finding:
-    """Each picture wants words of its own right beside it; rules cannot see whether they fit."""
+    """Each image wants words of its own right beside it; rules cannot see whether they fit."""
     segments = document.segments
     beside = [
         any(isinstance(near, Text) and count_words([near.text]) >= 3 for near in segments[max(0, at - 1) : at + 2])
@@ -188,7 +188,7 @@ def _text_image_relevance(document: Document) -> _Finding:
     ]
     share = sum(beside) / len(beside) if beside else 0.0
     return _Finding(
-        1 + round(4 * share), f"{sum(beside)} of {len(beside)} pictures stand beside a sentence; whether it fits, rules cannot see"
+        1 + round(4 * share), f"{sum(beside)} of {len(beside)} images stand beside a sentence; whether it fits, rules cannot see"
     )
 
 
@@ -202,12 +202,12 @@ def _instruction_value(document: Document) -> _Finding:
                 any(map(order.is_step, texts)),
             ),
             ("two or more passages", len(texts) >= 2),
-            ("two or more pictures", len(document.images) >= 2),
-            ("text between pictures", _interleaved(document)),
+            ("two or more images", len(document.images) >= 2),
+            ("text between images", _interleaved(document)),
         )
         if true
     ]
-    return _Finding(1 + len(held), f"has {', '.join(held)}" if held else "neither steps, passages nor pictures")
+    return _Finding(1 + len(held), f"has {', '.join(held)}" if held else "neither steps, passages nor images")
 
 
 def _interleaved(document: Document) -> bool:

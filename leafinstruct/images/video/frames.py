@@ -2,7 +2,7 @@
 
 Choosing looks at no more than it needs. A segment that holds enough key frames is judged by those alone, which costs a tenth of decoding it; else
 its frames are decoded from the key frame before it, or from where the last segment ended, to its end, DECODED at most, and frames that no other
-refers to are passed over where the codec allows it. CANDIDATES of them, evenly spread, and key frames between them, become small grey pictures, which
+refers to are passed over where the codec allows it. CANDIDATES of them, evenly spread, and key frames between them, become small gray images, which
 are judged by shots, sharpness and novelty (shots).
 
 Candidates are held as they were decoded, HELD bytes of them, until their segment is judged, and a chosen one becomes JPEG at once: to come to it a
@@ -10,7 +10,7 @@ second time would cost as much as choosing did. Of one that is not held (frames 
 over all but key frames may have only one field) the time alone is given.
 
 `frame` gives the very frame of a time that `choose` named, the same bytes: a decoded video has lost more than JPEG of quality 95 loses, and PNG is
-five times larger. A process keeps one decoder open and goes on from where it stands, since pictures of a part come in order; it seeks where that
+five times larger. A process keeps one decoder open and goes on from where it stands, since images of a part come in order; it seeks where that
 saves decoding.
 Cost: benchmarks/frames.py.
 """
@@ -192,7 +192,7 @@ def _within(video: Video, parts: Sequence[Interval], skip: Skip) -> list[Candida
                 size = sum(plane.buffer_size for plane in frame.planes)
                 held = size <= room and named and (skip != "NONKEY" or _whole(frame))
                 room -= size if held else 0
-                found.append(candidate(time, video.grey(frame, _WIDTH), frame, held))
+                found.append(candidate(time, video.gray(frame, _WIDTH), frame, held))
     except VideoError:
         if not found:  # a damaged end leaves what was before it
             raise
@@ -225,18 +225,18 @@ def frame(path: Path, time: float) -> bytes | Unreadable:
     try:
         if _cursor.key != key:
             _cursor.open(path, key)
-        picture = _cursor.at(time)
+        image = _cursor.at(time)
     except VideoError as error:
         _cursor.close()
         return error.unreadable
-    if picture is None:
+    if image is None:
         return Unreadable("missing_frame", f"{path.name} has no frame at {time:.6f} s")
-    return _jpeg(picture)
+    return _jpeg(image)
 
 
-def _jpeg(picture: Image.Image) -> bytes:
+def _jpeg(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=QUALITY)
+    image.save(buffer, "JPEG", quality=QUALITY)
     return buffer.getvalue()
 
 

@@ -1,6 +1,6 @@
-"""Which of a segment's candidates, small grey pictures in the order of time, stand for it.
+"""Which of a segment's candidates, small gray images in the order of time, stand for it.
 
-shots       a jump between neighbours above CUT begins a new shot; the first and last of a shot stand aside while others are left,
+shots       a jump between neighbors above CUT begins a new shot; the first and last of a shot stand aside while others are left,
             since there the cut is, and so does a frame that changes more than the others do: it may be of a dissolve
 sharpness   the sharpest of the longest shot, or the first that nearly is, is the segment's first frame
 novelty     a further frame, and one that follows another segment's, must differ by more than SAME from those before it
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from leafinstruct.images.video.times import is_before
 
 CUT = 0.15
-"""Mean difference of grey levels, of [0, 1], from which two neighbouring candidates are of two shots."""
+"""Mean difference of gray levels, of [0, 1], from which two neighboring candidates are of two shots."""
 SAME = 0.015
 """Mean difference up to which two frames show the same."""
 STEADY, RESTLESS = 0.004, 2.0
@@ -33,20 +33,20 @@ AS_SHARP = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """time: seconds; grey: (h, w) in [0, 1]; sharpness: deviation of its Laplacian; key: whether it is decoded from itself alone;
+    """time: seconds; gray: (h, w) in [0, 1]; sharpness: deviation of its Laplacian; key: whether it is decoded from itself alone;
     frame: as decoded, None where it is not held."""
 
     time: float
-    grey: NDArray[np.float32]
+    gray: NDArray[np.float32]
     sharpness: float
     key: bool
     frame: VideoFrame | None
 
 
-def candidate(time: float, grey: NDArray[np.float32], frame: VideoFrame, held: bool) -> Candidate:
-    """A frame, judged by its small picture."""
-    laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * grey[1:-1, 1:-1]
-    return Candidate(time, grey, float(laplacian.std()), bool(frame.key_frame), frame if held else None)
+def candidate(time: float, gray: NDArray[np.float32], frame: VideoFrame, held: bool) -> Candidate:
+    """A frame, judged by its small image."""
+    laplacian = gray[:-2, 1:-1] + gray[2:, 1:-1] + gray[1:-1, :-2] + gray[1:-1, 2:] - 4 * gray[1:-1, 1:-1]
+    return Candidate(time, gray, float(laplacian.std()), bool(frame.key_frame), frame if held else None)
 
 
 def best(candidates: Sequence[Candidate], count: int, before: Sequence[Candidate]) -> list[Candidate]:
@@ -92,4 +92,4 @@ def _novelty(item: Candidate, others: Sequence[Candidate]) -> float:
 
 
 def _difference(one: Candidate, other: Candidate) -> float:
-    return float(np.abs(one.grey - other.grey).mean()) if one.grey.shape == other.grey.shape else 1.0
+    return float(np.abs(one.gray - other.gray).mean()) if one.gray.shape == other.gray.shape else 1.0

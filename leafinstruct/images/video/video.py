@@ -86,7 +86,7 @@ class Video:
     def __init__(self, container: Any, name: str) -> None:
         moving = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
         if not moving:
-            raise VideoError("no_video_stream", f"{name} holds no moving pictures")
+            raise VideoError("no_video_stream", f"{name} holds no moving images")
         self._container, self._stream, self._name = container, moving[0], name
         context = self._stream.codec_context
         if context is None:
@@ -104,7 +104,7 @@ class Video:
             self._start = round(container.start_time / (av.time_base * self._base))
         self.counted = container.format.name in _UNTIMED  # so no frame can be passed over
         self._linear = self.counted and context.has_b_frames
-        self._to_rgb, self._to_grey = VideoReformatter(), VideoReformatter()  # a frame's own makes its tables anew: ten times as slow
+        self._to_rgb, self._to_gray = VideoReformatter(), VideoReformatter()  # a frame's own makes its tables anew: ten times as slow
         self._going: Iterator[Shown] = iter(())
         self._last: Shown | None = None
         self._passed = 0.0
@@ -271,18 +271,18 @@ class Video:
     def upright(self, frame: VideoFrame) -> Image.Image:
         """The frame as RGB pixels as a player shows it. Raises VideoError for a pixel format that nothing converts."""
         try:
-            picture = Image.fromarray(self._to_rgb.reformat(frame, format="rgb24", threads=1).to_ndarray())  # to_image copies row by row
+            image = Image.fromarray(self._to_rgb.reformat(frame, format="rgb24", threads=1).to_ndarray())  # to_image copies row by row
         except (av.error.FFmpegError, ValueError) as error:
             raise VideoError("broken", f"{self._name}: pixels of the format {frame.format.name} cannot be converted") from error
         if self._aspect is not None:
-            picture = picture.resize((max(1, round(picture.width * float(self._aspect))), picture.height), Image.Resampling.LANCZOS)
-        return picture.rotate(frame.rotation, expand=True) if frame.rotation else picture
+            image = image.resize((max(1, round(image.width * float(self._aspect))), image.height), Image.Resampling.LANCZOS)
+        return image.rotate(frame.rotation, expand=True) if frame.rotation else image
 
-    def grey(self, frame: VideoFrame, width: int) -> NDArray[np.float32]:
+    def gray(self, frame: VideoFrame, width: int) -> NDArray[np.float32]:
         """The frame as stored, small: (h, width) in [0, 1], h as its shape asks for, at least 3 and at most 4 times the width. Raises VideoError."""
         height = max(3, min(round(width * frame.height / frame.width), 4 * width))
         try:
-            small = self._to_grey.reformat(frame, width=width, height=height, format="gray", threads=1).to_ndarray()
+            small = self._to_gray.reformat(frame, width=width, height=height, format="gray", threads=1).to_ndarray()
         except (av.error.FFmpegError, ValueError) as error:
             raise VideoError("broken", f"{self._name}: pixels of the format {frame.format.name} cannot be converted") from error
         return small.astype(np.float32) / np.float32(255)

@@ -1,1 +1,1 @@
-"""Pictures on the web: address -> bytes, politely (robots, hosts), safely (address), once (store)."""
+"""Images on the web: address -> bytes, politely (robots, hosts), safely (address), once (store)."""

@@ -22,7 +22,7 @@ _CARRYING = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96")
 """NAT64 (RFC 6052) and IPv4-compatible: the last 32 bits are an IPv4 address."""
 _LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
 """RFC 8215: where in it the IPv4 address lies is a network's own affair."""
-_NOT_FOR_PICTURES = (_LOCAL_NAT64, ipaddress.ip_network("192.0.0.0/24"), ipaddress.ip_network("168.63.129.16/32"))
+_NOT_FOR_IMAGES = (_LOCAL_NAT64, ipaddress.ip_network("192.0.0.0/24"), ipaddress.ip_network("168.63.129.16/32"))
 """Global by the letter, to some versions of Python: protocol assignments (RFC 6890; Oracle's metadata service lies there), and Azure's platform
 service, at a public address that only its machines see."""
 _NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?", re.IGNORECASE)
@@ -46,7 +46,7 @@ def public(address: str) -> bool:
             return public(str(inner))
         if found.is_site_local:
             return False
-    if any(found in net for net in _NOT_FOR_PICTURES):
+    if any(found in net for net in _NOT_FOR_IMAGES):
         return False
     return found.is_global and not (
         found.is_multicast or found.is_reserved or found.is_loopback or found.is_link_local or found.is_unspecified

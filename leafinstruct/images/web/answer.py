@@ -1,6 +1,6 @@
-"""What a server's answer means: a picture, a redirect, a verdict, or a failure that may pass. No I/O.
+"""What a server's answer means: an image, a redirect, a verdict, or a failure that may pass. No I/O.
 
-A verdict is what will be so tomorrow (404, a page instead of a picture, an opt-out); a failure is what may not be (429, 5xx, no answer).
+A verdict is what will be so tomorrow (404, a page instead of an image, an opt-out); a failure is what may not be (429, 5xx, no answer).
 RFC 9309 for robots.txt, RFC 9110 for statuses and Retry-After; what is an opt-out says `optout`.
 """
 
@@ -29,7 +29,7 @@ _PLAIN_MEDIA = frozenset({"", "application/octet-stream", "binary/octet-stream",
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one try gave. url: the last address asked; body: None without a picture; wait: seconds that the server asks for."""
+    """What one try gave. url: the last address asked; body: None without an image; wait: seconds that the server asks for."""
 
     state: Literal["ok", "failed"]
     reason: str = ""
@@ -51,12 +51,12 @@ def of_status(status: int, headers: Mapping[str, str]) -> Outcome | None:
 
 
 def of_headers(headers: Mapping[str, str], opt_out: bool, limit: int) -> Outcome | None:
-    """Why the body is not read, None when it is: an opt-out, no picture, too large, an encoding that is not undone."""
+    """Why the body is not read, None when it is: an opt-out, no image, too large, an encoding that is not undone."""
     media = media_of(headers)
     if opt_out and (said := withheld(headers.items())):
         return Outcome("ok", "opt_out", f"its headers say {said}", status=200, media=media)
     if media not in _PLAIN_MEDIA and not media.startswith("image/"):
-        return Outcome("ok", "not_a_picture", f"the server sent {media[:60]}", status=200, media=media)
+        return Outcome("ok", "not_an_image", f"the server sent {media[:60]}", status=200, media=media)
     declared = headers.get("Content-Length", "")
     if declared.isascii() and declared.isdigit() and (len(declared) > 18 or int(declared) > limit):
         return Outcome("ok", "too_large", f"{declared[:20]} bytes declared, more than {limit:,}", status=200, media=media)
@@ -69,9 +69,9 @@ def of_headers(headers: Mapping[str, str], opt_out: bool, limit: int) -> Outcome
 def of_redirect(url: URL, location: str, status: int) -> Outcome | str:
     """The address that a redirect leads to, or that it leads nowhere."""
     try:
-        return str(url.join(URL(location))) if location else Outcome("ok", "bad_address", "a redirect to nowhere", status=status)
+        return str(url.join(URL(location))) if location else Outcome("ok", "bad_url", "a redirect to nowhere", status=status)
     except ValueError as error:
-        return Outcome("ok", "bad_address", f"a redirect to no address: {error}", status=status)
+        return Outcome("ok", "bad_url", f"a redirect to no address: {error}", status=status)
 
 
 def of_error(error: Exception, certified: bool) -> Outcome:
@@ -83,7 +83,7 @@ def of_error(error: Exception, certified: bool) -> Outcome:
     if isinstance(cause, ssl.CertificateError):
         return Outcome("ok" if certified else "failed", "bad_certificate", f"{error}"[:200])
     if isinstance(error, (aiohttp.InvalidURL, UnicodeError)):
-        return Outcome("ok", "bad_address", f"{error}"[:200])
+        return Outcome("ok", "bad_url", f"{error}"[:200])
     if isinstance(error, aiohttp.ClientResponseError):
         return Outcome("ok", "bad_answer", f"{error.message}"[:200])
     return Outcome("failed", "connection", f"{type(error).__name__}: {error}"[:200])

@@ -48,7 +48,7 @@ LARGE_AT_ONCE = 16
 """Such bodies at a time: 256 in flight, each as large as it may be, would be 5 GB."""
 FIRST_WAIT = 1.0
 """Seconds at most before the second try."""
-_OURS = frozenset({"private_address", "bad_address", "robots", "opt_out", "too_large", "too_many_redirects"})
+_OURS = frozenset({"private_address", "bad_url", "robots", "opt_out", "too_large", "too_many_redirects"})
 """Refusals of ours, which stand only under the terms they were made under."""
 _NO_SECOND_TRY = frozenset({"host_down", "asks_to_wait", "robots_unknown", "opt_out_unknown", "name_not_resolved"})
 """Failures that were tried again already, for the host as a whole."""
@@ -57,7 +57,7 @@ _FILE_REDIRECTS = 5
 
 
 class Web:
-    """Fetches pictures. Use within one event loop, and close it there. answered: fetches that came to an end, kept ones included.
+    """Fetches images. Use within one event loop, and close it there. answered: fetches that came to an end, kept ones included.
 
     ask: the resolver of names. refused: sha256 of images whose bytes are not kept.
     """
@@ -113,7 +113,7 @@ class Web:
         async def once() -> Outcome:
             nonlocal attempts
             attempts += 1
-            return await self._follow(url, self._config.max_bytes, picture=True)
+            return await self._follow(url, self._config.max_bytes, image=True)
 
         outcome = await self._tried(once)
         entry = Fetched(
@@ -150,7 +150,7 @@ class Web:
 
     async def _file(self, url: URL) -> Outcome:
         async def once() -> Outcome:
-            return await self._follow(str(url), MAX_BYTES, picture=False)
+            return await self._follow(str(url), MAX_BYTES, image=False)
 
         return await self._tried(once)
 
@@ -169,35 +169,35 @@ class Web:
         outcome: Outcome = await tries(once)
         return outcome
 
-    async def _follow(self, address: str, limit: int, picture: bool) -> Outcome:
-        """One try, through its redirects. picture: else it is a file about the host, for which no such file is asked."""
+    async def _follow(self, address: str, limit: int, image: bool) -> Outcome:
+        """One try, through its redirects. image: else it is a file about the host, for which no such file is asked."""
         left = self._config.timeout
-        hops = self._config.max_redirects if picture else _FILE_REDIRECTS
+        hops = self._config.max_redirects if image else _FILE_REDIRECTS
         for _ in range(hops + 1):
             url = parsed(address)
             if isinstance(url, str):
-                return Outcome("ok", "bad_address", url)
-            if no := await self._refused(url, picture):
+                return Outcome("ok", "bad_url", url)
+            if no := await self._refused(url, image):
                 return no
             host = self._host(url)
             async with host.turn(), self._slots:
                 began = time.monotonic()
                 if why := host.given_up:
                     return Outcome("failed", why[0], f"{origin(url)}: {why[1]}; it is not asked again in this run", str(url))
-                found = await self._request(url, host, limit, left, picture)
+                found = await self._request(url, host, limit, left, image)
             left -= time.monotonic() - began
             if isinstance(found, Outcome):
                 return replace(found, url=str(url))
             address = found
         return Outcome("ok", "too_many_redirects", f"more than {hops}", address)
 
-    async def _refused(self, url: URL, picture: bool) -> Outcome | None:
+    async def _refused(self, url: URL, image: bool) -> Outcome | None:
         """Why an address is not asked; None when it is."""
         if private := refusal(url, self._config.allow_hosts):
             return Outcome("ok", "private_address", private, str(url))
         if no := await self._names.problem(url):
             return no
-        if not picture:
+        if not image:
             return None
         return await self._forbidden(url) or await self._reserved(url)
 
@@ -224,13 +224,13 @@ class Web:
             return replace(reserved, reason="opt_out_unknown", detail=f"tdmrep.json: {reserved.detail}", url=str(url))
         return Outcome("ok", "opt_out", f"the tdmrep.json of {origin(url)} reserves it", str(url)) if reserved else None
 
-    async def _request(self, url: URL, host: Host, limit: int, seconds: float, picture: bool) -> Outcome | str:
+    async def _request(self, url: URL, host: Host, limit: int, seconds: float, image: bool) -> Outcome | str:
         """One request: what it gave, or the address that it redirects to."""
         try:
             async with asyncio.timeout(max(seconds, 0.001)) as clock:
                 async with self._connected().get(url, allow_redirects=False) as response:
                     self._certified |= url.scheme == "https"
-                    found = await self._read(url, response, limit, picture, clock)
+                    found = await self._read(url, response, limit, image, clock)
         except TimeoutError:
             host.was_silent()
             return Outcome("failed", "timeout", f"no whole answer within {self._config.timeout:g} s")
@@ -245,13 +245,13 @@ class Web:
         host.pushed_back(found.wait)
         return replace(found, reason="asks_to_wait") if (found.wait or 0) > LONGEST_WAIT else found
 
-    async def _read(self, url: URL, response: aiohttp.ClientResponse, limit: int, picture: bool, clock: asyncio.Timeout) -> Outcome | str:
+    async def _read(self, url: URL, response: aiohttp.ClientResponse, limit: int, image: bool, clock: asyncio.Timeout) -> Outcome | str:
         headers = response.headers
         if response.status in answer.REDIRECTS:
             return answer.of_redirect(url, headers.get("Location", ""), response.status)
         if outcome := answer.of_status(response.status, headers):
             return outcome
-        if picture and (outcome := answer.of_headers(headers, self._config.opt_out, limit)):
+        if image and (outcome := answer.of_headers(headers, self._config.opt_out, limit)):
             return outcome
         body = await self._body(response, min(limit, LARGE))
         if len(body) > LARGE:
@@ -260,7 +260,7 @@ class Web:
         data = answer.unpacked(bytes(body), headers, limit)
         if data is None:
             return Outcome("ok", "broken_encoding", "the body is not encoded as its headers say", status=200)
-        if picture and len(data) > limit:
+        if image and len(data) > limit:
             return Outcome("ok", "too_large", f"more than {limit:,} bytes", status=200, media=answer.media_of(headers))
         return Outcome("ok", status=200, media=answer.media_of(headers), body=data[:limit])
 

@@ -2,7 +2,7 @@
 
 A host is `name:port`. A server that answers 429 or 503 speaks to all requests for it, not to the one it hit, so the host waits as a whole: for as
 long as Retry-After says, else twice as long each time. Who asks for more than LONGEST_WAIT, or pushes back DOWN times on end, is not asked again
-in this run. Neither is a host that gave no whole answer to DOWN requests on end, silent or dripping: ten thousand pictures of such a server then
+in this run. Neither is a host that gave no whole answer to DOWN requests on end, silent or dripping: ten thousand images of such a server then
 cost minutes, not days. All these are failures that may pass, since tomorrow it may be there.
 """
 

@@ -1,12 +1,12 @@
 """What was fetched, kept for all runs: append-only segments of bytes and logs of outcomes.
 
-    <folder>/<writer>.bin      bytes of pictures, one after another
+    <folder>/<writer>.bin      bytes of images, one after another
     <folder>/<writer>.jsonl    one line a fetch, written after its bytes: address, outcome, and where the bytes lie; with a digest (runtime/sealed.py)
 
 Each writer (one a build) has files of its own, so builds can work beside each other, also over a network file system; opening reads all
 logs, the last line of an address counts. Lines and bytes are checked on every read: a damaged line is dropped, and an image whose bytes are
 not those that were fetched counts as not fetched, so it is fetched again. A kill leaves at most bytes without a line, or half a line, which is no
-line. Logs are JSON, never pickle. Cost: opening reads about 200,000 lines a second, and holds some 500 bytes an address; one file a picture was
+line. Logs are JSON, never pickle. Cost: opening reads about 200,000 lines a second, and holds some 500 bytes an address; one file an image was
 refused, as a million small files is what file systems and backups are worst at, and SQLite for its locks on network file systems.
 """
 
@@ -28,8 +28,8 @@ from leafinstruct.runtime.damage import Damage
 class Fetched:
     """What became of one address.
 
-    state: `ok` for an answer that stands, with a picture or, where sha256 is None, without one (404, robots.txt, opt-out, a private address);
-    `failed` for what may pass (no answer, 429, 5xx). reason: a short stable name, empty with a picture. segment, offset, size: where the bytes lie
+    state: `ok` for an answer that stands, with an image or, where sha256 is None, without one (404, robots.txt, opt-out, a private address);
+    `failed` for what may pass (no answer, 429, 5xx). reason: a short stable name, empty with an image. segment, offset, size: where the bytes lie
     in the store. at: when, UTC; seconds: how long, all tries together. terms: what was asked under, where the reason is a refusal of ours.
     """
 
@@ -82,7 +82,7 @@ class Store:
         return None
 
     def put(self, entry: Fetched, data: bytes | None) -> Fetched:
-        """Keep an outcome, and the picture's bytes if there are any. Returns it with its place. Raises OSError when the disk refuses."""
+        """Keep an outcome, and the image's bytes if there are any. Returns it with its place. Raises OSError when the disk refuses."""
         blob, log = self._files()
         if data is not None:
             offset = blob.tell()

@@ -4,7 +4,7 @@ A list of rules `{"location": "/photos/*.jpg", "tdm-reservation": 1}`, of which 
 those of robots.txt (`*`, and `$` for the end). A file that is missing or malformed says nothing, nor does a server that has no answer but an error
 for it: so the report has it. Only where the server gives no answer at all, or asks to be left alone, it is not known, which may pass.
 
-The report lets a picture's own header override the file. We do not ask for a reserved picture to see whether its header does: the file is
+The report lets an image's own header override the file. We do not ask for a reserved image to see whether its header does: the file is
 believed when it reserves, and the header is looked at whenever it does not.
 """
 

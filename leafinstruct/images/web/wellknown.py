@@ -1,7 +1,7 @@
 """Files by which a host speaks about all it has (robots.txt, tdmrep.json): each asked once a run, and once a day at most.
 
-They are kept in the store like pictures, with their age, so another run does not ask again. What cannot be had for a passing reason is kept for the
-run only, so that a host whose robots.txt fails costs a few requests, not a few a picture.
+They are kept in the store like images, with their age, so another run does not ask again. What cannot be had for a passing reason is kept for the
+run only, so that a host whose robots.txt fails costs a few requests, not a few an image.
 """
 
 from __future__ import annotations

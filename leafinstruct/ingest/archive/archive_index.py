@@ -1,6 +1,6 @@
-"""What a WARC file holds and where: its pages, its pictures by address, its redirects, and where it breaks off.
+"""What a WARC file holds and where: its pages, its images by address, its redirects, and where it breaks off.
 
-One pass over the file (about 400 MB on disk a second), remembered, so that parts can be planned by pages and a picture is found
+One pass over the file (about 400 MB on disk a second), remembered, so that parts can be planned by pages and an image is found
 without reading the file again. A record's length is the distance to the next one: bytes on disk, compressed or not.
 
 FastWARC ends quietly when a stream is cut off, so the last record is checked: a gzip member must reach its end mark, a plain record its
@@ -25,16 +25,16 @@ from fastwarc.warc import ArchiveIterator
 
 from leafinstruct.errors import SourceError
 from leafinstruct.images.archive import RecordError, beginning
+from leafinstruct.ingest.archive.archive_budget import UnpackingBudget
 from leafinstruct.ingest.archive.archive_ends import DAMAGED, HEADER, LOOK, MAX_DECLARED, TRUNCATED, end_of, more_behind, next_start
 from leafinstruct.ingest.archive.archive_record import NAME, NOT_HTTP, Record, described, looks_like_html
-from leafinstruct.ingest.archive.archive_room import Room
-from leafinstruct.ingest.fields.address import key
+from leafinstruct.ingest.fields.url import key
 from leafinstruct.ingest.index import Index, remembered
 
 VERSION = 7
 """Raised when an index says something else about the same file."""
 _HOPS = 5
-"""Redirects that are followed for one picture; browsers stop at 20, honest sites need 2."""
+"""Redirects that are followed for one image; browsers stop at 20, honest sites need 2."""
 TOO_DAMAGED, TOO_LARGE, NOT_BY_RECORD = "too_damaged", "too_large", "not_by_record"
 _SENTENCES = {
     TRUNCATED: "the file ends before this record does",
@@ -52,14 +52,14 @@ _ZSTD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
 
 @dataclass(frozen=True, slots=True)
 class ArchiveIndex:
-    """pages: (offset, length), in the order of the file. pictures: address key -> (offset, length). redirects: address key -> address.
+    """pages: (offset, length), in the order of the file. images: address key -> (offset, length). redirects: address key -> address.
     damages: (offset, reason, sentence) of what cannot be read: `truncated` where the file ends early, `damaged_record`,
     `too_damaged`, `too_large`, `not_by_record`, `not_http`.
     revisits: (offset, names) of pages that are not in the file. names: of all pages of the file, NAME characters each, in one string.
-    withheld: offsets of pictures whose HTTP head keeps them from training."""
+    withheld: offsets of images whose HTTP head keeps them from training."""
 
     pages: tuple[tuple[int, int], ...]
-    pictures: dict[str, tuple[int, int]]
+    images: dict[str, tuple[int, int]]
     redirects: dict[str, str]
     damages: tuple[tuple[int, str, str], ...]
     revisits: tuple[tuple[int, tuple[str, ...]], ...]
@@ -71,15 +71,15 @@ class ArchiveIndex:
         """Pages, damages, revisits, in this order, so that the report of each belongs to exactly one part."""
         return len(self.pages) + len(self.damages) + len(self.revisits)
 
-    def find(self, address: str) -> tuple[int, int] | None:
-        """Range of the picture at an absolute address, through the file's own redirects. Raises ValueError for a malformed address."""
+    def find(self, url: str) -> tuple[int, int] | None:
+        """Range of the image at an absolute address, through the file's own redirects. Raises ValueError for a malformed address."""
         for _ in range(_HOPS + 1):
-            place = key(address)
-            if place in self.pictures:
-                return self.pictures[place]
+            place = key(url)
+            if place in self.images:
+                return self.images[place]
             if place not in self.redirects:
                 return None
-            address = self.redirects[place]
+            url = self.redirects[place]
         return None
 
 
@@ -93,11 +93,11 @@ def index(file: Path, cache: Path) -> ArchiveIndex:
 def _loaded(file: Path, cache: Path, _state: tuple[int, int]) -> ArchiveIndex:
     """The index of a file of a size and time of change, kept between its parts: that of 60,000 records takes 0.7 s to load."""
     found = remembered(cache, file, _build, VERSION)
-    pictures = {address: (place[0], place[1]) for address, place in found["pictures"].items()}
+    images = {url: (place[0], place[1]) for url, place in found["images"].items()}
     damages = tuple((offset, reason, _SENTENCES[reason]) for offset, reason in found["damages"])
     revisits = tuple((offset, names_of(names)) for offset, names in found["revisits"])
     pages, withheld = tuple(map(tuple, found["pages"])), frozenset(found["withheld"])
-    return ArchiveIndex(pages, pictures, found["redirects"], damages, revisits, found["names"], withheld)
+    return ArchiveIndex(pages, images, found["redirects"], damages, revisits, found["names"], withheld)
 
 
 def names_of(text: str) -> tuple[str, ...]:
@@ -111,34 +111,34 @@ def _build(file: Path) -> Index:
     found = _Found()
     damages: list[tuple[int, str]] = []
     start: int | None = 0
-    room = Room(file)
+    budget = UnpackingBudget(file)
     while start is not None:
-        records, end, reason = _stretch(file, start, room)
+        records, end, reason = _stretch(file, start, budget)
         found.gather(file, records, end)
         start = next_start(file, end + 1) if reason else None
         if reason:
             damages.append((end, DAMAGED if start is not None and reason == TRUNCATED else reason))
-        if start is not None and (len(damages) == MAX_DAMAGES or room.left < 0):
+        if start is not None and (len(damages) == MAX_DAMAGES or budget.left < 0):
             damages.append((start, TOO_DAMAGED))
             break
     return found.index(damages)
 
 
-def _stretch(file: Path, start: int, room: Room) -> tuple[list[Record], int, str]:
+def _stretch(file: Path, start: int, budget: UnpackingBudget) -> tuple[list[Record], int, str]:
     """The records from an offset on, where they end, and why there: the reason is empty at the file's end.
 
     Where reading stops before it, the last record stays only if it is whole.
     """
     records: list[Record] = []
     reason = ""
-    room.begin(start)
-    with file.open("rb") as stream, closing(room):
+    budget.begin(start)
+    with file.open("rb") as stream, closing(budget):
         stream.seek(start)
         try:
-            for record in ArchiveIterator(room.reader(stream)):
+            for record in ArchiveIterator(budget.reader(stream)):
                 if records and record.stream_pos <= records[-1].offset:
                     return _of_one_member(file, records)
-                if not room.take(record.stream_pos, record.content_length):
+                if not budget.take(record.stream_pos, record.content_length):
                     return records, record.stream_pos, DAMAGED if record.content_length > MAX_DECLARED else TOO_LARGE
                 records.append(described(record))
         except (OSError, ValueError):
@@ -158,7 +158,7 @@ class _Found:
 
     pages: list[tuple[int, int]] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
-    pictures: dict[str, tuple[int, int]] = field(default_factory=dict)
+    images: dict[str, tuple[int, int]] = field(default_factory=dict)
     digests: dict[str, tuple[int, int]] = field(default_factory=dict)
     redirects: dict[str, str] = field(default_factory=dict)
     losses: list[tuple[int, str]] = field(default_factory=list)
@@ -175,14 +175,14 @@ class _Found:
             elif record.page or (record.unnamed and _is_page(file, place)):
                 self.pages.append(place)
                 self.names += record.names
-            elif (record.picture or record.unnamed) and record.address:
-                self.pictures.setdefault(record.address, place)
+            elif (record.image or record.unnamed) and record.url:
+                self.images.setdefault(record.url, place)
                 if record.digest:
                     self.digests.setdefault(record.digest, place)
                 if record.withheld:
                     self.withheld.append(record.offset)
             elif record.location:
-                self.redirects.setdefault(record.address, record.location)
+                self.redirects.setdefault(record.url, record.location)
             elif record.loss:
                 self.losses.append((record.offset, record.loss))
 
@@ -194,13 +194,13 @@ class _Found:
                 if known.isdisjoint(record.names):
                     absent.append((record.offset, "".join(record.names)))
             elif record.digest in self.digests:
-                self.pictures.setdefault(record.address, self.digests[record.digest])
+                self.images.setdefault(record.url, self.digests[record.digest])
             elif record.location:
-                self.redirects.setdefault(record.address, record.location)
+                self.redirects.setdefault(record.url, record.location)
         return {
             "pages": self.pages,
             "names": "".join(self.names),
-            "pictures": self.pictures,
+            "images": self.images,
             "redirects": self.redirects,
             "damages": sorted([*damages, *self.losses]),
             "revisits": absent,

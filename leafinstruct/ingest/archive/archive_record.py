@@ -1,13 +1,13 @@
-"""What one record of a WARC file is to the reader: a page, a picture, a redirect, a revisit, a loss, or nothing.
+"""What one record of a WARC file is to the reader: a page, an image, a redirect, a revisit, a loss, or nothing.
 
-    response   status 200: a page or a picture by the media type of its HTTP head; a redirect to its Location
-    resource   a page or a picture by the Content-Type of the WARC header, which has no HTTP head behind it (wget, browsers, FTP)
+    response   status 200: a page or an image by the media type of its HTTP head; a redirect to its Location
+    resource   a page or an image by the Content-Type of the WARC header, which has no HTTP head behind it (wget, browsers, FTP)
     revisit    the capture of an address whose payload is kept by another record: by its digest, or by address and date
     not_http   a response of a web address whose head is none: what it was cannot be told, so it is a loss
 
 Nothing to us, by their type: scripts, style sheets, fonts, JSON, plain text, errors, requests, metadata, DNS answers, conversions. A file holds
 millions of them and they are no bad records. A record without a media type is looked at (`looks_like_html`, after the table of the WHATWG's MIME
-Sniffing Standard, section 7.1), and is else taken for a picture if a page asks for it.
+Sniffing Standard, section 7.1), and is else taken for an image if a page asks for it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fastwarc.warc import WarcRecord, WarcRecordType
 
 from leafinstruct.images.archive import media, media_type, target
 from leafinstruct.images.optout import withheld
-from leafinstruct.ingest.fields.address import join, key, web
+from leafinstruct.ingest.fields.url import join, key, web
 
 PAGES = frozenset({"text/html", "application/xhtml+xml"})
 NOT_HTTP = "not_http"
@@ -36,18 +36,18 @@ _HTML = re.compile(
 
 
 class Record(NamedTuple):
-    """A record's start and what it is: at most one of page, picture, revisit, and `location` (a redirect), or `loss`, a reason.
+    """A record's start and what it is: at most one of page, image, revisit, and `location` (a redirect), or `loss`, a reason.
     A tuple, because a file has millions and a frozen dataclass takes three times as long to make.
 
-    unnamed: it has no media type, so its body decides between page and picture. names: by which revisits call a page, and which of them a
-    revisit of a page calls. digest: of the payload of a picture, or of a revisit of one. withheld: a picture, and its HTTP head keeps it from
+    unnamed: it has no media type, so its body decides between page and image. names: by which revisits call a page, and which of them a
+    revisit of a page calls. digest: of the payload of an image, or of a revisit of one. withheld: an image, and its HTTP head keeps it from
     training; a page's is looked at when the page is read.
     """
 
     offset: int
-    address: str = ""
+    url: str = ""
     page: bool = False
-    picture: bool = False
+    image: bool = False
     unnamed: bool = False
     revisit: bool = False
     location: str = ""
@@ -87,32 +87,32 @@ def _response(offset: int, record: WarcRecord) -> Record:
 
 
 def _kept(offset: int, record: WarcRecord, kind: str) -> Record:
-    """A record with a payload of its own: a page, or what may be a picture."""
+    """A record with a payload of its own: a page, or what may be an image."""
     page, unnamed = kind in PAGES, "/" not in kind or kind in _UNKNOWN
     if not page and kind.startswith("text/"):
         return Record(offset)
     digest = _digest(record)
     try:
-        address = key(target(record))
+        url = key(target(record))
     except ValueError:  # a malformed address can be neither found nor followed
         return Record(offset, page=page, unnamed=unnamed, names=_names(digest, "", ""))
     if page:
-        return Record(offset, address, page=True, names=_names(digest, address, record.headers.get("WARC-Date") or ""), digest=digest)
-    names = _names(digest, address, record.headers.get("WARC-Date") or "") if unnamed else ()
+        return Record(offset, url, page=True, names=_names(digest, url, record.headers.get("WARC-Date") or ""), digest=digest)
+    names = _names(digest, url, record.headers.get("WARC-Date") or "") if unnamed else ()
     kept = bool(record.http_headers is not None and withheld(record.http_headers.items()))
-    return Record(offset, address, picture=not unnamed, unnamed=unnamed, names=names, digest=digest, withheld=kept)
+    return Record(offset, url, image=not unnamed, unnamed=unnamed, names=names, digest=digest, withheld=kept)
 
 
 def _redirect(offset: int, record: WarcRecord) -> Record:
     try:
-        address = target(record)
-        return Record(offset, key(address), location=join(address, record.http_headers.get("Location") or ""))
+        url = target(record)
+        return Record(offset, key(url), location=join(url, record.http_headers.get("Location") or ""))
     except ValueError:
         return Record(offset)
 
 
 def _revisit(offset: int, record: WarcRecord) -> Record:
-    """A capture that says "as that one": of a page, a redirect, or of a picture. One without an HTTP head is taken for a picture's."""
+    """A capture that says "as that one": of a page, a redirect, or of an image. One without an HTTP head is taken for an image's."""
     status, kind = None, ""
     if record.is_http:
         record.parse_http(quirks_mode=True)
@@ -121,11 +121,11 @@ def _revisit(offset: int, record: WarcRecord) -> Record:
         return _redirect(offset, record)
     other, digest = (record.headers.get("WARC-Refers-To-Target-URI") or "").strip("<> "), _digest(record)
     try:
-        address = key(target(record))
+        url = key(target(record))
         if kind in PAGES and status in (200, 304):  # 304: the profile server-not-modified
-            names = _names(digest, key(other) if other else address, record.headers.get("WARC-Refers-To-Date") or "")
-            return Record(offset, address, revisit=True, page=True, names=names)
-        return Record(offset, address, revisit=True, location=other if other and key(other) != address else "", digest=digest)
+            names = _names(digest, key(other) if other else url, record.headers.get("WARC-Refers-To-Date") or "")
+            return Record(offset, url, revisit=True, page=True, names=names)
+        return Record(offset, url, revisit=True, location=other if other and key(other) != url else "", digest=digest)
     except ValueError:
         return Record(offset, revisit=True, page=True, names=_names(digest, "", "")) if kind in PAGES else Record(offset)
 
@@ -134,8 +134,8 @@ def _digest(record: WarcRecord) -> str:
     return (record.headers.get("WARC-Payload-Digest") or "").strip().lower()
 
 
-def _names(digest: str, address: str, date: str) -> tuple[str, ...]:
+def _names(digest: str, url: str, date: str) -> tuple[str, ...]:
     """Names of a page: of its payload, and of its address at a time (to the second), as far as they are known."""
     texts = [digest] if digest else []
-    texts += [f"{date[:19]} {address}"] if address and date else []
+    texts += [f"{date[:19]} {url}"] if url and date else []
     return tuple(blake2b(text.encode(errors="surrogateescape"), digest_size=NAME // 2).hexdigest() for text in texts)

@@ -1,18 +1,18 @@
-"""Where the pictures of a whole crawl lie: one sorted file for all archives of a source, looked up by bisection.
+"""Where the images of a whole crawl lie: one sorted file for all archives of a source, looked up by bisection.
 
-    <address key> TAB <archive> TAB <offset> TAB <length>        a picture
+    <address key> TAB <archive> TAB <offset> TAB <length>        an image
     <address key> TAB > TAB <address>                            a redirect, or a revisit of another address
     <page>NAME TAB > TAB                                         a page that a revisit in another archive names
-    <withheld>OFFSET ARCHIVE TAB > TAB                           a picture whose HTTP head keeps it from training
+    <withheld>OFFSET ARCHIVE TAB > TAB                           an image whose HTTP head keeps it from training
 
-Crawlers spread the pictures of a page over many archives. The indexes that planning leaves for each archive, or a CDXJ index that the crawl came
+Crawlers spread the images of a page over many archives. The indexes that planning leaves for each archive, or a CDXJ index that the crawl came
 with, are sorted in runs of RUN lines and merged, so that memory does not grow with the crawl; workers map the file and read a few pages of it for
 a look-up. Of several captures of an address the first counts, in the order of archives and offsets: which one a page
 showed is not known, and a rule that does not move keeps documents what they were.
 
 CDXJ lines are `<key> <time> {json}`; their `url` is keyed anew by our own rules, so that no second canonical form of addresses (SURT) decides what
 is found. Archives are named there by path or name; those that the source does not hold are passed over and counted. Redirects and revisits carry no
-address to go to in CDXJ; they come from the archives' own indexes, which planning makes in any case. A revisit that names a picture by nothing but
+address to go to in CDXJ; they come from the archives' own indexes, which planning makes in any case. A revisit that names an image by nothing but
 its digest is resolved within its own archive only.
 """
 
@@ -33,7 +33,7 @@ from leafinstruct.ingest import files
 from leafinstruct.ingest.archive import archive_index
 from leafinstruct.ingest.archive.archive_index import ArchiveIndex, names_of
 from leafinstruct.ingest.config import WarcSource
-from leafinstruct.ingest.fields.address import key
+from leafinstruct.ingest.fields.url import key
 from leafinstruct.runtime.artifact import digest, writing
 
 VERSION = 3
@@ -42,7 +42,7 @@ RUN = 200_000
 OPEN = 64
 """Runs that are merged at a time: open files are limited."""
 HOPS = 5
-"""Redirects that are followed for one picture; browsers stop at 20, honest sites need 2."""
+"""Redirects that are followed for one image; browsers stop at 20, honest sites need 2."""
 SUFFIXES = (".cdxj", ".cdxj.gz")
 MAX_LINE = 1 << 16
 FREE, EXPANSION = 64 << 20, 200
@@ -52,7 +52,7 @@ Place = tuple[str, int, int]
 Indexes = Callable[[], Iterator[tuple[int, str, ArchiveIndex]]]
 """The archives' indexes with number and name, one in memory at a time."""
 _LAST = "\U0010ffff"
-"""Sorts behind all places: a redirect counts where no picture has its address."""
+"""Sorts behind all places: a redirect counts where no image has its address."""
 _PAGE, _WITHHELD = "<page>", "<withheld>"
 """No key of an address begins so: it would be quoted."""
 
@@ -62,8 +62,8 @@ def built(source: WarcSource, root: Path, archives: tuple[str, ...], cache: Path
     made = cache / f"crawl-{depends(source, root, archives)}.tsv"
     if not made.exists():
         indexes = partial(_indexes_of, root, archives, cache)
-        pictures = _given(source, archives) if source.cdxj is not None else _pictures(indexes)
-        _sorted(chain(pictures, _redirects(indexes), _pages(indexes), _withheld(indexes)), made)
+        images = _given(source, archives) if source.cdxj is not None else _images(indexes)
+        _sorted(chain(images, _redirects(indexes), _pages(indexes), _withheld(indexes)), made)
     return made
 
 
@@ -74,16 +74,16 @@ def depends(source: WarcSource, root: Path, archives: tuple[str, ...]) -> str:
     return digest([VERSION, archive_index.VERSION, [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]])
 
 
-def find(index: Path, address: str) -> Place | None:
-    """The place of the picture at an absolute address, through redirects. Raises ValueError for a malformed address."""
+def find(index: Path, url: str) -> Place | None:
+    """The place of the image at an absolute address, through redirects. Raises ValueError for a malformed address."""
     for _ in range(HOPS + 1):
-        line = _line(_mapped(index), key(address).encode(errors="surrogateescape"))
+        line = _line(_mapped(index), key(url).encode(errors="surrogateescape"))
         if line is None:
             return None
         _, first, *rest = line.decode(errors="surrogateescape").rstrip("\n").split("\t")
         if first != ">":
             return first, int(rest[0]), int(rest[1])
-        address = rest[0]
+        url = rest[0]
     return None
 
 
@@ -93,7 +93,7 @@ def holds_page(index: Path, names: tuple[str, ...]) -> bool:
 
 
 def withholds(index: Path, archive: str, offset: int) -> bool:
-    """Whether the picture at a place keeps itself from training."""
+    """Whether the image at a place keeps itself from training."""
     return _line(_mapped(index), f"{_WITHHELD}{offset} {archive}".encode(errors="surrogateescape")) is not None
 
 
@@ -124,16 +124,16 @@ def _indexes_of(root: Path, archives: tuple[str, ...], cache: Path) -> Iterator[
         yield number, name, archive_index.index(root / name, cache)
 
 
-def _pictures(indexes: Indexes) -> Iterator[str]:
+def _images(indexes: Indexes) -> Iterator[str]:
     for number, name, index in indexes():
-        for address, (offset, length) in index.pictures.items():
-            yield _entry(address, f"{number:08d}{offset:015d}", f"{name}\t{offset}\t{length}")
+        for url, (offset, length) in index.images.items():
+            yield _entry(url, f"{number:08d}{offset:015d}", f"{name}\t{offset}\t{length}")
 
 
 def _redirects(indexes: Indexes) -> Iterator[str]:
     for _, _, index in indexes():
-        for address, location in index.redirects.items():
-            yield _entry(address, _LAST, f">\t{location}")
+        for url, location in index.redirects.items():
+            yield _entry(url, _LAST, f">\t{location}")
 
 
 def _pages(indexes: Indexes) -> Iterator[str]:
@@ -146,14 +146,14 @@ def _pages(indexes: Indexes) -> Iterator[str]:
 
 
 def _withheld(indexes: Indexes) -> Iterator[str]:
-    """Lines of the pictures that keep themselves from training, told by the archives' own indexes: a CDXJ index knows nothing of it."""
+    """Lines of the images that keep themselves from training, told by the archives' own indexes: a CDXJ index knows nothing of it."""
     for _, name, index in indexes():
         for offset in index.withheld:
             yield _entry(f"{_WITHHELD}{offset} {name}", _LAST, ">\t")
 
 
 def _given(source: WarcSource, archives: tuple[str, ...]) -> Iterator[str]:
-    """Lines of the pictures that a CDXJ index names. Raises SourceError when none of its archives is one of the source."""
+    """Lines of the images that a CDXJ index names. Raises SourceError when none of its archives is one of the source."""
     assert source.cdxj is not None
     known = {name: name for name in archives}
     by_name: dict[str, list[str]] = {}
@@ -166,22 +166,22 @@ def _given(source: WarcSource, archives: tuple[str, ...]) -> Iterator[str]:
             seen += 1
             archive = known.get(str(record.get("filename"))) or known.get(PurePosixPath(str(record.get("filename"))).name)
             used += archive is not None
-            if archive is not None and (line := _picture(record, archive)) is not None:
+            if archive is not None and (line := _image(record, archive)) is not None:
                 yield line
     if seen and not used:
         raise SourceError(f"{source.cdxj}: none of its {seen:,} lines names an archive of the source; is it the index of another crawl?")
 
 
-def _picture(record: dict[str, object], name: str) -> str | None:
-    """The line of a record that is a picture, by its media type or for want of one."""
+def _image(record: dict[str, object], name: str) -> str | None:
+    """The line of a record that is an image, by its media type or for want of one."""
     kind = str(record.get("mime", "unk")).lower()
     if str(record.get("status", "200")) != "200" or not (kind.startswith("image/") or kind in ("unk", "", "application/octet-stream")):
         return None
     try:
-        offset, length, address = int(str(record["offset"])), int(str(record["length"])), key(str(record["url"]))
+        offset, length, url = int(str(record["offset"])), int(str(record["length"])), key(str(record["url"]))
     except (KeyError, ValueError):
         return None
-    return _entry(address, f"{name}\0{offset:015d}", f"{name}\t{offset}\t{length}") if offset >= 0 and length > 0 else None
+    return _entry(url, f"{name}\0{offset:015d}", f"{name}\t{offset}\t{length}") if offset >= 0 and length > 0 else None
 
 
 def _indexes(source: WarcSource) -> list[str]:
@@ -210,10 +210,10 @@ def _records(file: Path) -> Iterator[dict[str, object]]:
         raise SourceError(f"{file}: cannot be read as a CDXJ index: {error}") from error
 
 
-def _entry(address: str, order: str, rest: str) -> str:
+def _entry(url: str, order: str, rest: str) -> str:
     """A line with what it is sorted by among its equals, which is cut off when it is written; empty for what no line can hold."""
-    line = f"{address}\t{order}\x01{rest}"
-    return "" if any(sign in address + rest.replace("\t", "") for sign in "\t\n\r\x01") else line
+    line = f"{url}\t{order}\x01{rest}"
+    return "" if any(sign in url + rest.replace("\t", "") for sign in "\t\n\r\x01") else line
 
 
 def _sorted(lines: Iterable[str], made: Path) -> None:
@@ -244,10 +244,10 @@ def _merged(runs: list[Path]) -> Iterator[bytes]:
 def _first_of_each(lines: Iterable[bytes]) -> Iterator[bytes]:
     before = None
     for line in lines:
-        address, _, rest = line.partition(b"\t")
-        if address != before:
-            before = address
-            yield address + b"\t" + rest.partition(b"\x01")[2]
+        url, _, rest = line.partition(b"\t")
+        if url != before:
+            before = url
+            yield url + b"\t" + rest.partition(b"\x01")[2]
 
 
 def _write(path: Path, lines: Iterable[bytes]) -> None:

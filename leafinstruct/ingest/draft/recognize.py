@@ -191,7 +191,7 @@ def _sources(whole: Recognized, given: Path, group: tuple[str, str, list[str]], 
         if mapping:
             keys |= json.loads(mapping)
         if kind in ("mmc4", "conversations", "vist"):
-            keys |= _pictures(kind, root, own, [image for name in own for image in kinds[name].images], images)
+            keys |= _images(kind, root, own, [image for name in own for image in kinds[name].images], images)
         if kind == "warc" and len(own) > 1:
             keys["crawl"] = True
         if kind == "warc" and any(item.kind == "cdxj" for item in kinds.values()):
@@ -241,7 +241,7 @@ def _annotated(whole: Recognized, name: str, videos: Sequence[str]) -> None:
     whole.found.append(Found(keys, len(here), tuple(here), notes))
 
 
-def _pictures(kind: str, root: Path, records: Sequence[str], images: Sequence[str], here: Sequence[str]) -> dict[str, str]:
+def _images(kind: str, root: Path, records: Sequence[str], images: Sequence[str], here: Sequence[str]) -> dict[str, str]:
     """Where the images of records are, if not where the reader looks by itself."""
     beside = [PurePosixPath(name).parent for name in records]
     if kind == "mmc4" and any((root / folder / "images").is_dir() for folder in beside):
@@ -252,5 +252,5 @@ def _pictures(kind: str, root: Path, records: Sequence[str], images: Sequence[st
         for name in here:
             stem = str(PurePosixPath(name).with_suffix("")) if kind == "vist" else name
             if stem == image or stem.endswith(f"/{image}"):
-                return {"pictures": os.path.normpath(root / stem[: len(stem) - len(image)])}
+                return {"images": os.path.normpath(root / stem[: len(stem) - len(image)])}
     return {}

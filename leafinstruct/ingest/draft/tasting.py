@@ -83,8 +83,8 @@ def _file(found: Found, path: Path, scratch: Path, told: Figures) -> None:
     keys: dict[str, Any] = {**found.keys, "name": "sample", "path": str(head)}
     if found.kind == "warc" and keys.pop("crawl", False):
         told.apart = True
-    if head != path and found.kind == "mmc4" and "pictures" not in keys and (path.parent / "images").is_dir():
-        keys["pictures"] = str(path.parent / "images")
+    if head != path and found.kind == "mmc4" and "images" not in keys and (path.parent / "images").is_dir():
+        keys["images"] = str(path.parent / "images")
     source = _READER.validate_python(keys)
     module = reader(found.kind)
     base = module.root_of(source)

@@ -1,4 +1,4 @@
-"""A picture as a record writes it -> a reference, for readers whose records name files or addresses.
+"""An image as a record writes it -> a reference, for readers whose records name files or addresses.
 
 A name is relative to a folder, with forward slashes, and stays below it on every system; an address is of the web. Everything else is a
 reason: a record is as hostile as a page.
@@ -22,12 +22,12 @@ class LostError(Exception):
         self.detail = detail
 
 
-def picture_ref(value: object, folder: PurePosixPath) -> Ref:
-    """The reference of a picture's name or address, or of the struct `{path: name}` that `datasets` writes. folder: that names are relative to,
+def image_ref(value: object, folder: PurePosixPath) -> Ref:
+    """The reference of an image's name or address, or of the struct `{path: name}` that `datasets` writes. folder: that names are relative to,
     below the source's root. Raises LostError: bad_reference, unsafe_path."""
     value = value.get("path") if isinstance(value, dict) else value
     if not isinstance(value, str) or not value.strip():
-        raise LostError("bad_reference", f"the picture is {shown(value)}, neither a name nor an address")
+        raise LostError("bad_reference", f"the image is {shown(value)}, neither a name nor an address")
     if value.strip().lower().startswith(("http://", "https://")):
         return Ref(url=one_line(value))
     if "://" in value or value.lower().startswith("data:"):
@@ -40,7 +40,7 @@ def safe_name(name: str) -> str:
     path = PurePosixPath(name)
     hostile = "\\" in name or ":" in name.partition("/")[0] or any(char < " " or "\ud800" <= char <= "\udfff" for char in name)
     if hostile or path.is_absolute() or ".." in path.parts or not path.parts or len(name) > 1024:
-        raise LostError("unsafe_path", f"the name {shown(name)} could leave the picture folder")
+        raise LostError("unsafe_path", f"the name {shown(name)} could leave the image folder")
     return path.as_posix()
 
 

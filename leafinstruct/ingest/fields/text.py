@@ -2,7 +2,7 @@
 
 White space is collapsed where it carries no meaning and kept where it does (code, sentences that hold line breaks). Control characters, byte
 order marks and lone surrogates go, because Arrow, JSON and terminals refuse or obey them. Nothing else is touched: no Unicode
-normalisation (NFKC changes formulas and code), and what looks like a control token (`<image>`, `<|im_end|>`) is text and stays text.
+normalization (NFKC changes formulas and code), and what looks like a control token (`<image>`, `<|im_end|>`) is text and stays text.
 """
 
 from __future__ import annotations

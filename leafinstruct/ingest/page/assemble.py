@@ -1,6 +1,6 @@
 """A page taken apart -> a document: positions, references, and the pieces that were lost on the way.
 
-Where a picture's bytes are is the reader's to know (a file beside the page, a record of the archive, the web), so it brings `locate`.
+Where an image's bytes are is the reader's to know (a file beside the page, a record of the archive, the web), so it brings `locate`.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from functools import cached_property
 from itertools import chain, islice
 
 from leafinstruct.ingest.caps import excess
-from leafinstruct.ingest.fields.address import join, web
 from leafinstruct.ingest.fields.license import named
+from leafinstruct.ingest.fields.url import join, web
 from leafinstruct.ingest.page.grouping import Side
 from leafinstruct.ingest.page.page import Page
-from leafinstruct.ingest.page.sources import MOST, Picture
+from leafinstruct.ingest.page.sources import MOST, PageImage
 from leafinstruct.records.document import Document, Image, Provenance, Ref, Rejected, Segment, Text, document_id
 from leafinstruct.records.text import places
 from leafinstruct.records.url import one_domain
 
 _PROBLEMS = {
-    "tracking_pixel": "a picture of one pixel",
-    "data_uri": "a data: address too short for a picture, or of a drawing",
+    "tracking_pixel": "an image of one pixel",
+    "data_uri": "a data: address too short for an image, or of a drawing",
     "no_source": "an <img> without any address",
     "too_many_sources": f"an image with more than {MOST} addresses",
 }
@@ -37,7 +37,7 @@ _DATA = re.compile(rb"data:", re.IGNORECASE)
 
 
 class NoReferenceError(Exception):
-    """None of a picture's addresses can be a reference. Never leaves the readers: it becomes a `Rejected`."""
+    """None of an image's addresses can be a reference. Never leaves the readers: it becomes a `Rejected`."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(reason, detail)
@@ -52,7 +52,7 @@ Locate = Callable[[tuple[str, ...]], tuple[Ref, str | None]]
 def assemble(
     page: Page, source: str, provenance: Provenance, url: str | None, license_: str | None, locate: Locate
 ) -> Iterator[Document | Rejected]:
-    """The page's document, then a `Rejected` for each picture that has no reference; or one for the whole when nothing is left, or when
+    """The page's document, then a `Rejected` for each image that has no reference; or one for the whole when nothing is left, or when
     it holds more than a document may (caps: too_many_pieces, too_long).
 
     url: of the page where it was found, None for a local file; license_: of pages that state none. A relative link of the page (canonical, license)
@@ -68,21 +68,21 @@ def assemble(
     canonical = _canonical(url, base, page)
     license_ = named(_joined(base or canonical, page.license) if page.license_is_link else page.license) or license_
     for piece in page.pieces:
-        if not isinstance(piece, Picture):
+        if not isinstance(piece, PageImage):
             segments.append(Text(len(segments), piece.text, piece.kind))
             continue
         try:
-            ref, address = _located(piece, locate)
+            ref, image_url = _located(piece, locate)
             if piece.side is not None:
                 sides[len(segments)] = piece.side
-            segments.append(Image(len(segments), ref, piece.alt, address, license_))
+            segments.append(Image(len(segments), ref, piece.alt, image_url, license_))
         except NoReferenceError as error:
             lost.append(Rejected(provenance.file, provenance.locator, error.reason, error.detail, whole=False))
     if segments:
         identity = document_id(source, provenance.file, provenance.locator)
         yield Document(identity, source, _owned(segments, sides), provenance, canonical or url, license_, page.title, page_url=url)
     else:
-        yield Rejected(provenance.file, provenance.locator, "no_content", "nothing but pictures without an address")
+        yield Rejected(provenance.file, provenance.locator, "no_content", "nothing but images without an address")
     yield from lost
 
 
@@ -110,12 +110,12 @@ class Embedded:
     def _beginnings(self) -> list[int]:
         return [found.start() for found in islice(_DATA.finditer(self._body), MAX_BEGINNINGS)]
 
-    def place(self, address: str) -> tuple[int, int]:
+    def place(self, url: str) -> tuple[int, int]:
         """Offset and length of an address, as it stands there. Raises NoReferenceError for one that is written otherwise, or one too many."""
         self._left -= 1
         if self._left < 0:
-            raise NoReferenceError("data_uri", f"the page holds more than {MAX_EMBEDDED} pictures as data: addresses")
-        wanted = address.encode("ascii", errors="replace")
+            raise NoReferenceError("data_uri", f"the page holds more than {MAX_EMBEDDED} images as data: addresses")
+        wanted = url.encode("ascii", errors="replace")
         first = bisect_left(self._beginnings, self._from)
         places = chain(self._beginnings[first:], self._beginnings[:first])  # images come in order
         found = next((place for place in places if self._body.startswith(wanted, place)), None)
@@ -126,11 +126,11 @@ class Embedded:
 
 
 def _excess(page: Page) -> tuple[str, str] | None:
-    texts = [piece.text for piece in page.pieces if not isinstance(piece, Picture)]
+    texts = [piece.text for piece in page.pieces if not isinstance(piece, PageImage)]
     return excess(len(page.pieces), len(page.pieces) - len(texts), sum(map(len, texts)))
 
 
-def _located(piece: Picture, locate: Locate) -> tuple[Ref, str | None]:
+def _located(piece: PageImage, locate: Locate) -> tuple[Ref, str | None]:
     if piece.problem:
         raise NoReferenceError(piece.problem, _PROBLEMS[piece.problem])
     return locate(piece.sources)
@@ -154,8 +154,8 @@ def _canonical(url: str | None, base: str | None, page: Page) -> str | None:
     return None
 
 
-def _joined(url: str | None, address: str | None) -> str | None:
+def _joined(base: str | None, reference: str | None) -> str | None:
     try:
-        return join(url, address) if address else None
+        return join(base, reference) if reference else None
     except ValueError:
         return None

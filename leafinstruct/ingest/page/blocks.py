@@ -8,7 +8,7 @@ from selectolax.lexbor import LexborNode
 
 from leafinstruct.ingest.fields.lists import INTERRUPTING, MAX_LEVELS, List
 from leafinstruct.ingest.fields.text import one_line
-from leafinstruct.ingest.page.sources import Picture
+from leafinstruct.ingest.page.sources import PageImage
 from leafinstruct.records.document import TextKind
 
 FLOWING = frozenset[TextKind]({"heading", "caption", "table"})
@@ -33,7 +33,7 @@ class Writer:
     so far, behind a split; in_cell: the open lists of a cell or caption; cells: of the open row so far.
     """
 
-    pieces: list[Block | Picture] = field(default_factory=list)
+    pieces: list[Block | PageImage] = field(default_factory=list)
     kinds: list[TextKind] = field(default_factory=lambda: ["prose"])
     lists: list[List] = field(default_factory=list)
     deeper: int = 0
@@ -91,14 +91,14 @@ class Writer:
         self.end_block()
         self.kinds.pop()
 
-    def add(self, piece: Block | Picture) -> None:
+    def add(self, piece: Block | PageImage) -> None:
         self.end_block()
         self._split()
         self.cells = 0
         self.pieces.append(piece)
 
-    def after_picture(self) -> bool:
-        return not self.done and bool(self.pieces) and isinstance(self.pieces[-1], Picture) and not "".join(self.line).strip()
+    def after_image(self) -> bool:
+        return not self.done and bool(self.pieces) and isinstance(self.pieces[-1], PageImage) and not "".join(self.line).strip()
 
     def begin_list(self, items: List) -> None:
         if len(self.lists) == MAX_LEVELS:

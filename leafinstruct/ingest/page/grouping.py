@@ -17,7 +17,7 @@ from typing import Literal
 from selectolax.lexbor import LexborNode
 
 from leafinstruct.ingest.fields.text import word_set
-from leafinstruct.ingest.page.nodes import PICTURES
+from leafinstruct.ingest.page.nodes import IMAGES
 
 Side = Literal["before", "behind"]
 
@@ -27,7 +27,7 @@ _WHOLE = word_set("body main html tbody table ul ol dl")
 """Elements that hold a page, or many items: what stands in them beside the image is not its own."""
 _ITEMS = word_set("li tr dd")
 _SILENT = word_set("h1 h2 h3 h4 h5 h6 figcaption caption script style noscript source track")
-_IMAGES = frozenset(PICTURES.split(", "))
+_IMAGES = frozenset(IMAGES.split(", "))
 
 
 def side_of(image: LexborNode) -> Side | None:
@@ -64,4 +64,4 @@ def _speaks(node: LexborNode) -> bool:
 def _shows(node: LexborNode) -> bool:
     """Whether an element is or holds an image."""
     tag = node.tag or "-"
-    return tag in _IMAGES or (tag[0] != "-" and node.css_first(PICTURES) is not None)
+    return tag in _IMAGES or (tag[0] != "-" and node.css_first(IMAGES) is not None)

@@ -7,8 +7,8 @@ from itertools import islice
 
 from selectolax.lexbor import LexborNode
 
-PICTURES = "img, amp-img, amp-anim"
-"""What shows a picture."""
+IMAGES = "img, amp-img, amp-anim"
+"""What shows an image."""
 MAIN = "main, [role=main]"
 HEADINGS = "h1, h2, h3, h4"
 CANDIDATES = 64

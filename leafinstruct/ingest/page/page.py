@@ -1,6 +1,6 @@
-"""A page's bytes -> blocks of text and pictures, in the order of the DOM: the core of the HTML and WARC readers.
+"""A page's bytes -> blocks of text and images, in the order of the DOM: the core of the HTML and WARC readers.
 
-    bytes -> text (charset) -> tree (lexbor) -> the document's nodes (boilerplate) -> blocks and pictures (walk)
+    bytes -> text (charset) -> tree (lexbor) -> the document's nodes (boilerplate) -> blocks and images (walk)
 
 Chosen: selectolax's lexbor, an HTML5 parser: 15,400 of 37 real pages (7 kB) a second, lxml 14,400 and not HTML5, resiliparse's own lexbor
 17,300 with a poorer interface. This whole function gives 3.0 times the pages a second of trafilatura 2.3 in the same run (685 against 231 of those
@@ -24,8 +24,8 @@ from leafinstruct.ingest.page.attributes import too_wide
 from leafinstruct.ingest.page.charset import decode
 from leafinstruct.ingest.page.main.boilerplate import content
 from leafinstruct.ingest.page.nesting import too_dear
-from leafinstruct.ingest.page.nodes import PICTURES
-from leafinstruct.ingest.page.sources import Picture
+from leafinstruct.ingest.page.nodes import IMAGES
+from leafinstruct.ingest.page.sources import PageImage
 from leafinstruct.ingest.page.stated import before_title, read_head
 from leafinstruct.ingest.page.walk import Block, walk
 
@@ -41,7 +41,7 @@ _DEAR = {
     "too_wide": "the page has tags of so many attributes that parsing it would take minutes",
 }
 _LICENSES = ("link[rel~=license][href]", "a[rel~=license][href]")
-_LICENSE_NAMES = frozenset({"license", "licence", "dc.rights", "dcterms.license", "dcterms.rights", "dc.license"})
+_LICENSE_NAMES = frozenset({"license", "dc.rights", "dcterms.license", "dcterms.rights", "dc.license"})
 
 
 class PageError(Exception):
@@ -59,7 +59,7 @@ class Page:
     the page writes them (possibly relative), None where it says nothing; license_is_link: whether the license is a URL, not a
     name. title: as it states it (stated), None where it states none."""
 
-    pieces: tuple[Block | Picture, ...]
+    pieces: tuple[Block | PageImage, ...]
     base: str | None
     canonical: str | None
     og_url: str | None
@@ -97,14 +97,14 @@ def parse(data: bytes, charset: str | None = None, opt_out: bool = True, url: st
 def _taken_apart(tree: LexborHTMLParser, found_at: str | None) -> Page:
     base, canonical, og_url = _href(tree, "base[href]"), _canonical(tree), _og_url(tree)
     license_, is_link = _license(tree)
-    if tree.body is None or not (tree.body.text(strip=True) or tree.body.css_first(PICTURES)):
+    if tree.body is None or not (tree.body.text(strip=True) or tree.body.css_first(IMAGES)):
         raise PageError("no_body", "the page has a head and nothing to show")
     own = found_at or canonical or og_url
     head = read_head(tree, own)
     nodes = content(tree, _host(own))
     pieces = walk(nodes)
     if not pieces:
-        raise PageError("no_content", "no text and no picture is left without navigation and scripts")
+        raise PageError("no_content", "no text and no image is left without navigation and scripts")
     title = head.title(nodes, pieces)
     return Page(before_title(pieces, title), base, canonical, og_url, license_, is_link, title)
 

@@ -1,9 +1,9 @@
 """Where an <img> says its bytes are: every real address it offers, the best first.
 
-Lazy loading, responsive sizes and <picture> mean that `src` is often a placeholder and the picture stands elsewhere. The order is: srcset
-candidates from large to small (a training picture can be made smaller, not larger), then the lazy attributes, then `src`; any other data- attribute
-that is the address of a picture stands before a `src` that only keeps the place (`blank.gif`), and behind a real one. The reader takes
-the first one that it can find, so an archive that holds only the small one still gives a picture.
+Lazy loading, responsive sizes and <picture> mean that `src` is often a placeholder and the image stands elsewhere. The order is: srcset
+candidates from large to small (a training image can be made smaller, not larger), then the lazy attributes, then `src`; any other data- attribute
+that is the address of an image stands before a `src` that only keeps the place (`blank.gif`), and behind a real one. The reader takes
+the first one that it can find, so an archive that holds only the small one still gives an image.
 
 A data: address counts only when nothing else is there, and then only one that is long enough to be more than a placeholder (a transparent pixel, a
 blurred preview) and no drawing. Not taken: formats that no decoder here reads.
@@ -37,13 +37,13 @@ _READABLE = frozenset(f"image/{name}" for name in ("jpeg", "jpg", "png", "webp",
 MOST = 256
 """Candidates of all srcsets of an image; an image with more is not taken. Real ones have up to 30."""
 PLACEHOLDER = 1_000
-"""Characters of a data: address below which it stands for a picture that is loaded later: previews have some hundred."""
+"""Characters of a data: address below which it stands for an image that is loaded later: previews have some hundred."""
 
 Attributes = Mapping[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class PageImage:
     """An image as the page gives it. sources: URLs as written, best first; empty when `problem` says why there is none; side: of the image, on
     which its own text stands, where the markup groups them."""
 
@@ -53,41 +53,41 @@ class Picture:
     side: Side | None = None
 
 
-def picture(node: LexborNode) -> Picture:
-    """The picture of an <img>, with the <source>s of its <picture>."""
+def image(node: LexborNode) -> PageImage:
+    """The image of an <img>, with the <source>s of its <picture>."""
     attributes = node.attributes
     alt = one_line(attributes.get("alt") or "")
     if _is_pixel(attributes):
-        return Picture((), alt, "tracking_pixel")
-    given = [address.strip() for address in _addresses(node, attributes) if address.strip()]
+        return PageImage((), alt, "tracking_pixel")
+    given = [url.strip() for url in _urls(node, attributes) if url.strip()]
     if len(given) > MOST:
-        return Picture((), alt, "too_many_sources")
-    real = tuple(dict.fromkeys(address for address in given if not is_data(address)))
-    embedded = () if real else tuple(sorted((address for address in given if _is_whole_picture(address)), key=len, reverse=True)[:1])
-    return Picture(real or embedded, alt, "" if real or embedded else "data_uri" if given else "no_source", side_of(node))
+        return PageImage((), alt, "too_many_sources")
+    real = tuple(dict.fromkeys(url for url in given if not is_data(url)))
+    embedded = () if real else tuple(sorted((url for url in given if _is_whole_image(url)), key=len, reverse=True)[:1])
+    return PageImage(real or embedded, alt, "" if real or embedded else "data_uri" if given else "no_source", side_of(node))
 
 
-def is_data(address: str) -> bool:
-    """Whether an address holds the picture itself (RFC 2397)."""
-    return address[:5].lower() == "data:"
+def is_data(url: str) -> bool:
+    """Whether an address holds the image itself (RFC 2397)."""
+    return url[:5].lower() == "data:"
 
 
-def stands_in(address: str) -> bool:
-    """Whether a src only keeps a picture's place until a script puts the real one there."""
-    return not address or is_data(address) or _STAND_IN.search(address[-_NAME:]) is not None
+def stands_in(url: str) -> bool:
+    """Whether a src only keeps an image's place until a script puts the real one there."""
+    return not url or is_data(url) or _STAND_IN.search(url[-_NAME:]) is not None
 
 
-def _is_whole_picture(address: str) -> bool:
-    """Whether a data: address may be a picture that somebody looks at."""
-    kind = address[5:40].lower().partition(",")[0].partition(";")[0].strip()
-    return kind in _READABLE and len(address) >= PLACEHOLDER
+def _is_whole_image(url: str) -> bool:
+    """Whether a data: address may be an image that somebody looks at."""
+    kind = url[5:40].lower().partition(",")[0].partition(";")[0].strip()
+    return kind in _READABLE and len(url) >= PLACEHOLDER
 
 
-def _addresses(node: LexborNode, attributes: Attributes) -> Iterator[str]:
+def _urls(node: LexborNode, attributes: Attributes) -> Iterator[str]:
     sets = (value for name in _SRCSETS if (value := attributes.get(name)))
     candidates = (candidate for value in chain(_source_sets(node), sets) for candidate in _candidates(value))
     sized = sorted(islice(candidates, MOST + 1), key=lambda candidate: -candidate[0])
-    yield from (address for _, address in sized)
+    yield from (url for _, url in sized)
     yield from (value for name in _LAZY if (value := attributes.get(name)))
     src = attributes.get("src") or ""
     others = [
@@ -97,7 +97,7 @@ def _addresses(node: LexborNode, attributes: Attributes) -> Iterator[str]:
 
 
 def _source_sets(node: LexborNode) -> Iterator[str]:
-    """srcset of the <source>s around the picture, those in a readable format."""
+    """srcset of the <source>s around the image, those in a readable format."""
     parent = node.parent
     if parent is None or parent.tag != "picture":
         return
@@ -119,8 +119,8 @@ def _candidates(srcset: str) -> Iterator[tuple[float, str]]:
             number = float(size[1]) if size else 1.0
         except ValueError:
             continue
-        if address := found[1].rstrip(","):
-            yield (number if size and size[2] == "w" else number * 1000), address
+        if url := found[1].rstrip(","):
+            yield (number if size and size[2] == "w" else number * 1000), url
 
 
 def _is_pixel(attributes: Attributes) -> bool:

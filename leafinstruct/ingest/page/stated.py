@@ -29,7 +29,7 @@ from leafinstruct.ingest.fields.text import one_line
 from leafinstruct.ingest.fields.title import can_be_title, is_section, without_site
 from leafinstruct.ingest.page.main.names import is_title
 from leafinstruct.ingest.page.nodes import CANDIDATES
-from leafinstruct.ingest.page.sources import Picture
+from leafinstruct.ingest.page.sources import PageImage
 from leafinstruct.ingest.page.walk import Block, walk
 from leafinstruct.records.text.words import folded
 from leafinstruct.records.url import domain_of, host_of
@@ -72,7 +72,7 @@ class Head:
     sites: frozenset[str]
     slug: str
 
-    def title(self, nodes: Sequence[LexborNode], pieces: Sequence[Block | Picture]) -> str | None:
+    def title(self, nodes: Sequence[LexborNode], pieces: Sequence[Block | PageImage]) -> str | None:
         """The page's title; None where it states none. nodes: of the document; pieces: what they gave."""
         own = [text for node in _h1s(nodes) if 0 < len(text := _text_of(node)) <= LONG]
         first = next(
@@ -133,7 +133,7 @@ def read_head(tree: LexborHTMLParser, url: str | None = None) -> Head:
     return Head(tuple(text for text in dict.fromkeys(stated) if 0 < len(text) <= LONG)[:MANY], wanted, _slug(url))
 
 
-def before_title(pieces: Sequence[Block | Picture], title: str | None) -> tuple[Block | Picture, ...]:
+def before_title(pieces: Sequence[Block | PageImage], title: str | None) -> tuple[Block | PageImage, ...]:
     """The pieces without the marginal lines that stand before the heading of the title: breadcrumb, date, byline, share line; and without a heading
     directly behind it that repeats it.
 
@@ -144,7 +144,7 @@ def before_title(pieces: Sequence[Block | Picture], title: str | None) -> tuple[
     kept = [
         piece
         for piece in pieces[:at]
-        if isinstance(piece, Picture) or piece.kind not in ("prose", "list", "heading") or not _goes(piece.text)
+        if isinstance(piece, PageImage) or piece.kind not in ("prose", "list", "heading") or not _goes(piece.text)
     ]
     again = at + 1
     while again < len(pieces) and _is_heading(pieces[at], title) and _is_heading(pieces[again], title):
@@ -157,17 +157,17 @@ def _goes(text: str) -> bool:
     return is_marginal(text) or all(is_marginal(line.lstrip("-0123456789. ")) for line in text.split("\n"))
 
 
-def _is_heading(piece: Block | Picture, title: str | None) -> bool:
+def _is_heading(piece: Block | PageImage, title: str | None) -> bool:
     return isinstance(piece, Block) and piece.kind == "heading" and piece.text == title
 
 
-def _leads(text: str, pieces: Sequence[Block | Picture]) -> bool:
+def _leads(text: str, pieces: Sequence[Block | PageImage]) -> bool:
     """Whether little text stands before an h1; one of an image alone is looked for by the image."""
     before = 0
     for piece in pieces:
-        if (piece.alt if isinstance(piece, Picture) else piece.text) == text:
+        if (piece.alt if isinstance(piece, PageImage) else piece.text) == text:
             return before <= LEAD
-        before += 0 if isinstance(piece, Picture) else len(piece.text)
+        before += 0 if isinstance(piece, PageImage) else len(piece.text)
     return True
 
 
@@ -189,7 +189,7 @@ def _text_of(h1: LexborNode) -> str:
     """An h1's text as the document has it, else the alternative text of its image."""
     pieces = walk([h1])
     text = " ".join(piece.text for piece in pieces if isinstance(piece, Block))
-    return text or next((piece.alt for piece in pieces if isinstance(piece, Picture)), "")
+    return text or next((piece.alt for piece in pieces if isinstance(piece, PageImage)), "")
 
 
 def _metas(tree: LexborHTMLParser) -> dict[str, str]:

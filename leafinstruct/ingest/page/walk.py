@@ -1,7 +1,7 @@
-"""A tree's nodes -> blocks of text and pictures, in reading order.
+"""A tree's nodes -> blocks of text and images, in reading order.
 
 One pass with an explicit stack (a hostile page is deeper than Python's). Text gathers on a line; a line ends at <br>, at a list item or a
-table row; lines gather in a block; a block ends where a paragraph, heading, picture, list or table begins or ends. A picture inside a
+table row; lines gather in a block; a block ends where a paragraph, heading, image, list or table begins or ends. An image inside a
 paragraph splits it, because ORDER IS THE DATA.
 
     list      one block of Markdown (ingest.lists), split only by images, code, tables, captions and headings inside
@@ -9,8 +9,8 @@ paragraph splits it, because ORDER IS THE DATA.
               a list in a cell or a caption are on its line, with their markers
     sup, sub  numbers keep their place (x², H₂O), because 10⁻⁶ is not 10-6; other text is written on the line
     code      <pre>, line breaks and indentation kept
-    caption   <figcaption>, given after the pictures of its figure wherever it stands in the source; and directly after a picture, a
-              paragraph of class caption or one that is emphasised as a whole, which is how Markdown writes captions
+    caption   <figcaption>, given after the images of its figure wherever it stands in the source; and directly after an image, a
+              paragraph of class caption or one that is emphasized as a whole, which is how Markdown writes captions
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from selectolax.lexbor import LexborNode
 from leafinstruct.ingest.fields.lists import MAX_LEVELS, list_of
 from leafinstruct.ingest.fields.text import lines, one_line, word_set
 from leafinstruct.ingest.page.blocks import FLOWING, Block, Writer
-from leafinstruct.ingest.page.nodes import PICTURES
-from leafinstruct.ingest.page.sources import Picture, picture
+from leafinstruct.ingest.page.nodes import IMAGES
+from leafinstruct.ingest.page.sources import PageImage, image
 from leafinstruct.records.document import TextKind
 
 __all__ = ["Block", "walk"]
@@ -40,7 +40,7 @@ _CELLS = frozenset[TextKind]({"table", "caption"})
 """Kinds of one line in which the items of a list keep their markers."""
 _LAID_OUT = "h1, h2, h3, h4, h5, h6, pre, figure"
 """What a table of data does not hold: one that does lays out the page."""
-_PICTURES = frozenset(PICTURES.split(", "))
+_IMAGES = frozenset(IMAGES.split(", "))
 _PERMALINKS = frozenset({"¶", "#", "§", "🔗", "\u200b", ""})
 _RAISED = {
     "sup": str.maketrans("0123456789+-\u2212=()", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾"),
@@ -49,11 +49,11 @@ _RAISED = {
 _NUMBER = frozenset("0123456789+-\u2212=()")
 """What may be raised or lowered; Unicode has signs for these in both places."""
 _MAX_CAPTION = 300
-"""Characters; a longer emphasised paragraph after a picture is text."""
+"""Characters; a longer emphasized paragraph after an image is text."""
 
 
-def walk(roots: Sequence[LexborNode]) -> list[Block | Picture]:
-    """Blocks and pictures of the nodes, in order."""
+def walk(roots: Sequence[LexborNode]) -> list[Block | PageImage]:
+    """Blocks and images of the nodes, in order."""
     writer = Writer()
     stack: list[tuple[LexborNode, bool, TextKind | None]] = [(root, False, None) for root in reversed(roots)]
     while stack:
@@ -72,25 +72,25 @@ def walk(roots: Sequence[LexborNode]) -> list[Block | Picture]:
 
 
 def _children(node: LexborNode, tag: str) -> list[LexborNode]:
-    """In the order of the document, but a figure's caption after its pictures."""
+    """In the order of the document, but a figure's caption after its images."""
     children = list(node.iter(include_text=True))
     return sorted(children, key=lambda child: child.tag == "figcaption") if tag == "figure" else children
 
 
 def _is_whole(writer: Writer, node: LexborNode, tag: str) -> bool:
-    """Write an element that is taken as a whole: a picture, a line break, code, a permalink sign (nothing); False for all others."""
-    if tag in _PICTURES:
-        writer.add(picture(node))
+    """Write an element that is taken as a whole: an image, a line break, code, a permalink sign (nothing); False for all others."""
+    if tag in _IMAGES:
+        writer.add(image(node))
     elif tag == "br":
         _break(writer)
     elif tag in _RAISED and (shifted := _shifted(node, tag)):
         writer.line.append(shifted)
-    elif tag == "pre" and node.css_first(PICTURES) is None:
+    elif tag == "pre" and node.css_first(IMAGES) is None:
         code = lines(_code(node))
         if code:
             writer.add(Block(code, "code"))
     else:
-        return tag == "a" and node.text().strip() in _PERMALINKS and node.css_first(PICTURES) is None
+        return tag == "a" and node.text().strip() in _PERMALINKS and node.css_first(IMAGES) is None
     return True
 
 
@@ -123,7 +123,7 @@ def _kind(writer: Writer, node: LexborNode, tag: str) -> TextKind | None:
     """The kind of text that an element opens, if any."""
     if tag in _HEADINGS:
         return "heading"
-    if tag in ("figcaption", "caption") or (tag in ("p", "div") and writer.after_picture() and _is_caption(node)):
+    if tag in ("figcaption", "caption") or (tag in ("p", "div") and writer.after_image() and _is_caption(node)):
         return "caption"
     if tag in _LISTS and writer.kinds[-1] == "prose":
         return "list"
@@ -185,8 +185,8 @@ def _code(node: LexborNode) -> str:
 
 
 def _is_caption(node: LexborNode) -> bool:
-    """A short paragraph that is called caption or emphasised as a whole."""
-    if node.css_first(PICTURES) is not None or len(node.text()) > _MAX_CAPTION:
+    """A short paragraph that is called caption or emphasized as a whole."""
+    if node.css_first(IMAGES) is not None or len(node.text()) > _MAX_CAPTION:
         return False
     if any(name.lower().endswith(("caption", "caption-text")) for name in (node.attributes.get("class") or "").split()):
         return True

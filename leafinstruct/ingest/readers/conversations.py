@@ -3,13 +3,13 @@
     {"id": ..., "image": [path, ...] or path, "task_name": ..., "conversations": [{"from": "human", "value": "... <image> ..."}, ...]}
 
 A .json file holds one list of records and is unrolled first (unroll); .jsonl holds one a line. `images`, and `messages` or `conversation`, are read
-as `image` and `conversations` (LLaVA, ShareGPT4V, Mantis, chat messages); `url` and `license` are the record's. Marks are filled from the pictures
-in order over all turns (turns); a record whose counts differ is lost as a whole. A conversation is an example as it is: rewrite passes it
-unchanged. What `leaf export` adds is read back: `image_info`, what is known of each picture, and texts whose marks are `escaped`.
+as `image` and `conversations` (LLaVA, ShareGPT4V, Mantis, chat messages); `url` and `license` are the record's. Placeholders are filled from the
+images in order over all turns (turns); a record whose counts differ is lost as a whole. A conversation is an example as it is: rewrite passes it
+unchanged. What `leaf export` adds is read back: `image_info`, what is known of each image, and texts whose placeholders are `escaped`.
 Locators: `line=N` of JSONL, `item=N` of a list, from 1.
 
-Whole record lost: those of lines and parse; bad_images, bad_reference, unsafe_path, bad_turns, unknown_speaker, no_answer, too_few_pictures,
-too_many_pictures, too_many_pieces, too_long; truncated or damaged for what a file breaks off at.
+Whole record lost: those of lines and parse; bad_images, bad_reference, unsafe_path, bad_turns, unknown_speaker, no_answer, too_few_images,
+too_many_images, too_many_pieces, too_long; truncated or damaged for what a file breaks off at.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from leafinstruct.errors import SourceError
 from leafinstruct.ingest import files
 from leafinstruct.ingest.caps import excess
 from leafinstruct.ingest.config import ConversationsSource
-from leafinstruct.ingest.fields.address import web
 from leafinstruct.ingest.fields.license import named
-from leafinstruct.ingest.fields.reference import LostError, picture_ref, shown
+from leafinstruct.ingest.fields.reference import LostError, image_ref, shown
 from leafinstruct.ingest.fields.text import one_line
+from leafinstruct.ingest.fields.url import web
 from leafinstruct.ingest.span import Span
 from leafinstruct.ingest.tables import lines
 from leafinstruct.ingest.tables.columns.turns import segments_of
@@ -42,13 +42,13 @@ SUFFIXES = (".json", ".jsonl", ".jsonl.gz", ".jsonl.zip")
 
 
 def root_of(source: ConversationsSource) -> Path:
-    """The folder of the records; when `pictures` names a folder elsewhere, the nearest folder that holds both."""
-    return files.root_with(source.path, source.pictures)
+    """The folder of the records; when `images` names a folder elsewhere, the nearest folder that holds both."""
+    return files.root_with(source.path, source.images)
 
 
 def plan(source: ConversationsSource, part_size: int, cache: Path) -> list[Span]:
-    """Ranges of at most part_size records within one file. Raises SourceError when path or pictures are missing or all files are empty."""
-    files.check_pictures(source.pictures, "leave `pictures` out when paths are relative to the JSON")
+    """Ranges of at most part_size records within one file. Raises SourceError when path or images are missing or all files are empty."""
+    files.check_images(source.images, "leave `images` out when paths are relative to the JSON")
     root = root_of(source)
     spans = lines.spans(root, files.listing(source.path, root, SUFFIXES), part_size, cache, _lines_of)
     if not spans:
@@ -65,8 +65,8 @@ def read(source: ConversationsSource, span: Span, cache: Path) -> Iterator[Docum
         yield Rejected(file, "", "unsafe_path", "a symbolic link leads out of the source's folder")
         return
     folder = PurePosixPath(file).parent
-    if source.pictures is not None:
-        folder = PurePosixPath(Path(source.pictures).absolute().relative_to(root).as_posix())
+    if source.images is not None:
+        folder = PurePosixPath(Path(source.images).absolute().relative_to(root).as_posix())
     unit, parsed = ("item", record_of) if _is_list(path) else ("line", parsed_line)
     for item in lines.read(_lines_of(path, cache), span.start, span.stop, cache):
         locator = item.locator.replace("line=", f"{unit}=")
@@ -103,12 +103,12 @@ def _document(source: ConversationsSource, file: str, locator: str, record: dict
         raise LostError(*problem)
     license_ = _license(record) or source.license
 
-    def picture(name: object) -> Image:
-        ref = picture_ref(name, folder)
+    def image(name: object) -> Image:
+        ref = image_ref(name, folder)
         return Image(0, ref, url=ref.url, license=license_)
 
-    pictures = [_informed(picture(name), info) for name, info in zip(names, _infos(record, len(names)), strict=True)]
-    segments = segments_of(turns, pictures, picture)
+    images = [_informed(image(name), info) for name, info in zip(names, _infos(record, len(names)), strict=True)]
+    segments = segments_of(turns, images, image)
     if record.get("escaped") == ESCAPED:
         segments = tuple(replace(item, text=unescape(item.text)) if isinstance(item, Text) else item for item in segments)
     texts = [item.text for item in segments if isinstance(item, Text)]
@@ -126,14 +126,14 @@ def _license(record: Mapping[str, Any]) -> str | None:
 
 
 def _infos(record: Mapping[str, Any], count: int) -> Sequence[Mapping[str, Any]]:
-    """What is known of each picture; nothing where the record does not say it for all of them."""
+    """What is known of each image; nothing where the record does not say it for all of them."""
     infos = record.get("image_info")
     whole = isinstance(infos, list) and len(infos) == count and all(isinstance(info, dict) for info in infos)
     return infos if isinstance(infos, list) and whole else [{}] * count
 
 
 def _informed(image: Image, info: Mapping[str, Any]) -> Image:
-    """With its own address, licence and time in a video, where they are stated."""
+    """With its own address, license and time in a video, where they are stated."""
     try:
         time = float(info.get("frame_time") or "nan")
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""HTML: a folder of pages, their pictures beside them or on the web. One file, one document; locator empty.
+"""HTML: a folder of pages, their images beside them or on the web. One file, one document; locator empty.
 
 Parts are the leaves of a tree over the hash of each page's path, split until a leaf holds at most part_size pages. A page that is added or
 removed changes exactly one part (or splits or merges two), wherever its name sorts; runs of the sorted list, cut where a hash says so, were
@@ -10,10 +10,10 @@ advertisements) are no pages.
 
 A relative address is a file below the source's root, else the web address that <base> makes of it. `/x.png` is looked for at the root of
 the source first. Percent-encoding is undone unless a file of the written name exists. Files are only looked for, never opened: a missing one
-is a reference like any other, and materialising it gives the reason. A data: address is a range of the page.
+is a reference like any other, and materializing it gives the reason. A data: address is a range of the page.
 
 Whole page lost: unreadable, unsafe_path, empty, too_large, not_text, too_wide, too_deep, no_body, no_content, too_many_pieces, too_long.
-Picture lost, the document goes on: no_source, too_many_sources, data_uri, tracking_pixel, unsafe_path, unknown_scheme, bad_address.
+Image lost, the document goes on: no_source, too_many_sources, data_uri, tracking_pixel, unsafe_path, unknown_scheme, bad_url.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from leafinstruct.ingest import files
 from leafinstruct.ingest.archive.archive_record import looks_like_html
 from leafinstruct.ingest.config import HtmlSource
-from leafinstruct.ingest.fields.address import join, web, without_fragment
+from leafinstruct.ingest.fields.url import join, web, without_fragment
 from leafinstruct.ingest.page.assemble import Embedded, NoReferenceError, assemble
 from leafinstruct.ingest.page.page import MAX_PAGE, Page, PageError, parse
 from leafinstruct.ingest.page.sources import is_data
@@ -94,7 +94,7 @@ def _stem(name: str) -> str:
 
 
 def read(source: HtmlSource, span: Span, cache: Path) -> Iterator[Document | Rejected]:  # noqa: ARG001 - one signature for all readers
-    """The documents of a span in the order of their names, each followed by the pictures it lost; pages that could not be read."""
+    """The documents of a span in the order of their names, each followed by the images it lost; pages that could not be read."""
     root = root_of(source)
     for file in span.files[span.start : span.stop]:
         try:
@@ -126,9 +126,9 @@ def _locate(root: Path, file: str, page: Page, embedded: Embedded, sources: tupl
         return Ref(file=file, offset=offset, length=length), None
     possible: list[Ref] = []
     problem = NoReferenceError("no_source", "an <img> without any address")
-    for address in sources:
+    for url in sources:
         try:
-            ref = _reference(root, file, page, address)
+            ref = _reference(root, file, page, url)
         except NoReferenceError as error:
             problem = error
             continue
@@ -140,21 +140,21 @@ def _locate(root: Path, file: str, page: Page, embedded: Embedded, sources: tupl
     return possible[0], possible[0].url
 
 
-def _reference(root: Path, file: str, page: Page, address: str) -> Ref:
+def _reference(root: Path, file: str, page: Page, url: str) -> Ref:
     """What one address refers to. Raises NoReferenceError."""
     try:
-        joined = join(page.base if web(page.base) else None, address)
+        joined = join(page.base if web(page.base) else None, url)
         parts = urlsplit(joined)
         if parts.scheme in ("http", "https"):
             return Ref(url=without_fragment(joined))
     except ValueError as error:
-        raise NoReferenceError("bad_address", f"{address[:100]}: {error}") from error
+        raise NoReferenceError("bad_url", f"{url[:100]}: {error}") from error
     if parts.scheme == "file" or len(parts.scheme) == 1:
-        raise NoReferenceError("unsafe_path", f"{address[:100]} names a file of the machine")
+        raise NoReferenceError("unsafe_path", f"{url[:100]} names a file of the machine")
     if parts.scheme:
-        raise NoReferenceError("unknown_scheme", f"{address[:100]} is neither a file nor on the web")
+        raise NoReferenceError("unknown_scheme", f"{url[:100]} is neither a file nor on the web")
     if not parts.path:
-        raise NoReferenceError("no_source", f"{address[:100]} names no file")
+        raise NoReferenceError("no_source", f"{url[:100]} names no file")
     return _local(root, _folder(file, page.base), page, parts)
 
 

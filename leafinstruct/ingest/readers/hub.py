@@ -1,6 +1,6 @@
 """Any table with a declared mapping: Parquet, JSONL and WebDataset tar files, and datasets of the Hugging Face Hub (hub_stream).
 
-A record is a row of named columns, whatever its file is; mapping makes segments of it. Pictures are not read here: a cell of Parquet is a
+A record is a row of named columns, whatever its file is; mapping makes segments of it. Images are not read here: a cell of Parquet is a
 member of its file, a member of a tar is a range of it, a string is a file's name or an address. Locators: `row=N` from 0 (Parquet), `line=N`
 (JSONL), `key=NAME` (tar).
 
@@ -8,9 +8,9 @@ A column that no Parquet file has is a wrong recipe, since footers tell, and sto
 have is a reason. Rows of JSONL and tar may each have other columns, so there a missing one is null.
 
 Whole record lost: truncated, damaged, too_large, not_parquet, not_a_tar, long_header, sparse_member, missing_columns (once for the file), empty,
-mark_without_image, those of parquet, of lines and JSON (mmc4), too_many_pieces, too_long and those of turns. Piece lost: not_text, bad_reference,
-unsafe_path, not_a_picture_value, unnamed_image. unmapped_mark: what looks like an image mark in a text and is none of the recipe's, so the images
-are in another order than the text means; nothing is lost by it, and `leaf build` reports it once a source and pattern.
+placeholder_without_image, those of parquet, of lines and JSON (mmc4), too_many_pieces, too_long and those of turns. Piece lost: not_text,
+bad_reference, unsafe_path, not_an_image_value, unnamed_image. unmapped_placeholder: what looks like an image placeholder in a text and is none of the
+recipe's, so the images are in another order than the text means; nothing is lost by it, and `leaf build` reports it once a source and pattern.
 """
 
 from __future__ import annotations
@@ -18,24 +18,23 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from leafinstruct.errors import RecipeError, SourceError
+from leafinstruct.errors import RecipeError, SourceError, suggestion
 from leafinstruct.images.containers import member
 from leafinstruct.ingest import files
 from leafinstruct.ingest.config import HubSource
-from leafinstruct.ingest.fields.address import web
 from leafinstruct.ingest.fields.license import named
-from leafinstruct.ingest.fields.reference import LostError, picture_ref, shown
+from leafinstruct.ingest.fields.reference import LostError, image_ref, shown
 from leafinstruct.ingest.fields.text import one_line
 from leafinstruct.ingest.fields.title import of_heading
+from leafinstruct.ingest.fields.url import web
 from leafinstruct.ingest.span import Span, ranges
 from leafinstruct.ingest.tables import lines, parquet, tar
-from leafinstruct.ingest.tables.columns import cells, columns, mapping, marks
-from leafinstruct.ingest.tables.columns.marks import NUMBER, numbered
+from leafinstruct.ingest.tables.columns import cells, columns, mapping, placeholders
+from leafinstruct.ingest.tables.columns.placeholders import NUMBER, numbered
 from leafinstruct.ingest.tables.lines import Damage
 from leafinstruct.ingest.tables.parse import parsed_line
 from leafinstruct.records.document import Document, Provenance, Ref, Rejected, Segment, Text, document_id
@@ -121,8 +120,7 @@ def _check_columns(source: HubSource, footers: Mapping[str, parquet.Footer]) -> 
     for column in columns.names_of(source) if whole else ():
         if not any(_has(footer.names, column) for footer in whole.values()):
             file, footer = next(iter(whole.items()))
-            near = get_close_matches(column, footer.names, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(footer.names)[:200]}"
+            hint = suggestion(column, footer.names, "it has")
             raise RecipeError(f"source {source.name}: {file} has no column {column!r}; {hint}")
 
 
@@ -188,10 +186,10 @@ def _tar(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator[Doc
         for sample in index.samples[span.start : span.stop]:
             locator = f"key={one_line(sample.key)}"
             names = list(sample.members)
-            pictures = {
+            of_images = {
                 column for name in images for column in (name, name.partition(".")[0], *(numbered(name, names) if NUMBER in name else ()))
             }
-            wanted = set(columns.columns_of(source, names)) - pictures
+            wanted = set(columns.columns_of(source, names)) - of_images
             row: dict[str, Any] = {name: Ref(file=file, offset=place[0], length=place[1]) for name, place in sample.members.items()}
             try:
                 for column in sorted(wanted & row.keys()):
@@ -240,18 +238,21 @@ def _record(
 
 
 def _unmapped(source: HubSource, file: str, locator: str, segments: Sequence[Segment], known: Sequence[str]) -> Iterator[Rejected]:
-    """What looks like an image mark in the texts of a row and fits no declared pattern, by the pattern of its kind."""
+    """What looks like an image placeholder in the texts of a row and fits no declared pattern, by the pattern of its kind."""
     images = columns.image_columns(source)
     taken = {name.partition(".")[0] for name in columns.names_of(source)} - {name.partition(".")[0] for name in images}
     meant = [name for name in known if name not in taken]
     patterns = columns.patterns_of(source)
     found = Counter(
-        marks.general(words) for item in segments if isinstance(item, Text) for words in marks.suspects(item.text, patterns, meant)
+        placeholders.general(words)
+        for item in segments
+        if isinstance(item, Text)
+        for words in placeholders.suspects(item.text, patterns, meant)
     )
     for pattern, times in found.items():
-        hint = marks.hint(pattern, meant, [name for name in images if NUMBER not in name])
-        detail = f'"{pattern}" in the text looks like an image mark and fits none of the recipe, so it stays text; {hint}'
-        yield marks.Unmapped(file, locator, "unmapped_mark", detail, False, source.name, pattern, times, 1, hint)
+        hint = placeholders.hint(pattern, meant, [name for name in images if NUMBER not in name])
+        detail = f'"{pattern}" in the text looks like an image placeholder and fits none of the recipe, so it stays text; {hint}'
+        yield placeholders.Unmapped(file, locator, "unmapped_placeholder", detail, False, source.name, pattern, times, 1, hint)
 
 
 def _text(row: Mapping[str, Any], column: str | None) -> str | None:
@@ -260,22 +261,22 @@ def _text(row: Mapping[str, Any], column: str | None) -> str | None:
 
 
 def _cell(file: str, row: int, value: object, column: str, item: int | None) -> tuple[Ref, str | None]:
-    """A picture of a Parquet row: a struct or bytes in its own cell, or a name or address, also in a struct that was written without bytes."""
+    """An image of a Parquet row: a struct or bytes in its own cell, or a name or address, also in a struct that was written without bytes."""
     if isinstance(value, str) or (isinstance(value, dict) and value.get("bytes", b"") is None):
         return _named(file, value, column, item)
     if not isinstance(value, (dict, bytes)):
-        raise LostError("not_a_picture_value", f"{shown(value)} is neither bytes nor a name nor an address")
+        raise LostError("not_an_image_value", f"{shown(value)} is neither bytes nor a name nor an address")
     return Ref(file=file, member=member(row, column, item)), None
 
 
 def _named(file: str, value: object, column: str, item: int | None) -> tuple[Ref, str | None]:  # noqa: ARG001 - one signature for all tables
-    """A picture that is a name relative to the file, or an address."""
-    ref = picture_ref(value, PurePosixPath(file).parent)
+    """An image that is a name relative to the file, or an address."""
+    ref = image_ref(value, PurePosixPath(file).parent)
     return ref, ref.url
 
 
 def _range(value: object, column: str, item: int | None) -> tuple[Ref, str | None]:  # noqa: ARG001 - one signature for all tables
-    """A picture that is a member of the tar."""
+    """An image that is a member of the tar."""
     if not isinstance(value, Ref):
-        raise LostError("not_a_picture_value", f"{column} is {shown(value)}, no member of the tar")
+        raise LostError("not_an_image_value", f"{column} is {shown(value)}, no member of the tar")
     return value, None

@@ -2,12 +2,12 @@
 
     {"url": ..., "text_list": [sentence, ...], "image_info": [{"image_name", "raw_url", "matched_text_index"}, ...]}
 
-The format has lost where pictures stood; `matched_text_index` says which sentence each one was assigned to. A picture is placed directly
+The format has lost where images stood; `matched_text_index` says which sentence each one was assigned to. An image is placed directly
 BEFORE its sentence, ties by list order: the convention that MMC4's own users train with. A sentence that holds line breaks (quoted code)
 keeps them. `similarity_matrix` and `matched_sim` are not read: our own alignment scores replace them, whatever model made theirs.
 
-A picture is the file `<pictures>/<image_name>`. Where that folder does not exist by default, or the entry has no name, its `raw_url` is the
-reference: published shards come without pictures.
+An image is the file `<images>/<image_name>`. Where that folder does not exist by default, or the entry has no name, its `raw_url` is the
+reference: published shards come without images.
 
 Whole record lost: empty_line (once for a run of blank lines), line_too_long, too_many_values, not_utf8, broken_json, not_an_object,
 no_text_list, empty, and, above the caps that hold for all readers (caps), too_many_pieces and too_long; truncated or damaged for what a
@@ -25,11 +25,11 @@ from leafinstruct.errors import SourceError
 from leafinstruct.ingest import files
 from leafinstruct.ingest.caps import excess
 from leafinstruct.ingest.config import Mmc4Source
-from leafinstruct.ingest.fields.address import web
 from leafinstruct.ingest.fields.reference import LostError, safe_name, shown
 from leafinstruct.ingest.fields.text import lines as keep_lines
 from leafinstruct.ingest.fields.text import one_line
 from leafinstruct.ingest.fields.title import of_prose
+from leafinstruct.ingest.fields.url import web
 from leafinstruct.ingest.span import Span
 from leafinstruct.ingest.tables import lines
 from leafinstruct.ingest.tables.lines import Damage, Line
@@ -41,13 +41,13 @@ LIBRARIES: tuple[str, ...] = ()
 
 
 def root_of(source: Mmc4Source) -> Path:
-    """The folder of the records; when `pictures` names a folder elsewhere, the nearest folder that holds both."""
-    return files.root_with(source.path, source.pictures)
+    """The folder of the records; when `images` names a folder elsewhere, the nearest folder that holds both."""
+    return files.root_with(source.path, source.images)
 
 
 def plan(source: Mmc4Source, part_size: int, cache: Path) -> list[Span]:
-    """Line ranges of at most part_size lines within one file. Raises SourceError when path or pictures are missing or all files are empty."""
-    files.check_pictures(source.pictures, "leave `pictures` out when they lie in `images` beside the JSONL")
+    """Line ranges of at most part_size lines within one file. Raises SourceError when path or images are missing or all files are empty."""
+    files.check_images(source.images, "leave `images` out when they lie in `images` beside the JSONL")
     root = root_of(source)
     spans = lines.spans(root, files.listing(source.path, root, SUFFIXES), part_size, cache)
     if not spans:
@@ -63,21 +63,21 @@ def read(source: Mmc4Source, span: Span, cache: Path) -> Iterator[Document | Rej
     if path is None:
         yield Rejected(file, "", "unsafe_path", "a symbolic link leads out of the source's folder")
         return
-    pictures = _pictures(source, root, file)
+    images = _images(source, root, file)
     for item in lines.read(path, span.start, span.stop, cache):
         if isinstance(item, Damage):
             yield Rejected(file, item.locator, item.reason, item.detail)
             continue
         try:
-            yield from _document(source, file, item.locator, _parse(item), pictures)
+            yield from _document(source, file, item.locator, _parse(item), images)
         except LostError as lost:
             yield Rejected(file, item.locator, lost.reason, lost.detail)
 
 
-def _pictures(source: Mmc4Source, root: Path, file: str) -> str | None:
-    """The picture folder relative to root; None where the default one does not exist and pictures are on the web only."""
-    if source.pictures is not None:
-        return Path(source.pictures).absolute().relative_to(root).as_posix()
+def _images(source: Mmc4Source, root: Path, file: str) -> str | None:
+    """The image folder relative to root; None where the default one does not exist and images are on the web only."""
+    if source.images is not None:
+        return Path(source.images).absolute().relative_to(root).as_posix()
     beside = PurePosixPath(file).parent / "images"
     return beside.as_posix() if (root / beside).is_dir() else None
 
@@ -93,25 +93,25 @@ def _parse(line: Line) -> dict[str, Any]:
 
 def _excess(sentences: list[Any], entries: object) -> tuple[str, str] | None:
     """Whether a record holds more than a document may, by its lists as they stand: before anything is made of them."""
-    pictures = len(entries) if isinstance(entries, list) else 0
-    return excess(len(sentences) + pictures, pictures, sum(len(item) for item in sentences if isinstance(item, str)))
+    images = len(entries) if isinstance(entries, list) else 0
+    return excess(len(sentences) + images, images, sum(len(item) for item in sentences if isinstance(item, str)))
 
 
-def _document(source: Mmc4Source, file: str, locator: str, record: dict[str, Any], pictures: str | None) -> Iterator[Document | Rejected]:
+def _document(source: Mmc4Source, file: str, locator: str, record: dict[str, Any], images: str | None) -> Iterator[Document | Rejected]:
     """The record's document, then what it lost. Raises LostError when nothing is left of it."""
     lost: list[LostError] = []
-    placed = _placed(record, pictures, lost)
+    placed = _placed(record, images, lost)
     segments: list[Segment] = []
     for index, sentence in enumerate(record["text_list"]):
-        text, images = _sentence(sentence, index, lost), placed.get(index, ())
-        owner = len(segments) + len(images) if text else None
-        for ref, url in images:
+        text, placed_here = _sentence(sentence, index, lost), placed.get(index, ())
+        owner = len(segments) + len(placed_here) if text else None
+        for ref, url in placed_here:
             found: OwnerFound = "unknown" if owner is None else "stated"
             segments.append(Image(len(segments), ref, url=url, license=source.license, owner=owner, owner_found=found))
         if text:
             segments.append(Text(len(segments), text))
     if not segments:
-        raise LostError("empty", "no text and no picture")
+        raise LostError("empty", "no text and no image")
     identity = document_id(source.name, file, locator)
     url, title = web(record.get("url")), of_prose(segments)
     yield Document(identity, source.name, tuple(segments), Provenance(file, locator), url, source.license, title, page_url=url)
@@ -126,8 +126,8 @@ def _sentence(sentence: object, index: int, lost: list[LostError]) -> str:
     return ""
 
 
-def _placed(record: dict[str, Any], pictures: str | None, lost: list[LostError]) -> dict[int, list[tuple[Ref, str | None]]]:
-    """Sentence index -> references and addresses of its pictures, in list order."""
+def _placed(record: dict[str, Any], images: str | None, lost: list[LostError]) -> dict[int, list[tuple[Ref, str | None]]]:
+    """Sentence index -> references and addresses of its images, in list order."""
     entries = record.get("image_info") or []
     placed: dict[int, list[tuple[Ref, str | None]]] = {}
     if not isinstance(entries, list):
@@ -135,7 +135,7 @@ def _placed(record: dict[str, Any], pictures: str | None, lost: list[LostError])
         return placed
     for number, entry in enumerate(entries):
         try:
-            index, ref, url = _entry(entry, len(record["text_list"]), pictures)
+            index, ref, url = _entry(entry, len(record["text_list"]), images)
         except LostError as piece:
             lost.append(LostError(piece.reason, f"image_info[{number}]: {piece.detail}"))
             continue
@@ -143,8 +143,8 @@ def _placed(record: dict[str, Any], pictures: str | None, lost: list[LostError])
     return placed
 
 
-def _entry(entry: object, sentences: int, pictures: str | None) -> tuple[int, Ref, str | None]:
-    """Sentence index, reference and address of one picture. Raises LostError."""
+def _entry(entry: object, sentences: int, images: str | None) -> tuple[int, Ref, str | None]:
+    """Sentence index, reference and address of one image. Raises LostError."""
     if not isinstance(entry, dict):
         raise LostError("bad_image_info", f"{shown(entry)} is not an object")
     index = entry.get("matched_text_index")
@@ -153,8 +153,8 @@ def _entry(entry: object, sentences: int, pictures: str | None) -> tuple[int, Re
     if not 0 <= index < sentences:
         raise LostError("index_out_of_range", f"matched_text_index is {index}, the record has {sentences} sentences")
     name, url = entry.get("image_name"), web(entry.get("raw_url"))
-    if isinstance(name, str) and name.strip() and pictures is not None:
-        return index, Ref(file=f"{pictures}/{safe_name(name)}" if pictures != "." else safe_name(name)), url
+    if isinstance(name, str) and name.strip() and images is not None:
+        return index, Ref(file=f"{images}/{safe_name(name)}" if images != "." else safe_name(name)), url
     if url is None:
         raise LostError("no_image_name", "neither a usable image_name nor a raw_url")
     return index, Ref(url=url), url

@@ -2,12 +2,12 @@
 
     images: [address | null, ...]   texts: [text | null, ...]   metadata: JSON [object | null, ...]   general_metadata: JSON object
 
-The lists are parallel: at each place stands either a picture or a text, and their order is the page's. A text holds the paragraphs between
-two pictures; each becomes a piece of its own, so that a picture is compared with the paragraph beside it and not with a whole chapter. The
-picture's `metadata` gives its alternative text and original address (`src`); `general_metadata` the page's address. Where its WARC is named
+The lists are parallel: at each place stands either an image or a text, and their order is the page's. A text holds the paragraphs between
+two images; each becomes a piece of its own, so that an image is compared with the paragraph beside it and not with a whole chapter. The
+image's `metadata` gives its alternative text and original address (`src`); `general_metadata` the page's address. Where its WARC is named
 there, that is the page's history, not a place to read from, and is left in the file.
 
-A picture is its address on the web, or a file relative to the Parquet file. Locator: `row=N`, from 0. Rows are streamed (parquet); the JSON is
+An image is its address on the web, or a file relative to the Parquet file. Locator: `row=N`, from 0. Rows are streamed (parquet); the JSON is
 bounded by MAX_JSON, read by the standard library.
 
 Whole record lost: not_parquet, truncated, missing_columns (once for the file), those of parquet, no_lists, unequal_lists, empty,
@@ -25,10 +25,10 @@ from typing import Any
 from leafinstruct.ingest import files
 from leafinstruct.ingest.caps import excess
 from leafinstruct.ingest.config import ObelicsSource
-from leafinstruct.ingest.fields.address import web
-from leafinstruct.ingest.fields.reference import LostError, picture_ref, shown
+from leafinstruct.ingest.fields.reference import LostError, image_ref, shown
 from leafinstruct.ingest.fields.text import lines, one_line
 from leafinstruct.ingest.fields.title import of_prose
+from leafinstruct.ingest.fields.url import web
 from leafinstruct.ingest.span import Span
 from leafinstruct.ingest.tables import parquet
 from leafinstruct.records.document import Document, Image, Provenance, Rejected, Segment, Text, document_id
@@ -103,7 +103,7 @@ def _document(source: ObelicsSource, file: str, locator: str, row: dict[str, Any
         except LostError as piece:
             lost.append(LostError(piece.reason, f"place {place}: {piece.detail}"))
     if not segments:
-        raise LostError("empty", "no text and no picture")
+        raise LostError("empty", "no text and no image")
     if problem := excess(len(segments), 0, 0):
         raise LostError(*problem)
     identity = document_id(source.name, file, locator)
@@ -114,7 +114,7 @@ def _document(source: ObelicsSource, file: str, locator: str, row: dict[str, Any
 def _place(source: ObelicsSource, file: str, image: object, text: object, about: object, position: int) -> list[Segment]:
     """What stands at one place of the lists. Raises LostError."""
     if image is not None and text is not None:
-        raise LostError("both_given", "a picture and a text stand at the same place, so their order is not known")
+        raise LostError("both_given", "an image and a text stand at the same place, so their order is not known")
     if text is not None:
         if not isinstance(text, str):
             raise LostError("not_text", f"the text is {shown(text)}")
@@ -124,9 +124,9 @@ def _place(source: ObelicsSource, file: str, image: object, text: object, about:
         return []
     facts = about if isinstance(about, dict) else {}
     alt, original = facts.get("alt_text"), facts.get("src")
-    ref = picture_ref(image, PurePosixPath(file).parent)
-    address = ref.url or web(original)
-    return [Image(position, ref, one_line(alt) if isinstance(alt, str) else "", address, source.license)]
+    ref = image_ref(image, PurePosixPath(file).parent)
+    url = ref.url or web(original)
+    return [Image(position, ref, one_line(alt) if isinstance(alt, str) else "", url, source.license)]
 
 
 def _parsed(value: object, kind: type[Any], lost: list[LostError]) -> Any:

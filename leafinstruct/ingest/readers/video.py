@@ -2,7 +2,7 @@
 
 Of several subtitle files the one of `language` is taken, else the one without a language in its name, else the only one; anything else would be
 a guess. Where the choice falls among formats, .vtt counts before .srt. Videos without subtitles are reasons, unless the recipe has their speech
-recognised (speech). Parts hold few videos, since one costs seconds where a page costs milliseconds.
+recognized (speech). Parts hold few videos, since one costs seconds where a page costs milliseconds.
 
 Whole video lost: empty, not_a_video, no_video_stream, too_many_pixels, truncated, no_subtitles, several_subtitles, no_cues, no_frames,
 unsafe_path, too_many_pieces, too_long. Piece lost: bad_subtitles, bad_time, empty_cue, not_speech, reversed_cue, zero_length_segment,
@@ -73,7 +73,7 @@ def _video(source: VideoSource, root: Path, path: Path, file: str, cache: Path) 
 
 
 def _cues(source: VideoSource, root: Path, path: Path, file: str, cache: Path, lost: list[film.Lost]) -> list[Cue] | Rejected:
-    """What is said in a video, from its subtitles or by recognising it."""
+    """What is said in a video, from its subtitles or by recognizing it."""
     names = subtitles_of(root, file)
     if not names and source.speech is not None:
         from leafinstruct.ingest.video import speech
@@ -81,7 +81,7 @@ def _cues(source: VideoSource, root: Path, path: Path, file: str, cache: Path, l
         return speech.cues(path, source.speech, cache)
     if not names:
         return Rejected(
-            file, "", "no_subtitles", "no .vtt or .srt beside it; add one, or have its speech recognised (speech: {model: small})"
+            file, "", "no_subtitles", "no .vtt or .srt beside it; add one, or have its speech recognized (speech: {model: small})"
         )
     name = _choice(file, names, source.language)
     if name is None or (beside := files.inside(root, name)) is None:

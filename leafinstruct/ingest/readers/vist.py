@@ -3,9 +3,9 @@
     {"images": [{"id", "url_o", "license", ...}],
      "annotations": [[{"story_id", "photo_flickr_id", "worker_arranged_photo_order", "original_text"}], ...]}
 
-A sentence is `original_text`, as its writer typed it; `text` is tokenised and its names are replaced. Each photograph stands directly before its
+A sentence is `original_text`, as its writer typed it; `text` is tokenized and its names are replaced. Each photograph stands directly before its
 sentence, which is its owner, in the order that the writer arranged them. A photograph is `<photo_flickr_id>.<jpg|jpeg|png|gif>` in the folder of
-pictures, where it is there, else its address on the web (url_o, the largest, else url_l, url_c, url_m). Flickr's licences are numbers
+images, where it is there, else its address on the web (url_o, the largest, else url_l, url_c, url_m). Flickr's licenses are numbers
 (flickr.photos.licenses.getInfo).
 
 The file is joined once, when it is planned, and its stories are written as lines (unroll). Photographs and sentences may stand in any order, so
@@ -33,9 +33,9 @@ from typing import Any, BinaryIO
 from leafinstruct.errors import SourceError
 from leafinstruct.ingest import files
 from leafinstruct.ingest.config import VistSource
-from leafinstruct.ingest.fields.address import web
 from leafinstruct.ingest.fields.reference import LostError, shown
 from leafinstruct.ingest.fields.text import one_line
+from leafinstruct.ingest.fields.url import web
 from leafinstruct.ingest.span import Span
 from leafinstruct.ingest.tables import lines
 from leafinstruct.ingest.tables.lines import MAX_LINE, Damage
@@ -44,7 +44,7 @@ from leafinstruct.records.document import Document, Image, Provenance, Ref, Reje
 
 LIBRARIES: tuple[str, ...] = ()
 SUFFIXES = (".json",)
-_PICTURES = (".jpg", ".jpeg", ".png", ".gif")
+_IMAGES = (".jpg", ".jpeg", ".png", ".gif")
 _ADDRESSES = ("url_o", "url_l", "url_c", "url_m")
 MAX_PLACES = 100
 """Pieces of one story; published stories have five."""
@@ -66,13 +66,13 @@ LICENSES = {
 
 
 def root_of(source: VistSource) -> Path:
-    """The folder of the records; when `pictures` names a folder elsewhere, the nearest folder that holds both."""
-    return files.root_with(source.path, source.pictures)
+    """The folder of the records; when `images` names a folder elsewhere, the nearest folder that holds both."""
+    return files.root_with(source.path, source.images)
 
 
 def plan(source: VistSource, part_size: int, cache: Path) -> list[Span]:
-    """Ranges of at most part_size stories within one file. Raises SourceError when path or pictures are missing or there is no story."""
-    files.check_pictures(source.pictures, "without `pictures` the photographs' addresses are used")
+    """Ranges of at most part_size stories within one file. Raises SourceError when path or images are missing or there is no story."""
+    files.check_images(source.images, "without `images` the photographs' addresses are used")
     root = root_of(source)
     spans = lines.spans(root, files.listing(source.path, root, SUFFIXES), part_size, cache, _lines_of)
     if not spans:
@@ -118,8 +118,8 @@ def _document(source: VistSource, root: Path, file: str, locator: str, pieces: l
             continue
         taken.add(place)
         text = one_line(piece["text"])
-        if (picture := _picture(source, root, piece, len(segments))) is not None:
-            segments.append(replace(picture, owner=len(segments) + 1, owner_found="stated") if text else picture)
+        if (image := _image(source, root, piece, len(segments))) is not None:
+            segments.append(replace(image, owner=len(segments) + 1, owner_found="stated") if text else image)
         else:
             lost.append(LostError("no_photograph", f"photograph {shown(piece['photo'])} has neither a file nor an address"))
         if text:
@@ -131,22 +131,22 @@ def _document(source: VistSource, root: Path, file: str, locator: str, pieces: l
     return Document(document_id(source.name, file, locator), source.name, tuple(segments), Provenance(file, locator), None, source.license)
 
 
-def _picture(source: VistSource, root: Path, piece: dict[str, Any], position: int) -> Image | None:
+def _image(source: VistSource, root: Path, piece: dict[str, Any], position: int) -> Image | None:
     """The photograph's file, else its address; None when it has neither."""
-    address = piece["url"]
+    url = piece["url"]
     license_ = LICENSES.get(piece["license"]) or source.license
-    if source.pictures is not None:
-        folder = Path(source.pictures).absolute()
+    if source.images is not None:
+        folder = Path(source.images).absolute()
         name = _photographs(str(folder)).get(piece["photo"])
         if name is not None:
-            return Image(position, Ref(file=(folder.relative_to(root) / name).as_posix()), url=address, license=license_)
-    return None if address is None else Image(position, Ref(url=address), url=address, license=license_)
+            return Image(position, Ref(file=(folder.relative_to(root) / name).as_posix()), url=url, license=license_)
+    return None if url is None else Image(position, Ref(url=url), url=url, license=license_)
 
 
 @lru_cache(maxsize=4)
 def _photographs(folder: str) -> dict[str, str]:
     """Photograph -> its file's name; listed once a process, as a folder of 200,000 is."""
-    found = (path.name for path in sorted(Path(folder).iterdir()) if path.suffix.lower() in _PICTURES)
+    found = (path.name for path in sorted(Path(folder).iterdir()) if path.suffix.lower() in _IMAGES)
     return {Path(name).stem: name for name in found}
 
 
@@ -213,8 +213,8 @@ def _take_photograph(store: sqlite3.Connection, data: bytes) -> None:
     with suppress(LostError):
         entry = _parsed(data)
         if isinstance(entry, dict) and (identity := _identity(entry.get("id"))):
-            address = next((found for field in _ADDRESSES if (found := web(entry.get(field)))), None)
-            store.execute("REPLACE INTO photographs VALUES (?, ?, ?)", (identity, address, _identity(entry.get("license"))))
+            url = next((found for field in _ADDRESSES if (found := web(entry.get(field)))), None)
+            store.execute("REPLACE INTO photographs VALUES (?, ?, ?)", (identity, url, _identity(entry.get("license"))))
 
 
 def _take_pieces(store: sqlite3.Connection, data: bytes) -> None:

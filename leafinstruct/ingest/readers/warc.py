@@ -1,9 +1,9 @@
-"""WARC: pages and pictures of archive files. A page is a response with status 200 and an HTML type, or a resource of one; its locator is
+"""WARC: pages and images of archive files. A page is a response with status 200 and an HTML type, or a resource of one; its locator is
 `offset=N`, bytes on disk. What else a record is, and what is nothing to us, says archive_record.
 
-A picture is another record of the same file, found by its address (through the file's own redirects and revisits; http or https, with or
+An image is another record of the same file, found by its address (through the file's own redirects and revisits; http or https, with or
 without fragment), and is referred to by its range on disk: nothing is copied. With `crawl: true` the other files of the source are looked in next
-(crawl). A picture that is in none is a reference to the web; a data: address is a range of its page's decoded body.
+(crawl). An image that is in none is a reference to the web; a data: address is a range of its page's decoded body.
 
 An address that was captured twice gives two documents, each with its own place: whether they are the same is not the archive's to say, and exact
 copies are what the filter's `duplicate.*` scores are for. A revisit of a page is no second capture: it says that the first one still holds. Its page
@@ -14,13 +14,13 @@ before the break, then `truncated`; one with records that cannot be read all oth
 (`too_damaged` says where reading stops then). A record that unpacks to far more than its size is not unpacked (too_large), and records that share
 a gzip member cannot be read (not_by_record).
 
-What withholds itself from training, a page by its <meta> or by its HTTP head, a picture by its own, is refused (opt_out) unless
-`opt_out: false`; as pictures on the web are.
+What withholds itself from training, a page by its <meta> or by its HTTP head, an image by its own, is refused (opt_out) unless
+`opt_out: false`; as images on the web are.
 
 Whole page lost: broken_record, truncated_record (its body is cut), too_large, empty, not_text, too_wide, too_deep, opt_out, no_body, no_content,
 too_many_pieces, too_long; revisit_of_absent_page; not_http; truncated, damaged_record,
 not_by_record, too_large or too_damaged for what cannot be read of the file.
-Picture lost, the document goes on: no_source, too_many_sources, data_uri, tracking_pixel, unknown_scheme, bad_address, opt_out.
+Image lost, the document goes on: no_source, too_many_sources, data_uri, tracking_pixel, unknown_scheme, bad_url, opt_out.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from leafinstruct.ingest import files
 from leafinstruct.ingest.archive import archive_index, crawl
 from leafinstruct.ingest.archive.archive_index import ArchiveIndex
 from leafinstruct.ingest.config import WarcSource
-from leafinstruct.ingest.fields.address import join, web, without_fragment
+from leafinstruct.ingest.fields.url import join, web, without_fragment
 from leafinstruct.ingest.page.assemble import Embedded, NoReferenceError, assemble
 from leafinstruct.ingest.page.page import MAX_PAGE, PageError, parse
 from leafinstruct.ingest.page.sources import is_data
@@ -49,7 +49,7 @@ LIBRARIES: tuple[str, ...] = ("selectolax", "resiliparse", "fastwarc")
 MAX_RECORD = 2 * MAX_PAGE + (1 << 20)
 """Bytes on disk of a page's record: its head, and a body that chunks make longer. Of a longer record nothing is read."""
 Lookup = Callable[[str], Ref | None]
-"""Absolute address -> the archived picture. Raises ValueError for a malformed address, NoReferenceError for a picture that withholds itself."""
+"""Absolute address -> the archived image. Raises ValueError for a malformed address, NoReferenceError for an image that withholds itself."""
 
 
 def root_of(source: WarcSource) -> Path:
@@ -74,7 +74,7 @@ def plan(source: WarcSource, part_size: int, cache: Path) -> list[Span]:
 
 
 def depends(source: WarcSource) -> str | None:
-    """What a page's document depends on besides its own file: the whole crawl, where pictures are looked for there."""
+    """What a page's document depends on besides its own file: the whole crawl, where images are looked for there."""
     root = root_of(source)
     return crawl.depends(source, root, _archives(source, root)) if source.crawl else None
 
@@ -90,7 +90,7 @@ def _archives(source: WarcSource, root: Path) -> tuple[str, ...]:
 
 
 def read(source: WarcSource, span: Span, cache: Path) -> Iterator[Document | Rejected]:
-    """The documents of a span, each followed by the pictures it lost; pages that could not be read; where the file breaks off."""
+    """The documents of a span, each followed by the images it lost; pages that could not be read; where the file breaks off."""
     root = root_of(source)
     (file,) = span.files
     path = files.inside(root, file)
@@ -122,19 +122,19 @@ def _lost(file: str, index: ArchiveIndex, whole: Path | None, span: Span) -> Ite
             yield Rejected(file, f"offset={offset}", "revisit_of_absent_page", f"the page that it repeats is not in {where}")
 
 
-def _find(file: str, index: ArchiveIndex, whole: Path | None, opt_out: bool, address: str) -> Ref | None:
-    """The picture at an address: in the page's own file, else in the crawl.
+def _find(file: str, index: ArchiveIndex, whole: Path | None, opt_out: bool, url: str) -> Ref | None:
+    """The image at an address: in the page's own file, else in the crawl.
 
-    Raises ValueError for a malformed address, NoReferenceError for a picture that withholds itself.
+    Raises ValueError for a malformed address, NoReferenceError for an image that withholds itself.
     """
-    if (own := index.find(address)) is not None:
+    if (own := index.find(url)) is not None:
         place, withheld = (file, *own), own[0] in index.withheld
-    elif whole is not None and (found := crawl.find(whole, address)) is not None:
+    elif whole is not None and (found := crawl.find(whole, url)) is not None:
         place, withheld = found, crawl.withholds(whole, found[0], found[1])
     else:
         return None
     if opt_out and withheld:
-        raise NoReferenceError("opt_out", f"{address[:100]}: its headers withhold it from training")
+        raise NoReferenceError("opt_out", f"{url[:100]}: its headers withhold it from training")
     return Ref(file=place[0], offset=place[1], length=place[2])
 
 
@@ -182,15 +182,15 @@ def _locate(record: Ref, lookup: Lookup, base: str, embedded: Embedded, sources:
         return replace(record, member=f"bytes={offset},{length}"), None
     elsewhere: list[str] = []
     problem = NoReferenceError("no_source", "an <img> without any address")
-    for address in sources:
+    for url in sources:
         try:
-            absolute = without_fragment(join(base, address))
+            absolute = without_fragment(join(base, url))
             place = lookup(absolute)
         except ValueError as error:
-            problem = NoReferenceError("bad_address", f"{address[:100]}: {error}")
+            problem = NoReferenceError("bad_url", f"{url[:100]}: {error}")
             continue
         if web(absolute) is None:
-            problem = NoReferenceError("unknown_scheme", f"{address[:100]} is not on the web")
+            problem = NoReferenceError("unknown_scheme", f"{url[:100]} is not on the web")
         elif place is not None:
             return place, absolute
         else:

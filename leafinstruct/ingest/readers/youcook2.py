@@ -27,9 +27,9 @@ from leafinstruct.errors import SourceError
 from leafinstruct.images.video.video import SUFFIXES
 from leafinstruct.ingest import files
 from leafinstruct.ingest.config import YouCook2Source
-from leafinstruct.ingest.fields.address import web
 from leafinstruct.ingest.fields.reference import shown
 from leafinstruct.ingest.fields.text import one_line
+from leafinstruct.ingest.fields.url import web
 from leafinstruct.ingest.span import Span, grouped
 from leafinstruct.ingest.video import film
 from leafinstruct.ingest.video.steps import Step

@@ -1,6 +1,6 @@
 """A dataset of the Hugging Face Hub, streamed and kept: `datasets` reads it row by row, the mapped columns go into Parquet files under the run.
 
-A stream has no place that a picture could be found at again, so its rows are written once, pictures as the bytes that the Hub holds (nothing is
+A stream has no place that an image could be found at again, so its rows are written once, images as the bytes that the Hub holds (nothing is
 decoded or encoded), and hub reads the files like anybody's. ROWS rows make a file, written by one rename; a build that was cut goes on behind the
 files that are whole. `complete.json` comes last: from then on the network is asked nothing. The commit is resolved once and noted, so that what was
 half read is finished from the same commit.
@@ -21,12 +21,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from leafinstruct.errors import LeafInstructError, RecipeError, SourceError
+from leafinstruct.errors import LeafInstructError, RecipeError, SourceError, suggestion
 from leafinstruct.ingest import made
 from leafinstruct.ingest.config import HubSource
 from leafinstruct.ingest.readers import hub
 from leafinstruct.ingest.tables.columns.columns import columns_of, names_of
-from leafinstruct.ingest.tables.columns.marks import NUMBER, numbered
+from leafinstruct.ingest.tables.columns.placeholders import NUMBER, numbered
 from leafinstruct.records.document import Document
 from leafinstruct.records.removals import NOTHING, Shown, Suppressed
 from leafinstruct.runtime.artifact import digest, load, save, writing
@@ -43,8 +43,8 @@ def spool(source: HubSource, folder: Path, engine: Engine, removed: Suppressed =
     Raises RecipeError for a dataset, configuration, split or column that does not exist, SourceError when the Hub cannot be reached.
     """
     wanted = digest([source.repo, source.config, source.split, source.revision, source.rows, names_of(source)])
-    mark = folder / "complete.json"
-    known, odd = _noted(mark) if _noted(mark).get("key") == wanted else {}, made.odd_sizes(folder)
+    placeholder = folder / "complete.json"
+    known, odd = _noted(placeholder) if _noted(placeholder).get("key") == wanted else {}, made.odd_sizes(folder)
     if known and not odd and known.get("removed") == removed.identity:
         return
     started = folder / "started.json"
@@ -62,7 +62,7 @@ def spool(source: HubSource, folder: Path, engine: Engine, removed: Suppressed =
     for _ in engine.map(keep, [Part(source.name)], Needs(what=f"streaming {source.repo}", unit="rows")) if odd or back or not known else ():
         pass
     made.write_sums(folder)
-    save(mark, {"key": wanted, "repo": source.repo, "commit": commit, **made.under(removed)})
+    save(placeholder, {"key": wanted, "repo": source.repo, "commit": commit, **made.under(removed)})
 
 
 def _without(source: HubSource, folder: Path, removed: Suppressed) -> list[str]:
@@ -171,7 +171,7 @@ def _keep(source: HubSource, folder: Path, commit: str, removed: Suppressed, par
 
 
 def _stream(source: HubSource, commit: str) -> Any:
-    """The dataset as a stream of Arrow tables with the mapped columns alone, pictures as bytes."""
+    """The dataset as a stream of Arrow tables with the mapped columns alone, images as bytes."""
     from datasets import Image, List, load_dataset
 
     stream = load_dataset(source.repo, source.config, split=source.split, revision=commit, streaming=True)
@@ -180,8 +180,7 @@ def _stream(source: HubSource, commit: str) -> Any:
     absent = [name for name in names_of(source) if NUMBER in name and not numbered(name, known)]
     for column in [*columns, *absent]:
         if column not in known:
-            near = get_close_matches(column, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)[:200]}"
+            hint = suggestion(column, known, "it has")
             raise RecipeError(f"source {source.name}: {source.repo} has no column {column!r}; {hint}")
     stream = stream.select_columns(columns)
     for column, feature in (stream.features or {}).items():
@@ -193,7 +192,7 @@ def _stream(source: HubSource, commit: str) -> Any:
 
 
 def _tables(stream: Any, rows: int | None) -> Iterator[Any]:
-    """Arrow tables of ROWS rows, pictures that are given by a place inside the dataset read into them."""
+    """Arrow tables of ROWS rows, images that are given by a place inside the dataset read into them."""
     import pyarrow as pa
     from datasets.table import embed_table_storage
 
@@ -222,7 +221,7 @@ def _commit(source: HubSource) -> str:
 
 
 def _told(source: HubSource, error: BaseException) -> LeafInstructError:
-    """What went wrong, in one line with its cure; the Hub's messages are long and may quote headers. `datasets` wraps what the Hub's client raises,
+    """What went wrong, in one line with its hint; the Hub's messages are long and may quote headers. `datasets` wraps what the Hub's client raises,
     so causes are looked at, and calls a gated dataset one that is not found, which only its words tell."""
     where, names = f"source {source.name}: {source.repo}", {type(cause).__name__ for cause in _chain(error)}
     if "GatedRepoError" in names or ("DatasetNotFoundError" in names and "is a gated dataset" in str(error)):

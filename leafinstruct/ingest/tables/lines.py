@@ -58,7 +58,7 @@ class _Lines(Protocol):
 
 
 @dataclass(slots=True)
-class _Room:
+class _Budget:
     """What a file may still unpack to. size: bytes; items: records."""
 
     size: int = sys.maxsize
@@ -162,15 +162,15 @@ def _index(file: Path) -> Index:
 
 def _items(file: Path, number: int = 0, offset: int = 0, line: int = 0) -> Iterator[Line | Damage]:
     """All items from an entry point on: item `number` is a plain file's line `line` at `offset`; compressed ones are entered at 0."""
-    room = _room(file.stat().st_size) if _compressed(file) else _Room()
+    budget = _budget(file.stat().st_size) if _compressed(file) else _Budget()
     if not file.name.lower().endswith(".zip"):
         with gzip.open(file) if _compressed(file) else file.open("rb") as stream:
             stream.seek(offset)
-            yield from _stream(stream, number, line, "", room)
+            yield from _stream(stream, number, line, "", budget)
         return
     try:
         with zip_of(file) as archive:
-            yield from _members(archive, room)
+            yield from _members(archive, budget)
     except zipfile.BadZipFile:  # its directory stands at the end, and is what a broken download lacks
         yield Damage(number, "offset=0", "the zip file ends early: it has no directory")
     except BombError as error:
@@ -187,7 +187,7 @@ def zip_of(file: Path) -> zipfile.ZipFile:
     return zipfile.ZipFile(file)
 
 
-def _members(archive: zipfile.ZipFile, room: _Room) -> Iterator[Line | Damage]:
+def _members(archive: zipfile.ZipFile, budget: _Budget) -> Iterator[Line | Damage]:
     """All items of all members, in the order of their names."""
     names = sorted(name for name in archive.namelist() if name.lower().endswith((".jsonl", ".json")) and not name.startswith("__MACOSX/"))
     number = 0
@@ -197,25 +197,25 @@ def _members(archive: zipfile.ZipFile, room: _Room) -> Iterator[Line | Damage]:
                 [Damage(number, f"member={index + 1}", f"a name of {len(name):,} characters", "too_large")]
             )
         else:
-            found = _member(archive, name, number, f"{name}:" if len(names) > 1 else "", room)
+            found = _member(archive, name, number, f"{name}:" if len(names) > 1 else "", budget)
         for item in found:
             number = item.number + 1
             yield item
-        if room.size < 0 or room.items < 0:
+        if budget.size < 0 or budget.items < 0:
             return
 
 
-def _stream(stream: _Lines, number: int, line: int, prefix: str, room: _Room) -> Iterator[Line | Damage]:
+def _stream(stream: _Lines, number: int, line: int, prefix: str, budget: _Budget) -> Iterator[Line | Damage]:
     """Items of one open stream, as far as there is room; `line` is the first one's number within its member, from 0."""
     offset, blank = stream.tell(), 0
     while True:
         try:
-            data, size = _line(stream, room)
+            data, size = _line(stream, budget)
             blank = blank + size if size <= MAX_LINE and not data.strip() else 0
             if blank > MAX_LINE:
                 raise BombError(f"more than {MAX_LINE:,} bytes of blank lines")
             if size and blank in (0, size):
-                room.take_item()
+                budget.take_item()
         except BROKEN as error:
             yield Damage(number, f"{prefix}offset={offset}", f"the stream ends early ({error})")
             return
@@ -230,33 +230,33 @@ def _stream(stream: _Lines, number: int, line: int, prefix: str, room: _Room) ->
         offset, line = offset + size, line + 1
 
 
-def _line(stream: _Lines, room: _Room) -> tuple[bytes, int]:
+def _line(stream: _Lines, budget: _Budget) -> tuple[bytes, int]:
     """The next line, or the end of a longer one than MAX_LINE; and its size in bytes. Raises BombError at a line or stream without end."""
     data = stream.readline(MAX_LINE + 1)
     size = len(data)
-    room.take(size)
+    budget.take(size)
     long = size > MAX_LINE
     while long and not data.endswith(b"\n") and (data := stream.readline(MAX_LINE + 1)):
         size += len(data)
         if size > ENDLESS * MAX_LINE:
             raise BombError(f"a line of more than {ENDLESS * MAX_LINE:,} bytes")
-        room.take(len(data))
+        budget.take(len(data))
     return data, size
 
 
-def _room(packed: int) -> _Room:
+def _budget(packed: int) -> _Budget:
     """What a file of `packed` compressed bytes may hold."""
-    return _Room(max(FREE, EXPANSION * packed), max(FREE_ITEMS, packed))
+    return _Budget(max(FREE, EXPANSION * packed), max(FREE_ITEMS, packed))
 
 
-def _member(archive: zipfile.ZipFile, member: str, number: int, prefix: str, room: _Room) -> Iterator[Line | Damage]:
+def _member(archive: zipfile.ZipFile, member: str, number: int, prefix: str, budget: _Budget) -> Iterator[Line | Damage]:
     try:
         stream = archive.open(member)
     except BROKEN as error:
         yield Damage(number, f"{prefix}offset=0", f"the member cannot be read ({error})")
         return
     with stream:
-        yield from _stream(stream, number, 0, prefix, room)
+        yield from _stream(stream, number, 0, prefix, budget)
 
 
 def _compressed(file: Path) -> bool:

@@ -6,8 +6,8 @@ and goes on with its next part where it stopped: a group is decoded once a proce
 in another order are read all the same, each from the group's start. Memory is bounded by pages and one batch, not by the row group (one of 400 MB:
 93 MB, against 505 MB as Arrow reads by default).
 
-Of a picture column of `datasets` (a struct of bytes and path) only the path is read: the bytes are wanted when the picture is (images/containers).
-Where the footer says that a row group holds no bytes at all, pictures are their paths, and a null in their place says so. A file that is no Parquet,
+Of an image column of `datasets` (a struct of bytes and path) only the path is read: the bytes are wanted when the image is (images/containers).
+Where the footer says that a row group holds no bytes at all, images are their paths, and a null in their place says so. A file that is no Parquet,
 or is cut (its footer stands at the end), is one reason, and so is a row with a value that nothing can hold (text that is no UTF-8, the year 10,000).
 
 Chosen: pyarrow, which datasets and our own tables use already; polars reads faster and would be a second copy of the same code.

@@ -15,7 +15,7 @@ from leafinstruct.ingest.tables import lines
 from leafinstruct.ingest.tables.lines import Line
 
 MAX_VALUES = 1_000_000
-"""Commas and opening brackets of one line. A matrix of 500 pictures and 1,000 sentences has half as many; prose has a comma every 60 characters."""
+"""Commas and opening brackets of one line. A matrix of 500 images and 1,000 sentences has half as many; prose has a comma every 60 characters."""
 
 
 def parsed_line(line: Line) -> dict[str, Any]:

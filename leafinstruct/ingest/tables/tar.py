@@ -2,7 +2,7 @@
 
     0001.jpg  0001.txt  0001.json      one record with the columns jpg, txt, json
 
-Planning lists the members once and remembers where they lie; a picture is then a range of the tar, as it is stored. Links, devices and anything
+Planning lists the members once and remembers where they lie; an image is then a range of the tar, as it is stored. Links, devices and anything
 else that is no regular file are passed over: they hold nothing. Compressed tars have no ranges and are refused.
 
 A header that goes before a member's own (a pax header, a long name) is read whole into memory, and may be followed by others without end. A member

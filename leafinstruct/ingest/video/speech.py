@@ -1,6 +1,6 @@
 """Speech recognition for videos without subtitles: faster-whisper, an optional extra, off by default.
 
-A transcript is kept in the cache under the video's path, size and time and the model's name, since recognising costs about as long as watching
+A transcript is kept in the cache under the video's path, size and time and the model's name, since recognizing costs about as long as watching
 on a CPU. Text that a model made is not text that somebody wrote: recipes that use it should say so in their card.
 
 Chosen: faster-whisper (CTranslate2, no torch, decodes with PyAV); openai-whisper is several times slower on a CPU and wants the ffmpeg program.
@@ -20,13 +20,13 @@ from leafinstruct.ingest.video.subtitles import Cue
 
 
 def cues(path: Path, settings: Transcription, cache: Path) -> list[Cue]:
-    """What is said in a video, recognised now or before.
+    """What is said in a video, recognized now or before.
 
     Raises RecipeError when the extra is not installed or the model cannot be opened, SourceError when the video cannot be heard.
     """
 
     def build(file: Path) -> Index:
-        return {"cues": _recognised(file, settings)}
+        return {"cues": _recognized(file, settings)}
 
     folder = cache / "speech" / f"{_safe(settings.model)}-{settings.language or 'any'}"
     return [Cue(start, end, text) for start, end, text in remembered(folder, path, build)["cues"]]
@@ -42,7 +42,7 @@ def _safe(name: str) -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in name)[-60:]
 
 
-def _recognised(file: Path, settings: Transcription) -> list[tuple[float, float, str]]:
+def _recognized(file: Path, settings: Transcription) -> list[tuple[float, float, str]]:
     model = _model(settings.model)
     try:
         segments, _ = model.transcribe(str(file), language=settings.language, vad_filter=True)
@@ -51,7 +51,7 @@ def _recognised(file: Path, settings: Transcription) -> list[tuple[float, float,
         ]
     except (RuntimeError, ValueError, IndexError) as error:
         raise SourceError(
-            f"{file}: its speech cannot be recognised: {str(error)[:200]}; leave the video out, or give it subtitles"
+            f"{file}: its speech cannot be recognized: {str(error)[:200]}; leave the video out, or give it subtitles"
         ) from error
 
 

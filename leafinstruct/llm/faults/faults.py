@@ -170,7 +170,7 @@ def _stopped(config: LlmConfig, kind: Kind, where: str, said: str) -> str:
         ),
         Kind.VISION: (
             f": {config.model!r} reads no images",
-            "Set llm.model to one that does, or filter.judge.max_pictures: 0 for the judge.",
+            "Set llm.model to one that does, or filter.judge.max_images: 0 for the judge.",
         ),
         Kind.SETTING: (" does not accept a setting", "Check temperature, max_tokens, extra_body and model in the section llm."),
     }[kind]

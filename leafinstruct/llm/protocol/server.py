@@ -7,7 +7,7 @@ SDK's default transport 590 (1.67 ms). uvloop added nothing on top. Through the 
 
 A server is not trusted with our memory or our prompts: a body is read up to 8 MiB, errors and unpacked gzip included, by a hook of the HTTP
 client, as the SDK reads every body whole before it hands anything out (its streaming door covers only answers of status 200). Redirects
-are not followed, as they carry document and pictures to an address that no recipe names. The count costs nothing measurable (0.95 ms CPU a
+are not followed, as they carry document and images to an address that no recipe names. The count costs nothing measurable (0.95 ms CPU a
 request through the whole client, with and without).
 
 Imported only by a client whose provider is `openai`, and connected only with its first request.

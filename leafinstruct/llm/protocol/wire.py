@@ -1,4 +1,4 @@
-"""A request in the words of the chat-completions protocol: messages, pictures, the wanted form of the answer. Pure functions.
+"""A request in the words of the chat-completions protocol: messages, images, the wanted form of the answer. Pure functions.
 
 Servers differ in how they take the schema, so there are four forms, from strict to bare:
 
@@ -8,7 +8,7 @@ Servers differ in how they take the schema, so there are four forms, from strict
     TEXT     no response_format, the schema in words    everything else; the parser finds the object
 
 The form is transport and shapes no cache key. A schema travels in the subset that strict modes share (wire_schema.py); words state it whole. Words
-are added to the END of the last user message, not as a message of their own: many chat templates insist on strictly alternating roles. Pictures
+are added to the END of the last user message, not as a message of their own: many chat templates insist on strictly alternating roles. Images
 travel as data: URLs in their true places among the text.
 """
 
@@ -24,7 +24,7 @@ from typing import Any
 from leafinstruct.llm.answers.parse import answer_part
 from leafinstruct.llm.protocol.wire_schema import wire_schema
 from leafinstruct.llm.quoting import unmarked
-from leafinstruct.llm.request import Message, Picture, Request
+from leafinstruct.llm.request import Message, Request, SentImage
 
 _ECHO = 16_000  # characters of a bad answer that are sent back; llm.max_tokens bounds it, but not at every server
 
@@ -39,13 +39,13 @@ class Form(IntEnum):
 
 
 def wire_messages(
-    request: Request, form: Form, turns: list[dict[str, Any]], picture: Callable[[Picture], dict[str, Any]] | None = None
+    request: Request, form: Form, turns: list[dict[str, Any]], image: Callable[[SentImage], dict[str, Any]] | None = None
 ) -> list[dict[str, Any]]:
     """The request's messages, then `turns` (bad answers and their reasons), with the schema in words where the form needs it.
 
-    picture: how a picture is put, by default as a data: URL.
+    image: how an image is put, by default as a data: URL.
     """
-    messages = [_message(message, picture or _picture) for message in request.messages] + turns
+    messages = [_message(message, image or _image) for message in request.messages] + turns
     if form is Form.SCHEMA or turns:  # a repair turn carries the words itself
         return messages
     last = max((index for index, message in enumerate(messages) if message["role"] == "user"), default=None)
@@ -91,15 +91,15 @@ def in_words(request: Request) -> str:
     return f"Answer with one JSON object and nothing else. It must fit this JSON schema: {schema}"
 
 
-def named(picture: Picture) -> dict[str, Any]:
-    """A picture by its name instead of its bytes, for the journal."""
-    return {"type": "picture", "sha256": picture.sha256, "media_type": picture.media_type, "bytes": len(picture.data)}
+def named(image: SentImage) -> dict[str, Any]:
+    """An image by its name instead of its bytes, for the journal."""
+    return {"type": "image", "sha256": image.sha256, "media_type": image.media_type, "bytes": len(image.data)}
 
 
-def _message(message: Message, picture: Callable[[Picture], dict[str, Any]]) -> dict[str, Any]:
+def _message(message: Message, image: Callable[[SentImage], dict[str, Any]]) -> dict[str, Any]:
     if all(isinstance(part, str) for part in message.parts):
         return {"role": message.role, "content": "\n\n".join(_sendable(str(part)) for part in message.parts)}
-    parts = [picture(part) if isinstance(part, Picture) else _text(_sendable(part)) for part in message.parts]
+    parts = [image(part) if isinstance(part, SentImage) else _text(_sendable(part)) for part in message.parts]
     return {"role": message.role, "content": parts}
 
 
@@ -107,9 +107,9 @@ def _text(text: str) -> dict[str, Any]:
     return {"type": "text", "text": text}
 
 
-def _picture(picture: Picture) -> dict[str, Any]:
-    data = base64.b64encode(picture.data).decode("ascii")
-    return {"type": "image_url", "image_url": {"url": f"data:{picture.media_type};base64,{data}"}}
+def _image(image: SentImage) -> dict[str, Any]:
+    data = base64.b64encode(image.data).decode("ascii")
+    return {"type": "image_url", "image_url": {"url": f"data:{image.media_type};base64,{data}"}}
 
 
 def _sendable(text: str) -> str:

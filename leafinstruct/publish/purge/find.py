@@ -120,10 +120,10 @@ def _sort(run: Path, record: Record, found: Found, images: frozenset[str]) -> No
         (found.shards if record.part == record.file.stem else found.parts)[run].add(record.part)
     if not meant:
         found.kept_images.update(shown.sha256)
-        found.kept_urls.update(shown.addresses)
+        found.kept_urls.update(shown.urls)
         return
     found.images.update(shown.sha256)
-    found.urls.update(shown.addresses)
+    found.urls.update(shown.urls)
     found.quotes.add(record.texts)
     found.places[run][record.place] = found.documents[shown.document_id]
     if shown.id != shown.document_id:
@@ -186,7 +186,7 @@ class _Names:
 
     def of(self, part: str) -> dict[str, str]:
         if self._known[0] != part:
-            path, names = self._filter.file("pictures", part), {}
+            path, names = self._filter.file("images", part), {}
             try:
                 rows = table.read(path, ["ref", "sha256"]) if path.is_file() else iter(())
                 names = {row["ref"]: row["sha256"] for row in rows if row["sha256"]}
@@ -237,7 +237,7 @@ def _mentioning(run: Path, listed: Suppressed) -> set[str]:
 def _orphans(run: Path) -> set[str]:
     """Parts of which ingest holds no documents: what other files of them hold cannot be told, and no build uses them."""
     known = {part for _, part, _ in _files(run, "documents", ("ingest",))}
-    kinds = ("pictures", "embeddings", "fetches", "asked", "judged", "documents", "dropped", "examples")
+    kinds = ("images", "embeddings", "fetches", "asked", "judged", "documents", "dropped", "examples")
     evidence = {part for kind in kinds for _, part, _ in _files(run, kind, ("filter", "rewrite"))}
     frames = {part for _, part, _ in _files(run, "frames", ("ingest",))}
     return (evidence | frames | {part for kind in ("rows", "keys") for _, part, _ in _files(run, kind, ("shard",), ".arrow")}) - known

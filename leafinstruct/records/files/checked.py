@@ -102,7 +102,7 @@ def read_whole_groups(path: Path) -> Iterator[Row]:
 
 
 def images(path: Path, wanted: Collection[str]) -> dict[str, bytes]:
-    """sha256 -> bytes of the wanted images of a pictures-* file, each compared with its sha256. Raises DamagedError where one is not there."""
+    """sha256 -> bytes of the wanted images of an images-* file, each compared with its sha256. Raises DamagedError where one is not there."""
     found = {row["sha256"]: row["bytes"] for row in read(path, ["sha256", "bytes"]) if row["sha256"] in wanted} if wanted else {}
     for name in sorted(wanted):
         if name not in found:
@@ -113,19 +113,19 @@ def images(path: Path, wanted: Collection[str]) -> dict[str, bytes]:
 
 
 def image_sizes(path: Path, wanted: Collection[str]) -> dict[str, int]:
-    """sha256 -> bytes of the wanted images of a pictures-* file, one row group in memory at a time. Raises DamagedError."""
+    """sha256 -> bytes of the wanted images of an images-* file, one row group in memory at a time. Raises DamagedError."""
     return {row["sha256"]: len(row["bytes"]) for row in read(path, ["sha256", "bytes"]) if row["sha256"] in wanted and row["bytes"]}
 
 
 def unpacked_images(path: Path) -> int:
-    """Bytes that all images of a pictures-* file have at most, from the footer alone. Raises DamagedError."""
+    """Bytes that all images of an images-* file have at most, from the footer alone. Raises DamagedError."""
     with opened(path, lambda _: False) as file:
         groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
         return sum(int(group.column(at).total_uncompressed_size) for group in groups for at in range(group.num_columns))
 
 
 def read_without_bytes(path: Path) -> Iterator[Row]:
-    """`read` of every column but those that hold whole pictures."""
+    """`read` of every column but those that hold whole images."""
     with opened(path, lambda _: False) as file:
         names = [field.name for field in file.schema_arrow if not pa.types.is_binary(field.type)]
     return read(path, names)

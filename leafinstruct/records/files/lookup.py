@@ -1,6 +1,6 @@
 """Rows of a Parquet table by the value of one column, for whoever looks for one record among many.
 
-Only that column's leaf is read of the whole file (`segments.url` of documents-*: the addresses of pictures, no text), then those row groups that
+Only that column's leaf is read of the whole file (`segments.url` of documents-*: the addresses of images, no text), then those row groups that
 hold a hit. Ids and sha256 are hashes, so statistics of row groups rule nothing out, and a table sorted by them would cost every build for
 the sake of a question seldom asked. DuckDB does the same behind SQL and was refused as a second engine for one scan.
 Cost: see report/explain/find.py.
@@ -54,7 +54,7 @@ def rows_where(path: Path, column: str, test: Test, columns: Sequence[str] | Non
     """(number, row) of every row in which a value of the column is meant; none where the file is not there.
 
     column: dotted, through lists and structs (`provenance.file`, `segments.ref.url`); of a list one value is enough. columns: what is
-    read of the rows, dotted too; by default all but bytes of pictures. Raises DamagedError.
+    read of the rows, dotted too; by default all but bytes of images. Raises DamagedError.
     """
     if not path.exists():
         return

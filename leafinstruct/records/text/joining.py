@@ -24,7 +24,7 @@ def separator(before: str, after: str) -> str:
     return "\n\n" if _MARKER.search(before) or _MARKER.search(after) else "\n"
 
 
-def behind_mark(before: str | None, after: str) -> str:
+def after_placeholder(before: str | None, after: str) -> str:
     """What goes between an image mark, on the line below the text `before`, and the text behind it; before: None where the turn begins with the mark.
 
     The mark stands in the last item of a list before it, and what continues the list follows on the next line. A blank line goes before any other

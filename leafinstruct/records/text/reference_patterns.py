@@ -116,7 +116,7 @@ _THE = (
     r"(?:(?:directly|right|just|shown|here)\s+)*"
 )
 _NO_OBJECT = r"(?!\s+(?:the|a|an|your|this|that|it|its|each|which|average|all|\d+)\b)"
-"""Not "the picture below the title"."""
+"""Not "the image below the title"."""
 _DE_NOUN = r"(?:bild(?:er[n]?)?|abbildung(?:en)?|fotos?|grafik(?:en)?)\b"
 _FR_NOUN = r"\b(?:image|photo|figure|illustration|capture d['’]écran)s?\s+"
 _ES_NOUN = r"\b(?:im[aá]gen|foto|figura|ilustraci[oó]n|captura de pantalla)(?:es|s)?\s+"

@@ -1,16 +1,16 @@
 """References of a text to images that are not there: a stated number, "the image below", "Figure 3".
 
-    count      "in 6 pictures", "Step 2 of 5" where the document shows another number of images
+    count      "in 6 images", "Step 2 of 5" where the document shows another number of images
     below      "as shown below", "the following photo" without an image behind the text
     above      "the screenshot above" without an image before the text
     number     "Figure 3" where neither the captions nor the number of images give a third
 
 One definition for a document and for a finished example. Precision comes first: a reference counts only where it names an image (or is "as shown
-below"), and what can be read as a statement about some of the images ("two of the pictures", "another 3 photos") is no total.
+below"), and what can be read as a statement about some of the images ("two of the images", "another 3 photos") is no total.
 
 Totals. A number is compared exactly where the opening (before the first image, headings anywhere) or the closing (behind the last image) states it
-of the whole ("in 6 pictures", "it has 6 pictures", "follow the 6 pictures"); elsewhere ("these two photos", "both images") it is wrong only when
-fewer images exist. A number of steps, layers, stops and the like is a number of images only where the text says so ("look at the picture of each
+of the whole ("in 6 images", "it has 6 images", "follow the 6 images"); elsewhere ("these two photos", "both images") it is wrong only when
+fewer images exist. A number of steps, layers, stops and the like is a number of images only where the text says so ("look at the image of each
 layer"), or where the images follow each other as those of steps do: at least two, a short text between any two. Then fewer images than steps is a
 reference to what was lost; a step without an image is not, in a text of another form.
 
@@ -47,7 +47,7 @@ class Dangling:
     reason: str
 
     def __str__(self) -> str:
-        """One sentence: `"in 6 pictures", but 5 images are left`."""
+        """One sentence: `"in 6 images", but 5 images are left`."""
         return f'"{self.words}", but {self.reason}'
 
 
@@ -220,7 +220,7 @@ def _matches(patterns: wordings.Patterns, text: str) -> Iterator[re.Match[str]]:
 
 
 def _numbered(patterns: wordings.Patterns, text: str) -> Iterator[tuple[re.Match[str], int]]:
-    """Matches with the number that they state ("both": 2), but for one ("in one picture") and for a number of some ("another 3 images")."""
+    """Matches with the number that they state ("both": 2), but for one ("in one image") and for a number of some ("another 3 images")."""
     for match in _matches(patterns, text):
         word = match.groupdict().get("n")
         number = 2 if word is None else int(word) if word.isdecimal() else wordings.NUMBERS[word.lower()]

@@ -3,7 +3,7 @@
     key, model, state, detail      of the answer, as the stage took it
     paid                           requests, tokens, dollars when it was given; null where that was not kept
     answers                        what the cache holds under the key: raw `text`, `value` as understood
-    exchanges                      what the journal holds (llm/journal.py): `sent` with pictures by sha256, every try with its raw text
+    exchanges                      what the journal holds (llm/journal.py): `sent` with images by sha256, every try with its raw text
 
 Offline answerers send nothing, so they have no exchange. Journals may be deleted, and caches older than they have none: then `exchanges`
 is empty and the answer stands alone.

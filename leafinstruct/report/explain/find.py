@@ -1,7 +1,7 @@
-"""Which documents are meant by what a person has in hand: an id, a picture's sha256, an address, a place in a source file.
+"""Which documents are meant by what a person has in hand: an id, an image's sha256, an address, a place in a source file.
 
     16 hex digits                  id of a document, or of an example
-    8 to 64 hex digits             sha256 of a picture, or its beginning
+    8 to 64 hex digits             sha256 of an image, or its beginning
     anything with ://              URL of a page (where it was found, or its canonical one), of an image, or where an image's URL led
     file, or `file locator`        where the record stands in its source
 
@@ -30,7 +30,7 @@ Stages = Mapping[str, Artifact]
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One document that may be meant. by: what of it fitted; positions: of the pictures that did."""
+    """One document that may be meant. by: what of it fitted; positions: of the images that did."""
 
     document: str
     part: str
@@ -59,9 +59,9 @@ def _readings(stages: Stages, wanted: str) -> Iterator[Match]:
     if "://" in wanted:
         yield from _by_column(stages, "page_url", same_url({wanted}), "page URL")
         yield from _by_canonical(stages, wanted)
-        yield from _by_picture(stages, {part: {wanted} for part in stages["ingest"].parts()}, "image URL")
+        yield from _by_image(stages, {part: {wanted} for part in stages["ingest"].parts()}, "image URL")
         led = {part: set(_led_to(stages["filter"], part, wanted)) for part in stages["ingest"].parts()}
-        yield from _by_picture(stages, {part: here for part, here in led.items() if here}, "where an image's URL led")
+        yield from _by_image(stages, {part: here for part, here in led.items() if here}, "where an image's URL led")
     yield from _by_place(stages, wanted)
 
 
@@ -85,9 +85,9 @@ def _by_example(stages: Stages, example: str) -> Iterator[Match]:
 
 
 def _by_sha256(stages: Stages, name: str) -> Iterator[Match]:
-    """Pictures are named in filter's picture files, one row a reference; documents of the same part hold the references."""
+    """Images are named in filter's image files, one row a reference; documents of the same part hold the references."""
     for part in stages["ingest"].parts():  # of filter's files also those that a judge's outage left without a verdict
-        refs = {row["ref"] for _, row in rows_where(stages["filter"].file("pictures", part), "sha256", begins(name), ["ref"])}
+        refs = {row["ref"] for _, row in rows_where(stages["filter"].file("images", part), "sha256", begins(name), ["ref"])}
         if refs:
             yield from _with_refs(stages, part, refs)
 
@@ -97,24 +97,24 @@ def _with_refs(stages: Stages, part: str, refs: set[str]) -> Iterator[Match]:
         shown = [segment for segment in row["segments"] if segment["type"] == "image"]
         positions = tuple(segment["position"] for segment in shown if table.image_ref(segment) in refs)
         if positions:
-            yield Match(row["id"], part, "picture sha256", positions)
+            yield Match(row["id"], part, "image sha256", positions)
 
 
-def _by_picture(stages: Stages, wanted: Mapping[str, set[str]], by: str) -> Iterator[Match]:
-    """wanted: part -> addresses. A picture is known by what its page calls it and by where it is fetched."""
-    for part, addresses in wanted.items():
-        forms = {normal(address) for address in addresses}
+def _by_image(stages: Stages, wanted: Mapping[str, set[str]], by: str) -> Iterator[Match]:
+    """wanted: part -> addresses. An image is known by what its page calls it and by where it is fetched."""
+    for part, urls in wanted.items():
+        forms = {normal(url) for url in urls}
         path = stages["ingest"].file("documents", part)
         for column in ("segments.url", "segments.ref.url"):
-            for _, row in rows_where(path, column, same_url(addresses), ["id", "segments.position", "segments.url", "segments.ref.url"]):
+            for _, row in rows_where(path, column, same_url(urls), ["id", "segments.position", "segments.url", "segments.ref.url"]):
                 own = [(item["position"], item["url"], (item["ref"] or {}).get("url")) for item in row["segments"]]
                 yield Match(
                     row["id"], part, by, tuple(position for position, *here in own if any(normal(each) in forms for each in here if each))
                 )
 
 
-def _led_to(filtered: Artifact, part: str, address: str) -> Iterator[str]:
-    for _, row in rows_where(filtered.file("fetches", part), "final_url", same_url({address}), ["url"]):
+def _led_to(filtered: Artifact, part: str, url: str) -> Iterator[str]:
+    for _, row in rows_where(filtered.file("fetches", part), "final_url", same_url({url}), ["url"]):
         yield row["url"]
 
 

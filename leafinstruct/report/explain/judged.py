@@ -1,4 +1,4 @@
-"""The middle of a record's story: its trial under the rules, of which records it is a duplicate, and what a model was asked. Pure, as story.py."""
+"""The middle of a record's story: its decision under the rules, of which records it is a duplicate, and what a model was asked. Pure, as story.py."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from leafinstruct.records.printable import Page
 ENDS = {
     "passed": "passed",
     "dropped_document": "DROPPED",
-    "dropped_picture": "lost pictures",
+    "dropped_image": "lost images",
     "dropped_step": "lost images and their text",
     "not_reached": "not reached",
 }
 
 
-def trial(page: Page, told: Mapping[str, Any] | None, scores: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def decision(page: Page, told: Mapping[str, Any] | None, scores: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Section filter: every score with the rule over it, then what was asked."""
     if told is None:
         yield "filter: not run yet"
@@ -37,7 +37,7 @@ def _why(drop: Mapping[str, Any]) -> str:
     """The verdict as a sentence; a value that is not there fails every bound."""
     if drop["rule"] == "languages":
         return str(drop["detail"])
-    place = "" if drop["position"] is None else f" of picture [{drop['position']}]"
+    place = "" if drop["position"] is None else f" of image [{drop['position']}]"
     value = f"is {_number(drop['value'])}" if drop["value"] is not None else f"has no value ({drop['state']})"
     bound = "" if drop["threshold"] is None else f", the bound is {drop['threshold']:g}"
     return f"{drop['rule']}{place} {value}{bound}" + (f": {drop['detail']}" if drop["detail"] else "")
@@ -46,7 +46,7 @@ def _why(drop: Mapping[str, Any]) -> str:
 def _score(
     page: Page, name: str, cells: Sequence[Mapping[str, Any]], rule: Mapping[str, Any] | None, drops: Sequence[Mapping[str, Any]]
 ) -> Iterator[str]:
-    """One line a score, pictures as a range; then each picture that failed, and the sentences of whoever judged."""
+    """One line a score, images as a range; then each image that failed, and the sentences of whoever judged."""
     end = ENDS[rule["outcome"]] if rule else ""
     yield from page.wrapped(f"{name:<27} {_values(cells, drops):<18} {_bound(rule):<16} {end}".rstrip(), 2, 4)
     for drop in {(drop["position"], drop["value"], drop["detail"]): drop for drop in drops if drop["position"] is not None}.values():
@@ -89,8 +89,8 @@ def _duplicates(page: Page, found: Mapping[str, Any] | None) -> Iterator[str]:
         return
     if found["text"]["count"]:
         yield from page.wrapped(f"same text as {_others(found['text'])}", 2, 4)
-    for picture in found["pictures"]:
-        yield from page.wrapped(f"picture {picture['sha256']} also in {_others(picture)}", 2, 4)
+    for image in found["images"]:
+        yield from page.wrapped(f"image {image['sha256']} also in {_others(image)}", 2, 4)
 
 
 def _others(found: Mapping[str, Any]) -> str:
@@ -142,11 +142,11 @@ def _exchange(page: Page, exchange: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _content(content: object) -> str:
-    """A message as text; a picture is a line with its name."""
+    """A message as text; an image is a line with its name."""
     if isinstance(content, str):
         return content
     parts = content if isinstance(content, list) else []
     return "\n".join(
-        f"[picture sha256 {part['sha256']}, {part['media_type']}, {part['bytes']:,} bytes]" if part["type"] == "picture" else part["text"]
+        f"[image sha256 {part['sha256']}, {part['media_type']}, {part['bytes']:,} bytes]" if part["type"] == "image" else part["text"]
         for part in parts
     )

@@ -3,7 +3,7 @@
     document, part, fate      which record, and what became of it (one of FATES)
     source                    name, file, locator, path on this machine, sha256 of the file, title, language, language_confidence, page_url
                               (where the page was found), url (its canonical one), license
-    segments                  as read; of a picture also `found` (what lay at its reference) and `fetch` (the log, for one on the web)
+    segments                  as read; of an image also `found` (what lay at its reference) and `fetch` (the log, for one on the web)
     scores                    every cell, in the order computed
     filter                    verdict, drops, rules (each with bound, values, outcome), duplicates (of which records), judge (see answers.py)
     rewrite                   verdict, drops, asked (see answers.py)
@@ -28,7 +28,7 @@ from leafinstruct.records.shards import named, numbers
 from leafinstruct.report import funnel
 from leafinstruct.report.explain import answers
 from leafinstruct.report.explain.find import Match, find
-from leafinstruct.report.inspect import replay as trial
+from leafinstruct.report.inspect import replay as decision
 from leafinstruct.runtime.artifact import Artifact
 
 FATES = {
@@ -81,7 +81,8 @@ def explain(stages: Mapping[str, Artifact], match: Match, kept_answers: Path) ->
         "source": _source(stages["ingest"], part, table.document_of(row)),
         "segments": _segments(_decided(row, stages["filter"], part), stages["filter"], part),
         "scores": scores,
-        "filter": verdict and {**verdict, **trial.told(stages["filter"], part, match.document, scores, verdict["drops"]), "judge": judged},
+        "filter": verdict
+        and {**verdict, **decision.told(stages["filter"], part, match.document, scores, verdict["drops"]), "judge": judged},
         "rewrite": rewritten and {**rewritten, "asked": asked},
         "examples": examples,
         "cost": answers.cost([judged, asked]),
@@ -158,22 +159,22 @@ def _decided(row: table.Row, filtered: Artifact, part: str) -> table.Row:
 def _segments(row: table.Row, filtered: Artifact, part: str) -> list[dict[str, Any]]:
     shown = [segment for segment in row["segments"] if segment["type"] == "image"]
     refs = {table.image_ref(segment) for segment in shown}
-    addresses = {segment["ref"]["url"] for segment in shown} - {None}
-    pictures = {found["ref"]: found for _, found in rows_where(filtered.file("pictures", part), "ref", one_of(refs))}
-    fetches = {log["url"]: log for _, log in rows_where(filtered.file("fetches", part), "url", one_of(addresses))}
-    return [_shown(segment, fetches, pictures) for segment in row["segments"]]
+    urls = {segment["ref"]["url"] for segment in shown} - {None}
+    images = {found["ref"]: found for _, found in rows_where(filtered.file("images", part), "ref", one_of(refs))}
+    fetches = {log["url"]: log for _, log in rows_where(filtered.file("fetches", part), "url", one_of(urls))}
+    return [_shown(segment, fetches, images) for segment in row["segments"]]
 
 
-def _shown(segment: table.Row, fetches: Mapping[str, table.Row], pictures: Mapping[str, table.Row]) -> dict[str, Any]:
-    """A segment; of a picture also what was found at its reference, and for one on the web the log of its fetch."""
+def _shown(segment: table.Row, fetches: Mapping[str, table.Row], images: Mapping[str, table.Row]) -> dict[str, Any]:
+    """A segment; of an image also what was found at its reference, and for one on the web the log of its fetch."""
     own = {name: segment[name] for name in ("position", "kind", "time", "role")}
     if segment["type"] == "text":
         return {**own, "text": segment["text"]}
     ref = table.image_ref(segment)
-    found = pictures.get(ref)
+    found = images.get(ref)
     return {
         **own,
-        "kind": "picture",
+        "kind": "image",
         "ref": ref,
         **{name: segment[name] for name in ("alt", "url", "license", "owner", "owner_found")},
         "found": None if found is None else {name: found[name] for name in ("state", "reason", "sha256", "width", "height", "format")},
@@ -202,7 +203,7 @@ def _example(example: table.Row, shards: Artifact) -> dict[str, Any]:
     turns = [
         {
             "role": turn["role"],
-            "parts": [item["text"] if item["type"] == "text" else f"[picture {item['position']}]" for item in turn["parts"]],
+            "parts": [item["text"] if item["type"] == "text" else f"[image {item['position']}]" for item in turn["parts"]],
         }
         for turn in example["turns"]
     ]

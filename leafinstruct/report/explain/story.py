@@ -31,13 +31,13 @@ def story(told: Mapping[str, Any], width: int = 80, full: bool = False) -> Itera
         canonical=canonical if found and canonical != found else None,
         title=source["title"],
         language=named(source["language"]),
-        licence=source["license"] or "unknown",
+        license=source["license"] or "unknown",
     )
-    texts = sum(segment["kind"] != "picture" for segment in told["segments"])
-    yield f"ingest: {texts:,} texts and {len(told['segments']) - texts:,} pictures"
+    texts = sum(segment["kind"] != "image" for segment in told["segments"])
+    yield f"ingest: {texts:,} texts and {len(told['segments']) - texts:,} images"
     for segment in told["segments"]:
         yield from _segment(page, segment)
-    yield from judged.trial(page, told["filter"], told["scores"])
+    yield from judged.decision(page, told["filter"], told["scores"])
     yield from _rewrite(page, told["rewrite"], told["examples"])
     for example in told["examples"]:
         yield from _example(page, example)
@@ -51,11 +51,11 @@ def story(told: Mapping[str, Any], width: int = 80, full: bool = False) -> Itera
 
 
 def _segment(page: Page, segment: Mapping[str, Any]) -> Iterator[str]:
-    """A text in one line; a picture with what is known of it: address, licence, what was found there, and how it was fetched."""
+    """A text in one line; an image with what is known of it: address, license, what was found there, and how it was fetched."""
     at = "" if segment["time"] is None else f" at {segment['time']:.3f} s"
     role = f" ({segment['role']})" if segment["role"] else ""
     label = f"[{segment['position']}] {segment['kind']}{role}{at}: "
-    if segment["kind"] != "picture":
+    if segment["kind"] != "image":
         yield from page.one(label + printable(segment["text"]), 2, 4)
         return
     yield from page.wrapped(label + printable(segment["ref"]), 2, 4)
@@ -64,14 +64,14 @@ def _segment(page: Page, segment: Mapping[str, Any]) -> Iterator[str]:
     if segment["url"] and segment["url"] != segment["ref"]:
         yield from page.wrapped(f"address {printable(segment['url'])}", 6, 2)
     if segment["license"]:
-        yield from page.wrapped(f"licence {printable(segment['license'])}", 6, 2)
+        yield from page.wrapped(f"license {printable(segment['license'])}", 6, 2)
     if log := segment["fetch"]:
         how = f"{log['status']}, {log['size']:,} bytes" if log["sha256"] else f"{log['state']}, {log['status'] or ''} {log['reason']}"
         led = f" from {log['final_url']}" if log["final_url"] and log["final_url"] != log["url"] else ""
         yield from page.wrapped(f"fetched {log['at']}{led}: {how}; {log['attempts']} tries, {log['seconds']:.2f} s", 6, 2)
     if found := segment["found"]:
         size = f"{found['format']}, {found['width']} x {found['height']} pixels, sha256 {found['sha256']}"
-        yield from page.wrapped(f"found {size if found['width'] else 'no picture: ' + printable(found['reason'])}", 6, 2)
+        yield from page.wrapped(f"found {size if found['width'] else 'no image: ' + printable(found['reason'])}", 6, 2)
 
 
 def _rewrite(page: Page, rewrite: Mapping[str, Any] | None, examples: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -118,7 +118,7 @@ def matches(found: Sequence[Mapping[str, Any]], wanted: str, again: str) -> Iter
     """Several records may be meant: a line each, and what to type next. again: the command about one of them, `ID` in its place."""
     yield f"{len(found):,} documents fit {printable(wanted, 50)}"
     for match in found[:SHOWN_LOSSES]:
-        at = f", picture {', '.join(f'[{position}]' for position in match['positions'])}" if match["positions"] else ""
+        at = f", image {', '.join(f'[{position}]' for position in match['positions'])}" if match["positions"] else ""
         yield f"  {match['document']}  {lineage.FATES[match['fate']]:<18}  {match['by']}{at}"
     if len(found) > SHOWN_LOSSES:
         yield f"  and {len(found) - SHOWN_LOSSES:,} more; --json lists all"

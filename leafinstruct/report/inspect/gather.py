@@ -1,8 +1,8 @@
 """What a run knows of its records, gathered for the page: one JSON-ready dictionary a document, and what they share.
 
 Everything is read from the stages' tables and reports, whatever of them is there: a run with only some stages, or one that is being built, gives
-what it has, and a document without a verdict is `undecided`. Cells of scores lie in arrays parallel to the names of scores (of a picture: to
-the document's pictures), because there are fifty of them a document and 5,000 documents a page.
+what it has, and a document without a verdict is `undecided`. Cells of scores lie in arrays parallel to the names of scores (of an image: to
+the document's images), because there are fifty of them a document and 5,000 documents a page.
 
 A cell is its value; where there is none, its state (`not_scored`, `failed` ...); null where it was never computed, because the document was
 dropped before. The difference between the last two is what the page's question "what if this bound moved" depends on.
@@ -11,7 +11,7 @@ Above `limit` documents a sample is shown: those with the smallest sha256 of the
 such a sample would hold too few of them.
 
 Chosen: rows of records/table, a part at a time in a process of its own (parts.py), over data frames of the whole run: a part is the bound of
-memory everywhere else too. A part numbers its pictures from 0; `gather` gives them the page's numbers.
+memory everywhere else too. A part numbers its images from 0; `gather` gives them the page's numbers.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ text is cut."""
 CUT = 1_000
 """Characters of an address, an alternative text, a judge's sentence."""
 _SEEN = ["ref", "sha256", "width", "height", "reason"]
-"""What is shown of a picture, from its part's table; the bytes are for thumbnails.py."""
+"""What is shown of an image, from its part's table; the bytes are for thumbnails.py."""
 _BECAME = ["id", "document_id", "task", "turns", "models"]
 NAMES = {level: [name for name, score in SCORES.items() if score.level == level] for level in ("document", "image")}
 """Of scores, in the order of a record's cells."""
@@ -50,8 +50,8 @@ NAMES = {level: [name for name, score in SCORES.items() if score.level == level]
 
 @dataclass
 class Gathered:
-    """records: as they go into the page, in the order of their parts. wanted: part -> sha256 of pictures that it is the first to show, in order of
-    use; a picture's number in the page is its place among all of them. documents: how many the run has. models: score -> what computed it.
+    """records: as they go into the page, in the order of their parts. wanted: part -> sha256 of images that it is the first to show, in order of
+    use; an image's number in the page is its place among all of them. documents: how many the run has. models: score -> what computed it.
     allowance: bytes of text of one document; cut: documents that have more."""
 
     records: list[dict[str, Any]] = field(default_factory=list)
@@ -62,23 +62,23 @@ class Gathered:
     cut: int = 0
 
     @property
-    def pictures(self) -> int:
+    def images(self) -> int:
         """How many are wanted."""
         return sum(map(len, self.wanted.values()))
 
 
 @dataclass
 class _OfPart:
-    """What the records of one part share: see Gathered. pictures: sha256 -> number within the part."""
+    """What the records of one part share: see Gathered. images: sha256 -> number within the part."""
 
     allowance: int
-    pictures: dict[str, int] = field(default_factory=dict)
+    images: dict[str, int] = field(default_factory=dict)
     models: dict[str, str] = field(default_factory=dict)
     cut: int = 0
 
     def number(self, sha256: str | None) -> int | None:
-        """The picture's number in the part."""
-        return None if sha256 is None else self.pictures.setdefault(sha256, len(self.pictures))
+        """The image's number in the part."""
+        return None if sha256 is None else self.images.setdefault(sha256, len(self.images))
 
 
 def gather(stages: Mapping[str, Artifact], limit: int, on_progress: OnProgress, engine: Engine | None = None) -> Gathered:
@@ -91,9 +91,9 @@ def gather(stages: Mapping[str, Artifact], limit: int, on_progress: OnProgress, 
     shards = _shards(stages["shard"])
     numbers: dict[str, int] = {}
     for report in in_order(partial(_read, dict(stages), found.allowance), parts, engine, len(chosen), on_progress):
-        new = found.wanted[report["part"]] = [name for name in report["pictures"] if name not in numbers]
+        new = found.wanted[report["part"]] = [name for name in report["images"] if name not in numbers]
         numbers.update(zip(new, range(len(numbers), len(numbers) + len(new)), strict=True))
-        places = [numbers[name] for name in report["pictures"]]
+        places = [numbers[name] for name in report["images"]]
         for record in report["records"]:
             _place(record, places, shards)
         found.records += report["records"]
@@ -107,10 +107,10 @@ def _chosen(ids: list[str], limit: int) -> set[str]:
 
 
 def _place(record: dict[str, Any], places: list[int], shards: Mapping[str, str]) -> None:
-    """Tell a record what only the whole run knows: its pictures' numbers, and its example's split."""
+    """Tell a record what only the whole run knows: its images' numbers, and its example's split."""
     for segment in record["segments"]:
-        if segment.get("picture") is not None:
-            segment["picture"] = places[segment["picture"]]
+        if segment.get("image") is not None:
+            segment["image"] = places[segment["image"]]
     if "example" in record:
         record["example"]["split"] = shards.get(record["example"]["id"])
 
@@ -119,7 +119,7 @@ def _read(stages: Mapping[str, Artifact], allowance: int, part: Part) -> dict[st
     """The task of a part, whose payload is the ids of its chosen documents."""
     shared = _OfPart(allowance)
     records = list(_records(stages, part.name, part.payload, shared))
-    return {"part": part.name, "records": records, "pictures": list(shared.pictures), "models": shared.models, "cut": shared.cut}
+    return {"part": part.name, "records": records, "images": list(shared.images), "models": shared.models, "cut": shared.cut}
 
 
 class _Allowance:
@@ -157,13 +157,13 @@ def _records(stages: Mapping[str, Artifact], part: str, chosen: set[str], shared
     for row in rows_of(filtered.file("scores", part)) if decided else ():
         if row["document_id"] in chosen:
             cells.setdefault(row["document_id"], []).append(row)
-    pictures = {row["ref"]: row for row in rows_of(filtered.file("pictures", part), _SEEN)}
+    images = {row["ref"]: row for row in rows_of(filtered.file("images", part), _SEEN)}
     for row in rows_of(stages["ingest"].file("documents", part)):
         if row["id"] not in chosen:
             continue
         verdict, drops = verdicts.get(row["id"], ("undecided", []))
         source, answer = _Allowance(shared.allowance), _Allowance(shared.allowance)
-        segments, positions = _segments(row, pictures, source, shared)
+        segments, positions = _segments(row, images, source, shared)
         example = _example(examples.get(row["id"]), row["segments"], answer, shared)
         shared.cut += source.cut or answer.cut
         yield {
@@ -182,8 +182,8 @@ def _records(stages: Mapping[str, Artifact], part: str, chosen: set[str], shared
         }
 
 
-def _segments(row: Row, pictures: Mapping[str, Row], allowance: _Allowance, shared: _OfPart) -> tuple[list[dict[str, Any]], dict[int, int]]:
-    """The segments as they are shown, and position -> index among the pictures."""
+def _segments(row: Row, images: Mapping[str, Row], allowance: _Allowance, shared: _OfPart) -> tuple[list[dict[str, Any]], dict[int, int]]:
+    """The segments as they are shown, and position -> index among the images."""
     shown: list[dict[str, Any]] = []
     positions: dict[int, int] = {}
     for segment in row["segments"]:
@@ -193,14 +193,14 @@ def _segments(row: Row, pictures: Mapping[str, Row], allowance: _Allowance, shar
             continue
         positions[position] = len(positions)
         ref = table.image_ref(segment)
-        seen: Mapping[str, Any] = pictures.get(ref) or {}
+        seen: Mapping[str, Any] = images.get(ref) or {}
         size = {"size": [seen["width"], seen["height"]]} if seen.get("width") else {}
         shown.append(
             {
                 "at": position,
-                "kind": "picture",
+                "kind": "image",
                 **_role(segment),
-                "picture": shared.number(seen.get("sha256")),
+                "image": shared.number(seen.get("sha256")),
                 "ref": ref[:CUT],
                 "alt": segment["alt"][:CUT],
                 **size,
@@ -229,10 +229,10 @@ def _minima(segments: Iterable[Row]) -> dict[str, Any]:
 
 
 def _cells(rows: Iterable[Row], positions: Mapping[int, int], shared: _OfPart) -> dict[str, Any]:
-    """`scores` and `picture_scores`, parallel to the NAMES and to the pictures; `said`: what judges wrote beside a score."""
+    """`scores` and `image_scores`, parallel to the NAMES and to the images; `explanations`: what judges wrote beside a score."""
     own: dict[str, Any] = {}
-    pictures: dict[str, list[Any]] = {}
-    said: dict[str, str] = {}
+    images: dict[str, list[Any]] = {}
+    explanations: dict[str, str] = {}
     for row in rows:
         value = row["state"] if row["value"] is None or math.isnan(row["value"]) else row["value"]
         if row["model"]:
@@ -240,18 +240,18 @@ def _cells(rows: Iterable[Row], positions: Mapping[int, int], shared: _OfPart) -
         if row["position"] is None:
             own[row["name"]] = value
             if row["detail"]:
-                said[row["name"]] = row["detail"][:CUT]
+                explanations[row["name"]] = row["detail"][:CUT]
         elif row["position"] in positions:
-            pictures.setdefault(row["name"], [None] * len(positions))[positions[row["position"]]] = value
+            images.setdefault(row["name"], [None] * len(positions))[positions[row["position"]]] = value
     return {
         "scores": [own.get(name) for name in NAMES["document"]],
-        "picture_scores": [pictures.get(name) for name in NAMES["image"]],
-        "said": said,
+        "image_scores": [images.get(name) for name in NAMES["image"]],
+        "explanations": explanations,
     }
 
 
 def _example(row: Row | None, segments: Iterable[Row], allowance: _Allowance, shared: _OfPart) -> dict[str, Any]:
-    """Id, task, split and turns of what the document became; nothing where it became none. A picture of a turn is named by its position, and a
+    """Id, task, split and turns of what the document became; nothing where it became none. An image of a turn is named by its position, and a
     text that stands in the document as it is by `segment`, so that it is not carried twice."""
     if row is None:
         return {}
@@ -280,7 +280,7 @@ def _shards(shard: Artifact) -> dict[str, str]:
 
 
 def _drop(drop: Row) -> list[Any]:
-    """[rule, position of the picture or null, value, threshold, state, detail]."""
+    """[rule, position of the image or null, value, threshold, state, detail]."""
     value = drop["value"]
     value = None if value is None or math.isnan(value) else value
     return [drop["rule"], drop["position"], value, drop["threshold"], drop["state"], drop["detail"][:CUT]]

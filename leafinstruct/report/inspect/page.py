@@ -2,17 +2,17 @@
 
 One HTML file that opens from a disk and asks the network for nothing. What pages said is data in it, never markup: it lies as JSON in elements that
 no browser runs, and the page's own script makes text nodes of it. The policy allows nothing but that script and the chart library, both by their
-hash, pictures from `data:` addresses, and the style sheet by its hash; no inline script, no eval.
+hash, images from `data:` addresses, and the style sheet by its hash; no inline script, no eval.
 
     assets/inspect.html   the shell, with names in double braces that are replaced once, so that a `{{` of a record means nothing
-    assets/*.css, *.js    style; replay (a trial under other bounds), charts, gallery, inspect; no build step
+    assets/*.css, *.js    style; replay (a decision under other bounds), charts, gallery, inspect; no build step
 
 Chosen: Plotly, from the plotly package's own file. It draws under this policy (measured with Chromium 150: no violation, first chart of 20,000 values
 after 0.13 s; 4.8 MB), and its lines can be dragged. Bokeh is a quarter of that (1.3 MB) but styles every element inline: 1,442 refusals for one
 chart. Plotly does so once, for maps, unless an element has a certain id: `_STYLED` finds it. Plain replacement over Jinja2, whose home is
 card/template.py: nothing here is a template with logic, and the shell holds nothing of a page but the run's name.
 
-The time goes to the pictures (thumbnails.py, about 1.1 ms of CPU each) and to reading the tables (about 0.8 ms a document), by parts (parts.py).
+The time goes to the images (thumbnails.py, about 1.1 ms of CPU each) and to reading the tables (about 0.8 ms a document), by parts (parts.py).
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ from leafinstruct.runtime.last_write import last_write
 
 RECORDS = 5_000
 """Documents of a page, unless asked otherwise."""
-PICTURE_BYTES = 20_000_000
-"""Of all pictures of a page together, before base64 adds a third."""
+IMAGE_BYTES = 20_000_000
+"""Of all images of a page together, before base64 adds a third."""
 GROUP = 128
-"""Pictures in one script element, read together when one of them is shown."""
+"""Images in one script element, read together when one of them is shown."""
 
 _ASSETS = Path(__file__).parent / "assets"
 _SCRIPTS = ("replay.js", "charts.js", "gallery.js", "inspect.js")
@@ -50,10 +50,10 @@ _SLOT = re.compile(r"\{\{(\w+)\}\}")
 _STYLED = re.compile(r'getElementById\("([0-9a-f]{64})"\)')
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 _LABELS = (
-    ("ingest", "read", "documents", "pictures"),
-    ("filter", "kept by filter", "kept", "pictures"),
-    ("rewrite", "examples", "examples", "pictures"),
-    ("shard", "in shards", "rows", "pictures"),
+    ("ingest", "read", "documents", "images"),
+    ("filter", "kept by filter", "kept", "images"),
+    ("rewrite", "examples", "examples", "images"),
+    ("shard", "in shards", "rows", "images"),
 )
 
 OnProgress = Callable[[str, int, int], None]
@@ -62,11 +62,11 @@ OnProgress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Inspected:
-    """What a page holds: records of so many documents, pictures, bytes."""
+    """What a page holds: records of so many documents, images, bytes."""
 
     records: int
     documents: int
-    pictures: int
+    images: int
     size: int
 
 
@@ -82,7 +82,7 @@ def inspect(stages: Mapping[str, Artifact], out: Path, limit: int, on_progress: 
             f"{stages['ingest'].path.parent}: there is no document to look at yet; `leaf build` makes them, `leaf status` tells"
         )
     small = thumbnails(
-        stages["filter"], found.wanted, PICTURE_BYTES, lambda done, parts: on_progress("shrinking pictures", done, parts), engine
+        stages["filter"], found.wanted, IMAGE_BYTES, lambda done, parts: on_progress("shrinking images", done, parts), engine
     )
     text = _page(name, _meta(name, stages, found, small), found.records, small)
     data = text.encode("utf-8", "replace")
@@ -109,7 +109,7 @@ def _page(name: str, meta: Mapping[str, Any], records: list[dict[str, Any]], sma
         "style": style,
         "ids": "".join(f'<i id="{name}" hidden></i>' for name in dict.fromkeys(_STYLED.findall(library))),
         "data": "\n".join(
-            [_data("meta", meta), _data("data", records), *(_element(f"pictures-{number}", group) for number, group in enumerate(groups))]
+            [_data("meta", meta), _data("data", records), *(_element(f"images-{number}", group) for number, group in enumerate(groups))]
         ),
         "library": library,
         "script": script,
@@ -153,7 +153,7 @@ def _meta(name: str, stages: Mapping[str, Artifact], found: Gathered, small: Thu
         "rules": [_rule(rule) for rule in section.get("rules", ()) if rule["score"] in active & SCORES.keys()],
         "minima": {"images": section.get("min_images", 0), "words": section.get("min_words", 0)},
         "share_above": section.get("alignment", {}).get("share_above"),
-        "pictures": {"group": GROUP},
+        "images": {"group": GROUP},
     }
 
 
@@ -175,7 +175,7 @@ def _notes(stages: Mapping[str, Artifact], found: Gathered, small: Thumbnails) -
         notes.append("Alignment was scored by a tiny model that knows only drawn documents; on these its scores mean nothing.")
     if small.left_out:
         notes.append(
-            f"{small.left_out:,} of {found.pictures:,} pictures are left out, to keep this file small; --records N shows fewer records whole."
+            f"{small.left_out:,} of {found.images:,} images are left out, to keep this file small; --records N shows fewer records whole."
         )
     if found.cut:
         notes.append(f"The text of {found.cut:,} records is shown up to {found.allowance:,} bytes each.")
@@ -185,14 +185,14 @@ def _notes(stages: Mapping[str, Artifact], found: Gathered, small: Thumbnails) -
 def _funnel(stages: Mapping[str, Artifact]) -> list[dict[str, Any]]:
     """Of each stage that began: what it kept, and what each reason took, in all and by source."""
     steps = []
-    for stage, label, documents, pictures in _LABELS:
+    for stage, label, documents, images in _LABELS:
         artifact = stages[stage]
         if funnel.state(artifact) == "missing":
             continue
         totals = artifact.totals()
         losses = [
             {"reason": reason, "of": of, "count": count, "sources": _by_source(artifact, kind, reason)}
-            for kind, of, counts in (("reasons", "documents", totals.reasons), ("picture_reasons", "pictures", totals.picture_reasons))
+            for kind, of, counts in (("reasons", "documents", totals.reasons), ("image_reasons", "images", totals.image_reasons))
             for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         ]
         kept = {} if stage == "shard" else _by_source(artifact, "counts", documents)
@@ -201,7 +201,7 @@ def _funnel(stages: Mapping[str, Artifact]) -> list[dict[str, Any]]:
                 "stage": stage,
                 "label": label,
                 "documents": totals.counts[documents],
-                "pictures": totals.counts[pictures],
+                "images": totals.counts[images],
                 "losses": losses,
                 "sources": kept,
             }

@@ -12,7 +12,7 @@ from typing import Any
 from leafinstruct.runtime.engine.base import Engine, Needs, Part, Task
 
 ENOUGH = 2_000
-"""Documents to read, or pictures to shrink, from which processes are begun: about 2 s of one core."""
+"""Documents to read, or images to shrink, from which processes are begun: about 2 s of one core."""
 OnProgress = Callable[[int, int], None]
 """Parts done, parts in all."""
 

@@ -1,12 +1,12 @@
-"""A document's trial as it can be read back: every rule that was in force with its bound, the values it met and how it ended, and of which records
+"""A document's decision as it can be read back: every rule that was in force with its bound, the values it met and how it ended, and of which records
 a duplicate is one.
 
 Rules are those of the fingerprint that the stage was built with, not those of today's recipe. A rule ends as
 
-    passed | dropped_document | dropped_picture | dropped_step | not_reached
+    passed | dropped_document | dropped_image | dropped_step | not_reached
 
-dropped_step: an image was dropped together with the text that owns it (`drop: step`); the drop's detail lists the positions. not_reached: the trial
-had ended before, or a failure ended it there, which is no verdict of the rules over the same family.
+dropped_step: an image was dropped together with the text that owns it (`drop: step`); the drop's detail lists the positions. not_reached: the
+decision had ended before, or a failure ended it there, which is no verdict of the rules over the same family.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def rules(filtered: Artifact, scores: Sequence[dict[str, Any]], drops: Sequence[
     if section.get("languages"):
         found.insert(0, _languages(section["languages"], scores, drops))
     known = {rule["rule"] for rule in [*found, *minima]}
-    unwritten = dict.fromkeys(drop["rule"] for drop in drops if drop["rule"] not in known)  # a picture that does not decode, an outage
+    unwritten = dict.fromkeys(drop["rule"] for drop in drops if drop["rule"] not in known)  # an image that does not decode, an outage
     return [*found, *minima, *(_rule({"score": name}, scores, drops) for name in unwritten)]
 
 
@@ -58,7 +58,7 @@ def _against(rule: dict[str, Any], against: Sequence[dict[str, Any]]) -> str | N
         return "dropped_document"
     if not against:
         return None
-    return "dropped_step" if rule.get("drop") == "step" else "dropped_picture"
+    return "dropped_step" if rule.get("drop") == "step" else "dropped_image"
 
 
 def _family(name: str) -> str:
@@ -83,7 +83,7 @@ def _minimum(name: str, least: float, drops: Sequence[dict[str, Any]], judged: b
 def duplicates(filtered: Artifact, part: str, document: str, scores: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     """What the duplicate.* scores counted, by name; None where they counted nothing.
 
-    text: ids with the same text; pictures: of each repeated picture its sha256 and the ids that show it; `count` of all of them, also those
+    text: ids with the same text; images: of each repeated image its sha256 and the ids that show it; `count` of all of them, also those
     beyond SHOWN. Asked of all parts, but only for a record that has duplicates: two short columns are read.
     """
     counted = {cell["name"]: cell["value"] for cell in scores if cell["position"] is None and cell["name"].startswith("duplicate.")}
@@ -94,12 +94,12 @@ def duplicates(filtered: Artifact, part: str, document: str, scores: Sequence[di
     for path in sorted(filtered.path.glob("keys-*.parquet")):
         if counted.get("duplicate.text"):
             same_text |= {row["document_id"] for _, row in rows_where(path, "text", one_of({own["text"]}), ["document_id"])}
-        if counted.get("duplicate.pictures"):
-            for _, row in rows_where(path, "pictures", one_of(set(own["pictures"]) - {""})):
-                for picture in set(own["pictures"]) & set(row["pictures"]):
-                    shown.setdefault(picture, set()).add(row["document_id"])
-    pictures = [{"sha256": sha256, **_earlier(ids, document)} for sha256, ids in sorted(shown.items())]
-    return {"text": _earlier(same_text, document), "pictures": [item for item in pictures if item["count"]]}
+        if counted.get("duplicate.images"):
+            for _, row in rows_where(path, "images", one_of(set(own["images"]) - {""})):
+                for image in set(own["images"]) & set(row["images"]):
+                    shown.setdefault(image, set()).add(row["document_id"])
+    images = [{"sha256": sha256, **_earlier(ids, document)} for sha256, ids in sorted(shown.items())]
+    return {"text": _earlier(same_text, document), "images": [item for item in images if item["count"]]}
 
 
 def _earlier(ids: set[str], document: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from leafinstruct.sketchbook.documents.howto import HowTo, Step, cues
 from leafinstruct.sketchbook.documents.wording import a, article, named, sentence
-from leafinstruct.sketchbook.world.palette import COLOURS
+from leafinstruct.sketchbook.world.palette import COLORS
 from leafinstruct.sketchbook.world.scene import CELLS, Item, Scene
 
 TABLE_ROW = 7
@@ -88,14 +88,14 @@ def assembly(rng: random.Random) -> HowTo:
 
 
 def _layers(stack: Stack, rng: random.Random) -> list[Item]:
-    """Bottom to top, centred, no colour twice."""
+    """Bottom to top, centred, no color twice."""
     count = rng.randint(stack.least, stack.most)
     chosen = [rng.choice(stack.first), *(rng.choice(stack.middle) for _ in range(count)), rng.choice(stack.last)]
-    colours = rng.sample(list(COLOURS), len(chosen))
+    colors = rng.sample(list(COLORS), len(chosen))
     row, layers = TABLE_ROW, []
-    for (kind, width, height), colour in zip(chosen, colours, strict=True):
+    for (kind, width, height), color in zip(chosen, colors, strict=True):
         row -= height
-        layers.append(Item(kind, colour, (CELLS - width) // 2, row, width, height))
+        layers.append(Item(kind, color, (CELLS - width) // 2, row, width, height))
     return layers
 
 

@@ -1,6 +1,6 @@
-"""Single pictures with a caption that says all that they show: what a small model of this world learns drawing from, before any lesson.
+"""Single images with a caption that says all that they show: what a small model of this world learns drawing from, before any lesson.
 
-A picture shows a thing of the lessons, whole or as far as a lesson might have come, and things around it; or a few single things. The caption names
+An image shows a thing of the lessons, whole or as far as a lesson might have come, and things around it; or a few single things. The caption names
 each in the words of lessons, in drawing order: "a house: a red wall on the left, a blue roof on top of the red wall, and a yellow sun at the top
 right". On paper and without decor, so that nothing is seen which is not said; and never a held-out combination.
 """
@@ -14,11 +14,11 @@ from itertools import product
 from leafinstruct.sketchbook.documents import lessons
 from leafinstruct.sketchbook.documents.held_out import is_held_out
 from leafinstruct.sketchbook.documents.wording import a, article, where
-from leafinstruct.sketchbook.world.palette import COLOURS
+from leafinstruct.sketchbook.world.palette import COLORS
 from leafinstruct.sketchbook.world.scene import CELLS, Item, Scene
 
 SHARE_OF_THINGS = 0.8
-"""Pictures of a lesson's thing; the others show single things."""
+"""Images of a lesson's thing; the others show single things."""
 _PARTS = frozenset(part[0] for plan in lessons.PLANS.values() for part in plan.parts)
 
 
@@ -59,7 +59,7 @@ def _thing(rng: random.Random) -> tuple[list[Item], list[str], str]:
     name = rng.choice(list(lessons.PLANS))
     plan = lessons.PLANS[name]
     whole = lessons.parts_of(plan, rng)
-    while is_held_out(name, whole[0].colour, whole[1].colour):
+    while is_held_out(name, whole[0].color, whole[1].color):
         whole = lessons.parts_of(plan, rng)
     parts = whole[: rng.randint(1, len(whole))]
     extras = lessons.extras_of(whole, rng.choice((0, 0, 1, 2)), rng)
@@ -72,6 +72,6 @@ def _thing(rng: random.Random) -> tuple[list[Item], list[str], str]:
 def _singles(rng: random.Random) -> tuple[list[Item], list[str]]:
     items: list[Item] = []
     for kind in rng.sample((*lessons.HIGH, *lessons.LOW), rng.randint(1, 4)):
-        spots = [Item(kind, rng.choice(list(COLOURS)), column, row, 2, 2) for column in range(CELLS - 1) for row in range(CELLS - 1)]
+        spots = [Item(kind, rng.choice(list(COLORS)), column, row, 2, 2) for column in range(CELLS - 1) for row in range(CELLS - 1)]
         items.append(rng.choice([spot for spot in spots if not any(spot.overlaps(other) for other in items)]))
     return items, [f"{a(item)} {where(item, rng)}" for item in items]

@@ -1,14 +1,14 @@
-"""What can be wrong with a planted document, as small changes of a how-to or of one picture's bytes.
+"""What can be wrong with a planted document, as small changes of a how-to or of one image's bytes.
 
-    misaligned   one picture is another document's and does not show what its text says        pictures
+    misaligned   one image is another document's and does not show what its text says        images
     shuffled     the first or the last step stands somewhere else, its words unchanged          order
     spam         texts replaced by shop talk: capitals, links, one phrase again and again       text
-    too_short    two pictures and a handful of words                                            text
-    icon         an additional picture of 16 to 24 px                                           pictures
-    broken       a picture's file is cut off or is not a picture at all                         bytes
+    too_short    two images and a handful of words                                            text
+    icon         an additional image of 16 to 24 px                                           images
+    broken       an image's file is cut off or is not an image at all                         bytes
     duplicate    the whole document again under another address (see `plan.original_of`)        document
 
-Each is what its rule must find and nothing else: a misplaced picture that happens to show its text's thing would be no defect, so such
+Each is what its rule must find and nothing else: a misplaced image that happens to show its text's thing would be no defect, so such
 donors are refused.
 """
 
@@ -41,7 +41,7 @@ def misalign(howto: HowTo, donors: Callable[[], HowTo], rng: random.Random) -> t
 
 
 def _foreign(step: Step, donors: Callable[[], HowTo], rng: random.Random) -> Scene:
-    """A scene in which nothing has the kind and colour of what the step newly shows."""
+    """A scene in which nothing has the kind and color of what the step newly shows."""
     while True:
         scene = rng.choice(donors().steps).scene
         if not any(scene.shows(item) for item in step.shown):
@@ -60,7 +60,7 @@ def shuffle(howto: HowTo, rng: random.Random) -> HowTo:
 
 
 def spam(howto: HowTo, rng: random.Random) -> HowTo:
-    """At least two thirds of the texts become shop talk; the title and the pictures stay."""
+    """At least two thirds of the texts become shop talk; the title and the images stay."""
     phrases = rng.sample(SPAM, 3)
 
     def talk() -> str:
@@ -72,7 +72,7 @@ def spam(howto: HowTo, rng: random.Random) -> HowTo:
 
 
 def cut_short(howto: HowTo, rng: random.Random) -> HowTo:
-    """Title of two words, two pictures with a word each, no introduction."""
+    """Title of two words, two images with a word each, no introduction."""
     words = rng.sample(("look here", "so far", "done", "a picture", "it is new"), 2)
     steps = tuple(replace(step, cue="", body=word, caption="") for step, word in zip(howto.steps, words, strict=False))
     return replace(howto, title=rng.choice(("A drawing", "New picture", "One day", "Short story")), intro="", steps=steps, outro="")

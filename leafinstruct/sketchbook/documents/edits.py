@@ -1,7 +1,7 @@
-"""Topic `edit`: a picture before and after a change: painted, resized, moved, turned into something else, added, taken away.
+"""Topic `edit`: an image before and after a change: painted, resized, moved, turned into something else, added, taken away.
 
-Two or three things stand in the four quarters of the page, 2 x 2 cells when small and 4 x 4 when big; no two share a colour or a kind, so a
-text names one without doubt. A document has two pictures, or three for two changes.
+Two or three things stand in the four quarters of the page, 2 x 2 cells when small and 4 x 4 when big; no two share a color or a kind, so a
+text names one without doubt. A document has two images, or three for two changes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from leafinstruct.sketchbook.documents.howto import HowTo, Step
 from leafinstruct.sketchbook.documents.wording import article, named, sentence, where
 from leafinstruct.sketchbook.world.backgrounds import OUTDOORS, SETTINGS
-from leafinstruct.sketchbook.world.palette import COLOURS
+from leafinstruct.sketchbook.world.palette import COLORS
 from leafinstruct.sketchbook.world.scene import Item, Scene
 
 KINDS = (
@@ -31,7 +31,7 @@ TWO_CHANGES = (("Before:", "After the first change:", "After the second change:"
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """The scene after it, the task as an order without full stop, what the new picture shows, the thing to look at."""
+    """The scene after it, the task as an order without full stop, what the new image shows, the thing to look at."""
 
     scene: Scene
     task: str
@@ -60,9 +60,9 @@ def _sized(item: Item) -> str:
     return f"{'big' if item.width == 4 else 'small'} {named(item)}"
 
 
-def _in_quarter(kind: str, colour: str, quarter: tuple[int, int], big: bool) -> Item:
+def _in_quarter(kind: str, color: str, quarter: tuple[int, int], big: bool) -> Item:
     inset, side = (0, 4) if big else (1, 2)
-    return Item(kind, colour, quarter[0] + inset, quarter[1] + inset, side, side)
+    return Item(kind, color, quarter[0] + inset, quarter[1] + inset, side, side)
 
 
 def _quarter(item: Item) -> tuple[int, int]:
@@ -71,9 +71,9 @@ def _quarter(item: Item) -> tuple[int, int]:
 
 def _start(background: str, rng: random.Random) -> Scene:
     count = rng.randint(2, 3)
-    kinds, colours, quarters = rng.sample(KINDS, count), rng.sample(list(COLOURS), count), rng.sample(QUARTERS, count)
+    kinds, colors, quarters = rng.sample(KINDS, count), rng.sample(list(COLORS), count), rng.sample(QUARTERS, count)
     scene = Scene(background, rng.getrandbits(32))
-    return scene.add(*(_in_quarter(*three, big=rng.random() < BIG_SHARE) for three in zip(kinds, colours, quarters, strict=True)))
+    return scene.add(*(_in_quarter(*three, big=rng.random() < BIG_SHARE) for three in zip(kinds, colors, quarters, strict=True)))
 
 
 def _change(kind: str, scene: Scene, rng: random.Random) -> _Change:
@@ -86,14 +86,14 @@ def _change(kind: str, scene: Scene, rng: random.Random) -> _Change:
 
 def _paint(scene: Scene, rng: random.Random) -> _Change:
     old = rng.choice(scene.items)
-    new = old.painted(_new_colour(scene, rng))
-    shows = f"the {old.noun} {where(new, rng)} is {new.colour} now. {_rest(scene, old, rng)}"
-    return _Change(scene.swap(old, new), f"paint the {named(old)} {new.colour}", shows, new)
+    new = old.painted(_new_color(scene, rng))
+    shows = f"the {old.noun} {where(new, rng)} is {new.color} now. {_rest(scene, old, rng)}"
+    return _Change(scene.swap(old, new), f"paint the {named(old)} {new.color}", shows, new)
 
 
 def _resize(scene: Scene, rng: random.Random) -> _Change:
     old = rng.choice(scene.items)
-    new = _in_quarter(old.kind, old.colour, _quarter(old), big=old.width == 2)
+    new = _in_quarter(old.kind, old.color, _quarter(old), big=old.width == 2)
     size = "big" if new.width == 4 else "small"
     shows = f"the {named(new)} {where(new, rng)} is {size} now. {_rest(scene, old, rng)}"
     return _Change(scene.swap(old, new), f"make the {named(old)} {size}", shows, new)
@@ -108,13 +108,13 @@ def _turn(scene: Scene, rng: random.Random) -> _Change:
 
 def _move(scene: Scene, rng: random.Random) -> _Change:
     old = rng.choice(scene.items)
-    new = _in_quarter(old.kind, old.colour, _free_quarter(scene, rng), big=old.width == 4)
+    new = _in_quarter(old.kind, old.color, _free_quarter(scene, rng), big=old.width == 4)
     shows = f"the {_sized(new)} is {where(new, rng)} now. {_rest(scene, old, rng)}"
     return _Change(scene.swap(old, new), f"move the {named(old)} {where(new, rng)}", shows, new)
 
 
 def _add(scene: Scene, rng: random.Random) -> _Change:
-    new = _in_quarter(_new_kind(scene, rng), _new_colour(scene, rng), _free_quarter(scene, rng), big=rng.random() < BIG_SHARE)
+    new = _in_quarter(_new_kind(scene, rng), _new_color(scene, rng), _free_quarter(scene, rng), big=rng.random() < BIG_SHARE)
     shows = f"there is a new {_sized(new)} {where(new, rng)}. {_rest(scene, None, rng)}"
     return _Change(scene.add(new), f"add a {_sized(new)} {where(new, rng)}", shows, new)
 
@@ -136,8 +136,8 @@ _CHANGES: dict[str, Callable[[Scene, random.Random], _Change]] = {
 }
 
 
-def _new_colour(scene: Scene, rng: random.Random) -> str:
-    return rng.choice([name for name in COLOURS if name not in {item.colour for item in scene.items}])
+def _new_color(scene: Scene, rng: random.Random) -> str:
+    return rng.choice([name for name in COLORS if name not in {item.color for item in scene.items}])
 
 
 def _new_kind(scene: Scene, rng: random.Random) -> str:

@@ -1,7 +1,7 @@
 """A how-to as the generator thinks of it, before any file format: a title, an introduction, steps with a scene each, a closing line.
 
-A step's order shows in its words (`cue`: "Step 2:", "Then", "Finally,") and its text names what its picture newly shows. So a reader of
-the texts alone can put shuffled steps back in order, and a reader of one step can tell its picture from another document's.
+A step's order shows in its words (`cue`: "Step 2:", "Then", "Finally,") and its text names what its image newly shows. So a reader of
+the texts alone can put shuffled steps back in order, and a reader of one step can tell its image from another document's.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LAST_CUES = ("Finally,", "At last,", "In the end,", "Last,")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """cue and body make one text; `shown` are the things that the text says the picture newly shows."""
+    """cue and body make one text; `shown` are the things that the text says the image newly shows."""
 
     cue: str
     body: str

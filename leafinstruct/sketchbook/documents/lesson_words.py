@@ -35,7 +35,7 @@ def beginnings(item: Item, name: str, spot: str) -> tuple[str, ...]:
     """Of the first part."""
     return (
         f"draw {a(item)} {spot}. This is the {item.noun} of the {name}.",
-        f"take the {item.colour} pencil and draw {a(item)} for the {name} {spot}.",
+        f"take the {item.color} pencil and draw {a(item)} for the {name} {spot}.",
         f"begin the {name} with {a(item)} {spot}.",
         f"draw the {named(item)} of the {name} {spot}.",
     )
@@ -46,7 +46,7 @@ def joinings(item: Item, name: str, joined: str) -> tuple[str, ...]:
     return (
         f"draw {a(item)} {joined}.",
         f"add {a(item)} {joined}.",
-        f"take the {item.colour} pencil and draw {a(item)} {joined}.",
+        f"take the {item.color} pencil and draw {a(item)} {joined}.",
         f"the {name} needs {a(item)} {joined}.",
         f"paint {a(item)} {joined} of the {name}.",
     )
@@ -61,7 +61,7 @@ def surroundings(item: Item, whole: str, spot: str) -> tuple[str, ...]:
     return (
         f"add {a(item)} {spot}, near the {whole}.",
         f"draw {a(item)} {spot}, not far from the {whole}.",
-        f"take the {item.colour} pencil and draw {a(item)} {spot}.",
+        f"take the {item.color} pencil and draw {a(item)} {spot}.",
         f"there is still room {spot}, so draw {a(item)} there.",
     )
 

@@ -1,7 +1,7 @@
 """Topic `lesson`: how to draw one thing, part by part, then what stands around it.
 
 Nine things, each a plan of parts on the grid in drawing order: a house is a wall, a roof, a door, a window, a chimney. The first parts are
-always drawn, some of the later ones; colours are free. Around the finished thing come up to three single items in free cells.
+always drawn, some of the later ones; colors are free. Around the finished thing come up to three single items in free cells.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from leafinstruct.sketchbook.documents.held_out import is_held_out
 from leafinstruct.sketchbook.documents.howto import HowTo, Step, cues
 from leafinstruct.sketchbook.documents.wording import a, named, where
 from leafinstruct.sketchbook.world.backgrounds import OUTDOORS
-from leafinstruct.sketchbook.world.palette import COLOURS
+from leafinstruct.sketchbook.world.palette import COLORS
 from leafinstruct.sketchbook.world.scene import CELLS, Item, Scene
 
 Part = tuple[str, int, int, int, int, str]
@@ -23,7 +23,7 @@ Part = tuple[str, int, int, int, int, str]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """width in cells; the first `needed` parts are always drawn; `main` is the part whose colour names the whole."""
+    """width in cells; the first `needed` parts are always drawn; `main` is the part whose color names the whole."""
 
     width: int
     parts: tuple[Part, ...]
@@ -151,7 +151,7 @@ def lesson(rng: random.Random, most: int = MOST_STEPS, scenery: bool = True) -> 
     scene = Scene(background, rng.getrandbits(32))
     extras = extras_of(parts, rng.randint(0 if len(parts) > 2 else 1, min(3, most - len(parts))), rng)
     main, detail = parts[plan.main], parts[-1] if plan.main != len(parts) - 1 else parts[0]
-    whole = f"{main.colour} {name}"
+    whole = f"{main.color} {name}"
     count = len(parts) + len(extras)
     steps = []
     for index, (word, item) in enumerate(zip(cues(count, rng), [*parts, *extras], strict=True)):
@@ -168,7 +168,7 @@ def lesson(rng: random.Random, most: int = MOST_STEPS, scenery: bool = True) -> 
 def is_kept_back(howto: HowTo) -> bool:
     """Whether the lesson's combination is held out."""
     first, second = (step.shown[0] for step in howto.steps[:2])
-    return is_held_out(thing_of(first.kind), first.colour, second.colour)
+    return is_held_out(thing_of(first.kind), first.color, second.color)
 
 
 def thing_of(first_part: str) -> str:
@@ -177,14 +177,14 @@ def thing_of(first_part: str) -> str:
 
 
 def parts_of(plan: Plan, rng: random.Random) -> list[Item]:
-    """The chosen parts, no two of one colour, moved to a column where the thing fits."""
+    """The chosen parts, no two of one color, moved to a column where the thing fits."""
     left = rng.randint(0, CELLS - plan.width)
     kept = [part for index, part in enumerate(plan.parts) if index < plan.needed or rng.random() < 0.7]
     items: list[Item] = []
     for kind, column, row, width, height, _ in kept:
-        used = [item.colour for item in items]
-        colour = rng.choice([name for name in COLOURS if name not in used])
-        items.append(Item(kind, colour, left + column, row, width, height))
+        used = [item.color for item in items]
+        color = rng.choice([name for name in COLORS if name not in used])
+        items.append(Item(kind, color, left + column, row, width, height))
     return items
 
 
@@ -195,7 +195,7 @@ def extras_of(parts: list[Item], count: int, rng: random.Random) -> list[Item]:
     rng.shuffle(kinds)
     for kind in kinds:
         rows = (0, 1) if kind in HIGH else (5, 6)
-        spots = [Item(kind, rng.choice(list(COLOURS)), column, row, 2, 2) for column in range(CELLS - 1) for row in rows]
+        spots = [Item(kind, rng.choice(list(COLORS)), column, row, 2, 2) for column in range(CELLS - 1) for row in rows]
         free = [spot for spot in spots if not any(spot.overlaps(other) for other in taken)]
         if free and len(extras) < count:
             extras.append(rng.choice(free))
@@ -204,7 +204,7 @@ def extras_of(parts: list[Item], count: int, rng: random.Random) -> list[Item]:
 
 
 def _part_words(index: int, parts: list[Item], plan: Plan, name: str, rng: random.Random) -> tuple[str, str]:
-    """Body and caption for the part at `index`: its colour, its name, and the earlier part it joins (or the place, for the first)."""
+    """Body and caption for the part at `index`: its color, its name, and the earlier part it joins (or the place, for the first)."""
     item = parts[index]
     if index == 0:
         spot = where(item, rng)

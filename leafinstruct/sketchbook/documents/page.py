@@ -1,8 +1,8 @@
-"""A how-to laid out as a page: headings, paragraphs and pictures in the order in which a reader meets them, with addresses.
+"""A how-to laid out as a page: headings, paragraphs and images in the order in which a reader meets them, with addresses.
 
-Four layouts, one a document: text then picture, picture then text, text then figure with a caption, and each step under its own heading.
-MMC4 knows no headings or captions and stands a picture before its sentence, so its documents always have the second; OBELICS knows none either
-and keeps the page's order, so its documents have one of the first two. A video shows each picture while its text is said.
+Four layouts, one a document: text then image, image then text, text then figure with a caption, and each step under its own heading.
+MMC4 knows no headings or captions and stands an image before its sentence, so its documents always have the second; OBELICS knows none either
+and keeps the page's order, so its documents have one of the first two. A video shows each image while its text is said.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ HOSTS = tuple(
 
 LICENSE = "https://creativecommons.org/publicdomain/zero/1.0/"
 
-LAYOUTS = ("text_first", "picture_first", "figure", "headings")
+LAYOUTS = ("text_first", "image_first", "figure", "headings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Paragraph:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class DrawnImage:
     """name: unique in its page; data: the file as served, perhaps broken; px: the side that the page declares; caption: empty for none."""
 
     name: str
@@ -53,12 +53,12 @@ class Picture:
     caption: str = ""
 
 
-Block = Paragraph | Picture
+Block = Paragraph | DrawnImage
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One document ready to be written; `url` is unique; `defect_image` counts pictures in document order."""
+    """One document ready to be written; `url` is unique; `defect_image` counts images in document order."""
 
     index: int
     host: str
@@ -74,15 +74,15 @@ class Page:
         return f"https://{self.host}/{self.howto.topic}/{self.slug}.html"
 
     @property
-    def pictures(self) -> list[Picture]:
-        return [block for block in self.blocks if isinstance(block, Picture)]
+    def images(self) -> list[DrawnImage]:
+        return [block for block in self.blocks if isinstance(block, DrawnImage)]
 
-    def file_name(self, picture: Picture) -> str:
-        """A name for the picture that no other document's has."""
-        return f"{self.slug}-{picture.name}"
+    def file_name(self, image: DrawnImage) -> str:
+        """A name for the image that no other document's has."""
+        return f"{self.slug}-{image.name}"
 
-    def picture_url(self, picture: Picture) -> str:
-        return f"https://{self.host}/pictures/{self.file_name(picture)}"
+    def image_url(self, image: DrawnImage) -> str:
+        return f"https://{self.host}/pictures/{self.file_name(image)}"
 
 
 def page(settings: Settings, index: int, kind: Format) -> Page:
@@ -103,7 +103,7 @@ def page(settings: Settings, index: int, kind: Format) -> Page:
 
 
 def _hurt(settings: Settings, index: int, howto: HowTo, defect: str | None, rng: random.Random) -> tuple[HowTo, int | None]:
-    """The defects that change what is told; the index of the picture that is wrong, if one is."""
+    """The defects that change what is told; the index of the image that is wrong, if one is."""
     match defect:
         case "misaligned":
             return defects.misalign(howto, lambda: _another(settings, index, rng), rng)
@@ -122,7 +122,7 @@ def _another(settings: Settings, index: int, rng: random.Random) -> HowTo:
 
 
 def _lay_out(settings: Settings, howto: HowTo, kind: Format, rng: random.Random) -> list[Block]:
-    layout, px = rng.choice(LAYOUTS), settings.picture_px
+    layout, px = rng.choice(LAYOUTS), settings.image_px
     if settings.layout != "any":
         layout = settings.layout
     alt_style = rng.choice(("caption", "title", "none"))
@@ -131,8 +131,8 @@ def _lay_out(settings: Settings, howto: HowTo, kind: Format, rng: random.Random)
         blocks.append(Paragraph(howto.intro))
     for number, step in enumerate(howto.steps, start=1):
         alt = {"caption": step.caption, "title": f"{howto.title}, picture {number}", "none": ""}[alt_style]
-        picture = Picture(f"{number}.png", png(step.scene, px, settings.style), px, alt)
-        blocks.extend(_step_blocks(step, picture, _layout_of(kind, layout)))
+        image = DrawnImage(f"{number}.png", png(step.scene, px, settings.style), px, alt)
+        blocks.extend(_step_blocks(step, image, _layout_of(kind, layout)))
     if howto.outro:
         blocks.append(Paragraph(howto.outro))
     return blocks
@@ -141,17 +141,17 @@ def _lay_out(settings: Settings, howto: HowTo, kind: Format, rng: random.Random)
 def _layout_of(kind: Format, layout: str) -> str:
     """The drawn layout, or the nearest to it that the format knows."""
     if kind in ("mmc4", "video"):
-        return "picture_first"
-    return "text_first" if kind == "obelics" and layout != "picture_first" else layout
+        return "image_first"
+    return "text_first" if kind == "obelics" and layout != "image_first" else layout
 
 
-def _step_blocks(step: Step, picture: Picture, layout: str) -> list[Block]:
-    captioned = replace(picture, caption=sentence(step.caption))
+def _step_blocks(step: Step, image: DrawnImage, layout: str) -> list[Block]:
+    captioned = replace(image, caption=sentence(step.caption))
     if layout == "headings" and step.cue.endswith(":"):
-        return [Paragraph(step.cue[:-1], heading=True), Paragraph(sentence(step.body)), picture]
+        return [Paragraph(step.cue[:-1], heading=True), Paragraph(sentence(step.body)), image]
     if layout == "figure":
         return [Paragraph(step.text), captioned]
-    return [picture, Paragraph(step.text)] if layout == "picture_first" else [Paragraph(step.text), picture]
+    return [image, Paragraph(step.text)] if layout == "image_first" else [Paragraph(step.text), image]
 
 
 def png(scene: Scene, px: int, style: Style = "pencil") -> bytes:
@@ -159,9 +159,9 @@ def png(scene: Scene, px: int, style: Style = "pencil") -> bytes:
     return _png(render(scene, px, style))
 
 
-def _png(picture: Image.Image) -> bytes:
+def _png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", compress_level=4)
+    image.save(buffer, "PNG", compress_level=4)
     return buffer.getvalue()
 
 
@@ -170,18 +170,18 @@ def _insert_icon(settings: Settings, blocks: list[Block], rng: random.Random) ->
     px = rng.choice((16, 20, 24))
     thing = Item(rng.choice(("star", "heart", "arrow_right", "bell")), rng.choice(("red", "blue", "grey", "orange")), 0, 0, 8, 8)
     decor = rng.getrandbits(32)
-    icon = Picture(
+    icon = DrawnImage(
         "icon.png", _png(render(Scene("paper", decor if settings.scenery == "marked" else None, (thing,)), px, settings.style)), px, ""
     )
     place = rng.randint(1, len(blocks) - 1)
-    before = sum(isinstance(block, Picture) for block in blocks[:place])
+    before = sum(isinstance(block, DrawnImage) for block in blocks[:place])
     return [*blocks[:place], icon, *blocks[place:]], before
 
 
 def _break_one(blocks: list[Block], rng: random.Random) -> tuple[list[Block], int]:
-    places = [place for place, block in enumerate(blocks) if isinstance(block, Picture)]
+    places = [place for place, block in enumerate(blocks) if isinstance(block, DrawnImage)]
     which = rng.randrange(len(places))
-    picture = blocks[places[which]]
-    assert isinstance(picture, Picture)
-    broken = replace(picture, data=defects.break_bytes(picture.data, rng))
+    image = blocks[places[which]]
+    assert isinstance(image, DrawnImage)
+    broken = replace(image, data=defects.break_bytes(image.data, rng))
     return [*blocks[: places[which]], broken, *blocks[places[which] + 1 :]], which

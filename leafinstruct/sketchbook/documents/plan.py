@@ -54,12 +54,12 @@ CHUNK_VIDEOS = 10
 class Settings:
     """What a corpus is made from. Same settings, same bytes.
 
-    seed: any integer; documents: how many, at least 1; picture_px: side of the pictures, 32 to 1024;
+    seed: any integer; documents: how many, at least 1; image_px: side of the images, 32 to 1024;
     videos: how many besides, without defects, numbered behind the documents;
     defects: (name, share of the documents in [0, 1]) pairs, names of DEFECTS, shares summing to at most 1;
     topics, formats: keys of TOPICS and members of FORMATS, in the order in which they take turns;
-    layout: each page its own, or in each the step's text right before its picture, without headings, figures and captions;
-    scenery: backgrounds with pale marks (`marked`), without (`plain`: the same scene is then the same picture in every document), or `none`:
+    layout: each page its own, or in each the step's text right before its image, without headings, figures and captions;
+    scenery: backgrounds with pale marks (`marked`), without (`plain`: the same scene is then the same image in every document), or `none`:
     every lesson on empty paper;
     style: how all is drawn; lesson_steps: at most so many steps a lesson, FEWEST_STEPS to MOST_STEPS;
     held_out: lessons `with`, `without` or `only` those of a held-out combination (`held_out.is_held_out`).
@@ -68,7 +68,7 @@ class Settings:
 
     seed: int
     documents: int
-    picture_px: int = 128
+    image_px: int = 128
     defects: tuple[tuple[str, float], ...] = ()
     videos: int = 0
     topics: tuple[str, ...] = tuple(TOPICS)
@@ -84,8 +84,8 @@ class Settings:
             raise ValueError(f"documents: {self.documents} is too few; at least 1")
         if self.videos < 0:
             raise ValueError(f"videos: {self.videos} is less than none")
-        if not 32 <= self.picture_px <= 1024:
-            raise ValueError(f"picture_px: {self.picture_px} is not between 32 and 1024")
+        if not 32 <= self.image_px <= 1024:
+            raise ValueError(f"image_px: {self.image_px} is not between 32 and 1024")
         self._check_lists()
         self._check_lessons()
         for name, rate in self.defects:
@@ -115,7 +115,7 @@ class Settings:
         if self.layout == "text_first" and "mmc4" in self.formats:
             others = ", ".join(name for name in FORMATS if name != "mmc4")
             raise ValueError(
-                f"layout: text_first cannot be written as mmc4, where a picture stands before its sentence; set formats: [{others}]"
+                f"layout: text_first cannot be written as mmc4, where an image stands before its sentence; set formats: [{others}]"
             )
 
     def _check_lessons(self) -> None:
@@ -184,7 +184,7 @@ def _unmarked(howto: HowTo) -> HowTo:
 
 @lru_cache(maxsize=4)
 def defects_of(settings: Settings) -> dict[int, str]:
-    """The defect of every document that has one. Edits have too few pictures to be `shuffled`."""
+    """The defect of every document that has one. Edits have too few images to be `shuffled`."""
     deck = list(range(settings.documents))
     stream(settings.seed, "defects").shuffle(deck)
     rates, dealt = dict(settings.defects), dict[int, str]()
@@ -205,6 +205,6 @@ def _clean(settings: Settings, kind: Format) -> list[int]:
 def original_of(settings: Settings, index: int, kind: Format) -> int:
     """The clean document of the same format that the duplicate `index` repeats.
 
-    The format is the same so that the text is, too: where the pictures stand between the texts belongs to a document.
+    The format is the same so that the text is, too: where the images stand between the texts belongs to a document.
     """
     return stream(settings.seed, "duplicate", index).choice(_clean(settings, kind))

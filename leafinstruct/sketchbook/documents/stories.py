@@ -1,4 +1,4 @@
-"""Topic `story`: a character, a place and a thing on nine spots of the page; in each picture one of them moves or something appears.
+"""Topic `story`: a character, a place and a thing on nine spots of the page; in each image one of them moves or something appears.
 
 Everything stands on a 3 x 3 grid of spots of 2 x 2 cells. What flies may be in the top row, what walks stays on the ground below it.
 """
@@ -10,7 +10,7 @@ import random
 from leafinstruct.sketchbook.documents.howto import HowTo, Step, cues
 from leafinstruct.sketchbook.documents.wording import a, named, sentence, where
 from leafinstruct.sketchbook.world.backgrounds import OUTDOORS, SETTINGS
-from leafinstruct.sketchbook.world.palette import COLOURS
+from leafinstruct.sketchbook.world.palette import COLORS
 from leafinstruct.sketchbook.world.scene import Item, Scene
 
 WALKERS = ("cat", "dog", "rabbit", "bear", "duck", "snail")
@@ -27,21 +27,21 @@ TITLES = ("The {} and the {} {}", "A story of the {} and the {} {}", "What the {
 
 
 class _Page:
-    """The scene so far and who stands where; gives free spots and free colours."""
+    """The scene so far and who stands where; gives free spots and free colors."""
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
         self.scene = Scene(f"{rng.choice(OUTDOORS)}_wide", rng.getrandbits(32))
-        self._colours = list(COLOURS)
-        rng.shuffle(self._colours)
+        self._colors = list(COLORS)
+        rng.shuffle(self._colors)
 
     def spot(self, flies: bool) -> tuple[int, int]:
         taken = {(item.column, item.row) for item in self.scene.items}
         return self.rng.choice([spot for spot in SPOTS if spot not in taken and (spot[1] == 0) == flies])
 
     def place(self, kind: str, flies: bool) -> Item:
-        """A new thing of a colour nobody has, on a free spot, added to the scene."""
-        item = Item(kind, self._colours.pop(), *self.spot(flies), 2, 2)
+        """A new thing of a color nobody has, on a free spot, added to the scene."""
+        item = Item(kind, self._colors.pop(), *self.spot(flies), 2, 2)
         self.scene = self.scene.add(item)
         return item
 
@@ -81,7 +81,7 @@ def _opening(hero: Item, home: Item, rng: random.Random) -> str:
 
 
 def _events(count: int, rng: random.Random) -> list[str]:
-    """What happens in the pictures after the first: moves and arrivals; sky, friend and thing come at most once each."""
+    """What happens in the images after the first: moves and arrivals; sky, friend and thing come at most once each."""
     arrivals = rng.sample(("friend", "thing", "sky", "hanging"), min(4, (count + 1) // 2))
     events = arrivals + ["move"] * (count - len(arrivals))
     rng.shuffle(events)

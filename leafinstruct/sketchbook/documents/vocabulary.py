@@ -11,7 +11,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-COLOURS = _words("red orange yellow green blue purple pink brown white grey")
+COLORS = _words("red orange yellow green blue purple pink brown white grey")
 
 NUMBERS = _words("1 2 3 4 5 6 7 8 first second third fourth fifth sixth seventh eighth one both")
 
@@ -45,4 +45,4 @@ REST = _words(
     """
 )
 
-WORDS = COLOURS | NUMBERS | PLACES | THINGS | SETTINGS | ACTIONS | REST
+WORDS = COLORS | NUMBERS | PLACES | THINGS | SETTINGS | ACTIONS | REST

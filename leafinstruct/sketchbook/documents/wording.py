@@ -37,7 +37,7 @@ def article(words: str) -> str:
 
 def named(item: Item) -> str:
     """As "red house"."""
-    return f"{item.colour} {item.noun}"
+    return f"{item.color} {item.noun}"
 
 
 def a(item: Item) -> str:

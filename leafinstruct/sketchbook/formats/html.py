@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from html import escape
 
-from leafinstruct.sketchbook.documents.page import LICENSE, Block, Page, Paragraph, Picture
+from leafinstruct.sketchbook.documents.page import LICENSE, Block, DrawnImage, Page, Paragraph
 from leafinstruct.sketchbook.world.chance import stream
 
 LINKS = (
@@ -81,15 +81,15 @@ SHOP = """<div id="top" class="navbar"><nav><a href="/basket">Basket (0)</a> <a 
 FRAMES = (BLOG, MAGAZINE, SCHOOL, SHOP)
 
 
-def html(page: Page, source_of: Callable[[Picture], str]) -> bytes:
-    """The page in UTF-8; `source_of` gives the `src` of a picture."""
+def html(page: Page, source_of: Callable[[DrawnImage], str]) -> bytes:
+    """The page in UTF-8; `source_of` gives the `src` of an image."""
     site = page.host.partition(".")[0].replace("-", " ").title()
     body = "\n".join(_block(block, index, source_of) for index, block in enumerate(page.blocks))
     frame = FRAMES[sum(page.host.encode()) % len(FRAMES)].format(site=site, body=body, related=_related(page))
     return PAGE.format(title=escape(page.howto.title), site=site, url=page.url, license=LICENSE, frame=frame).encode()
 
 
-def _block(block: Block, index: int, source_of: Callable[[Picture], str]) -> str:
+def _block(block: Block, index: int, source_of: Callable[[DrawnImage], str]) -> str:
     if isinstance(block, Paragraph):
         tag = "p" if not block.heading else "h1" if index == 0 else "h2"
         return f"<{tag}>{escape(block.text)}</{tag}>"

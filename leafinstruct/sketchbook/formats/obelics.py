@@ -1,7 +1,7 @@
-"""Pages as a Parquet file in the layout of OBELICS: parallel lists of pictures and texts, and two columns of JSON about them.
+"""Pages as a Parquet file in the layout of OBELICS: parallel lists of images and texts, and two columns of JSON about them.
 
-As in the published files the paragraphs between two pictures are one text, and exactly one of picture and text is given at each place. Where those
-have a picture's address, `images` has the name of a file beside (the corpus needs no network), and the address is `src` in `metadata`.
+As in the published files the paragraphs between two images are one text, and exactly one of image and text is given at each place. Where those
+have an image's address, `images` has the name of a file beside (the corpus needs no network), and the address is `src` in `metadata`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from leafinstruct.sketchbook.documents.page import Page, Paragraph, Picture
+from leafinstruct.sketchbook.documents.page import DrawnImage, Page, Paragraph
 
 ROWS_A_GROUP = 40
 """So that a file of 100 rows has three row groups."""
@@ -41,24 +41,24 @@ def row(page: Page) -> dict[str, Any]:
             images.append(None)
             about.append(None)
             continue
-        for picture in blocks:
-            assert isinstance(picture, Picture)
+        for image in blocks:
+            assert isinstance(image, DrawnImage)
             texts.append(None)
-            images.append(f"images/{page.file_name(picture)}")
-            about.append(_about(page, picture))
+            images.append(f"images/{page.file_name(image)}")
+            about.append(_about(page, image))
     general = {"url": page.url, "warc_filename": None, "warc_record_offset": None, "warc_record_length": None}
     return {"images": images, "metadata": json.dumps(about), "general_metadata": json.dumps(general), "texts": texts}
 
 
-def _about(page: Page, picture: Picture) -> dict[str, Any]:
+def _about(page: Page, image: DrawnImage) -> dict[str, Any]:
     return {
         "document_url": page.url,
-        "unformatted_src": picture.name,
-        "src": page.picture_url(picture),
-        "formatted_filename": picture.name.partition(".")[0],
-        "alt_text": picture.alt,
-        "original_width": picture.px,
-        "original_height": picture.px,
+        "unformatted_src": image.name,
+        "src": page.image_url(image),
+        "formatted_filename": image.name.partition(".")[0],
+        "alt_text": image.alt,
+        "original_width": image.px,
+        "original_height": image.px,
         "format": "png",
     }
 

@@ -1,6 +1,6 @@
-"""A how-to as a short video: each step's picture for SECONDS, the former one dissolving into it, with subtitles and an entry like YouCook2's.
+"""A how-to as a short video: each step's image for SECONDS, the former one dissolving into it, with subtitles and an entry like YouCook2's.
 
-The dissolve is there so that choosing a frame matters: one from the change shows two steps at once. H.264 at a quality that keeps flat colours
+The dissolve is there so that choosing a frame matters: one from the change shows two steps at once. H.264 at a quality that keeps flat colors
 flat; one thread and no time stamps in the header, so the same page gives the same bytes with one version of PyAV.
 Cost: about 0.15 s and 25 kB a video of five steps at 128 px.
 """
@@ -23,28 +23,28 @@ SECONDS, RATE, DISSOLVE = 2.0, 8, 3
 
 def video(page: Page) -> bytes:
     """The MP4 file."""
-    pictures = [Image.open(io.BytesIO(picture.data)).convert("RGB") for picture in page.pictures]
+    images = [Image.open(io.BytesIO(image.data)).convert("RGB") for image in page.images]
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as out:
         stream = out.add_stream("libx264", rate=RATE)
-        stream.width, stream.height, stream.pix_fmt = pictures[0].width // 2 * 2, pictures[0].height // 2 * 2, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = images[0].width // 2 * 2, images[0].height // 2 * 2, "yuv420p"
         stream.codec_context.thread_count = 1
         stream.options = {"crf": "16", "preset": "fast", "g": "40"}
-        for number, picture in enumerate(_frames(pictures)):
-            frame = av.VideoFrame.from_ndarray(np.asarray(picture.resize((stream.width, stream.height))), format="rgb24")
+        for number, image in enumerate(_frames(images)):
+            frame = av.VideoFrame.from_ndarray(np.asarray(image.resize((stream.width, stream.height))), format="rgb24")
             frame.pts, frame.time_base = number, Fraction(1, RATE)
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     return buffer.getvalue()
 
 
-def _frames(pictures: list[Image.Image]) -> list[Image.Image]:
+def _frames(images: list[Image.Image]) -> list[Image.Image]:
     frames: list[Image.Image] = []
-    for number, picture in enumerate(pictures):
-        before = pictures[number - 1] if number else picture
+    for number, image in enumerate(images):
+        before = images[number - 1] if number else image
         for index in range(round(SECONDS * RATE)):
             share = min(1.0, (index + 1) / (DISSOLVE + 1)) if number else 1.0
-            frames.append(Image.blend(before, picture, share))
+            frames.append(Image.blend(before, image, share))
     return frames
 
 

@@ -1,4 +1,4 @@
-"""Pages as a web archive: one response record for the page, one for each picture, each record a gzip member of its own.
+"""Pages as a web archive: one response record for the page, one for each image, each record a gzip member of its own.
 
 FastWARC writes the records, since the readers depend on it already; warcio is as able and would be a second library for one format. Dates
 and record ids are derived, never taken from the clock. Members are compressed by `gzip` with time 0, because the library's own compressed
@@ -31,9 +31,9 @@ def head(name: str) -> bytes:
 
 def members(page: Page) -> bytes:
     """The page's records; the first byte is the first byte of the page's own record."""
-    body = html(page, lambda picture: urlsplit(page.picture_url(picture)).path)
+    body = html(page, lambda image: urlsplit(page.image_url(image)).path)
     records = [_response(page.url, "text/html; charset=utf-8", body)]
-    records += [_response(page.picture_url(picture), "image/png", picture.data) for picture in page.pictures]
+    records += [_response(page.image_url(image), "image/png", image.data) for image in page.images]
     return b"".join(records)
 
 

@@ -1,7 +1,7 @@
 """The room's door: settings -> source files that the ordinary readers read, and labels that no stage reads.
 
     root/mmc4/docs_0000.jsonl, root/mmc4/images/*.png
-    root/html/<slug>/index.html and its pictures
+    root/html/<slug>/index.html and its images
     root/warc/pages_0002.warc.gz
     root/obelics/part-0003.parquet, root/obelics/images/*.png
     root/video/<slug>.mp4, root/video/<slug>.vtt, root/annotations.json (like YouCook2's)
@@ -9,7 +9,7 @@
 
 A chunk is a pure function of (settings, chunk, what is removed): chunks are written in any order, twice, or by many processes, to the same bytes. A
 file appears under its name only when it is whole (temporary name in the same folder, then a rename). Its time of change is derived from its bytes, so
-that files that are written again with the same bytes count as unchanged. Cost: about 1.3 ms a picture of 128 px.
+that files that are written again with the same bytes count as unchanged. Cost: about 1.3 ms an image of 128 px.
 
 A document that was removed is not written. Its place is kept, empty: other documents keep their lines, rows and offsets, and with them their ids.
 """
@@ -102,8 +102,8 @@ def _write_mmc4(root: Path, name: str, pages: Iterator[Page], removed: Removed) 
     for document in pages:
         placed = document, f"mmc4/{name}", f"line={len(lines) + 1}"
         stays = removed(*placed) is None
-        for picture in document.pictures if stays else ():
-            _put(root / "mmc4" / "images" / document.file_name(picture), picture.data)
+        for image in document.images if stays else ():
+            _put(root / "mmc4" / "images" / document.file_name(image), image.data)
         lines.append(as_mmc4.line(document) if stays else b"{}\n")
         yield placed
     _put(root / "mmc4" / name, b"".join(lines))
@@ -113,9 +113,9 @@ def _write_html(root: Path, pages: Iterator[Page], removed: Removed) -> Iterator
     for document in pages:
         placed = document, f"html/{document.slug}/index.html", ""
         stays, folder = removed(*placed) is None, root / "html" / document.slug
-        for picture in document.pictures if stays else ():
-            _put(folder / picture.name, picture.data)
-        _put(folder / "index.html", as_html.html(document, lambda picture: picture.name) if stays else b"")
+        for image in document.images if stays else ():
+            _put(folder / image.name, image.data)
+        _put(folder / "index.html", as_html.html(document, lambda image: image.name) if stays else b"")
         yield placed
 
 
@@ -134,8 +134,8 @@ def _write_obelics(root: Path, name: str, pages: Iterator[Page], removed: Remove
     for document in pages:
         placed = document, f"obelics/{name}", f"row={len(rows)}"
         stays = removed(*placed) is None
-        for picture in document.pictures if stays else ():
-            _put(root / "obelics" / "images" / document.file_name(picture), picture.data)
+        for image in document.images if stays else ():
+            _put(root / "obelics" / "images" / document.file_name(image), image.data)
         rows.append(as_obelics.row(document) if stays else {})
         yield placed
     _put(root / "obelics" / name, as_obelics.parquet(rows))

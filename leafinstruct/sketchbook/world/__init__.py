@@ -1,1 +1,1 @@
-"""What is drawn: scenes, shapes and pictures, at any size."""
+"""What is drawn: scenes, shapes and images, at any size."""

@@ -1,4 +1,4 @@
-"""Where a scene takes place: quiet backgrounds, each with a little seeded decor so that no two documents share a picture.
+"""Where a scene takes place: quiet backgrounds, each with a little seeded decor so that no two documents share an image.
 
 Decor (tufts of grass, snow dots, paper grain, far hills) is pale, drawn below everything, and means nothing: no text speaks of it. It
 differs from document to document and stays the same through a document, as the paper of one sketchbook page does.
@@ -20,7 +20,7 @@ Decorate = Callable[[Draw, int, random.Random], None]
 
 
 def _bands(size: int, bands: tuple[tuple[float, Rgb, Rgb], ...]) -> Image.Image:
-    """A picture of vertical gradients; each band is (share of the height where it starts, colour there, colour at its end)."""
+    """An image of vertical gradients; each band is (share of the height where it starts, color there, color at its end)."""
     column = Image.new("RGB", (1, size))
     starts = [round(start * size) for start, _, _ in bands] + [size]
     for (_, upper, lower), top, bottom in zip(bands, starts, starts[1:], strict=False):
@@ -29,36 +29,36 @@ def _bands(size: int, bands: tuple[tuple[float, Rgb, Rgb], ...]) -> Image.Image:
     return column.resize((size, size))
 
 
-def _dots(colour: Rgb, count: int, top: float, bottom: float, radius: float) -> Decorate:
+def _dots(color: Rgb, count: int, top: float, bottom: float, radius: float) -> Decorate:
     def decorate(draw: Draw, size: int, rng: random.Random) -> None:
         for _ in range(count):
             x, y = rng.random() * size, (top + rng.random() * (bottom - top)) * size
             reach = max(1.0, radius * size * (0.6 + 0.8 * rng.random()))
-            draw.ellipse((round(x - reach), round(y - reach), round(x + reach), round(y + reach)), colour)
+            draw.ellipse((round(x - reach), round(y - reach), round(x + reach), round(y + reach)), color)
 
     return decorate
 
 
-def _strokes(colour: Rgb, count: int, top: float, bottom: float, lean: float, rise: float) -> Decorate:
+def _strokes(color: Rgb, count: int, top: float, bottom: float, lean: float, rise: float) -> Decorate:
     """Short strokes such as grass (leaning, rising) or waves (lying)."""
 
     def decorate(draw: Draw, size: int, rng: random.Random) -> None:
         for _ in range(count):
             x, y = rng.random() * size, (top + rng.random() * (bottom - top)) * size
             span = size * (0.7 + 0.6 * rng.random())
-            draw.line((round(x), round(y), round(x + lean * span), round(y - rise * span)), colour, max(1, size // 128))
+            draw.line((round(x), round(y), round(x + lean * span), round(y - rise * span)), color, max(1, size // 128))
 
     return decorate
 
 
-def _hills(colour: Rgb, base: float) -> Decorate:
+def _hills(color: Rgb, base: float) -> Decorate:
     """Far hills that end at the horizon `base`; the ground below is painted again by the caller's bands."""
 
     def decorate(draw: Draw, size: int, rng: random.Random) -> None:
         for _ in range(3):
             x, wide, high = rng.random() * size, (0.2 + 0.2 * rng.random()) * size, (0.05 + 0.07 * rng.random()) * size
             box = (round(x - wide), round(base * size - high), round(x + wide), round(base * size + high))
-            draw.pieslice(box, 180, 360, colour)
+            draw.pieslice(box, 180, 360, color)
 
     return decorate
 
@@ -145,17 +145,17 @@ def paint(background: str, decor: int | None, size: int) -> Image.Image:
     """The background alone, size x size pixels; without its marks where decor is None. The last few are kept, since one document draws on
     the same one again and again.
 
-    Callers copy the picture before they draw on it.
+    Callers copy the image before they draw on it.
     """
     _, decorations = BACKGROUNDS[background]
-    picture = _plain(background, size).copy()
-    draw = ImageDraw.Draw(picture)
+    image = _plain(background, size).copy()
+    draw = ImageDraw.Draw(image)
     rng = stream("decor", decor)
     for decorate in decorations if decor is not None else ():
         decorate(draw, size, rng)
     if background == "map":
         roads(draw, size, (253, 250, 236))
-    return picture
+    return image
 
 
 @lru_cache(maxsize=32)
@@ -163,10 +163,10 @@ def _plain(background: str, size: int) -> Image.Image:
     return _bands(size, BACKGROUNDS[background][0])
 
 
-def roads(draw: Draw, size: int, colour: Rgb) -> None:
+def roads(draw: Draw, size: int, color: Rgb) -> None:
     """The streets of a map: they run through the middles of the nine blocks of 2 x 2 cells."""
     half = size // 32
     for cells in (1, 4, 7):
         middle = cells * size // 8
-        draw.rectangle((size // 16, middle - half, size - size // 16, middle + half), colour)
-        draw.rectangle((middle - half, size // 16, middle + half, size - size // 16), colour)
+        draw.rectangle((size // 16, middle - half, size - size // 16, middle + half), color)
+        draw.rectangle((middle - half, size // 16, middle + half, size - size // 16), color)

@@ -1,7 +1,7 @@
-"""Style `chalk`: the same scenes on a dark board, firm edges in a lighter colour round bodies that are only hatched.
+"""Style `chalk`: the same scenes on a dark board, firm edges in a lighter color round bodies that are only hatched.
 
-Made for one question: does a model that has learnt `pencil` take over a style whose colours, edges and texture are all local and all new? So
-geometry is shared to the pixel, and only what a cell looks like inside differs. The hatching is drawn in the picture's own grid, with a
+Made for one question: does a model that has learnt `pencil` take over a style whose colors, edges and texture are all local and all new? So
+geometry is shared to the pixel, and only what a cell looks like inside differs. The hatching is drawn in the image's own grid, with a
 whole number of strokes a cell: two cells that are filled alike look alike, which is what a patch-local tokenizer can learn.
 """
 
@@ -21,21 +21,21 @@ CHALK: Rgb = (236, 234, 222)
 """What is ink on paper is plain chalk on the board."""
 
 STROKE = 0.017
-"""Width of an edge as a share of the side: 1.1 px at 64 px, wider than a pencil's, since the edge carries the colour."""
+"""Width of an edge as a share of the side: 1.1 px at 64 px, wider than a pencil's, since the edge carries the color."""
 
 STRIPES = 2
 """Strokes of the hatching a cell."""
 
 
-def _edge(colour: Rgb) -> Rgb:
-    return CHALK if colour == INK else mix(colour, (255, 255, 255), 0.2)
+def _edge(color: Rgb) -> Rgb:
+    return CHALK if color == INK else mix(color, (255, 255, 255), 0.2)
 
 
 def _body(share: float) -> Tones:
-    """Tones whose bodies are the board with `share` of the colour on it."""
+    """Tones whose bodies are the board with `share` of the color on it."""
 
-    def body(colour: Rgb) -> Rgb:
-        return CHALK if colour == INK else mix(BOARD, colour, share)
+    def body(color: Rgb) -> Rgb:
+        return CHALK if color == INK else mix(BOARD, color, share)
 
     return Tones(body, _edge, _edge)
 
@@ -47,10 +47,10 @@ FAINT, FIRM = _body(0.22), _body(0.66)
 @lru_cache(maxsize=16)
 def board(background: str, size: int) -> Image.Image:
     """The board, size x size pixels; of all backgrounds only a map leaves something on it, its streets. Callers copy it."""
-    picture = Image.new("RGB", (size, size), BOARD)
+    image = Image.new("RGB", (size, size), BOARD)
     if background == "map":
-        roads(ImageDraw.Draw(picture), size, mix(BOARD, CHALK, 0.22))
-    return picture
+        roads(ImageDraw.Draw(image), size, mix(BOARD, CHALK, 0.22))
+    return image
 
 
 @lru_cache(maxsize=16)

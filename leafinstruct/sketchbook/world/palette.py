@@ -1,7 +1,7 @@
-"""The ten named colours, and how an outline or a shade is made from one.
+"""The ten named colors, and how an outline or a shade is made from one.
 
-Chosen by eye as coloured pencils on paper: soft, yet any two differ by more than 60 of 255 in some channel, so that a small model and a
-person name them alike. An outline is the colour itself darkened toward warm ink, never plain black: that is most of what makes flat
+Chosen by eye as colored pencils on paper: soft, yet any two differ by more than 60 of 255 in some channel, so that a small model and a
+person name them alike. An outline is the color itself darkened toward warm ink, never plain black: that is most of what makes flat
 shapes look drawn.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 Rgb = tuple[int, int, int]
 
-COLOURS: dict[str, Rgb] = {
+COLORS: dict[str, Rgb] = {
     "red": (219, 68, 62),
     "orange": (245, 147, 52),
     "yellow": (252, 215, 72),
@@ -31,13 +31,13 @@ def mix(one: Rgb, other: Rgb, share: float) -> Rgb:
     return red, green, blue
 
 
-def outline(colour: Rgb) -> Rgb:
-    return mix(colour, INK, 0.62)
+def outline(color: Rgb) -> Rgb:
+    return mix(color, INK, 0.62)
 
 
-def shade(colour: Rgb) -> Rgb:
-    return mix(colour, INK, 0.18)
+def shade(color: Rgb) -> Rgb:
+    return mix(color, INK, 0.18)
 
 
-def light(colour: Rgb) -> Rgb:
-    return mix(colour, (255, 255, 255), 0.38)
+def light(color: Rgb) -> Rgb:
+    return mix(color, (255, 255, 255), 0.38)

@@ -1,7 +1,7 @@
 """A pen that draws inside one thing's cells: shapes in unit coordinates, outline included, nothing ever outside.
 
 (0, 0) is the top left and (1, 1) the bottom right of the thing's box; the box is drawn in by half a stroke, so that a line along its edge
-stays in its cells. Polygons are outlined with `ImageDraw.line`: `polygon(width=)` builds a mask of the whole picture for each call.
+stays in its cells. Polygons are outlined with `ImageDraw.line`: `polygon(width=)` builds a mask of the whole image for each call.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Tones:
-    """How a style puts a colour down: as the body of a shape, as the edge round a body, and as a line of its own."""
+    """How a style puts a color down: as the body of a shape, as the edge round a body, and as a line of its own."""
 
     body: Callable[[Rgb], Rgb]
     edge: Callable[[Rgb], Rgb]
     mark: Callable[[Rgb], Rgb]
 
 
-def _as_it_is(colour: Rgb) -> Rgb:
-    return colour
+def _as_it_is(color: Rgb) -> Rgb:
+    return color
 
 
 PENCIL = Tones(body=_as_it_is, edge=outline, mark=_as_it_is)
 
 
 class Pen:
-    """Draws in `box` (pixels: left, top, right, bottom; the last two exclusive) with `colour` unless told otherwise."""
+    """Draws in `box` (pixels: left, top, right, bottom; the last two exclusive) with `color` unless told otherwise."""
 
-    def __init__(self, draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], colour: Rgb, stroke: int, tones: Tones = PENCIL) -> None:
+    def __init__(self, draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], color: Rgb, stroke: int, tones: Tones = PENCIL) -> None:
         self._draw = draw
         self._tones = tones
         self._left, self._top = box[0] + stroke / 2, box[1] + stroke / 2
         self._width = box[2] - box[0] - stroke - 1
         self._height = box[3] - box[1] - stroke - 1
         self._stroke = stroke
-        self.colour = colour
+        self.color = color
 
     def _at(self, x: float, y: float) -> tuple[int, int]:
         return round(self._left + x * self._width), round(self._top + y * self._height)
@@ -60,12 +60,12 @@ class Pen:
         return max(left + spare, min(x, right - spare)), max(top + spare, min(y, bottom - spare))
 
     def oval(self, left: float, top: float, right: float, bottom: float, fill: Rgb | None = None) -> None:
-        fill = fill or self.colour
+        fill = fill or self.color
         self._draw.ellipse(self._corners((left, top, right, bottom)), self._tones.body(fill), self._tones.edge(fill), self._stroke)
 
     def box(self, left: float, top: float, right: float, bottom: float, fill: Rgb | None = None, round_by: float = 0.0) -> None:
         """A rectangle; `round_by` is the corner radius as a share of the thing's shorter side."""
-        fill, corners = fill or self.colour, self._corners((left, top, right, bottom))
+        fill, corners = fill or self.color, self._corners((left, top, right, bottom))
         if not round_by:
             self._draw.rectangle(corners, self._tones.body(fill), self._tones.edge(fill), self._stroke)
             return
@@ -73,7 +73,7 @@ class Pen:
         self._draw.rounded_rectangle(corners, radius, self._tones.body(fill), self._tones.edge(fill), self._stroke)
 
     def polygon(self, points: Sequence[Point], fill: Rgb | None = None) -> None:
-        fill = fill or self.colour
+        fill = fill or self.color
         pixels = [self._at(x, y) for x, y in points]
         edge = self._tones.edge(fill)
         self._draw.polygon(pixels, self._tones.body(fill))
@@ -93,7 +93,7 @@ class Pen:
 
     def dome(self, left: float, top: float, right: float, bottom: float, fill: Rgb | None = None) -> None:
         """The upper half of an oval, flat side down, filling the given box."""
-        fill = fill or self.colour
+        fill = fill or self.color
         corners = self._corners((left, top, right, 2 * bottom - top))
         self._draw.pieslice(corners, 180, 360, self._tones.body(fill), self._tones.edge(fill), self._stroke)
 
@@ -104,7 +104,7 @@ class Pen:
         self._draw.ellipse((column - size, row - size, column + size, row + size), self._tones.body(fill))
 
     def _stroke_tone(self, fill: Rgb | None) -> Rgb:
-        return self._tones.mark(fill) if fill else self._tones.edge(self.colour)
+        return self._tones.mark(fill) if fill else self._tones.edge(self.color)
 
     def _dab(self, x: int, y: int, fill: Rgb) -> None:
         """Rounds the corner of a polygon's outline."""

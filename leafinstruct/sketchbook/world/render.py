@@ -1,7 +1,7 @@
-"""Scene -> picture, at any size, with Pillow alone.
+"""Scene -> image, at any size, with Pillow alone.
 
 Drawn four times as large (three for 192 px and more) and averaged down, which is all the antialiasing flat shapes need: about 0.6 ms a
-picture at 128 px. Refused: cairo and skia, which draw finer lines but are native dependencies for one room; matplotlib, many times slower.
+image at 128 px. Refused: cairo and skia, which draw finer lines but are native dependencies for one room; matplotlib, many times slower.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from leafinstruct.sketchbook.world import chalk
 from leafinstruct.sketchbook.world.backgrounds import paint
-from leafinstruct.sketchbook.world.palette import COLOURS
+from leafinstruct.sketchbook.world.palette import COLORS
 from leafinstruct.sketchbook.world.pen import PENCIL, Pen, Tones
 from leafinstruct.sketchbook.world.scene import CELLS, Item, Scene
 from leafinstruct.sketchbook.world.shapes.creatures import CREATURES
@@ -28,7 +28,7 @@ SHAPES: dict[str, Callable[[Pen], None]] = {**NATURE, **CREATURES, **LANDMARKS, 
 """Every kind that an Item may name, and the function that draws it."""
 
 STROKE = 0.011
-"""Width of an outline as a share of the picture's side: 0.7 px at 64 px, 1.4 px at 128 px."""
+"""Width of an outline as a share of the image's side: 0.7 px at 64 px, 1.4 px at 128 px."""
 
 
 Style = Literal["pencil", "chalk", "shadow"]
@@ -37,27 +37,27 @@ patches are pencil's (for a patch-local tokenizer, 97% of cells show a code of p
 
 
 def render(scene: Scene, px: int, style: Style = "pencil") -> Image.Image:
-    """The scene as an RGB picture of px x px pixels (any px >= 16; cells fall on whole pixels when px is a multiple of 8)."""
+    """The scene as an RGB image of px x px pixels (any px >= 16; cells fall on whole pixels when px is a multiple of 8)."""
     factor = 4 if px < 192 else 3
     size = px * factor
     if style != "chalk":
         items = scene.items if style == "pencil" else (*map(_shadow, scene.items), *scene.items)
-        picture = _drawn(replace(scene, items=items), paint(scene.background, scene.decor, size).copy(), STROKE, PENCIL)
+        image = _drawn(replace(scene, items=items), paint(scene.background, scene.decor, size).copy(), STROKE, PENCIL)
     else:
         faint, firm = (
             _drawn(scene, chalk.board(scene.background, size).copy(), chalk.STROKE, tones) for tones in (chalk.FAINT, chalk.FIRM)
         )
-        picture = Image.composite(firm, faint, chalk.hatching(size))
-    return picture.reduce(factor)
+        image = Image.composite(firm, faint, chalk.hatching(size))
+    return image.reduce(factor)
 
 
 def _shadow(item: Item) -> Item:
     return item.painted("grey").at(item.column + 1, item.row + 1)
 
 
-def _drawn(scene: Scene, picture: Image.Image, stroke: float, tones: Tones) -> Image.Image:
-    """The scene's things on the picture, in their order; stroke as a share of the side."""
-    size, draw = picture.width, ImageDraw.Draw(picture)
+def _drawn(scene: Scene, image: Image.Image, stroke: float, tones: Tones) -> Image.Image:
+    """The scene's things on the image, in their order; stroke as a share of the side."""
+    size, draw = image.width, ImageDraw.Draw(image)
     width = max(2, round(stroke * size))
     for item in scene.items:
         box = (
@@ -66,5 +66,5 @@ def _drawn(scene: Scene, picture: Image.Image, stroke: float, tones: Tones) -> I
             (item.column + item.width) * size // CELLS,
             (item.row + item.height) * size // CELLS,
         )
-        SHAPES[item.kind](Pen(draw, box, COLOURS[item.colour], width, tones))
-    return picture
+        SHAPES[item.kind](Pen(draw, box, COLORS[item.color], width, tones))
+    return image

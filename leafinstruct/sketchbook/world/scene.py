@@ -1,7 +1,7 @@
-"""A scene is data: a background and a list of coloured things on a grid of 8 x 8 cells.
+"""A scene is data: a background and a list of colored things on a grid of 8 x 8 cells.
 
-The same scene is drawn at any size, compared, stored in a label and named in words, so nothing that a picture shows exists only in pixels.
-The grid is the contract with small picture tokenizers: at 64 px a cell is one 8 x 8 px patch, every thing covers whole cells and its
+The same scene is drawn at any size, compared, stored in a label and named in words, so nothing that an image shows exists only in pixels.
+The grid is the contract with small image tokenizers: at 64 px a cell is one 8 x 8 px patch, every thing covers whole cells and its
 strokes stay inside them. Things are drawn in the order of the tuple, later ones over earlier ones; a house is several things (wall, roof,
 door), added one by one by the lesson that teaches it.
 
@@ -23,10 +23,10 @@ PLACES = ("top left", "top", "top right", "left", "middle", "right", "bottom lef
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One drawn thing. kind: a key of `render.SHAPES`; colour: a key of `palette.COLOURS`; the rest in cells, origin top left."""
+    """One drawn thing. kind: a key of `render.SHAPES`; color: a key of `palette.COLORS`; the rest in cells, origin top left."""
 
     kind: str
-    colour: str
+    color: str
     column: int
     row: int
     width: int
@@ -56,8 +56,8 @@ class Item:
     def at(self, column: int, row: int) -> Item:
         return replace(self, column=column, row=row)
 
-    def painted(self, colour: str) -> Item:
-        return replace(self, colour=colour)
+    def painted(self, color: str) -> Item:
+        return replace(self, color=color)
 
 
 def _third(doubled_centre: int) -> int:
@@ -84,12 +84,12 @@ class Scene:
         return replace(self, items=tuple(item for item in self.items if item != gone))
 
     def shows(self, item: Item) -> bool:
-        """Whether something of the same kind and colour is in the scene, wherever it stands."""
-        return any(other.kind == item.kind and other.colour == item.colour for other in self.items)
+        """Whether something of the same kind and color is in the scene, wherever it stands."""
+        return any(other.kind == item.kind and other.color == item.color for other in self.items)
 
     def to_data(self) -> dict[str, Any]:
         """Plain JSON data; `from_data` gives the same scene back."""
-        things = [[item.kind, item.colour, item.column, item.row, item.width, item.height] for item in self.items]
+        things = [[item.kind, item.color, item.column, item.row, item.width, item.height] for item in self.items]
         return {"background": self.background, "decor": self.decor, "items": things}
 
 

@@ -1,4 +1,4 @@
-"""What `leaf train --dry-run` says of the rows: what becomes of them at each context length, and what pictures take."""
+"""What `leaf train --dry-run` says of the rows: what becomes of them at each context length, and what images take."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ COLUMNS = ("whole", "smaller", "cut", "dropped")
 def lines(tokens: Artifact, counts: Mapping[str, int], context: int) -> list[str]:
     """The table of `fits`, and what the rows hold."""
     found = fits(tokens, context)
-    if counts["pictures"]:
-        mean, largest = counts["picture_tokens"] / counts["pictures"], max(report["largest"] for report in tokens.reports())
-        found.append(f"pictures: {mean:,.0f} tokens in the mean, {largest:,} the largest, marks included")
-    found.append(f"said: {counts['said']:,} of {counts['tokens']:,} tokens, {counts['pictures_said']:,} of {counts['pictures']:,} pictures")
+    if counts["images"]:
+        mean, largest = counts["image_tokens"] / counts["images"], max(report["largest"] for report in tokens.reports())
+        found.append(f"images: {mean:,.0f} tokens in the mean, {largest:,} the largest, marks included")
+    found.append(
+        f"target tokens: {counts['target_tokens']:,} of {counts['tokens']:,} tokens, {counts['target_images']:,} of {counts['images']:,} images"
+    )
     return found
 
 
@@ -31,5 +33,5 @@ def fits(tokens: Artifact, context: int) -> list[str]:
     found = ["  context" + "".join(f"{name:>12}" for name in COLUMNS)]
     for at, of in sorted(rows.items()):
         found.append(f"{at:>9,}" + "".join(f"{of[name]:>12,}" for name in COLUMNS) + ("  <- this recipe" if at == context else ""))
-    found.append("rows that fit whole, with smaller pictures, cut, or not; unusable ones left out")
+    found.append("rows that fit whole, with smaller images, cut, or not; unusable ones left out")
     return found

@@ -18,8 +18,8 @@ from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.train import processes
 from leafinstruct.train.config import TrainConfig
 from leafinstruct.train.data import tokens
+from leafinstruct.train.data.images import Images
 from leafinstruct.train.data.packing import Packed
-from leafinstruct.train.data.pictures import Pictures
 
 
 class Data:
@@ -29,34 +29,34 @@ class Data:
         self.train, self.validation = Artifact(out.path / "tokens"), Artifact(out.path / "tokens-validation")
         self._config, self._runs, self._seed = config, runs, seed
 
-    def make(self, backbone: Any, identity: str, files: list[Path], validate: bool, tell: Callable[[str], None]) -> Mapping[str, int]:
+    def make(self, backbone: Any, identity: str, files: list[Path], validate: bool, log: Callable[[str], None]) -> Mapping[str, int]:
         """Encode what does not stand. Returns the counts of what is trained on.
 
         Raises SourceError where that is nothing, BackboneError where the backbone has no vector for a token.
         """
         config = self._config
-        pictures = Pictures(backbone, config.picture_tokens, config.picture_floor, self._runs / ".codes")
+        images = Images(backbone, config.image_tokens, config.image_floor, self._runs / ".codes")
         counts = tokens.make(
-            backbone, identity, files, config.context, self.train, lambda done, of: tell(f"reading shards: {done} of {of}"), pictures
+            backbone, identity, files, config.context, self.train, lambda done, of: log(f"reading shards: {done} of {of}"), images
         )
-        for kind, count in pictures.repaired().get("repaired", {}).items():
-            tell(f"repaired: {count:,} {kind} had changed on disk and are encoded again")
-        tell(_rows_told(counts, config, self.shown()))
+        for kind, count in images.repaired().get("repaired", {}).items():
+            log(f"repaired: {count:,} {kind} had changed on disk and are encoded again")
+        log(_rows_told(counts, config, self.shown()))
         self._check_vocabulary(backbone)
         if validate and config.evaluate_every:
             try:
                 there = self.validation_files()
             except SourceError as error:
                 shutil.rmtree(self.validation.path, ignore_errors=True)
-                tell(f"no validation: {error}")
+                log(f"no validation: {error}")
                 return counts
             try:
-                found = tokens.make(backbone, identity, there, config.context, self.validation, lambda *_: None, pictures)
+                found = tokens.make(backbone, identity, there, config.context, self.validation, lambda *_: None, images)
             except SourceError as error:
                 raise SourceError(f"validation: {error}; train.evaluate_every: 0 trains without") from error
             rows, lost = min(found["rows"], config.evaluate_rows), sum(found[name] for name in tokens.REASONS)
             more = f" ({lost:,} more cannot be used)" if lost else ""
-            tell(f"validation: {rows:,} of {found['rows']:,} rows{more}, every {config.evaluate_every:,} steps and at the end")
+            log(f"validation: {rows:,} of {found['rows']:,} rows{more}, every {config.evaluate_every:,} steps and at the end")
         return counts
 
     def _check_vocabulary(self, backbone: Any) -> None:
@@ -100,16 +100,16 @@ class Data:
 
 def _rows_told(counts: Mapping[str, int], config: TrainConfig, shown: Packed) -> str:
     rows = max(1, counts["rows"])
-    names = {"cut": "cut", "smaller": "with smaller pictures", "too_long": "too long", "no_answer": "without an answer"}
+    names = {"cut": "cut", "smaller": "with smaller images", "too_long": "too long", "no_answer": "without an answer"}
     lost = [
-        f"{counts[name]:,} {said}"
-        for name, said in (names | {name: name for name in tokens.REASONS if name not in names}).items()
+        f"{counts[name]:,} {meaning}"
+        for name, meaning in (names | {name: name for name in tokens.REASONS if name not in names}).items()
         if counts[name]
     ]
     packed = f", packed into rows of {config.context:,} that are {shown.share:.0%} full" if config.packing else ""
     return (
         f"{rows:,} rows of {counts['tokens'] / rows:,.0f} tokens in the mean" + (f" ({', '.join(lost)})" if lost else "") + f"{packed}, "
-        f"{counts['pictures']:,} pictures, {counts['said']:,} tokens to be said; {config.steps:,} steps see each row {shown.epochs:,.1f} times"
+        f"{counts['images']:,} images, {counts['target_tokens']:,} target tokens; {config.steps:,} steps see each row {shown.epochs:,.1f} times"
     )
 
 

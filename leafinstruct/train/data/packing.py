@@ -2,7 +2,7 @@
 
 Documents are packed into rows of at most `capacity` tokens, so that hardly any token is padding. None sees another: `position_ids` begin at 0 with
 each, from which transformers makes the attention mask (masking_utils.find_packed_sequence_indices) where neither a mask nor a cache is given, and
-MoSS its pictures. That holds for sdpa, eager and flex attention. With flash attention it does not: transformers looks at position ids there for
+MoSS its images. That holds for sdpa, eager and flex attention. With flash attention it does not: transformers looks at position ids there for
 batches of one row only, and Chameleon's layers do not hand them on at all, so documents would see each other without a word; it is refused.
 
 Everything is a function of (seed, epoch, row): the order of an epoch is a permutation; within each WINDOW rows of it documents are packed best fit,
@@ -126,11 +126,11 @@ class Packed(torch.utils.data.Dataset[dict[str, Any]]):
         row = self._rows[number]
         if not dropped:
             return row
-        ids, said = (np.concatenate([row[name][: row["begin"]], row[name][row["answer"] :]]) for name in ("ids", "said"))
-        return {**row, "ids": ids, "said": said, "vectors": row["vectors"][row["given"] :]}
+        ids, loss_mask = (np.concatenate([row[name][: row["begin"]], row[name][row["answer"] :]]) for name in ("ids", "loss_mask"))
+        return {**row, "ids": ids, "loss_mask": loss_mask, "vectors": row["vectors"][row["given"] :]}
 
     def _joined(self, documents: list[dict[str, Any]]) -> dict[str, Any]:
         if self._capacity is None:
             return documents[0]
-        found = {name: np.concatenate([row[name] for row in documents]) for name in ("ids", "said", "vectors")}
+        found = {name: np.concatenate([row[name] for row in documents]) for name in ("ids", "loss_mask", "vectors")}
         return {**found, "positions": np.concatenate([np.arange(len(row["ids"])) for row in documents])}

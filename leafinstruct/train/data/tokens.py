@@ -1,6 +1,6 @@
-"""Rows as a model reads them, on disk: no tokenizer and no picture encoder in the training loop.
+"""Rows as a model reads them, on disk: no tokenizer and no image encoder in the training loop.
 
-    tokens-<shard>.arrow     ids, said, vectors (of backbones whose patches are vectors), and where the prompt lies: SCHEMA
+    tokens-<shard>.arrow     ids, loss_mask, vectors (of backbones whose patches are vectors), and where the prompt lies: SCHEMA
     report-<shard>.json      key, counts and the reasons of rows that could not be used: written last, so a report means a whole file
 
 A file stands while its shard, the backbone and what shapes a row are the same; adding a shard encodes that one. Read back by memory map and as numpy
@@ -26,9 +26,9 @@ from leafinstruct.errors import SourceError
 from leafinstruct.records import shards
 from leafinstruct.runtime.artifact import Artifact, digest, file_sha256, writing
 from leafinstruct.train.data.encode import Encoded, Unusable, encode
-from leafinstruct.train.data.pictures import Pictures
+from leafinstruct.train.data.images import Images
 
-CODE = 4
+CODE = 5
 """Raised when the same rows give other tokens than before."""
 ROWS, NUMBERS = 512, 1 << 22
 """Of a record batch: rows at most, and numbers of vectors, from which on none is added."""
@@ -43,14 +43,14 @@ REASONS = ("too_long", "no_answer", "undecodable", "malformed")
 SCHEMA = pa.schema(
     [
         ("ids", pa.list_(pa.int32())),
-        ("said", pa.list_(pa.uint8())),
+        ("loss_mask", pa.list_(pa.uint8())),
         ("vectors", pa.list_(pa.float32())),
         ("begin", pa.int32()),
         ("answer", pa.int32()),
         ("given", pa.int32()),
     ]
 )
-"""said: 1 where the model is to speak, a byte each, so that it can be viewed. The prompt is ids[begin:answer]; given: numbers in `vectors` before the
+"""loss_mask: 1 for target tokens, a byte each, so that it can be viewed. The prompt is ids[begin:answer]; given: numbers in `vectors` before the
 answer."""
 
 
@@ -61,26 +61,26 @@ def make(
     context: int,
     out: Artifact,
     on_file: Callable[[int, int], None],
-    pictures: Pictures | None = None,
+    images: Images | None = None,
 ) -> Counter[str]:
     """Encode what does not stand yet. identity: of the backbone's weights. on_file: told (done, of). Returns counts over all files.
 
     Raises SourceError where no row of any file can be used, or a shard changes while it is read.
     """
-    pictures = pictures or Pictures(backbone)
+    images = images or Images(backbone)
     names = [path.stem for path in files]
     if len(set(names)) < len(names):
         raise SourceError(f"train.data: two shards are called {Counter(names).most_common(1)[0][0]}; give one folder of them")
     out.keep_only(names)
-    shaping = {"backbone": identity, "context": context, "code": CODE, "budget": pictures.budget, "floor": pictures.floor}
+    shaping = {"backbone": identity, "context": context, "code": CODE, "budget": images.budget, "floor": images.floor}
     for done, path in enumerate(files):
         on_file(done, len(files))
         sha256 = file_sha256(path)
         shards.check(path, sha256)
         key = digest({"shard": sha256, **shaping})
-        if not (out.stands(path.stem, key) and not list(out.faults(path.stem))):
+        if not (out.is_up_to_date(path.stem, key) and not list(out.faults(path.stem))):
             out.open(path.stem)
-            report, written = _write(backbone, path, context, pictures, out.file("tokens", path.stem, ".arrow"))
+            report, written = _write(backbone, path, context, images, out.file("tokens", path.stem, ".arrow"))
             if file_sha256(path) != sha256:
                 raise SourceError(f"{path}: changed while it was read; run again when it is whole")
             out.commit(path.stem, key, report, written)
@@ -96,7 +96,7 @@ def make(
     return counts
 
 
-def _write(backbone: Backbone, path: Path, context: int, pictures: Pictures, target: Path) -> tuple[dict[str, Any], list[Path]]:
+def _write(backbone: Backbone, path: Path, context: int, images: Images, target: Path) -> tuple[dict[str, Any], list[Path]]:
     counts: Counter[str] = Counter()
     fits: dict[int, Counter[str]] = {at: Counter() for at in sorted({*CONTEXTS, context})}
     unusable: list[dict[str, str]] = []
@@ -104,7 +104,7 @@ def _write(backbone: Backbone, path: Path, context: int, pictures: Pictures, tar
     with writing(target) as temporary, pa.OSFile(str(temporary), "wb") as file, pa.ipc.new_file(file, SCHEMA) as sink:
         waiting: list[dict[str, Any]] = []
         for row in shards.rows(path):
-            found = encode(backbone, row, context, pictures)
+            found = encode(backbone, row, context, images)
             if found.needs is not None:
                 for at, of in fits.items():
                     of[found.needs.at(at)] += 1
@@ -113,7 +113,7 @@ def _write(backbone: Backbone, path: Path, context: int, pictures: Pictures, tar
                 unusable += [{"id": row["id"], "reason": found.reason, "detail": found.detail}] if len(unusable) < LISTED else []
                 continue
             waiting.append(_stored(backbone, found))
-            largest = max([largest, *found.picture_tokens])
+            largest = max([largest, *found.image_tokens])
             counts.update(_counted(found))
             if len(waiting) == ROWS or sum(len(one["vectors"]) for one in waiting) >= NUMBERS:
                 sink.write_batch(_batch(waiting))
@@ -127,10 +127,10 @@ def _counted(found: Encoded) -> dict[str, int]:
     return {
         "rows": 1,
         "tokens": len(found.items),
-        "said": sum(found.said),
-        "pictures": found.pictures,
-        "picture_tokens": sum(found.picture_tokens),
-        "pictures_said": found.drawn,
+        "target_tokens": sum(found.loss_mask),
+        "images": found.images,
+        "image_tokens": sum(found.image_tokens),
+        "target_images": found.drawn,
         "cut": found.cut,
         "smaller": found.smaller,
     }
@@ -142,7 +142,7 @@ def _stored(backbone: Backbone, found: Encoded) -> dict[str, Any]:
     given = sum(item.numel() for item in found.items[: found.answer] if isinstance(item, Tensor))
     return {
         "ids": inputs["input_ids"][0].cpu().numpy().astype(np.int32),
-        "said": np.array(found.said, np.uint8),
+        "loss_mask": np.array(found.loss_mask, np.uint8),
         "vectors": np.zeros(0, np.float32) if vectors is None else vectors.float().cpu().numpy().ravel(),
         "begin": found.begin,
         "answer": found.answer,
@@ -163,7 +163,7 @@ def _batch(rows: Sequence[dict[str, Any]]) -> pa.RecordBatch:
 
 
 class Rows(torch.utils.data.Dataset[dict[str, Any]]):
-    """The rows of an artifact, by number: ids (n,) int32, said (n,) uint8, vectors (m,) float32, views of the file; begin, answer, given."""
+    """The rows of an artifact, by number: ids (n,) int32, loss_mask (n,) uint8, vectors (m,) float32, views of the file; begin, answer, given."""
 
     def __init__(self, out: Artifact) -> None:
         self._paths = [out.file("tokens", part, ".arrow") for part in out.parts()]
@@ -234,9 +234,9 @@ class Collator:
         ids, labels = torch.full(shape, self._pad), torch.full(shape, -100)
         mask, positions = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
         for at, row in enumerate(rows):
-            one, said = torch.tensor(row["ids"], dtype=torch.long), torch.tensor(row["said"], dtype=torch.bool)
+            one, targets = torch.tensor(row["ids"], dtype=torch.long), torch.tensor(row["loss_mask"], dtype=torch.bool)
             ids[at, : len(one)], mask[at, : len(one)] = one, 1
-            labels[at, : len(one)] = one.masked_fill(~said, -100)
+            labels[at, : len(one)] = one.masked_fill(~targets, -100)
             if "positions" in row:
                 positions[at, : len(one)] = torch.tensor(row["positions"], dtype=torch.long)
                 positions[at, len(one) :] = torch.arange(length - len(one))

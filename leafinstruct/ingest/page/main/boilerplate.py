@@ -8,7 +8,7 @@ page's text outside links: `<div class="with-sidebar">` wraps the page, and a me
 
 Measured with benchmarks/extraction.py --skeletons: 37 real articles inside 21 skeletons of common generators; words, precision and recall:
 seventeen skeletons that the rules were made with 0.975-1.000 and 1.000 (trafilatura 2.3: 0.885-1.000 and 0.544-0.980), four that were not 0.966-1.000
-and 1.000 (0.936-1.000 and 0.971-0.975; ours 0.953 at least when first measured). All pictures are kept, in order; a side bar named in German keeps an
+and 1.000 (0.936-1.000 and 0.971-0.975; ours 0.953 at least when first measured). All images are kept, in order; a side bar named in German keeps an
 advertisement.
 A learnt classifier was refused: nobody can say why it dropped a step. What these rules miss, the text scores of `filter` still see.
 """
@@ -24,15 +24,15 @@ from leafinstruct.ingest.page.main.declared import declared_root, title_outside
 from leafinstruct.ingest.page.main.lazy import restore
 from leafinstruct.ingest.page.main.names import Attributes, is_boilerplate, is_structure
 from leafinstruct.ingest.page.main.teasers import remove_teasers
-from leafinstruct.ingest.page.nodes import HEADINGS, MAIN, PICTURES, around, outermost, size, weight
+from leafinstruct.ingest.page.nodes import HEADINGS, IMAGES, MAIN, around, outermost, size, weight
 
 _NEVER = word_set(
     """script style template svg iframe object embed canvas audio video button select textarea input noscript dialog map link meta title
     amp-ad amp-embed amp-sidebar amp-consent amp-iframe amp-video amp-youtube amp-analytics amp-pixel amp-social-share amp-user-notification"""
 )
 _HEAVY = 0.8
-"""Share of the text that makes one branch the page and its neighbours the frame around it."""
-_NEIGHBOURS = 1_000
+"""Share of the text that makes one branch the page and its neighbors the frame around it."""
+_NEIGHBORS = 1_000
 """Children of a branch that are looked at; more of them are text."""
 _KEPT = 16
 """Elements named boilerplate that a node may lie in and be judged by name: where that many were kept, names say nothing."""
@@ -85,7 +85,7 @@ def _is_page_header(node: LexborNode, headings: int) -> bool:
 
 
 def _remove_controls(body: LexborNode) -> None:
-    """Remove links drawn as controls: a small picture alone (an icon, a face), and a <div> of nothing but short links."""
+    """Remove links drawn as controls: a small image alone (an icon, a face), and a <div> of nothing but short links."""
     boxes: dict[int, list[LexborNode]] = {}
     for link in body.css("a"):
         if (icon := link.css_first("img")) is not None:
@@ -95,7 +95,7 @@ def _remove_controls(body: LexborNode) -> None:
             boxes.setdefault(link.parent.mem_id, []).append(link)
     for links in boxes.values():
         box = links[0].parent
-        if len(links) > 1 and box is not None and size(box) == sum(map(size, links)) and box.css_first(f"{PICTURES}, {HEADINGS}") is None:
+        if len(links) > 1 and box is not None and size(box) == sum(map(size, links)) and box.css_first(f"{IMAGES}, {HEADINGS}") is None:
             box.decompose()
 
 
@@ -105,7 +105,7 @@ def _is_icon(attributes: Attributes) -> bool:
 
 
 def _remove_frame(root: LexborNode) -> None:
-    """Going down the heaviest branch, remove the neighbours that are mostly links and hold neither a heading of the page nor a picture."""
+    """Going down the heaviest branch, remove the neighbors that are mostly links and hold neither a heading of the page nor an image."""
     node = root
     for _ in range(_DEPTH):
         children = list(node.iter())
@@ -113,7 +113,7 @@ def _remove_frame(root: LexborNode) -> None:
         if not sizes or max(sizes) < _HEAVY * sum(sizes):
             return
         heaviest = sizes.index(max(sizes))
-        for index, child in enumerate(children if len(children) <= _NEIGHBOURS else ()):
+        for index, child in enumerate(children if len(children) <= _NEIGHBORS else ()):
             if index != heaviest and child.css_first("h1, img, pre") is None and _is_mostly_links(child, sizes[index]):
                 child.decompose()
         node = children[heaviest]

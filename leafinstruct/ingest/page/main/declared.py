@@ -2,7 +2,7 @@
 
 Names alone are believed with care: bodies must hold half of the text of the smallest element round title and bodies, and a quarter of the page's.
 That element is the document; what stands in it behind the last body (shares, authors, related posts, comments) goes, unless it says a quarter as much
-as they do, and what stands before the title, but for pictures: themes put the picture of a post above its title or between title and body.
+as they do, and what stands before the title, but for images: themes put the image of a post above its title or between title and body.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 from selectolax.lexbor import LexborNode
 
 from leafinstruct.ingest.page.main.names import is_body, is_title
-from leafinstruct.ingest.page.nodes import CANDIDATES, HEADINGS, MAIN, PICTURES, common, outermost, size, weight
+from leafinstruct.ingest.page.nodes import CANDIDATES, HEADINGS, IMAGES, MAIN, common, outermost, size, weight
 
 _HEAVY = 0.8
 """Share of the text of all <article>s that makes one of them the document."""
 _BODIES = "[class*=content], [class*=body], [class*=text], [class*=prose], [class*=mw-parser], [class*=markdown], [itemprop*=articleBody]"
 """Every element that may be named a body, as the parser finds them."""
 _ASIDE = 200
-"""Characters that may stand with a picture before the title."""
+"""Characters that may stand with an image before the title."""
 
 
 def declared_root(body: LexborNode) -> LexborNode:
@@ -78,11 +78,11 @@ def _cut_before(node: LexborNode, top: LexborNode) -> None:
         other = node.prev
         while other is not None:
             following = other.prev
-            if other.tag != "img" and not _is_picture(other):
+            if other.tag != "img" and not _is_image(other):
                 other.decompose()
             other = following
         node = node.parent
 
 
-def _is_picture(node: LexborNode) -> bool:
-    return not node.tag or (node.tag[0] != "-" and node.css_first(PICTURES) is not None and size(node) <= _ASIDE)
+def _is_image(node: LexborNode) -> bool:
+    return not node.tag or (node.tag[0] != "-" and node.css_first(IMAGES) is not None and size(node) <= _ASIDE)

@@ -1,7 +1,7 @@
-"""Pictures and texts that a page shows only when its scripts run, put where a reader would see them.
+"""Images and texts that a page shows only when its scripts run, put where a reader would see them.
 
-    <noscript>          the picture behind (or before) an empty <img> takes its place; a page whose only text is in <noscript> is that text
-    background          an empty element with a background picture is that picture: `<div style="background-image: url(a.jpg)">`, data-bg
+    <noscript>          the image behind (or before) an empty <img> takes its place; a page whose only text is in <noscript> is that text
+    background          an empty element with a background image is that image: `<div style="background-image: url(a.jpg)">`, data-bg
     <button> in <h2>    the title of a part that folds; other buttons are no text
 
 What scripts would fetch or keep as JSON is not looked for: it has no order that a reader could trust.
@@ -12,7 +12,7 @@ from __future__ import annotations
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from leafinstruct.ingest.page.main.names import Attributes
-from leafinstruct.ingest.page.nodes import PICTURES, size
+from leafinstruct.ingest.page.nodes import IMAGES, size
 from leafinstruct.ingest.page.sources import stands_in
 
 _NAMED = frozenset({"data-src", "srcset", "data-srcset", "data-original", "data-lazy-src", "data-lazy", "data-lazy-srcset"})
@@ -40,14 +40,14 @@ def _free(hidden: LexborNode) -> None:
     real = hidden.css_first("img[src]")
     if real is None:
         return
-    for empty in (_neighbour(hidden, back=True), _neighbour(hidden, back=False)):
+    for empty in (_neighbor(hidden, back=True), _neighbor(hidden, back=False)):
         if empty is not None and empty.tag == "img" and _is_placeholder(empty.attributes):
             hidden.insert_before(real)
             empty.decompose()
             return
 
 
-def _neighbour(node: LexborNode, back: bool) -> LexborNode | None:
+def _neighbor(node: LexborNode, back: bool) -> LexborNode | None:
     """The element before or behind, if nothing but white space lies between."""
     found = node.prev if back else node.next
     while found is not None and (found.tag == "-comment" or (found.tag == "-text" and not found.text().strip())):
@@ -66,20 +66,20 @@ def _show_shell(body: LexborNode) -> None:
         return
     bare = body.clone()
     bare.strip_tags(["noscript", "script", "style", "template"], recursive=True)
-    if len(bare.text(strip=True)) <= _SENTENCE and bare.css_first(PICTURES) is None:
+    if len(bare.text(strip=True)) <= _SENTENCE and bare.css_first(IMAGES) is None:
         for node in offered:
             node.unwrap()
 
 
 def _show_background(tree: LexborHTMLParser, node: LexborNode) -> None:
     attributes = node.attributes
-    address = next((value for name in _BACKGROUNDS if (value := attributes.get(name))), "") or _background(attributes.get("style") or "")
-    if not address or address.startswith("data:") or node.tag in ("body", "img", "script", "style"):
+    url = next((value for name in _BACKGROUNDS if (value := attributes.get(name))), "") or _background(attributes.get("style") or "")
+    if not url or url.startswith("data:") or node.tag in ("body", "img", "script", "style"):
         return
-    if node.text(strip=True) or node.css_first(f"{PICTURES}, video, iframe, svg") is not None:
+    if node.text(strip=True) or node.css_first(f"{IMAGES}, video, iframe, svg") is not None:
         return
     image = tree.create_node("img")
-    image.attrs["src"] = address
+    image.attrs["src"] = url
     image.attrs["alt"] = attributes.get("aria-label") or attributes.get("title") or ""
     node.insert_child(image)
 

@@ -52,7 +52,7 @@ _PHRASES = frozenset(
     more-posts more-articles more-from next-post previous-post feed-links site-sub around-web"""
     )
 )
-"""Neighbouring words that name boilerplate anywhere in a name."""
+"""Neighboring words that name boilerplate anywhere in a name."""
 _STATES = word_set("has no with without is not open closed on off enabled disabled active visible")
 """First or last words that make a name tell how a page stands, not what an element is: `has-sidebar`, `comments-open`."""
 _CONTAINERS = word_set("div section ul ol dl table td header p li ins")
@@ -61,7 +61,7 @@ _BOXES = word_set("div section header p li")
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _UNSEEN = re.compile(r"display:none|visibility:hidden|(?:left|top|right|text-indent):-\d{4,}(?:px|em)|clip:rect\([01](?:px)?[, ]")
 _BANNERS = frozenset({(468, 60), (728, 90), (88, 31), (234, 60), (120, 600), (160, 600), (970, 250), (970, 90), (320, 50)})
-"""Sizes (px) of the advertising trade that no picture of an article has (IAB); 300 x 250 is one that articles have too."""
+"""Sizes (px) of the advertising trade that no image of an article has (IAB); 300 x 250 is one that articles have too."""
 _WHOSE = word_set("entry post article story blog news single page")
 _BODY = word_set("content body text prose")
 _BODIES = word_set("mw-parser-output markdown-body s-prose e-content theme-doc-markdown")

@@ -1,8 +1,8 @@
-"""Teasers go: rows of boxes that each hold a picture and a text leading to one and the same other page.
+"""Teasers go: rows of boxes that each hold an image and a text leading to one and the same other page.
 
 Their class names are often generated, they stand inside <article>, and their excerpts are prose, so neither names nor the density of links
-tell them; what they are for does. A single one is left alone (a linked picture with its product beside it is part of a guide), and so are boxes
-that say much themselves, pictures that lead to their own larger file or to
+tell them; what they are for does. A single one is left alone (a linked image with its product beside it is part of a guide), and so are boxes
+that say much themselves, images that lead to their own larger file or to
 another site, and rows that are half of the page (a page that is a list of pages).
 """
 
@@ -13,12 +13,12 @@ from collections import defaultdict
 
 from selectolax.lexbor import LexborNode
 
-from leafinstruct.ingest.page.nodes import HEADINGS, PICTURES, is_small, size, weight
+from leafinstruct.ingest.page.nodes import HEADINGS, IMAGES, is_small, size, weight
 
 _BESIDE = 300
 """Characters outside links that a teaser may hold; an entry of a list that says more is text."""
 _LEVELS = 5
-"""Elements round a linked picture among which the box of the teaser is looked for."""
+"""Elements round a linked image among which the box of the teaser is looked for."""
 _BOX = 64
 """Nodes that the box of a teaser may have."""
 _ROOTS = frozenset({"body", "main", "html"})
@@ -30,7 +30,7 @@ def remove_teasers(body: LexborNode, host: str) -> None:
     """Remove the rows, and the headings that are left over them. host: of the page, empty where it is not known."""
     rows: dict[int, dict[int, LexborNode]] = defaultdict(dict)
     for link in body.css("a[href]"):
-        item = _teaser(link, host) if link.css_first(PICTURES) is not None else None
+        item = _teaser(link, host) if link.css_first(IMAGES) is not None else None
         if item is not None and item.parent is not None:
             rows[item.parent.mem_id][item.mem_id] = item
     half = size(body) / 2
@@ -44,7 +44,7 @@ def remove_teasers(body: LexborNode, host: str) -> None:
 
 
 def _teaser(link: LexborNode, host: str) -> LexborNode | None:
-    """The box round a linked picture, with a text that leads to the same page and little beside it; None where it is no teaser."""
+    """The box round a linked image, with a text that leads to the same page and little beside it; None where it is no teaser."""
     href = link.attributes.get("href") or ""
     if href.startswith("#") or _FILE.search(href.partition("?")[0]) or _leads_away(href, host):
         return None
@@ -53,7 +53,7 @@ def _teaser(link: LexborNode, host: str) -> LexborNode | None:
         if box is None or box.tag in _ROOTS or not is_small(box, _BOX):
             return None
         if any(other.attributes.get("href") == href and size(other) for other in (box, *box.css("a[href]"))):
-            return _widened(box) if _says_little(box, pictures=2) else None
+            return _widened(box) if _says_little(box, images=2) else None
         box = box.parent
     return None
 
@@ -66,22 +66,22 @@ def _leads_away(href: str, host: str) -> bool:
 
 def _widened(box: LexborNode) -> LexborNode:
     """The outermost element that holds nothing more than the teaser: rows are told by what stands side by side."""
-    pictures = len(box.css(PICTURES))
+    images = len(box.css(IMAGES))
     for _ in range(_LEVELS):
         parent = box.parent
-        if parent is None or parent.tag in _ROOTS or not is_small(parent, _BOX) or not _says_little(parent, pictures):
+        if parent is None or parent.tag in _ROOTS or not is_small(parent, _BOX) or not _says_little(parent, images):
             break
         box = parent
     return box
 
 
-def _says_little(box: LexborNode, pictures: int) -> bool:
-    return weight(box) <= _BESIDE and len(box.css(PICTURES)) <= pictures
+def _says_little(box: LexborNode, images: int) -> bool:
+    return weight(box) <= _BESIDE and len(box.css(IMAGES)) <= images
 
 
 def _remove_emptied(node: LexborNode | None) -> None:
     """Remove what is left of a row: the boxes round it that hold no more than its heading."""
-    while node is not None and node.tag not in _ROOTS and node.css_first(PICTURES) is None:
+    while node is not None and node.tag not in _ROOTS and node.css_first(IMAGES) is None:
         if size(node) > sum(size(heading) for heading in node.css(HEADINGS)):
             return
         above = node.parent

@@ -6,16 +6,16 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from leafinstruct.ingest.fields.address import web
 from leafinstruct.ingest.fields.license import named
 from leafinstruct.ingest.fields.reference import LostError
 from leafinstruct.ingest.fields.text import one_line
+from leafinstruct.ingest.fields.url import web
 from leafinstruct.ingest.tables.columns.config import ImageColumn
-from leafinstruct.ingest.tables.columns.marks import NUMBER, numbered
+from leafinstruct.ingest.tables.columns.placeholders import NUMBER, numbered
 from leafinstruct.records.document import Image, Ref
 
 Refer = Callable[[object, str, int | None], tuple[Ref, str | None]]
-"""(value, column, index in its list) -> reference and web address of a picture. Raises LostError."""
+"""(value, column, index in its list) -> reference and web address of an image. Raises LostError."""
 
 
 def value_of(row: Mapping[str, Any], name: str) -> Any:
@@ -57,9 +57,9 @@ def numbered_entry(entry: ImageColumn, name: str, column: str) -> ImageColumn:
     return entry.model_copy(update={"image": column, **beside})
 
 
-def pictures(entry: ImageColumn, row: Mapping[str, Any], refer: Refer, lost: list[LostError]) -> Iterator[tuple[str, int, Image | None]]:
-    """(column, index, picture) of a column, or of all columns that its {n} fits; None where there is no picture at an index. A conversation passes a
-    list that nobody reads: its marks are counted."""
+def images(entry: ImageColumn, row: Mapping[str, Any], refer: Refer, lost: list[LostError]) -> Iterator[tuple[str, int, Image | None]]:
+    """(column, index, image) of a column, or of all columns that its {n} fits; None where there is no image at an index. A conversation passes a
+    list that nobody reads: its placeholders are counted."""
     for column in columns_named(row, entry.image):
         yield from (
             (column, index, image) for index, image in enumerate(one_column(numbered_entry(entry, entry.image, column), row, refer, lost))
@@ -73,7 +73,7 @@ def one_column(entry: ImageColumn, row: Mapping[str, Any], refer: Refer, lost: l
         if item is None:
             yield None
             continue
-        alt, address, license_ = (_text_beside(row, name, index if many else None) for name in (entry.alt, entry.url, entry.license))
+        alt, stated_url, license_ = (_text_beside(row, name, index if many else None) for name in (entry.alt, entry.url, entry.license))
         time = _beside(row, entry.time, index if many else None)
         try:
             ref, url = refer(item, entry.image, index if many else None)
@@ -81,11 +81,11 @@ def one_column(entry: ImageColumn, row: Mapping[str, Any], refer: Refer, lost: l
             lost.append(LostError(piece.reason, f"{entry.image}: {piece.detail}"))
             yield None
         else:
-            yield Image(0, ref, alt, web(address) or url, named(license_) or None, time=_seconds(time))
+            yield Image(0, ref, alt, web(stated_url) or url, named(license_) or None, time=_seconds(time))
 
 
 def _beside(row: Mapping[str, Any], name: str | None, index: int | None) -> Any:
-    """What a column tells of a picture: index is its place in a list, None where it stands alone."""
+    """What a column tells of an image: index is its place in a list, None where it stands alone."""
     value = value_of(row, name) if name else None
     if isinstance(value, (list, tuple)):
         return value[index] if index is not None and index < len(value) else None

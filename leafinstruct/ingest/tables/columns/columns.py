@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from leafinstruct.ingest.config import HubSource
 from leafinstruct.ingest.tables.columns.config import ConversationColumns, ImageColumn, InterleavedColumns, TextColumn
-from leafinstruct.ingest.tables.columns.marks import NUMBER, numbered
+from leafinstruct.ingest.tables.columns.placeholders import NUMBER, numbered
 
 
 def columns_of(source: HubSource, known: Sequence[str] = ()) -> list[str]:
@@ -22,14 +22,14 @@ def names_of(source: HubSource) -> list[str]:
 
 
 def image_columns(source: HubSource) -> list[str]:
-    """Those of them that hold pictures, as the recipe writes them."""
+    """Those of them that hold images, as the recipe writes them."""
     return list(dict.fromkeys(name for entry in source.segments for name in _image_names(entry)))
 
 
 def patterns_of(source: HubSource) -> list[str]:
-    """All declared marks, each once."""
+    """All declared placeholders, each once."""
     entries = (inner for entry in source.segments for inner in flat(entry))
-    return list(dict.fromkeys(pattern for entry in entries if not isinstance(entry, ImageColumn) for pattern in entry.marks))
+    return list(dict.fromkeys(pattern for entry in entries if not isinstance(entry, ImageColumn) for pattern in entry.placeholders))
 
 
 def flat(
@@ -42,13 +42,13 @@ def flat(
 def _names(entry: TextColumn | ImageColumn | InterleavedColumns | ConversationColumns) -> Iterator[str]:
     if isinstance(entry, TextColumn):
         yield entry.text
-        for marked in entry.marks.values():
+        for marked in entry.placeholders.values():
             yield from _names(marked)
     elif isinstance(entry, ImageColumn):
         yield from filter(None, (entry.image, entry.alt, entry.url, entry.license, entry.time))
     elif isinstance(entry, ConversationColumns):
         yield from filter(None, (entry.conversation, entry.images, entry.alt, entry.url, entry.license, entry.time))
-        for marked in entry.marks.values():
+        for marked in entry.placeholders.values():
             yield from _names(marked)
     else:
         for inner in entry.interleave:
@@ -64,4 +64,4 @@ def _image_names(entry: TextColumn | ImageColumn | InterleavedColumns | Conversa
     else:
         if isinstance(entry, ConversationColumns) and entry.images:
             yield entry.images
-        yield from (marked.image for marked in entry.marks.values())
+        yield from (marked.image for marked in entry.placeholders.values())

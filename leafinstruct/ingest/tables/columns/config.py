@@ -1,17 +1,17 @@
 """Columns of a table in reading order: the `segments:` of a `hub` source. Loads pydantic and nothing else.
 
-Texts, images, parallel lists, conversations; and marks inside texts, each with the column of the images that it names (marks). What is wrong with a
-mark is one line when the recipe is read; whether its column exists is checked against the table.
+Texts, images, parallel lists, conversations; and placeholders inside texts, each with the column of the images that it names (placeholders). What is
+wrong with a placeholder is one line when the recipe is read; whether its column exists is checked against the table.
 """
 
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, field_validator
 
+from leafinstruct.errors import suggestion
 from leafinstruct.records.document import Role, TextKind
 
 
@@ -21,20 +21,20 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, populate_by_name=True)
 
 
-class _Pictures(Section):
-    """What other columns tell of the pictures of one: each holds one value, or a list of them parallel to the pictures."""
+class _Images(Section):
+    """What other columns tell of the images of one: each holds one value, or a list of them parallel to the images."""
 
     alt: str | None = Field(default=None, min_length=1)
     """Column of alternative texts."""
     url: str | None = Field(default=None, min_length=1)
     """Column of the addresses where they were found."""
     license: str | None = Field(default=None, min_length=1)
-    """Column of their licences; a picture without one has its record's."""
+    """Column of their licenses; an image without one has its record's."""
     time: str | None = Field(default=None, min_length=1)
     """Column of their times in a video, in seconds."""
 
 
-class ImageColumn(_Pictures):
+class ImageColumn(_Images):
     """A column of images, one or a list of them: bytes, a path relative to the file, or a URL. `{n}` in its name stands for a number:
     `{image: "problem_image_{n}"}` is problem_image_1, problem_image_2 and so on."""
 
@@ -42,7 +42,7 @@ class ImageColumn(_Pictures):
 
 
 class MarkedImages(ImageColumn):
-    """The images that a mark in a text names: one column for each number (`{n}` in its name), or one column that holds a list."""
+    """The images that a placeholder in a text names: one column for each number (`{n}` in its name), or one column that holds a list."""
 
     from_: int = Field(default=1, alias="from", ge=0)
     """The number of a list's first image."""
@@ -51,23 +51,25 @@ class MarkedImages(ImageColumn):
 _MARKED_KEYS = ("image", "alt", "url", "license", "time", "from")
 
 
-def _marked(marks: Any) -> Any:
-    """Declared marks with their columns as mappings: `{"[image_{n}]": images}` is short for `{"[image_{n}]": {image: images}}`. Raises ValueError."""
-    if not isinstance(marks, dict):
-        return marks
+def _with_placeholders(placeholders: Any) -> Any:
+    """Declared placeholders with their columns as mappings: `{"[image_{n}]": images}` is short for `{"[image_{n}]": {image: images}}`. Raises
+    ValueError."""
+    if not isinstance(placeholders, dict):
+        return placeholders
     found: dict[Any, Any] = {}
-    for pattern, given in marks.items():
+    for pattern, given in placeholders.items():
         value = (
             given.model_dump(by_alias=True) if isinstance(given, MarkedImages) else {"image": given} if isinstance(given, str) else given
         )
         if not isinstance(pattern, str) or not isinstance(value, dict) or not isinstance(value.get("image"), str) or not value["image"]:
             example = '{"[image_{n}]": images}'
-            raise ValueError(f"the mark {pattern!r} needs the column of its images, such as marks: {example}; write both in quotes")
+            raise ValueError(
+                f"the placeholder {pattern!r} needs the column of its images, such as placeholders: {example}; write both in quotes"
+            )
         for key in value:
             if key not in _MARKED_KEYS:
-                near = get_close_matches(str(key), _MARKED_KEYS, n=1)
-                meant = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(_MARKED_KEYS)}"
-                raise ValueError(f"the mark {pattern!r} has the unknown key {key!r}; {meant}")
+                hint = suggestion(str(key), _MARKED_KEYS)
+                raise ValueError(f"the placeholder {pattern!r} has the unknown key {key!r}; {hint}")
         if fault := _fault(pattern, value["image"], "from" in value and not isinstance(given, MarkedImages)):
             raise ValueError(fault)
         found[pattern] = value
@@ -75,27 +77,31 @@ def _marked(marks: Any) -> Any:
 
 
 def _fault(pattern: str, column: str, starts: bool) -> str | None:
-    """What is wrong with a mark, None for nothing. starts: whether `from` is given."""
+    """What is wrong with a placeholder, None for nothing. starts: whether `from` is given."""
     count = pattern.count("{n}")
     other = re.search(r"\{\w{0,9}\}|\{[nN#i]|%d", pattern.replace("{n}", "") + " " + column.replace("{n}", ""))
     shown = pattern.replace("{n}", "").strip()
     if other is not None and not count:
-        return f"the mark {pattern!r} with the column {column!r}: a number is written {{n}}, not {other[0]!r}"
+        return f"the placeholder {pattern!r} with the column {column!r}: a number is written {{n}}, not {other[0]!r}"
     if count > 1:
-        return f"the mark {pattern!r} has {{n}} {count} times; one number names an image"
+        return f"the placeholder {pattern!r} has {{n}} {count} times; one number names an image"
     if not shown or (len(shown) < 2 and shown.isalnum()):
-        return f"the mark {pattern!r} would fit ordinary text; write what is around the number, such as '[image_{{n}}]'"
+        return f"the placeholder {pattern!r} would fit ordinary text; write what is around the number, such as '[image_{{n}}]'"
     if "{n}" in column and not count:
-        return f"the column {column!r} has {{n}} and the mark {pattern!r} has none; write {{n}} where the mark has its number"
+        return f"the column {column!r} has {{n}} and the placeholder {pattern!r} has none; write {{n}} where the placeholder has its number"
     if column.count("{n}") > 1:
         return f"the column {column!r} has {{n}} {column.count('{n}')} times; one number names an image"
     if starts and "{n}" in column:
-        return f"the mark {pattern!r}: `from` counts the items of a list, and {column!r} is one column for each number; leave it out"
-    return f"the mark {pattern!r}: `from` is for marks with {{n}}; this one takes the images in order" if starts and not count else None
+        return f"the placeholder {pattern!r}: `from` counts the items of a list, and {column!r} is one column for each number; leave it out"
+    return (
+        f"the placeholder {pattern!r}: `from` is for placeholders with {{n}}; this one takes the images in order"
+        if starts and not count
+        else None
+    )
 
 
-Marks = Annotated[dict[str, MarkedImages], BeforeValidator(_marked)]
-"""Marks inside a text and the images they name."""
+Placeholders = Annotated[dict[str, MarkedImages], BeforeValidator(_with_placeholders)]
+"""Placeholders inside a text and the images they name."""
 
 
 class TextColumn(Section):
@@ -106,8 +112,8 @@ class TextColumn(Section):
     """What its texts are."""
     role: Role | None = None
     """Who speaks, for conversations; None for pages."""
-    marks: Marks = {}
-    """Marks in the text and the columns of the images that stand there: `{"[image_{n}]": "image_{n}"}`, `{"Image #{n}": images}`."""
+    placeholders: Placeholders = {}
+    """Placeholders in the text and the columns of the images that stand there: `{"[image_{n}]": "image_{n}"}`, `{"Image #{n}": images}`."""
 
 
 def _which(value: Any) -> str | None:
@@ -140,14 +146,15 @@ class InterleavedColumns(Section):
         return at_least_one(columns)
 
 
-class ConversationColumns(_Pictures):
-    """A column of turns (`from`/`value` or `role`/`content`) whose `<image>` marks are filled from a column of pictures, in order."""
+class ConversationColumns(_Images):
+    """A column of turns (`from`/`value` or `role`/`content`) whose `<image>` placeholders are filled from a column of images, in order."""
 
     conversation: str = Field(min_length=1)
     images: str | None = Field(default=None, min_length=1)
-    """Column of pictures; None when turns hold none."""
-    marks: Marks = {}
-    """Other marks than `<image>`, and the columns of the images that they name; with these, `<image>` is a mark only where it is one of them."""
+    """Column of images; None when turns hold none."""
+    placeholders: Placeholders = {}
+    """Other placeholders than `<image>`, and the columns of the images that they name; with these, `<image>` is a placeholder only where it is one of
+    them."""
 
 
 Columns = Annotated[

@@ -1,7 +1,7 @@
 """The mapping of a table's columns, guessed from its first rows where only one reading is possible. Pure.
 
-Refused, with a sentence that lists the columns: two texts whose order nothing states, several images beside a text without marks. A guess there
-would put images beside the wrong sentences, and ORDER IS THE DATA.
+Refused, with a sentence that lists the columns: two texts whose order nothing states, several images beside a text without placeholders. A guess
+there would put images beside the wrong sentences, and ORDER IS THE DATA.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from leafinstruct.ingest.fields.address import web
-from leafinstruct.ingest.tables.columns import marks
-from leafinstruct.ingest.tables.columns.marks import NUMBER
-from leafinstruct.ingest.tables.columns.turns import MARK
+from leafinstruct.ingest.fields.url import web
+from leafinstruct.ingest.tables.columns import placeholders
+from leafinstruct.ingest.tables.columns.placeholders import NUMBER
+from leafinstruct.ingest.tables.columns.turns import PLACEHOLDER
 
 _IMAGES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".avif", ".bmp", ".tif", ".tiff")
 IMAGE_SUFFIXES = _IMAGES
@@ -69,37 +69,37 @@ def _segments(rows: Sequence[Mapping[str, Any]], kinds: Mapping[str, str]) -> li
         for name in of["text"]
         if name not in (*alts, *titles) and not (_ABOUT.search(name) or _URL.search(name) or _LICENSE.search(name))
     ]
-    pictures = [*of["image"], *of["images"]]
-    if len(of["turns"]) == 1 and len(pictures) == 1 and not of["texts"]:
-        return [{"conversation": of["turns"][0], "images": pictures[0]}]
-    if len(pictures) != 1 or len(titles) > 1 or of["turns"]:
+    images = [*of["image"], *of["images"]]
+    if len(of["turns"]) == 1 and len(images) == 1 and not of["texts"]:
+        return [{"conversation": of["turns"][0], "images": images[0]}]
+    if len(images) != 1 or len(titles) > 1 or of["turns"]:
         return None
-    image: dict[str, Any] = {"image": pictures[0]}
+    image: dict[str, Any] = {"image": images[0]}
     heading = [{"text": titles[0], "as": "heading"}] if titles and (texts or of["texts"]) else []
-    if len(of["texts"]) == 1 and not texts and pictures == of["images"]:
-        if not _equally_long(rows, of["texts"][0], pictures[0]):
+    if len(of["texts"]) == 1 and not texts and images == of["images"]:
+        if not _equally_long(rows, of["texts"][0], images[0]):
             return None
         return [*heading, {"interleave": [image, {"text": of["texts"][0]}]}]
     texts = texts or titles
     if len(texts) != 1 or of["texts"]:
         return None
-    if alts and pictures == of["image"] and len(alts) == 1:
+    if alts and images == of["image"] and len(alts) == 1:
         image["alt"] = alts[0]
-    pattern = _mark(rows, texts[0])
+    pattern = _placeholder(rows, texts[0])
     if pattern is not None:
         if pattern == "":
             return None
-        return [*heading, {"text": texts[0], "marks": {pattern: pictures[0]}}]
-    if pictures == of["images"] and any(len(row.get(pictures[0]) or []) > 1 for row in rows):
+        return [*heading, {"text": texts[0], "placeholders": {pattern: images[0]}}]
+    if images == of["images"] and any(len(row.get(images[0]) or []) > 1 for row in rows):
         return None
     return [*heading, image, {"text": texts[0]}]
 
 
-def _mark(rows: Sequence[Mapping[str, Any]], column: str) -> str | None:
-    """The one form of image marks in a text; None where it has none, empty where it has several or they begin at 0."""
-    found = {marks.general(words) for row in rows for words in marks.suspects(str(row.get(column) or ""), (), ())}
+def _placeholder(rows: Sequence[Mapping[str, Any]], column: str) -> str | None:
+    """The one form of image placeholders in a text; None where it has none, empty where it has several or they begin at 0."""
+    found = {placeholders.general(words) for row in rows for words in placeholders.suspects(str(row.get(column) or ""), (), ())}
     if not found:
-        return MARK if any(MARK in str(row.get(column) or "") for row in rows) else None
+        return PLACEHOLDER if any(PLACEHOLDER in str(row.get(column) or "") for row in rows) else None
     pattern = found.pop()
     first = pattern.replace(NUMBER, "0")
     zero = NUMBER in pattern and any(first in str(row.get(column) or "") for row in rows)

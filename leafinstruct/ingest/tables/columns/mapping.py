@@ -1,12 +1,11 @@
 """A row of any table -> a document, by the columns that the recipe names. Pure but for what `refer` does.
 
-Columns come in reading order: texts, pictures, parallel lists read index by index, or a conversation with marks. A column that holds a list gives
-several segments; null gives none; anything else that is no text or picture is a reason, and the document goes on. Dots lead into structs, and
-into each one of a list of structs. What else is known of a picture (alt, url, license, time) stands in columns parallel to its own.
-A text is cut at blank lines into paragraphs, as in obelics, unless somebody says it: what is said stays whole. A text read
-`as: list` gets a bullet for each item, unless its source wrote markers: an entry of a list column is one item, and each line of
-a column without a list is one (lists).
-Where the recipe declares marks of a text column, the text is cut at each mark and the image that it names is placed there (marks), wherever else
+Columns come in reading order: texts, images, parallel lists read index by index, or a conversation with placeholders. A column that holds a list
+gives several segments; null gives none; anything else that is no text or image is a reason, and the document goes on. Dots lead into structs, and
+into each one of a list of structs. What else is known of an image (alt, url, license, time) stands in columns parallel to its own. A text is cut at
+blank lines into paragraphs, as in obelics, unless somebody says it: what is said stays whole. A text read `as: list` gets a bullet for each item,
+unless its source wrote markers: an entry of a list column is one item, and each line of a column without a list is one (lists). Where the recipe
+declares placeholders of a text column, the text is cut at each placeholder and the image that it names is placed there (placeholders), wherever else
 its column is mapped.
 """
 
@@ -20,7 +19,7 @@ from typing import Any
 from leafinstruct.ingest.caps import MAX_PIECES, excess
 from leafinstruct.ingest.config import HubSource
 from leafinstruct.ingest.fields.reference import LostError, shown
-from leafinstruct.ingest.tables.columns.cells import Refer, pictures, value_of
+from leafinstruct.ingest.tables.columns.cells import Refer, images, value_of
 from leafinstruct.ingest.tables.columns.config import ConversationColumns, ImageColumn, InterleavedColumns, TextColumn
 from leafinstruct.ingest.tables.columns.placed import Placed, conversation, texts_of
 from leafinstruct.records.document import Image, Segment, Text
@@ -32,13 +31,13 @@ WIDE = 5 * MAX_PIECES
 def segments(source: HubSource, row: Mapping[str, Any], refer: Refer, license_: str | None, lost: list[LostError]) -> tuple[Segment, ...]:
     """The row's segments in reading order; pieces that are lost are added to `lost`.
 
-    Raises LostError when the whole row is: empty, mark_without_image, too_many_pieces, too_long, and those of turns.
+    Raises LostError when the whole row is: empty, placeholder_without_image, too_many_pieces, too_long, and those of turns.
     """
     found: list[Segment] = []
     placed = Placed(source, row, refer, lost)
     for entry in source.segments:
         if isinstance(entry, ConversationColumns):
-            found += placed.read(entry)[0] if entry.marks else conversation(entry, row, refer, None)
+            found += placed.read(entry)[0] if entry.placeholders else conversation(entry, row, refer, None)
         elif isinstance(entry, InterleavedColumns):
             read = [list(islice(_column(inner, row, refer, lost, placed, flat=False), WIDE + 1)) for inner in entry.interleave]
             if any(len(column) > WIDE for column in read):
@@ -54,10 +53,10 @@ def segments(source: HubSource, row: Mapping[str, Any], refer: Refer, license_: 
     if problem := excess(len(found), len(found) - len(texts), sum(len(item.text) for item in texts)):
         raise LostError(*problem)
     if not found:
-        raise LostError("empty", "the mapped columns hold no text and no picture")
+        raise LostError("empty", "the mapped columns hold no text and no image")
     final = {
         item.position: position for position, item in enumerate(found)
-    }  # of images at marks, whose owner is known by its number so far
+    }  # of images at placeholders, whose owner is known by its number so far
     return tuple(
         replace(item, position=position, license=item.license or license_, owner=None if item.owner is None else final[item.owner])
         if isinstance(item, Image)
@@ -85,10 +84,10 @@ def _column(
 ) -> Iterator[Sequence[Segment]]:
     """Segments of each item of a column; `flat` is false where an item's index matters, and null is an item without segments."""
     if isinstance(entry, ImageColumn):
-        for column, index, image in pictures(entry, row, refer, lost):
+        for column, index, image in images(entry, row, refer, lost):
             yield [] if image is None or placed.takes(column, index) else [image]
         return
-    if entry.marks:
+    if entry.placeholders:
         yield from placed.read(entry)
         return
     value = value_of(row, entry.text)

@@ -1,4 +1,4 @@
-"""The images that marks of a row's texts name, each placed once. Pure but for what `refer` does."""
+"""The images that placeholders of a row's texts name, each placed once. Pure but for what `refer` does."""
 
 from __future__ import annotations
 
@@ -12,52 +12,54 @@ from leafinstruct.ingest.config import HubSource
 from leafinstruct.ingest.fields.lists import marked
 from leafinstruct.ingest.fields.reference import LostError, shown
 from leafinstruct.ingest.fields.text import lines, one_line
-from leafinstruct.ingest.tables.columns.cells import Refer, columns_named, numbered_entry, one_column, pictures, value_of
+from leafinstruct.ingest.tables.columns.cells import Refer, columns_named, images, numbered_entry, one_column, value_of
 from leafinstruct.ingest.tables.columns.columns import flat
 from leafinstruct.ingest.tables.columns.config import ConversationColumns, ImageColumn, MarkedImages, TextColumn
-from leafinstruct.ingest.tables.columns.marks import NUMBER, Mark, split
+from leafinstruct.ingest.tables.columns.placeholders import NUMBER, Placeholder, split
 from leafinstruct.ingest.tables.columns.turns import Declared, segments_of
 from leafinstruct.records.document import Image, Segment, Text
 
 
 class Placed:
-    """The images of one row that marks of its texts name. All texts with marks are read first, in reading order, so that a column of images that is
-    mapped as well gives those alone that no mark names."""
+    """The images of one row that placeholders of its texts name. All texts with placeholders are read first, in reading order, so that a column of
+    images that is mapped as well gives those alone that no placeholder names."""
 
     def __init__(self, source: HubSource, row: Mapping[str, Any], refer: Refer, lost: list[LostError]) -> None:
         self._row, self._refer, self._lost = row, refer, lost
         entries = [inner for entry in source.segments for inner in flat(entry)]
         self._mapped = {entry.image: entry for entry in entries if isinstance(entry, ImageColumn)}
-        self._marked = [entry for entry in entries if not isinstance(entry, ImageColumn) and entry.marks]
+        self._with_placeholders = [entry for entry in entries if not isinstance(entry, ImageColumn) and entry.placeholders]
         self._images: dict[str, list[Image | None]] = {}
         self._taken: set[tuple[str, int]] = set()
         self._next: dict[str, int] = {}
         self._number = -1
-        """Position of the next segment as long as its final one is not known: segments without marks have 0."""
+        """Position of the next segment as long as its final one is not known: segments without placeholders have 0."""
         self._read: dict[int, list[list[Segment]]] = {}
         for group in source.segments:
-            self._read_group([entry for entry in flat(group) if not isinstance(entry, ImageColumn) and entry.marks])
+            self._read_group([entry for entry in flat(group) if not isinstance(entry, ImageColumn) and entry.placeholders])
 
     def read(self, entry: TextColumn | ConversationColumns) -> list[list[Segment]]:
-        """The segments of each item of a column with marks; of a conversation, all in one."""
+        """The segments of each item of a column with placeholders; of a conversation, all in one."""
         return self._read[id(entry)]
 
     def takes(self, column: str, index: int) -> bool:
-        """Whether a mark names an image."""
+        """Whether a placeholder names an image."""
         return (column, index) in self._taken
 
     def unnamed(self) -> Iterator[LostError]:
-        """The images that no mark names and that no entry maps as well."""
-        targets = {target.image: target for entry in self._marked for target in entry.marks.values()}
+        """The images that no placeholder names and that no entry maps as well."""
+        targets = {target.image: target for entry in self._with_placeholders for target in entry.placeholders.values()}
         for target in targets.values():
             for column in columns_named(self._row, target.image):
                 for index, image in enumerate(self._of(target, column)):
                     if image is not None and not self.takes(column, index) and not {column, target.image} & self._mapped.keys():
                         item = f", item {index}" if self._is_list(column) else ""
-                        yield LostError("unnamed_image", f"{column}{item}: no mark of the row names it; map the column as well to keep it")
+                        yield LostError(
+                            "unnamed_image", f"{column}{item}: no placeholder of the row names it; map the column as well to keep it"
+                        )
 
     def _read_group(self, group: Sequence[TextColumn | ConversationColumns]) -> None:
-        """Read a column with marks, or parallel ones index by index. Raises LostError: mark_without_image, and those of turns."""
+        """Read a column with placeholders, or parallel ones index by index. Raises LostError: placeholder_without_image, and those of turns."""
         texts: list[tuple[TextColumn, Sequence[object]]] = []
         for entry in group:
             self._read[id(entry)] = []
@@ -81,7 +83,7 @@ class Placed:
                 self._lost.append(LostError("not_text", f"{entry.text} holds {shown(item)}"))
             return []
         found: list[Segment] = []
-        pieces = list(self.pieces(entry.marks, item))
+        pieces = list(self.pieces(entry.placeholders, item))
         for index, piece in enumerate(pieces):
             if isinstance(piece, Image):
                 found.append(replace(piece, position=self.number(), role=entry.role))
@@ -103,11 +105,12 @@ class Placed:
         self._number -= 1
         return self._number
 
-    def pieces(self, marks: Mapping[str, MarkedImages], text: str) -> Iterator[str | Image]:
-        """A text's pieces and the images of its marks, in order; a mark of an image that is placed already is text. Raises LostError."""
+    def pieces(self, placeholders: Mapping[str, MarkedImages], text: str) -> Iterator[str | Image]:
+        """A text's pieces and the images of its placeholders, in order; a placeholder of an image that is placed already is text. Raises
+        LostError."""
         kept = ""
-        for piece in split(text, list(marks)):
-            image = None if isinstance(piece, str) else self._image(marks[piece.pattern], piece)
+        for piece in split(text, list(placeholders)):
+            image = None if isinstance(piece, str) else self._image(placeholders[piece.pattern], piece)
             if image is None:
                 kept += piece if isinstance(piece, str) else piece.words
                 continue
@@ -118,36 +121,38 @@ class Placed:
         if kept.strip():
             yield kept
 
-    def _image(self, target: MarkedImages, mark: Mark) -> Image | None:
-        """The image that a mark names, None when it is placed already. Raises LostError: mark_without_image."""
+    def _image(self, target: MarkedImages, placeholder: Placeholder) -> Image | None:
+        """The image that a placeholder names, None when it is placed already. Raises LostError: placeholder_without_image."""
         column, index = target.image, 0
-        if mark.number is None:
+        if placeholder.number is None:
             index = self._next[column] = self._next.get(column, -1) + 1
         elif NUMBER in column:
-            names = [column.replace(NUMBER, number) for number in (mark.number, str(int(mark.number)))]
+            names = [column.replace(NUMBER, number) for number in (placeholder.number, str(int(placeholder.number)))]
             column = next((name for name in names if value_of(self._row, name) is not None), names[-1])
         else:
-            index = int(mark.number) - target.from_
-        return self._take(target, column, index, mark.words)
+            index = int(placeholder.number) - target.from_
+        return self._take(target, column, index, placeholder.words)
 
     def part(self, entry: ConversationColumns, index: int | None) -> Image:
-        """The image of a part of a message. Raises LostError: too_few_pictures."""
+        """The image of a part of a message. Raises LostError: too_few_images."""
         column = entry.images
         if column is None:
-            raise LostError("too_few_pictures", "a part of a message stands for an image, and the recipe names no column of images")
+            raise LostError("too_few_images", "a part of a message stands for an image, and the recipe names no column of images")
         images = self._of(_beside_images(entry, column), column)
         free = (place for place, image in enumerate(images) if image is not None and not self.takes(column, place))
         place = next(free, len(images)) if index is None else index
         image = self._take(_beside_images(entry, column), column, place, "a part of a message")
         if image is None:
-            raise LostError("too_few_pictures", f"two parts stand for the image {place} of {column}")
+            raise LostError("too_few_images", f"two parts stand for the image {place} of {column}")
         return image
 
     def _take(self, target: ImageColumn, column: str, index: int, words: str) -> Image | None:
         images = self._of(target, column)
         image = images[index] if 0 <= index < len(images) else None
         if image is None:
-            raise LostError("mark_without_image", f"{one_line(words)!r} is in the text, and {self._missing(column, index, len(images))}")
+            raise LostError(
+                "placeholder_without_image", f"{one_line(words)!r} is in the text, and {self._missing(column, index, len(images))}"
+            )
         if (column, index) in self._taken:
             return None
         self._taken.add((column, index))
@@ -170,7 +175,7 @@ class Placed:
         return isinstance(value_of(self._row, column), (list, tuple))
 
     def _of(self, target: ImageColumn, column: str) -> list[Image | None]:
-        """The images of a column, read once; what else is known of them is as where the column is mapped, unless the mark says it itself."""
+        """The images of a column, read once; what else is known of them is as where the column is mapped, unless the placeholder says it itself."""
         if column not in self._images:
             own = any((target.alt, target.url, target.license, target.time))
             entry = target if own else self._mapped.get(column) or self._mapped.get(target.image) or target
@@ -180,20 +185,20 @@ class Placed:
 
 
 class _InTurns:
-    """The marks of a conversation. See turns.Declared."""
+    """The placeholders of a conversation. See turns.Declared."""
 
     def __init__(self, placed: Placed, entry: ConversationColumns) -> None:
         self._placed, self._entry = placed, entry
         near = {} if entry.images is None else {key: getattr(entry, key) for key in ("alt", "url", "license", "time")}
-        self._marks = {
+        self._placeholders = {
             pattern: target.model_copy(update=near)
             if target.image == entry.images and not any((target.alt, target.url, target.license, target.time))
             else target
-            for pattern, target in entry.marks.items()
+            for pattern, target in entry.placeholders.items()
         }
 
     def pieces(self, text: str) -> Iterator[str | Image]:
-        return self._placed.pieces(self._marks, text)
+        return self._placed.pieces(self._placeholders, text)
 
     def part(self, index: int | None) -> Image:
         return self._placed.part(self._entry, index)
@@ -211,20 +216,20 @@ def conversation(entry: ConversationColumns, row: Mapping[str, Any], refer: Refe
             turns = json.loads(turns)
         except (ValueError, RecursionError) as error:
             raise LostError("bad_turns", f"the turns are a text that is no JSON: {str(error)[:100]}") from error
-    images: list[Image] = []
+    items: list[Image] = []
     if entry.images is not None and declared is None:
-        images = [item for _, _, item in pictures(_beside_images(entry, entry.images), row, refer, []) if item]
+        items = [item for _, _, item in images(_beside_images(entry, entry.images), row, refer, []) if item]
 
     def own(name: str) -> Image:
         ref, url = refer(name, entry.conversation, None)
         return Image(0, ref, url=url)
 
-    return segments_of(turns, images, own, declared)
+    return segments_of(turns, items, own, declared)
 
 
 def texts_of(entry: TextColumn, item: str, one_item: bool, begun: bool = False) -> Iterator[Text]:
-    """The paragraphs of a text, or of what is between two of its marks; all of it in one where somebody says it, or where it is no prose. one_item:
-    whether it is one item of a list; begun: whether text of it is before a mark."""
+    """The paragraphs of a text, or of what is between two of its placeholders; all of it in one where somebody says it, or where it is no prose.
+    one_item: whether it is one item of a list; begun: whether text of it is before a placeholder."""
     whole = entry.role is not None or entry.as_ != "prose"
     pieces = [lines(piece) for piece in ([item] if whole else item.split("\n\n"))]
     kept = (_listed(piece, one_item, begun) if entry.as_ == "list" else piece for piece in pieces if piece)
@@ -232,7 +237,7 @@ def texts_of(entry: TextColumn, item: str, one_item: bool, begun: bool = False) 
 
 
 def _listed(text: str, one_item: bool, begun: bool) -> str:
-    """Text of a list with its markers (lists); what follows a mark inside an item has none and is indented."""
+    """Text of a list with its markers (lists); what follows a placeholder inside an item has none and is indented."""
     if not begun:
         return marked(text, one_item)
     head, line_end, rest = text.partition("\n")

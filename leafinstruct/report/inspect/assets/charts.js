@@ -2,16 +2,16 @@
 
 "use strict";
 
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const CONFIG = { displayModeBar: false, responsive: true, edits: { shapePosition: true } };
 
 function layout(more) {
-  const axis = { gridcolor: colour("line"), zeroline: false, linecolor: colour("line"), fixedrange: true };
+  const axis = { gridcolor: color("line"), zeroline: false, linecolor: color("line"), fixedrange: true };
   const { xaxis, yaxis, ...rest } = more;
   return {
-    font: { family: "system-ui, sans-serif", size: 12, color: colour("soft") },
+    font: { family: "system-ui, sans-serif", size: 12, color: color("soft") },
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", dragmode: false, showlegend: false, barmode: "stack",
-    hoverlabel: { bgcolor: colour("card"), bordercolor: colour("line"), font: { color: colour("ink") } },
+    hoverlabel: { bgcolor: color("card"), bordercolor: color("line"), font: { color: color("ink") } },
     margin: { l: 44, r: 12, t: 8, b: 28 }, xaxis: { ...axis, ...xaxis }, yaxis: { ...axis, ...yaxis }, ...rest,
   };
 }
@@ -20,11 +20,11 @@ function layout(more) {
 
 function drawFunnel() {
   const table = document.getElementById("funnel-table");
-  table.append(h("thead", {}, h("tr", {}, h("th", { scope: "col" }, ""), h("th", { scope: "col" }, "documents"), h("th", { scope: "col" }, "pictures"))));
+  table.append(h("thead", {}, h("tr", {}, h("th", { scope: "col" }, ""), h("th", { scope: "col" }, "documents"), h("th", { scope: "col" }, "images"))));
   const body = h("tbody", {});
   for (const step of meta.funnel) {
     for (const loss of step.losses) body.append(lossRow(loss, step));
-    body.append(h("tr", { class: "stage" }, h("th", { scope: "row" }, step.label), h("td", {}, number(step.documents)), h("td", {}, number(step.pictures))));
+    body.append(h("tr", { class: "stage" }, h("th", { scope: "row" }, step.label), h("td", {}, number(step.documents)), h("td", {}, number(step.images))));
   }
   table.append(body);
   document.getElementById("notes").append(...meta.notes.map((note) => h("p", { class: "note" }, note)));
@@ -46,7 +46,7 @@ function drawSources() {
   const shades = Object.keys(outcomes).filter((name) => name !== "kept" && name !== "undecided");
   const traces = Object.entries(outcomes).map(([name, counts]) => ({
     type: "bar", orientation: "h", name: escaped(name), y: sources.map((source) => escaped(shorten(source, 24))), x: sources.map((source) => counts[source] ?? 0),
-    marker: { color: name === "kept" ? colour("kept") : name === "undecided" ? colour("line") : fade(shades.indexOf(name), shades.length) },
+    marker: { color: name === "kept" ? color("kept") : name === "undecided" ? color("line") : fade(shades.indexOf(name), shades.length) },
     hovertemplate: `${escaped(name)}: %{x:,}<extra></extra>`,
   }));
   const named = 22 * Math.ceil(traces.length / Math.max(1, Math.floor(document.getElementById("source-chart").clientWidth / 230)));
@@ -56,9 +56,9 @@ function drawSources() {
   }), { ...CONFIG, edits: {} });
 }
 
-// Shades of the colour of what was dropped, from strong to pale.
+// Shades of the color of what was dropped, from strong to pale.
 const fade = (index, count) => {
-  const strong = colour("dropped-rgb").split(",").map(Number);
+  const strong = color("dropped-rgb").split(",").map(Number);
   return `rgba(${strong.join()},${(1 - 0.75 * index / Math.max(1, count - 1)).toFixed(2)})`;
 };
 
@@ -97,7 +97,7 @@ function makeCards() {
   if (missing.length && cards.length) document.getElementById("unscored").textContent = `No record has a value of: ${missing.join(", ")}.`;
 }
 
-// Every cell of a score, apart by what became of its record or picture; empty and never: those without a value, and those never reached.
+// Every cell of a score, apart by what became of its record or image; empty and never: those without a value, and those never reached.
 function valuesOf(level, column) {
   const found = { kept: [], dropped: [], empty: 0, never: 0, count: 0 };
   const put = (cell, kept) => {
@@ -109,7 +109,7 @@ function valuesOf(level, column) {
     if (record.verdict === "undecided") continue;
     const kept = record.verdict === "kept";
     if (level === "own") put(record.scores[column], kept);
-    else record.pictures.forEach((picture, index) => put((record.picture_scores[column] ?? [])[index] ?? null, kept && !picture.drop));
+    else record.images.forEach((image, index) => put((record.image_scores[column] ?? [])[index] ?? null, kept && !image.drop));
   }
   return found;
 }
@@ -122,7 +122,7 @@ function makeCard(score, level, values, rule) {
   card.told = h("p", { class: "told" });
   card.fields = ["min", "max"].map((bound) => makeBound(card, bound));
   const given = rule.given ? [rule.min !== null ? `≥ ${rule.min}` : "", rule.max !== null ? `≤ ${rule.max}` : ""].filter(Boolean).join(", ") : "no rule";
-  const costs = level === "image" && rule.given ? (rule.drop === "document" ? ", else the document goes" : ", else the picture goes") : "";
+  const costs = level === "image" && rule.given ? (rule.drop === "document" ? ", else the document goes" : ", else the image goes") : "";
   card.element = h("article", { class: "card", "data-score": score.name },
     h("h3", {}, score.name, h("span", { class: "tag" }, given + costs)),
     h("p", { class: "quiet" }, score.meaning + (score.model ? `; by ${score.model}` : "")),
@@ -153,7 +153,7 @@ function makeBound(card, bound) {
 const rounded = (value, span) => Number(value.toFixed(Math.max(0, Math.min(4, 3 - Math.floor(Math.log10(span))))));
 
 function tellCard(card) {
-  const { values, rule } = card, unit = card.level === "own" ? "records" : "pictures";
+  const { values, rule } = card, unit = card.level === "own" ? "records" : "images";
   const all = [...values.kept, ...values.dropped];
   const failing = (bounds) => (bounds.min === null && bounds.max === null ? 0 : all.filter((value) => fails(bounds, value)).length + values.empty);
   const now = failing(rule), before = failing(rule.original);
@@ -168,7 +168,7 @@ function drawCard(card) {
   card.stale = false;
   const size = (card.high - card.low || 1) / 40;
   const bins = { start: card.low, end: card.high + size, size };
-  const trace = (name, x) => ({ type: "histogram", name, x, xbins: bins, autobinx: false, marker: { color: colour(name) }, hovertemplate: `%{y:,} ${name}, at %{x}<extra></extra>` });
+  const trace = (name, x) => ({ type: "histogram", name, x, xbins: bins, autobinx: false, marker: { color: color(name) }, hovertemplate: `%{y:,} ${name}, at %{x}<extra></extra>` });
   const pad = (card.high - card.low || 1) * 0.03;
   const shape = layout({
     height: 170, shapes: linesOf(card), bargap: 0.04,
@@ -188,7 +188,7 @@ function drawCard(card) {
 function linesOf(card) {
   card.lines = card.fields.filter((field) => card.rule[field.bound] !== null);
   return card.lines.map((field) => ({
-    type: "line", yref: "paper", y0: 0, y1: 1, x0: card.rule[field.bound], x1: card.rule[field.bound], line: { color: colour("accent"), width: 3, dash: card.rule[field.bound] === card.rule.original[field.bound] ? "solid" : "dash" },
+    type: "line", yref: "paper", y0: 0, y1: 1, x0: card.rule[field.bound], x1: card.rule[field.bound], line: { color: color("accent"), width: 3, dash: card.rule[field.bound] === card.rule.original[field.bound] ? "solid" : "dash" },
   }));
 }
 

@@ -1,4 +1,4 @@
-// The records: found, listed page by page, each as a reader would see it. Only the records of one page are in the document, and pictures are
+// The records: found, listed page by page, each as a reader would see it. Only the records of one page are in the document, and images are
 // unpacked when their record is shown.
 
 "use strict";
@@ -146,14 +146,14 @@ function turnsOf(record) {
 }
 
 function segmentOf(record, segment, plain = false) {
-  if (segment.kind !== "picture") return textOf(segment, plain ? "prose" : segment.kind);
-  const picture = record.pictures[record.order.get(segment.at)];
-  const source = picture.number === null ? null : pixels(picture.number);
-  const what = source ? h("img", { src: source, alt: segment.alt || `picture at ${segment.at}`, decoding: "async", class: segment.size && Math.max(...segment.size) < 200 ? "small" : "" })
-    : h("div", { class: "absent" }, segment.reason ? `no picture: ${segment.reason}` : picture.number !== null ? "picture left out of this page, for want of room"
+  if (segment.kind !== "image") return textOf(segment, plain ? "prose" : segment.kind);
+  const image = record.images[record.order.get(segment.at)];
+  const source = image.number === null ? null : pixels(image.number);
+  const what = source ? h("img", { src: source, alt: segment.alt || `image at ${segment.at}`, decoding: "async", class: segment.size && Math.max(...segment.size) < 200 ? "small" : "" })
+    : h("div", { class: "absent" }, segment.reason ? `no image: ${segment.reason}` : image.number !== null ? "image left out of this page, for want of room"
       : record.verdict === "undecided" ? "not read yet" : "not read: its document was dropped before");
-  const lines = [segment.role && !plain ? segment.role : "", picture.drop, source ? "" : segment.ref].filter(Boolean);
-  return h("figure", { class: picture.drop ? "lost" : "" }, what, lines.length ? h("figcaption", { dir: "auto" }, lines.join(" · ")) : null);
+  const lines = [segment.role && !plain ? segment.role : "", image.drop, source ? "" : segment.ref].filter(Boolean);
+  return h("figure", { class: image.drop ? "lost" : "" }, what, lines.length ? h("figcaption", { dir: "auto" }, lines.join(" · ")) : null);
 }
 
 function textOf(part, kind) {
@@ -163,17 +163,17 @@ function textOf(part, kind) {
 }
 
 function factsOf(record) {
-  const said = Object.entries(record.said);
-  const rows = meta.scores.own.flatMap((score, at) => (record.scores[at] === null ? [] : [h("tr", {}, h("th", { scope: "row" }, score.name), h("td", { class: record.drops.some((drop) => drop[0] === score.name) ? "fails" : "" }, String(record.scores[at]), record.said[score.name] ? h("p", { class: "said", dir: "auto" }, record.said[score.name]) : null))]));
-  const ofPictures = meta.scores.image.flatMap((score, at) => (record.picture_scores[at] === null ? [] : [h("tr", {}, h("th", { scope: "row" }, score.name), h("td", {}, record.picture_scores[at].map((cell) => cell ?? "–").join("   ")))]));
+  const said = Object.entries(record.explanations);
+  const rows = meta.scores.own.flatMap((score, at) => (record.scores[at] === null ? [] : [h("tr", {}, h("th", { scope: "row" }, score.name), h("td", { class: record.drops.some((drop) => drop[0] === score.name) ? "fails" : "" }, String(record.scores[at]), record.explanations[score.name] ? h("p", { class: "said", dir: "auto" }, record.explanations[score.name]) : null))]));
+  const ofImages = meta.scores.image.flatMap((score, at) => (record.image_scores[at] === null ? [] : [h("tr", {}, h("th", { scope: "row" }, score.name), h("td", {}, record.image_scores[at].map((cell) => cell ?? "–").join("   ")))]));
   const origin = [record.file, record.locator].filter(Boolean).join(" ");
   const address = safe(record.url);
   return h("details", matchMedia("(min-width: 70rem)").matches ? { open: "" } : {}, h("summary", {}, said.length ? "Scores, what the judge said, origin" : "Scores, origin"),
-    rows.length + ofPictures.length ? h("div", { class: "wide" }, h("table", {}, h("tbody", {}, ...rows, ...ofPictures))) : null,
+    rows.length + ofImages.length ? h("div", { class: "wide" }, h("table", {}, h("tbody", {}, ...rows, ...ofImages))) : null,
     h("dl", {}, h("dt", {}, "file"), h("dd", { dir: "auto" }, origin),
       h("dt", {}, "address"), h("dd", { dir: "auto" }, address ? h("a", { href: address, rel: "noopener noreferrer nofollow", target: "_blank" }, record.url) : record.url ?? "unknown"),
       h("dt", {}, "language"), h("dd", {}, record.language),
-      h("dt", {}, "licence"), h("dd", { dir: "auto" }, record.license ?? "unknown"),
+      h("dt", {}, "license"), h("dd", { dir: "auto" }, record.license ?? "unknown"),
       ...(record.example ? [h("dt", {}, "example"), h("dd", {}, `${record.example.id}, by ${record.example.by ?? "nobody: kept as it was"}`)] : [])));
 }
 

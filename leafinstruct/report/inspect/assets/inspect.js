@@ -23,17 +23,17 @@ const meta = read("meta");
 const records = read("data");
 const groups = new Map();
 
-// The data address of a picture, null where the page does not carry it. Groups of pictures are read when one of them is wanted.
+// The data address of an image, null where the page does not carry it. Groups of images are read when one of them is wanted.
 function pixels(index) {
-  const group = Math.floor(index / meta.pictures.group);
-  if (!groups.has(group)) groups.set(group, read(`pictures-${group}`));
-  const data = groups.get(group)[index % meta.pictures.group];
+  const group = Math.floor(index / meta.images.group);
+  if (!groups.has(group)) groups.set(group, read(`images-${group}`));
+  const data = groups.get(group)[index % meta.images.group];
   return data ? `data:image/webp;base64,${data}` : null;
 }
 
 // A drop as a person reads it: [rule, position or null, value, threshold, state, detail].
 function why([rule, at, value, threshold, state, detail]) {
-  const place = at === null ? rule : `${rule} of the picture at ${at}`;
+  const place = at === null ? rule : `${rule} of the image at ${at}`;
   const more = detail ? ` (${detail})` : "";
   if (value === null || threshold === null) return `${place}: ${state === "ok" ? detail || "no value" : state + more}`;
   return `${place} is ${value}, ${value < threshold ? "below" : "above"} ${threshold}${more}`;
@@ -45,11 +45,11 @@ for (const record of records) {
   record.rules = [...new Set([...refused, ...drops].map((drop) => drop[0]))];
   record.reasons = [...new Set([...refused, ...drops].map(why))];
   record.bySegment = new Map(record.segments.map((segment) => [segment.at, segment]));
-  record.pictures = record.segments.filter((segment) => segment.kind === "picture").map((segment) => {
+  record.images = record.segments.filter((segment) => segment.kind === "image").map((segment) => {
     const drop = drops.find((other) => other[1] === segment.at);
-    return { number: segment.picture, drop: drop ? why(drop) : "" };
+    return { number: segment.image, drop: drop ? why(drop) : "" };
   });
-  record.order = new Map(record.segments.filter((segment) => segment.kind === "picture").map((segment, index) => [segment.at, index]));
+  record.order = new Map(record.segments.filter((segment) => segment.kind === "image").map((segment, index) => [segment.at, index]));
 }
 
 // The rules as they stand now; a score without one has an empty rule, which takes no part until it is given a bound.

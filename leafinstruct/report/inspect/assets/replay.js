@@ -1,4 +1,4 @@
-// A document's trial under other bounds, from the scores that the build computed.
+// A document's decision under other bounds, from the scores that the build computed.
 //
 // The same order as leafinstruct/filter/decision.py and passes.py; tests/report/test_inspect_browser.py compares the two on a whole corpus. A cell is a
 // number, or the name of a state (not_scored, failed: no value; not_applicable), or null: never computed, because the document was dropped before.
@@ -9,7 +9,7 @@ const UNITS = 6; // of a word, as in leafinstruct/records/text/words.py
 const KEPT = "kept", DROPPED = "dropped", UNKNOWN = "unknown";
 const PASSES = [
   { own: ["document", "text"], image: [] },
-  { own: [], image: ["picture"] },
+  { own: [], image: ["image"] },
   { own: [], image: ["alignment"] },
   { own: ["alignment", "coherence"], image: [] },
   { own: ["duplicate"], image: ["duplicate"] },
@@ -17,7 +17,7 @@ const PASSES = [
   { own: ["judge", "rules"], image: [] },
 ];
 const FROM_TEXTS = 2; // passes from here on depend on which texts were dropped with an image
-const FROM_PICTURES = 3; // passes from here on depend on which pictures were still there
+const FROM_IMAGES = 3; // passes from here on depend on which images were still there
 const AGGREGATES = {
   "alignment.mean": (values) => values.reduce((sum, value) => sum + value, 0) / values.length,
   "alignment.min": (values) => Math.min(...values),
@@ -34,7 +34,7 @@ function fails(rule, cell) {
 // Rules as the passes take them. meta: scores (own, image: lists of {name}), minima; rules without a bound take no part.
 function plan(meta, rules) {
   const column = { own: new Map(meta.scores.own.map((score, at) => [score.name, at])), image: new Map(meta.scores.image.map((score, at) => [score.name, at])) };
-  const decoded = { score: "picture.decoded", level: "image", min: 1, max: null, drop: "image" };
+  const decoded = { score: "image.decoded", level: "image", min: 1, max: null, drop: "image" };
   const placed = [decoded, ...rules.filter((rule) => rule.min !== null || rule.max !== null)].map((rule) => ({
     ...rule, column: column[rule.level].get(rule.score), family: rule.score.split(".")[0],
   }));
@@ -43,7 +43,7 @@ function plan(meta, rules) {
   return {
     minima: meta.minima,
     above: meta.share_above,
-    ownOfPictures: column.image.get("alignment.own"),
+    ownOfImages: column.image.get("alignment.own"),
     passes: PASSES.map((pass) => ({
       rules: ordered.filter((rule) => pass[rule.level].includes(rule.family)),
       columns: {
@@ -54,7 +54,7 @@ function plan(meta, rules) {
   };
 }
 
-// The fate of a record: kept, dropped (why: the rule), or unknown. record.stood: [pictures, dropped texts] before each pass under the build's own bounds.
+// The fate of a record: kept, dropped (why: the rule), or unknown. record.stood: [images, dropped texts] before each pass under the build's own bounds.
 function replay(record, planned) {
   let standing = record.caption_words.map((_, index) => index);
   if (record.drops.some(([rule]) => rule === "languages")) return { fate: DROPPED, why: "languages", stood: [] }; // no bound of it can be moved
@@ -62,7 +62,7 @@ function replay(record, planned) {
   for (const [number, pass] of planned.passes.entries()) {
     stood.push([standing.join(), texts.dropped()]);
     const before = record.stood?.[number]; // undefined where the build did not come so far: then there is no cell either
-    const moved = record.stood !== undefined && ((number >= FROM_PICTURES && before?.[0] !== stood[number][0]) || (number >= FROM_TEXTS && before?.[1] !== stood[number][1]));
+    const moved = record.stood !== undefined && ((number >= FROM_IMAGES && before?.[0] !== stood[number][0]) || (number >= FROM_TEXTS && before?.[1] !== stood[number][1]));
     if (failed(record, pass, standing)) return { fate: DROPPED, why: "failed", stood };
     let why = null, unknown = false;
     for (const rule of pass.rules) {
@@ -73,7 +73,7 @@ function replay(record, planned) {
         continue;
       }
       for (const index of [...standing]) {
-        const cell = moved ? null : (record.picture_scores[rule.column] ?? [])[index] ?? null;
+        const cell = moved ? null : (record.image_scores[rule.column] ?? [])[index] ?? null;
         if (cell === null) unknown = true;
         else if (fails(rule, cell)) {
           if (rule.drop === "document") why ??= rule.score;
@@ -139,10 +139,10 @@ class Texts {
   dropped() { return [...[...this.gone].filter((at) => !["image", "caption"].includes(this.steps[at][0])), ...[...this.items.keys()].map((at) => `item ${at}`)].sort().join(); }
 }
 
-// A failure is no verdict, but it ends a trial whatever the rules say.
+// A failure is no verdict, but it ends a decision whatever the rules say.
 function failed(record, pass, standing) {
   return pass.columns.own.some((at) => record.scores[at] === "failed")
-    || pass.columns.image.some((at) => standing.some((index) => (record.picture_scores[at] ?? [])[index] === "failed"));
+    || pass.columns.image.some((at) => standing.some((index) => (record.image_scores[at] ?? [])[index] === "failed"));
 }
 
 // min_images or min_words, when fewer are left than it asks for.
@@ -153,11 +153,11 @@ function short(record, standing, texts, minima) {
   return Math.floor(left / UNITS) < minima.words ? "min_words" : null;
 }
 
-// A score of the document over other pictures than the build's: null where it cannot be told from here.
+// A score of the document over other images than the build's: null where it cannot be told from here.
 function again(record, rule, standing, planned) {
   const aggregate = AGGREGATES[rule.score];
   if (aggregate === undefined) return null;
-  const cells = standing.map((index) => (record.picture_scores[planned.ownOfPictures] ?? [])[index] ?? null);
+  const cells = standing.map((index) => (record.image_scores[planned.ownOfImages] ?? [])[index] ?? null);
   if (cells.includes(null)) return null;
   const values = cells.filter((cell) => typeof cell === "number");
   return values.length ? Math.round(aggregate(values, planned.above) * 1e4) / 1e4 : "not_scored";

@@ -1,18 +1,18 @@
-"""Buildings and places of the maps, also seen from afar in stories: each a single thing of one colour."""
+"""Buildings and places of the maps, also seen from afar in stories: each a single thing of one color."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from leafinstruct.sketchbook.world.palette import COLOURS, INK, light, shade
+from leafinstruct.sketchbook.world.palette import COLORS, INK, light, shade
 from leafinstruct.sketchbook.world.pen import Pen
 
 CREAM = (250, 238, 214)
-WOOD = COLOURS["brown"]
+WOOD = COLORS["brown"]
 
 
 def house(pen: Pen) -> None:
-    pen.box(0.1, 0.44, 0.9, 1.0, light(pen.colour))
+    pen.box(0.1, 0.44, 0.9, 1.0, light(pen.color))
     pen.polygon([(0.0, 0.48), (0.5, 0.0), (1.0, 0.48)])
     pen.box(0.42, 0.62, 0.62, 1.0, WOOD)
 
@@ -27,13 +27,13 @@ def tower(pen: Pen) -> None:
 
 def tent(pen: Pen) -> None:
     pen.polygon([(0.0, 1.0), (0.5, 0.06), (1.0, 1.0)])
-    pen.polygon([(0.32, 1.0), (0.5, 0.4), (0.68, 1.0)], shade(shade(pen.colour)))
+    pen.polygon([(0.32, 1.0), (0.5, 0.4), (0.68, 1.0)], shade(shade(pen.color)))
 
 
 def bridge(pen: Pen) -> None:
     pen.box(0.0, 0.36, 1.0, 0.98)
     pen.dome(0.22, 0.58, 0.78, 0.98, (186, 222, 240))
-    pen.box(0.0, 0.24, 1.0, 0.42, light(pen.colour))
+    pen.box(0.0, 0.24, 1.0, 0.42, light(pen.color))
 
 
 def well(pen: Pen) -> None:
@@ -46,9 +46,9 @@ def well(pen: Pen) -> None:
 def shop(pen: Pen) -> None:
     pen.box(0.08, 0.3, 0.92, 1.0, CREAM)
     for index in range(4):
-        pen.box(index / 4, 0.1, (index + 1) / 4, 0.44, pen.colour if index % 2 == 0 else (255, 252, 246))
+        pen.box(index / 4, 0.1, (index + 1) / 4, 0.44, pen.color if index % 2 == 0 else (255, 252, 246))
     pen.box(0.2, 0.56, 0.52, 0.82, (186, 222, 240))
-    pen.box(0.62, 0.54, 0.82, 1.0, shade(pen.colour))
+    pen.box(0.62, 0.54, 0.82, 1.0, shade(pen.color))
 
 
 def mill(pen: Pen) -> None:

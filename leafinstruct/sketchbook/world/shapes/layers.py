@@ -9,19 +9,19 @@ from leafinstruct.sketchbook.world.pen import Pen
 
 
 def plate(pen: Pen) -> None:
-    pen.polygon([(0.3, 0.3), (0.7, 0.3), (0.8, 1.0), (0.2, 1.0)], shade(pen.colour))
+    pen.polygon([(0.3, 0.3), (0.7, 0.3), (0.8, 1.0), (0.2, 1.0)], shade(pen.color))
     pen.box(0.0, 0.0, 1.0, 0.42, round_by=0.2)
 
 
 def block(pen: Pen) -> None:
     pen.box(0.0, 0.0, 1.0, 1.0)
-    pen.line([(0.08, 0.24), (0.6, 0.24)], light(pen.colour), 1.6)
+    pen.line([(0.08, 0.24), (0.6, 0.24)], light(pen.color), 1.6)
 
 
 def plank(pen: Pen) -> None:
     pen.box(0.0, 0.0, 1.0, 1.0)
-    pen.line([(0.06, 0.4), (0.5, 0.4)], shade(pen.colour))
-    pen.line([(0.6, 0.72), (0.94, 0.72)], shade(pen.colour))
+    pen.line([(0.06, 0.4), (0.5, 0.4)], shade(pen.color))
+    pen.line([(0.6, 0.72), (0.94, 0.72)], shade(pen.color))
 
 
 def arch(pen: Pen) -> None:
@@ -31,12 +31,12 @@ def arch(pen: Pen) -> None:
 
 def cone(pen: Pen) -> None:
     pen.polygon([(0.0, 1.0), (0.5, 0.0), (1.0, 1.0)])
-    pen.line([(0.3, 0.76), (0.7, 0.76)], light(pen.colour))
+    pen.line([(0.3, 0.76), (0.7, 0.76)], light(pen.color))
 
 
 def cake(pen: Pen) -> None:
     pen.box(0.0, 0.0, 1.0, 1.0, round_by=0.2)
-    pen.line([(0.04, 0.66), (0.96, 0.66)], shade(pen.colour), 1.4)
+    pen.line([(0.04, 0.66), (0.96, 0.66)], shade(pen.color), 1.4)
 
 
 def cream(pen: Pen) -> None:
@@ -58,7 +58,7 @@ def cherry(pen: Pen) -> None:
 def bun(pen: Pen) -> None:
     pen.dome(0.0, 0.0, 1.0, 1.0)
     for x, y in ((0.3, 0.46), (0.5, 0.26), (0.7, 0.46), (0.42, 0.66), (0.62, 0.68)):
-        pen.dot(x, y, 0.06, light(light(pen.colour)))
+        pen.dot(x, y, 0.06, light(light(pen.color)))
 
 
 def cheese(pen: Pen) -> None:
@@ -72,19 +72,19 @@ def salad(pen: Pen) -> None:
 
 def scoop(pen: Pen) -> None:
     pen.oval(0.0, 0.0, 1.0, 1.0)
-    pen.dot(0.3, 0.34, 0.1, light(light(pen.colour)))
+    pen.dot(0.3, 0.34, 0.1, light(light(pen.color)))
 
 
 def ice_cone(pen: Pen) -> None:
     pen.polygon([(0.0, 0.0), (1.0, 0.0), (0.5, 1.0)])
     for shift in (0.25, 0.5):
-        pen.line([(shift, 0.0), (0.5 + shift / 2, 1.0 - shift)], shade(pen.colour))
-        pen.line([(1 - shift, 0.0), (0.5 - shift / 2, 1.0 - shift)], shade(pen.colour))
+        pen.line([(shift, 0.0), (0.5 + shift / 2, 1.0 - shift)], shade(pen.color))
+        pen.line([(1 - shift, 0.0), (0.5 - shift / 2, 1.0 - shift)], shade(pen.color))
 
 
 def ring(pen: Pen) -> None:
     pen.box(0.0, 0.0, 1.0, 1.0, round_by=0.5)
-    pen.line([(0.14, 0.3), (0.7, 0.3)], light(pen.colour), 1.8)
+    pen.line([(0.14, 0.3), (0.7, 0.3)], light(pen.color), 1.8)
 
 
 def marker(pen: Pen) -> None:
@@ -96,8 +96,8 @@ def marker(pen: Pen) -> None:
 
 def spot(pen: Pen) -> None:
     """The lit block of a map on which the marker stands; drawn below the landmark."""
-    pen.box(0.0, 0.0, 1.0, 1.0, light(light(pen.colour)), round_by=0.2)
-    pen.box(0.05, 0.05, 0.95, 0.95, light(pen.colour), round_by=0.18)
+    pen.box(0.0, 0.0, 1.0, 1.0, light(light(pen.color)), round_by=0.2)
+    pen.box(0.05, 0.05, 0.95, 0.95, light(pen.color), round_by=0.18)
 
 
 def _arrow(points: tuple[tuple[float, float], ...]) -> Callable[[Pen], None]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from leafinstruct.sketchbook.world.palette import COLOURS, light, shade
+from leafinstruct.sketchbook.world.palette import COLORS, light, shade
 from leafinstruct.sketchbook.world.pen import Pen
 
-TRUNK = COLOURS["brown"]
+TRUNK = COLORS["brown"]
 LEAF = (118, 184, 104)
 
 
@@ -23,7 +23,7 @@ def spikes(count: int, inner: float) -> list[tuple[float, float]]:
 
 
 def sun(pen: Pen) -> None:
-    pen.polygon(spikes(10, 0.72), light(pen.colour))
+    pen.polygon(spikes(10, 0.72), light(pen.color))
     pen.oval(0.2, 0.2, 0.8, 0.8)
 
 
@@ -43,7 +43,7 @@ def cloud(pen: Pen) -> None:
     pen.oval(0.16, 0.24, 0.58, 0.72)
     pen.oval(0.42, 0.14, 0.86, 0.72)
     for x in (0.24, 0.37, 0.5, 0.63, 0.76):
-        pen.dot(x, 0.7, 0.15, pen.colour)
+        pen.dot(x, 0.7, 0.15, pen.color)
     pen.line([(0.2, 0.86), (0.8, 0.86)])
 
 
@@ -52,7 +52,7 @@ def tree(pen: Pen) -> None:
     pen.oval(0.02, 0.22, 0.6, 0.74)
     pen.oval(0.4, 0.22, 0.98, 0.74)
     pen.oval(0.18, 0.0, 0.82, 0.56)
-    pen.dot(0.5, 0.46, 0.2, pen.colour)
+    pen.dot(0.5, 0.46, 0.2, pen.color)
 
 
 def bush(pen: Pen) -> None:
@@ -60,7 +60,7 @@ def bush(pen: Pen) -> None:
     pen.oval(0.5, 0.4, 1.0, 1.0)
     pen.oval(0.2, 0.2, 0.8, 1.0)
     for x, y in ((0.35, 0.5), (0.62, 0.46), (0.5, 0.76), (0.2, 0.72), (0.8, 0.72)):
-        pen.dot(x, y, 0.05, light(pen.colour))
+        pen.dot(x, y, 0.05, light(pen.color))
 
 
 def flower(pen: Pen) -> None:
@@ -69,7 +69,7 @@ def flower(pen: Pen) -> None:
     for turn in range(6):
         x, y = 0.5 + 0.2 * math.cos(turn * math.pi / 3), 0.32 + 0.2 * math.sin(turn * math.pi / 3)
         pen.oval(x - 0.15, y - 0.12, x + 0.15, y + 0.12)
-    pen.oval(0.38, 0.22, 0.62, 0.42, COLOURS["yellow"] if pen.colour != COLOURS["yellow"] else TRUNK)
+    pen.oval(0.38, 0.22, 0.62, 0.42, COLORS["yellow"] if pen.color != COLORS["yellow"] else TRUNK)
 
 
 def mushroom(pen: Pen) -> None:
@@ -87,7 +87,7 @@ def mountain(pen: Pen) -> None:
 def pond(pen: Pen) -> None:
     pen.oval(0.0, 0.14, 1.0, 0.96)
     for y in (0.42, 0.66):
-        pen.line([(0.26, y), (0.4, y - 0.06), (0.54, y), (0.68, y - 0.06)], light(pen.colour))
+        pen.line([(0.26, y), (0.4, y - 0.06), (0.54, y), (0.68, y - 0.06)], light(pen.color))
 
 
 def heart(pen: Pen) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from leafinstruct.sketchbook.world.palette import COLOURS, INK, light, shade
+from leafinstruct.sketchbook.world.palette import COLORS, INK, light, shade
 from leafinstruct.sketchbook.world.pen import Pen
 
 GLASS = (200, 230, 244)
@@ -17,17 +17,17 @@ RUBBER = (84, 80, 92)
 def wall(pen: Pen) -> None:
     pen.box(0.0, 0.0, 1.0, 1.0)
     for x, y in ((0.1, 0.2), (0.5, 0.12), (0.86, 0.3), (0.44, 0.86), (0.9, 0.8)):
-        pen.line([(x - 0.05, y), (x + 0.05, y)], shade(pen.colour))
+        pen.line([(x - 0.05, y), (x + 0.05, y)], shade(pen.color))
 
 
 def roof(pen: Pen) -> None:
     pen.polygon([(0.0, 1.0), (0.5, 0.0), (1.0, 1.0)])
-    pen.line([(0.3, 0.7), (0.7, 0.7)], shade(pen.colour))
+    pen.line([(0.3, 0.7), (0.7, 0.7)], shade(pen.color))
 
 
 def door(pen: Pen) -> None:
     pen.box(0.0, 0.0, 1.0, 1.0)
-    pen.dot(0.76, 0.56, 0.09, light(light(pen.colour)))
+    pen.dot(0.76, 0.56, 0.09, light(light(pen.color)))
 
 
 def window(pen: Pen) -> None:
@@ -48,7 +48,7 @@ def crown(pen: Pen) -> None:
     pen.oval(0.0, 0.3, 0.56, 1.0)
     pen.oval(0.44, 0.3, 1.0, 1.0)
     pen.oval(0.16, 0.0, 0.84, 0.76)
-    pen.dot(0.5, 0.62, 0.24, pen.colour)
+    pen.dot(0.5, 0.62, 0.24, pen.color)
 
 
 def apples(pen: Pen) -> None:
@@ -58,7 +58,7 @@ def apples(pen: Pen) -> None:
 
 def car_body(pen: Pen) -> None:
     pen.box(0.0, 0.0, 1.0, 1.0, round_by=0.3)
-    pen.dot(0.95, 0.3, 0.12, COLOURS["yellow"] if pen.colour != COLOURS["yellow"] else COLOURS["white"])
+    pen.dot(0.95, 0.3, 0.12, COLORS["yellow"] if pen.color != COLORS["yellow"] else COLORS["white"])
 
 
 def car_cabin(pen: Pen) -> None:
@@ -75,7 +75,7 @@ def wheels(pen: Pen) -> None:
 
 def hull(pen: Pen) -> None:
     pen.polygon([(0.0, 0.0), (1.0, 0.0), (0.84, 1.0), (0.16, 1.0)])
-    pen.line([(0.08, 0.32), (0.92, 0.32)], light(pen.colour), 1.6)
+    pen.line([(0.08, 0.32), (0.92, 0.32)], light(pen.color), 1.6)
 
 
 def mast(pen: Pen) -> None:
@@ -84,7 +84,7 @@ def mast(pen: Pen) -> None:
 
 def sail(pen: Pen) -> None:
     pen.polygon([(0.06, 0.0), (1.0, 1.0), (0.06, 1.0)])
-    pen.line([(0.06, 0.62), (0.64, 0.62)], shade(pen.colour))
+    pen.line([(0.06, 0.62), (0.64, 0.62)], shade(pen.color))
 
 
 def flag(pen: Pen) -> None:
@@ -100,7 +100,7 @@ def snowman_head(pen: Pen) -> None:
     pen.oval(0.0, 0.0, 1.0, 1.0)
     pen.dot(0.32, 0.4, 0.06, INK)
     pen.dot(0.66, 0.4, 0.06, INK)
-    pen.polygon([(0.48, 0.5), (0.84, 0.6), (0.48, 0.66)], COLOURS["orange"])
+    pen.polygon([(0.48, 0.5), (0.84, 0.6), (0.48, 0.66)], COLORS["orange"])
 
 
 def scarf(pen: Pen) -> None:
@@ -120,12 +120,12 @@ def leaves(pen: Pen) -> None:
 def petals(pen: Pen) -> None:
     for x, y in ((0.5, 0.2), (0.8, 0.42), (0.7, 0.78), (0.3, 0.78), (0.2, 0.42)):
         pen.oval(x - 0.2, y - 0.2, x + 0.2, y + 0.2)
-    pen.dot(0.5, 0.5, 0.24, pen.colour)
+    pen.dot(0.5, 0.5, 0.24, pen.color)
 
 
 def rocket_body(pen: Pen) -> None:
     pen.box(0.0, 0.0, 1.0, 1.0)
-    pen.line([(0.0, 0.8), (1.0, 0.8)], shade(pen.colour))
+    pen.line([(0.0, 0.8), (1.0, 0.8)], shade(pen.color))
 
 
 def nose(pen: Pen) -> None:
@@ -148,7 +148,7 @@ def flame(pen: Pen) -> None:
 
 def robot_body(pen: Pen) -> None:
     pen.box(0.0, 0.0, 1.0, 1.0, round_by=0.12)
-    pen.box(0.26, 0.26, 0.74, 0.6, light(pen.colour))
+    pen.box(0.26, 0.26, 0.74, 0.6, light(pen.color))
     for x in (0.34, 0.5, 0.66):
         pen.dot(x, 0.8, 0.05, INK)
 
@@ -164,7 +164,7 @@ def robot_head(pen: Pen) -> None:
 def arms(pen: Pen) -> None:
     for left in (0.0, 5 / 6):
         pen.box(left, 0.0, left + 1 / 6, 0.7, round_by=0.2)
-        pen.oval(left, 0.62, left + 1 / 6, 1.0, light(pen.colour))
+        pen.oval(left, 0.62, left + 1 / 6, 1.0, light(pen.color))
 
 
 def legs(pen: Pen) -> None:
@@ -186,7 +186,7 @@ def castle_wall(pen: Pen) -> None:
 def towers(pen: Pen) -> None:
     for left in (0.0, 5 / 6):
         pen.box(left, 0.18, left + 1 / 6, 1.0)
-        pen.polygon([(left, 0.24), (left + 1 / 12, 0.0), (left + 1 / 6, 0.24)], shade(shade(pen.colour)))
+        pen.polygon([(left, 0.24), (left + 1 / 12, 0.0), (left + 1 / 6, 0.24)], shade(shade(pen.color)))
         pen.box(left + 0.06, 0.42, left + 0.11, 0.54, INK)
 
 

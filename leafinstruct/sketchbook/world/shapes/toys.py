@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from leafinstruct.sketchbook.world.palette import COLOURS, INK, light, shade
+from leafinstruct.sketchbook.world.palette import COLORS, INK, light, shade
 from leafinstruct.sketchbook.world.pen import Pen
 
 CREAM = (255, 250, 238)
@@ -14,14 +14,14 @@ def ball(pen: Pen) -> None:
     pen.oval(0.04, 0.04, 0.96, 0.96)
     pen.arc(-0.42, 0.0, 0.42, 1.0, -58, 58)
     pen.arc(0.58, 0.0, 1.42, 1.0, 122, 238)
-    pen.dot(0.5, 0.26, 0.08, light(pen.colour))
+    pen.dot(0.5, 0.26, 0.08, light(pen.color))
 
 
 def balloon(pen: Pen) -> None:
     pen.line([(0.5, 0.72), (0.44, 0.86), (0.52, 1.0)], INK)
-    pen.polygon([(0.5, 0.66), (0.4, 0.78), (0.6, 0.78)], shade(pen.colour))
+    pen.polygon([(0.5, 0.66), (0.4, 0.78), (0.6, 0.78)], shade(pen.color))
     pen.oval(0.16, 0.0, 0.84, 0.74)
-    pen.oval(0.3, 0.14, 0.42, 0.32, light(light(pen.colour)))
+    pen.oval(0.3, 0.14, 0.42, 0.32, light(light(pen.color)))
 
 
 def kite(pen: Pen) -> None:
@@ -32,7 +32,7 @@ def kite(pen: Pen) -> None:
 
 
 def gift(pen: Pen) -> None:
-    ribbon = COLOURS["yellow"] if pen.colour != COLOURS["yellow"] else COLOURS["red"]
+    ribbon = COLORS["yellow"] if pen.color != COLORS["yellow"] else COLORS["red"]
     pen.box(0.08, 0.4, 0.92, 1.0)
     pen.box(0.02, 0.26, 0.98, 0.48)
     pen.box(0.42, 0.26, 0.58, 1.0, ribbon)
@@ -52,20 +52,20 @@ def apple(pen: Pen) -> None:
     pen.oval(0.56, 0.04, 0.86, 0.22, (118, 184, 104))
     pen.oval(0.06, 0.2, 0.62, 0.98)
     pen.oval(0.38, 0.2, 0.94, 0.98)
-    pen.dot(0.5, 0.6, 0.28, pen.colour)
-    pen.dot(0.28, 0.42, 0.07, light(light(pen.colour)))
+    pen.dot(0.5, 0.6, 0.28, pen.color)
+    pen.dot(0.28, 0.42, 0.07, light(light(pen.color)))
 
 
 def drum(pen: Pen) -> None:
     pen.box(0.06, 0.3, 0.94, 0.86)
     pen.oval(0.06, 0.66, 0.94, 1.0)
-    pen.box(0.12, 0.4, 0.88, 0.76, pen.colour)
+    pen.box(0.12, 0.4, 0.88, 0.76, pen.color)
     pen.line([(0.06, 0.4), (0.28, 0.84), (0.5, 0.42), (0.72, 0.84), (0.94, 0.4)], CREAM, 1.4)
     pen.oval(0.06, 0.12, 0.94, 0.48, CREAM)
 
 
 def bell(pen: Pen) -> None:
-    pen.oval(0.38, 0.76, 0.62, 1.0, shade(pen.colour))
+    pen.oval(0.38, 0.76, 0.62, 1.0, shade(pen.color))
     pen.polygon([(0.5, 0.06), (0.72, 0.18), (0.8, 0.6), (0.98, 0.84), (0.02, 0.84), (0.2, 0.6), (0.28, 0.18)])
     pen.line([(0.12, 0.7), (0.88, 0.7)])
 
@@ -74,12 +74,12 @@ def cup(pen: Pen) -> None:
     pen.oval(0.56, 0.3, 1.0, 0.74)
     pen.oval(0.68, 0.42, 0.88, 0.62, CREAM)
     pen.box(0.06, 0.16, 0.74, 0.98, round_by=0.16)
-    pen.line([(0.14, 0.32), (0.66, 0.32)], light(pen.colour), 1.6)
+    pen.line([(0.14, 0.32), (0.66, 0.32)], light(pen.color), 1.6)
 
 
 def hat(pen: Pen) -> None:
     pen.box(0.22, 0.1, 0.78, 0.84, round_by=0.1)
-    pen.box(0.22, 0.54, 0.78, 0.72, shade(shade(pen.colour)))
+    pen.box(0.22, 0.54, 0.78, 0.72, shade(shade(pen.color)))
     pen.box(0.0, 0.74, 1.0, 0.92, round_by=0.08)
 
 

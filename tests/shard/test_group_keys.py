@@ -1,4 +1,4 @@
-"""What holds two documents together: registered domains, the same words, nearly the same words, pictures."""
+"""What holds two documents together: registered domains, the same words, nearly the same words, images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from making import document
 
 from leafinstruct.records.url import domains_of, host_of
-from leafinstruct.shard.ties import BANDS, ties_of
+from leafinstruct.shard.group_keys import BANDS, group_keys_of
 
 
 def test_hosts():
@@ -60,14 +60,14 @@ def words(count: int, seed: int) -> list[str]:
 
 def shared(one: list[str], other: list[str]) -> int:
     """How many bands two texts share."""
-    return len({*ties_of(document(" ".join(one))).near_text} & {*ties_of(document(" ".join(other))).near_text})
+    return len({*group_keys_of(document(" ".join(one))).near_text} & {*group_keys_of(document(" ".join(other))).near_text})
 
 
 def test_the_same_words_are_the_same_text_however_they_are_set():
-    plain = ties_of(document("Draw a red wall.", "Then add a roof!"))
-    assert plain.text == ties_of(document("# DRAW a red", "wall then\nadd — a roof")).text
-    assert plain.text != ties_of(document("Draw a red wall.", "Then add a door!")).text
-    assert plain.text != ties_of(document("Then add a roof!", "Draw a red wall.")).text
+    plain = group_keys_of(document("Draw a red wall.", "Then add a roof!"))
+    assert plain.text == group_keys_of(document("# DRAW a red", "wall then\nadd — a roof")).text
+    assert plain.text != group_keys_of(document("Draw a red wall.", "Then add a door!")).text
+    assert plain.text != group_keys_of(document("Then add a roof!", "Draw a red wall.")).text
 
 
 def test_nearly_the_same_text_shares_a_band_and_another_none():
@@ -102,29 +102,29 @@ def test_signs_of_a_script_without_spaces_are_words():
     source = random.Random(5)
     text = "".join(chr(0x4E00 + source.randrange(3000)) for _ in range(200))
     assert shared([text], [text[:90] + "人" + text[91:]]) > 0
-    assert ties_of(document(text)).text != ties_of(document(text[::-1])).text
+    assert group_keys_of(document(text)).text != group_keys_of(document(text[::-1])).text
 
 
 def test_vowel_signs_are_parts_of_words():
     """Without them two Hindi texts of the same consonants were one."""
-    assert ties_of(document("हिंदी की किताब")).text != ties_of(document("हंद क कतब")).text
+    assert group_keys_of(document("हिंदी की किताब")).text != group_keys_of(document("हंद क कतब")).text
     assert shared(["हिंदी", "की", "किताब", "पढ़ो", "आज"], ["हंद", "क", "कतब", "पढ", "आज"]) == 0
 
 
 def test_short_texts_have_bands_and_no_text_has_no_tie():
     assert shared(["one", "two"], ["one", "two"]) == BANDS
     assert shared(["one", "two"], ["two", "one"]) == 0
-    empty = ties_of(document("!" + "a" * 64, "... !?"))
+    empty = group_keys_of(document("!" + "a" * 64, "... !?"))
     assert (empty.text, empty.near_text) == (None, [])
 
 
-def test_pictures_tie_by_their_bytes():
+def test_images_tie_by_their_bytes():
     one, two = "ab" * 32, "cd" * 32
-    assert ties_of(document(f"!{one}", "text", f"!{two}", f"!{one}")).pictures == [0xABABABABABABABAB, 0xCDCDCDCDCDCDCDCD]
+    assert group_keys_of(document(f"!{one}", "text", f"!{two}", f"!{one}")).images == [0xABABABABABABABAB, 0xCDCDCDCDCDCDCDCD]
 
 
 def test_numbers_are_the_same_everywhere():
     """They decide what stands in which split: another library, version or machine may not move them unseen."""
-    ties = ties_of(document("Draw a red wall on the grass, then a brown roof on top of it."))
+    ties = group_keys_of(document("Draw a red wall on the grass, then a brown roof on top of it."))
     assert ties.text == 10973298203478583324
     assert ties.near_text[:2] == [10879927933244860101, 3230026730273898850]

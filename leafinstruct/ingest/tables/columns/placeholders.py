@@ -1,14 +1,15 @@
-"""Image marks inside texts: a declared pattern and the image column it names. Pure.
+"""Image placeholders inside texts: a declared pattern and the image column it names. Pure.
 
     {"<image_start>[problem_image_{n}]<image_end>": "problem_image_{n}"}     one column for each number (Zebra-CoT)
     {"Image #{n}": "images"}                                                 item n of a list, counted from 1, or from `from` (WEAVE)
-    {"<image>": "images"}                                                    without a number: the next item of the list at each mark
+    {"<image>": "images"}                                                    without a number: the next item of the list at each placeholder
 
-A text is split at a mark: the image is placed there, and the mark is removed, with a pair of tags that encloses it (`<image_start>`...`<image_end>`,
-`<img>`...`</img>`). Every image is in a row once, so a further mention of an image that is placed already stays text. A mark whose image is missing
-loses the row (mark_without_image): a text that speaks of an image that is not there is wrong.
+A text is split at a placeholder: the image is placed there, and the placeholder is removed, with a pair of tags that encloses it
+(`<image_start>`...`<image_end>`, `<img>`...`</img>`). Every image is in a row once, so a further mention of an image that is placed already stays
+text. A placeholder whose image is missing loses the row (placeholder_without_image): a text that speaks of an image that is not there is wrong.
 
-`suspects` finds what looks like a mark and is none of the recipe's: an undeclared mark leaves the images in another order than the text means.
+`suspects` finds what looks like a placeholder and is none of the recipe's: an undeclared placeholder leaves the images in another order than the text
+means.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _CLOSED = re.compile(r"\s*<(\|?)(/?)([\w-]{1,40})\|?>")
 _TAG = 64
 """Characters in which an enclosing tag is looked for."""
 _NEAR = _TAG // 2
-"""Marks beside a mark that can enclose it: a tag has 3 characters and more."""
+"""Placeholders beside a placeholder that can enclose it: a tag has 3 characters and more."""
 _IMAGE = r"(?:images?|img|pic|picture|photo)"
 _LOOKS = re.compile(
     rf"""<(?P<a>\|?)[\w-]{{0,30}}?{_IMAGE}[ _#-]{{0,2}}(?:[0-9]{{1,9}}|placeholder|token|start|end|pad)?(?P=a)/?>   # <image>, <image_2>, <|image_1|>
@@ -42,12 +43,13 @@ _LOOKS = re.compile(
 )
 _RUN = re.compile("[0-9]+")
 MANY = 2_000
-"""Places of a text that look like marks which are looked at: a document has at most so many images, and a hostile text a million places."""
+"""Places of a text that look like placeholders which are looked at: a document has at most so many images, and a hostile text a million places."""
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """A mark in a text. pattern: the declared one; number: as it is written, None where the pattern has none; words: the text of the mark."""
+class Placeholder:
+    """A placeholder in a text. pattern: the declared one; number: as it is written, None where the pattern has none; words: the text of the
+    placeholder."""
 
     pattern: str
     number: str | None
@@ -56,7 +58,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Unmapped(Rejected):
-    """Text that looks like an image mark and that no pattern of the recipe fits, in one row or, in a part's report, in several.
+    """Text that looks like an image placeholder and that no pattern of the recipe fits, in one row or, in a part's report, in several.
 
     pattern: its digits replaced by {n}; times: how often it was found; rows: in how many rows; hint: what to write into the recipe.
     """
@@ -68,8 +70,8 @@ class Unmapped(Rejected):
     hint: str = ""
 
 
-def split(text: str, patterns: Sequence[str]) -> Iterator[str | Mark]:
-    """The text's pieces and marks in order, texts as they are written. Joined, with the words of the marks, they are the text."""
+def split(text: str, patterns: Sequence[str]) -> Iterator[str | Placeholder]:
+    """The text's pieces and placeholders in order, texts as they are written. Joined, with the words of the placeholders, they are the text."""
     at = 0
     for found in _compiled(tuple(patterns)).finditer(text):
         index = next(index for index, _ in enumerate(patterns) if found[f"m{index}"] is not None)
@@ -78,7 +80,7 @@ def split(text: str, patterns: Sequence[str]) -> Iterator[str | Mark]:
             start, end = found.span()
         if start > at:
             yield text[at:start]
-        yield Mark(patterns[index], found[f"n{index}"] if NUMBER in patterns[index] else None, text[start:end])
+        yield Placeholder(patterns[index], found[f"n{index}"] if NUMBER in patterns[index] else None, text[start:end])
         at = end
     if at < len(text):
         yield text[at:]
@@ -92,7 +94,7 @@ def _compiled(patterns: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def _expression(pattern: str, index: int) -> str:
-    """A pattern as an expression: white space fits any white space, and a mark is no part of a longer word or number."""
+    """A pattern as an expression: white space fits any white space, and a placeholder is no part of a longer word or number."""
     pieces = [r"\s+".join(map(re.escape, re.split(r"\s+", piece))) for piece in pattern.split(NUMBER)]
     before = f"(?<!{_WORD})" if re.match(_WORD, pattern) else ""
     after = f"(?!{_WORD})" if pattern.endswith(NUMBER) or re.search(f"{_WORD}\\Z", pattern) else ""
@@ -100,7 +102,7 @@ def _expression(pattern: str, index: int) -> str:
 
 
 def _enclosed(text: str, start: int, end: int) -> tuple[int, int]:
-    """The range of a mark with the pair of tags directly around it, where there is one."""
+    """The range of a placeholder with the pair of tags directly around it, where there is one."""
     opened, closed = _OPENED.search(text[max(0, start - _TAG) : start]), _CLOSED.match(text[end : end + _TAG])
     if opened is None or closed is None:
         return start, end
@@ -120,8 +122,8 @@ def numbered(name: str, known: Iterable[str]) -> list[str]:
 
 
 def suspects(text: str, patterns: Sequence[str], columns: Sequence[str]) -> Iterator[str]:
-    """What looks like an image mark in a text and fits no declared pattern: common forms with the word image, and names of columns in brackets or,
-    where a name speaks of an image and is no plain word, without, whatever their number. columns: those that a mark could mean."""
+    """What looks like an image placeholder in a text and fits no declared pattern: common forms with the word image, and names of columns in brackets
+    or, where a name speaks of an image and is no plain word, without, whatever their number. columns: those that a placeholder could mean."""
     for piece in split(text, patterns) if patterns else [text]:
         if not isinstance(piece, str):
             continue
@@ -148,15 +150,15 @@ def _looks(columns: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def general(words: str) -> str:
-    """A mark as the pattern of its kind: `[reasoning_image_3]` is `[reasoning_image_{n}]`."""
+    """A placeholder as the pattern of its kind: `[reasoning_image_3]` is `[reasoning_image_{n}]`."""
     return _RUN.sub(NUMBER, words, count=1) if len(_RUN.findall(words)) == 1 else words
 
 
 def hint(pattern: str, columns: Sequence[str], lists: Sequence[str]) -> str:
-    """What to write into the recipe for an undeclared mark. columns: of the table; lists: image columns of the mapping."""
+    """What to write into the recipe for an undeclared placeholder. columns: of the table; lists: image columns of the mapping."""
     core = _OPENED.sub("", pattern.partition("[")[0]) + "".join(pattern.partition("[")[1:])
     core = core.partition("]")[0] if core.startswith("[") else core
     inner = core.strip("[]<>{}|" if NUMBER not in core else "[]<>|").strip()
     known = inner in columns or (NUMBER in inner and bool(numbered(inner, columns)))
     target = inner if known else next(iter(lists), "COLUMN")
-    return f'declare it at the text\'s column: marks: {{"{pattern}": "{target}"}}'
+    return f'declare it at the text\'s column: placeholders: {{"{pattern}": "{target}"}}'

@@ -1,7 +1,7 @@
-"""One published row, or an answer of `leaf generate`, as a picture for the README: the question, then the answer, exactly as they stand.
+"""One published row, or an answer of `leaf generate`, as an image for the README: the question, then the answer, exactly as they stand.
 
-python scripts/picture_of_an_example.py runs/demo/shard/guide.train-00000-of-00001.parquet --row 3 --out docs/example.png
-python scripts/picture_of_an_example.py runs/tiny-lessons/answer/segments.json --out docs/answer.png
+python scripts/image_of_an_example.py runs/demo/shard/guide.train-00000-of-00001.parquet --row 3 --out docs/example.png
+python scripts/image_of_an_example.py runs/tiny-lessons/answer/segments.json --out docs/answer.png
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import pyarrow.parquet as pq
 from PIL import Image, ImageDraw, ImageFont
 
 SIDE, GAP, WIDTH = 200, 28, 5
-"""Pixels of a picture, between pictures, and pictures in a line."""
+"""Pixels of an image, between images, and images in a line."""
 
 INK, SOFT, PAPER, BUBBLE = (38, 38, 42), (110, 110, 120), (255, 255, 255), (235, 241, 250)
 
 
 def draw(row: dict[str, Any]) -> Image.Image:
-    """A row of at most about ten pictures as an RGB picture."""
+    """A row of at most about ten images as an RGB image."""
     steps = _steps(row)
     lines = -(-len(steps) // WIDTH)
     width = GAP + WIDTH * (SIDE + GAP)
@@ -34,25 +34,25 @@ def draw(row: dict[str, Any]) -> Image.Image:
     question = textwrap.fill(row["messages"][0]["content"][0]["text"], 96)
     pen.rounded_rectangle((GAP, 18, width - GAP, 84), 16, fill=BUBBLE)
     pen.text((GAP + 20, 38), question, INK, large)
-    for index, (picture, text) in enumerate(steps):
+    for index, (image, text) in enumerate(steps):
         x, y = GAP + index % WIDTH * (SIDE + GAP), 110 + index // WIDTH * cell
-        sheet.paste(picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS), (x, y))
+        sheet.paste(image.resize((SIDE, SIDE), Image.Resampling.LANCZOS), (x, y))
         pen.rectangle((x, y, x + SIDE - 1, y + SIDE - 1), outline=(214, 214, 220))
         pen.multiline_text((x, y + SIDE + 8), textwrap.fill(text, 27, max_lines=5, placeholder=" …"), INK, small, spacing=3)
     return sheet
 
 
 def _steps(row: dict[str, Any]) -> list[tuple[Image.Image, str]]:
-    """Each picture of the answer with the text that stands with it: before it, or after it when the answer begins with a picture."""
+    """Each image of the answer with the text that stands with it: before it, or after it when the answer begins with an image."""
     content = row["messages"][1]["content"]
-    pictures = iter(Image.open(io.BytesIO(item["bytes"])).convert("RGB") for item in row["images"])
+    images = iter(Image.open(io.BytesIO(item["bytes"])).convert("RGB") for item in row["images"])
     leads = content[0]["type"] == "image"
     texts: list[str] = []
     shown: list[Image.Image] = []
     pending: list[str] = []
     for part in content:
         if part["type"] == "image":
-            shown.append(next(pictures))
+            shown.append(next(images))
             texts.append("" if leads else " ".join(pending[-1:]))
             pending = []
         elif leads and texts and not texts[-1]:
@@ -63,15 +63,13 @@ def _steps(row: dict[str, Any]) -> list[tuple[Image.Image, str]]:
 
 
 def _answer(path: Path) -> dict[str, Any]:
-    """A segments.json in a row's form: a message a side, and the pictures' bytes."""
+    """A segments.json in a row's form: a message a side, and the images' bytes."""
     told = json.loads(path.read_text(encoding="utf-8"))
     parts: list[dict[str, str]] = []
     for part in told["answer"]:
-        parts += (
-            [{"type": "image"}] if part["type"] == "picture" else [{"type": "text", "text": line} for line in part["text"].splitlines()]
-        )
-    pictures = [{"bytes": (path.parent / part["file"]).read_bytes()} for part in told["answer"] if part["type"] == "picture"]
-    return {"messages": [{"content": told["prompt"]}, {"content": parts}], "images": pictures}
+        parts += [{"type": "image"}] if part["type"] == "image" else [{"type": "text", "text": line} for line in part["text"].splitlines()]
+    images = [{"bytes": (path.parent / part["file"]).read_bytes()} for part in told["answer"] if part["type"] == "image"]
+    return {"messages": [{"content": told["prompt"]}, {"content": parts}], "images": images}
 
 
 def main() -> None:

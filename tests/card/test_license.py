@@ -1,4 +1,4 @@
-"""The Hub's licence is claimed only where every record and every picture states that one."""
+"""The Hub's license is claimed only where every record and every image states that one."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ from leafinstruct.card.license import hub_fields, identifier, showable, spdx
             {
                 "license": "other",
                 "license_name": "mixed",
-                "license_details": "MIT: 3 records, 9 pictures; none stated: 1 record, 0 pictures",
+                "license_details": "MIT: 3 records, 9 images; none stated: 1 record, 0 images",
             },
         ),
-        (  # every record is MIT, but one picture is not
+        (  # every record is MIT, but one image is not
             {"MIT": (3, 8), "CC-BY-NC-4.0": (0, 1)},
             {
                 "license": "other",
                 "license_name": "mixed",
-                "license_details": "MIT: 3 records, 8 pictures; CC-BY-NC-4.0: 0 records, 1 picture",
+                "license_details": "MIT: 3 records, 8 images; CC-BY-NC-4.0: 0 records, 1 image",
             },
         ),
-        (  # every record is MIT, but one picture states nothing
+        (  # every record is MIT, but one image states nothing
             {"MIT": (3, 8), None: (0, 1)},
             {
                 "license": "other",
                 "license_name": "mixed",
-                "license_details": "MIT: 3 records, 8 pictures; none stated: 0 records, 1 picture",
+                "license_details": "MIT: 3 records, 8 images; none stated: 0 records, 1 image",
             },
         ),
     ],
@@ -58,18 +58,18 @@ def test_what_the_hub_is_told(counted, expected):
 @pytest.mark.parametrize(
     "stated", ["other", "unknown", "Other", "cc", "bsd", "gpl", "llama2", "[mit]", "mit, apache-2.0", "MIT OR Apache-2.0"]
 )
-def test_words_that_are_no_licence_are_not_claimed(stated):
+def test_words_that_are_no_license_are_not_claimed(stated):
     """A page that writes `unknown` or `other` states something, and it is neither of the Hub's states."""
     assert identifier(stated) is None
     assert not showable(stated)
     assert hub_fields({stated: (1, 1)})["license"] == "other"
 
 
-def test_many_licences_are_told_in_one_short_line():
+def test_many_licenses_are_told_in_one_short_line():
     counted = {f"L{number:03d}": (1000 - number, 1) for number in range(300)}
     details = hub_fields(counted)["license_details"]
-    assert details.startswith("L000: 1,000 records, 1 picture; ")
-    assert details.endswith(f"; 290 others: {sum(1000 - number for number in range(10, 300)):,} records, 290 pictures")
+    assert details.startswith("L000: 1,000 records, 1 image; ")
+    assert details.endswith(f"; 290 others: {sum(1000 - number for number in range(10, 300)):,} records, 290 images")
     assert details.count(";") == 10
 
 

@@ -19,27 +19,27 @@ def web(value: object) -> str | None:
     return text if re.match(r"https?://[^/\s]", text, re.IGNORECASE) else None
 
 
-def join(base: str | None, address: str) -> str:
+def join(base: str | None, url: str) -> str:
     """The address seen from base, as browsers join them: inner line breaks ignored, backslashes read as slashes.
 
     Raises ValueError when one of the two is malformed (`http://[`).
     """
-    address = _IGNORED.sub("", address.strip()).replace("\\", "/")
-    joined = urljoin(base, address) if base else address
+    url = _IGNORED.sub("", url.strip()).replace("\\", "/")
+    joined = urljoin(base, url) if base else url
     return f"https:{joined}" if joined.startswith("//") else joined
 
 
-def key(address: str) -> str:
+def key(url: str) -> str:
     """Equal for addresses that name the same thing in an archive: http and https, fragments, quoting of spaces, default ports.
 
     Raises ValueError for a malformed address.
     """
-    parts = urlsplit(address)
+    parts = urlsplit(url)
     host = _DEFAULT_PORTS.sub("", parts.netloc.lower())
     query = f"?{quote(parts.query, safe=_KEPT + '?')}" if parts.query else ""
     return f"{host}{quote(parts.path or '/', safe=_KEPT)}{query}"
 
 
-def without_fragment(address: str) -> str:
+def without_fragment(url: str) -> str:
     """The address as a server is asked for it. Raises ValueError for a malformed one."""
-    return urlunsplit(urlsplit(address)._replace(fragment=""))
+    return urlunsplit(urlsplit(url)._replace(fragment=""))

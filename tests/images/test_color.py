@@ -1,4 +1,4 @@
-"""Embedded profiles: the colours that come out are those a person sees, and a profile that is none of the picture's changes nothing."""
+"""Embedded profiles: the colors that come out are those a person sees, and a profile that is none of the image's changes nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 import pytest
-from images.profiles import XYZ, grey, press, screen
+from images.profiles import XYZ, gray, press, screen
 from images.test_decode import encoded, pixels
 from PIL import Image as Pil
 from PIL import ImageCms
@@ -17,7 +17,7 @@ SWAPPED = screen(XYZ["green"], XYZ["red"], XYZ["blue"])
 
 
 @pytest.mark.parametrize("format_", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF"])
-def test_a_profile_says_which_colour_a_number_is(format_):
+def test_a_profile_says_which_color_a_number_is(format_):
     data = encoded(Pil.new("RGB", (32, 32), (255, 0, 0)), format_, icc_profile=SWAPPED)
     for side in (None, 8):
         red, green, blue = pixels(data, side).mean(axis=(0, 1))
@@ -27,13 +27,13 @@ def test_a_profile_says_which_colour_a_number_is(format_):
 
 
 def test_transparency_and_palettes_keep_their_profile():
-    for picture in (Pil.new("RGBA", (4, 4), (255, 0, 0, 255)), Pil.new("RGB", (4, 4), (255, 0, 0)).quantize(2)):
-        assert pixels(encoded(picture, "PNG", icc_profile=SWAPPED))[0, 0, 1] > 250
+    for image in (Pil.new("RGBA", (4, 4), (255, 0, 0, 255)), Pil.new("RGB", (4, 4), (255, 0, 0)).quantize(2)):
+        assert pixels(encoded(image, "PNG", icc_profile=SWAPPED))[0, 0, 1] > 250
     assert pixels(encoded(Pil.new("RGBA", (4, 4), (255, 0, 0, 0)), "PNG", icc_profile=SWAPPED)).min() == 255
 
 
-def test_sixteen_bit_and_eight_bit_grey_follow_a_grey_profile():
-    linear = grey(1.0)
+def test_sixteen_bit_and_eight_bit_gray_follow_a_gray_profile():
+    linear = gray(1.0)
     for samples in (np.full((4, 4), 128, np.uint8), np.full((4, 4), 128 << 8, np.uint16)):
         plain, profiled = (pixels(encoded(Pil.fromarray(samples), "PNG", **options)) for options in ({}, {"icc_profile": linear}))
         assert set(plain.ravel()) == {128}
@@ -57,20 +57,20 @@ def test_the_inks_of_a_press_are_what_its_profile_says():
         ("RGB", b"no profile"),
         ("RGB", SWAPPED[:200]),
         ("RGB", press()),
-        ("RGB", grey(1.0)),
+        ("RGB", gray(1.0)),
         ("L", SWAPPED),
         ("RGB", b"\0" * 5_000_000),
     ],
-    ids=["sRGB", "junk", "cut off", "of a press", "of greys", "of colours", "huge"],
+    ids=["sRGB", "junk", "cut off", "of a press", "of greys", "of colors", "huge"],
 )
 def test_a_profile_that_means_nothing_changes_no_pixel(mode, profile):
-    picture = Pil.linear_gradient("L").convert(mode)
-    found = pixels(encoded(picture, "JPEG", quality=95, icc_profile=profile))
-    assert (found == pixels(encoded(picture, "JPEG", quality=95))).all()
+    image = Pil.linear_gradient("L").convert(mode)
+    found = pixels(encoded(image, "JPEG", quality=95, icc_profile=profile))
+    assert (found == pixels(encoded(image, "JPEG", quality=95))).all()
 
 
-def test_photographs_of_phones_and_cameras_get_their_colours_back(real):
-    """Display P3 and Adobe RGB are wider than sRGB: read as sRGB their colours are paler than they were."""
+def test_photographs_of_phones_and_cameras_get_their_colors_back(real):
+    """Display P3 and Adobe RGB are wider than sRGB: read as sRGB their colors are paler than they were."""
     wide = 0
     for file in sorted((real / "html").rglob("*")) + sorted((real / "mmc4").rglob("*")):
         if file.suffix.lower() not in (".jpg", ".jpeg", ".png"):

@@ -1,8 +1,8 @@
-"""Photographs of the page of `leaf inspect` for docs/: builds 300 documents of the embedded corpus, makes the page, and takes two pictures of it.
+"""Photographs of the page of `leaf inspect` for docs/: builds 300 documents of the embedded corpus, makes the page, and takes two images of it.
 
-    python scripts/inspect_pictures.py [--workdir DIR]        writes docs/inspect.png and docs/inspect-phone.png
+    python scripts/inspect_images.py [--workdir DIR]        writes docs/inspect.png and docs/inspect-phone.png
 
-Needs `chromium` on the PATH; playwright drives it and downloads nothing. Pictures are reduced to 256 colours, a third of the size.
+Needs `chromium` on the PATH; playwright drives it and downloads nothing. Images are reduced to 256 colors, a third of the size.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def photograph(path: Path) -> None:
-    """Both pictures: a moved threshold on a desk, in light; a dropped record on a telephone, in dark."""
+    """Both images: a moved threshold on a desk, in light; a dropped record on a telephone, in dark."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
         desk = browser.new_page(viewport={"width": 1280, "height": 1640}, color_scheme="light")
@@ -57,7 +57,7 @@ def photograph(path: Path) -> None:
 
 
 def save(page: Page, name: str) -> None:
-    """A picture of what the window shows, once its charts are drawn."""
+    """An image of what the window shows, once its charts are drawn."""
     page.wait_for_timeout(1500)
     with Image.open(io.BytesIO(page.screenshot())) as image:
         image.convert("RGB").quantize(256).save(ROOT / "docs" / name, optimize=True)

@@ -1,4 +1,4 @@
-"""Licence addresses: exact ones get their SPDX name, all others stay what the page wrote."""
+"""License addresses: exact ones get their SPDX name, all others stay what the page wrote."""
 
 import pytest
 

@@ -14,7 +14,7 @@ TAIL, WASTE = 16 << 20, 8
 """Bytes that a record may hold beyond what it declares before reading of its file ends; and how many times they count of FREE."""
 
 
-class Room:
+class UnpackingBudget:
     """What the records of a compressed file may unpack to: each record EXPANSION times its size, and those that unpack to more FREE bytes together.
 
     left: of FREE; negative behind records that hold more than they declare. FastWARC passes over line breaks between records, WASTE times as slowly
@@ -76,11 +76,11 @@ class Room:
 class _Reader:
     """A file that is read forward as far as a room allows."""
 
-    def __init__(self, stream: BinaryIO, room: Room) -> None:
-        self._stream, self._room, self.tell = stream, room, stream.tell
+    def __init__(self, stream: BinaryIO, budget: UnpackingBudget) -> None:
+        self._stream, self._budget, self.tell = stream, budget, stream.tell
 
     def read(self, size: int) -> bytes:
         """As of a file."""
-        if not self._room.reaches(self._stream.tell()):
+        if not self._budget.reaches(self._stream.tell()):
             raise OSError("the record goes on behind its declared length")
         return self._stream.read(size)
